@@ -1,0 +1,29 @@
+"""What all tests share."""
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=8, help="SIGKILLs of tests/line/test_kills.py (200 for the proof)")
+    parser.addoption("--viky-s", type=float, default=6, help="seconds of tests/line/test_genicam.py (60 for the proof)")
+
+
+def pytest_configure(config):
+    config.measured = []
+
+
+@pytest.fixture
+def measured(request):
+    """Write down what a row of the fail-safe table took; printed at the end of the run."""
+
+    def note(row: str, what: str, ms: float) -> None:
+        request.config.measured.append((row, what, ms))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.measured:
+        terminalreporter.section("fail-safe table, as measured in this run")
+        for row, what, ms in sorted(config.measured):
+            terminalreporter.write_line(f"{row:<42} {what:<44} {ms:8.1f} ms")
