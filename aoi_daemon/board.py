@@ -1,0 +1,121 @@
+"""The board: 64-bit cells in shared memory that every process can read.
+
+Each cell has one writer, named beside it, so nothing is ever locked. A cell
+may be some microseconds old when it is read; whatever must not be missed is
+sent through a doorbell as well.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from aoi_daemon.messages import Reason
+from aoi_daemon.ring.memory import SharedMemory
+
+MAX_CAMERAS: Final = 8
+
+
+class StageState(enum.IntEnum):
+    """What a stage says of itself; LOST is said of it by the supervisor."""
+
+    DOWN = 0
+    STARTING = 1
+    READY = 2
+    LOST = 3
+    REFUSED = 4  # it runs, and will not be ready until something is changed (golden check failed)
+
+
+class Link(enum.IntEnum):
+    """The PLC link."""
+
+    DOWN = 0
+    UP = 1  # the safe state has been written since the connection was made
+
+
+class Cell(enum.IntEnum):
+    """Cells of the line. The first block is written by the supervisor."""
+
+    LINE_STATE = 0
+    ALARMS = enum.auto()  # bit mask of active alarms, see decide/alarms.py
+    RELOADS = enum.auto()
+    RELOADS_REFUSED = enum.auto()
+    RESTARTS = enum.auto()
+    SUPERVISOR_NS = enum.auto()
+    # inspection
+    INSPECTION_STATE = enum.auto()
+    INSPECTION_NS = enum.auto()
+    GOLDEN_PASSED = enum.auto()
+    RECIPE = enum.auto()
+    BUNDLE = enum.auto()
+    JUDGED = enum.auto()
+    ENGINE_FAULTS = enum.auto()
+    # plc
+    PLC_STATE = enum.auto()
+    PLC_NS = enum.auto()
+    LINK = enum.auto()
+    READY = enum.auto()  # the PLC has verified READY=1
+    COILS = enum.auto()  # the 16 bits last verified by the PLC
+    PARTS = enum.auto()
+    PASSED = enum.auto()
+    REJECTED = enum.auto()
+    DEADLINE_MISSES = enum.auto()
+    UNDELIVERED = enum.auto()
+    HEARTBEATS = enum.auto()
+    RECONNECTS = enum.auto()
+    PLC_ROUND_TRIP_NS = enum.auto()
+    PLC_STATUS = enum.auto()  # the word polled from the PLC
+    LINE_RUNNING = enum.auto()  # 1 running, 0 not, -1 not known (no poll)
+    ACK_BEHIND = enum.auto()
+    STOPPED_BY_RULE = enum.auto()
+    REJECTED_FOR = enum.auto()  # as many cells as there are reasons
+
+
+class CameraCell(enum.IntEnum):
+    """Cells of each camera, written by its acquire process but where noted."""
+
+    STATE = 0
+    PROGRESS_NS = enum.auto()
+    SEQUENCE = enum.auto()  # last view announced; a restarted acquire goes on after it
+    FRAME = enum.auto()  # last frame published in the ring
+    RELEASED = enum.auto()  # last frame that inspection has done with (written by inspection)
+    LAST_FRAME_NS = enum.auto()
+    PRESENT = enum.auto()
+    FRAMES = enum.auto()
+    INCOMPLETE = enum.auto()
+    MISSED = enum.auto()
+    OVERRUNS = enum.auto()
+    REOPENED = enum.auto()
+
+
+_FIRST_CAMERA: Final = Cell.REJECTED_FOR + len(Reason)
+CELLS: Final = _FIRST_CAMERA + MAX_CAMERAS * len(CameraCell)
+SIZE_BYTES: Final = CELLS * 8
+
+
+class Board:
+    """The cells in `memory`. `board[Cell.X]` reads and writes one 64-bit integer."""
+
+    def __init__(self, memory: SharedMemory) -> None:
+        self._cells = memoryview(memory.map)[:SIZE_BYTES].cast("q")
+
+    def __getitem__(self, cell: int) -> int:
+        return self._cells[cell]
+
+    def __setitem__(self, cell: int, value: int) -> None:
+        # Aligned, 8 bytes at once: a reader sees the old value or the new one.
+        self._cells[cell] = value
+
+    def add(self, cell: int, amount: int = 1) -> None:
+        """Count; only the cell's one writer may."""
+        self._cells[cell] += amount
+
+
+def camera_cell(camera: int, cell: CameraCell) -> int:
+    """The index of `cell` of camera number `camera` (0 to MAX_CAMERAS - 1)."""
+    return _FIRST_CAMERA + camera * len(CameraCell) + cell
+
+
+def reason_cell(reason: int) -> int:
+    """The index of the count of parts that were rejected for `reason`."""
+    return Cell.REJECTED_FOR + reason

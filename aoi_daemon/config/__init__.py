@@ -1,0 +1,1 @@
+"""Configuration: frozen, bounded models of the line and its recipes."""

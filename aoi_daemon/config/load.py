@@ -1,0 +1,174 @@
+"""Read the configuration files and word what is wrong with them.
+
+One `ConfigError` holds every problem found in a file, each with key, value and
+bound, so that a file is mended in one go.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import GenicamCamera, LineConfig, ReplayCamera
+from aoi_daemon.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All files of a line, validated: the line, and its recipes by name."""
+
+    file: Path
+    line: LineConfig
+    recipes: Mapping[str, Recipe]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the line starts with."""
+        return self.recipes[self.line.line.recipe]
+
+
+def load(file: Path) -> Configuration:
+    """Read `file` (line.toml) and every recipe in recipes/ beside it.
+
+    Relative paths in a file are taken from that file's folder.
+
+    Raises:
+        ConfigError: with all problems of the first wrong file.
+    """
+    file = file.absolute()
+    line = _resolve_line(read_model(file, LineConfig), file)
+    recipes: dict[str, Recipe] = {}
+    for path in sorted((file.parent / "recipes").glob("*.toml")):
+        recipes[path.stem] = _resolve_recipe(read_model(path, Recipe), path)
+    _check_ids(recipes, file.parent / "recipes")
+    if line.line.recipe not in recipes:
+        there = ", ".join(recipes) or "none"
+        raise ConfigError(
+            file,
+            [f"line.recipe = {line.line.recipe!r}: no such file recipes/{line.line.recipe}.toml (there: {there})"],
+        )
+    _check_sizes(line, recipes[line.line.recipe], file)
+    return Configuration(file, line, recipes)
+
+
+def read_model(file: Path, model: type[M]) -> M:
+    """Read one TOML file into `model`. Raises ConfigError naming file, key, value and bound."""
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(file, ["the file does not exist"]) from None
+    except OSError as error:
+        raise ConfigError(file, [f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(file, [f"is not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(file, [f"is not TOML: {error}"]) from error
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(file, [_word(problem, data, model) for problem in error.errors()]) from None
+
+
+def _word(problem: Any, data: Any, model: type[BaseModel]) -> str:
+    """One pydantic problem as `key = value: what is wrong with it`."""
+    keys: list[str] = []
+    at: Any = data
+    location = problem["loc"]
+    for index, step in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(at, dict) and step not in at and not (last and problem["type"] == "missing"):
+            continue  # the name of a union's member, which the file does not have
+        keys.append(f"[{step}]" if isinstance(step, int) else f".{step}")
+        try:
+            at = at[step]
+        except (KeyError, IndexError, TypeError):
+            at = None
+    key = "".join(keys).lstrip(".") or model.__name__
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_suggest(str(location[-1]), model)}"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    if problem["type"] == "value_error":
+        return message if key == model.__name__ else f"{key}: {message}"
+    return f"{key} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _suggest(key: str, model: type[BaseModel]) -> str:
+    known: set[str] = set()
+    pending: list[Any] = [model.model_json_schema()]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            known.update(node.get("properties", {}))
+            pending.extend(node.values())
+    near = difflib.get_close_matches(key, sorted(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _resolve_line(line: LineConfig, file: Path) -> LineConfig:
+    problems: list[str] = []
+    cameras: list[ReplayCamera | GenicamCamera] = []
+    for index, camera in enumerate(line.cameras):
+        key = "source" if isinstance(camera, ReplayCamera) else "producer"
+        path = file.parent / getattr(camera, key)
+        if not path.exists():
+            problems.append(f"cameras[{index}].{key} = {str(path)!r}: does not exist")
+        cameras.append(camera.model_copy(update={key: path}))
+    if problems:
+        raise ConfigError(file, problems)
+    return line.model_copy(update={"cameras": tuple(cameras)})
+
+
+def _resolve_recipe(recipe: Recipe, file: Path) -> Recipe:
+    bundle = file.parent / recipe.bundle
+    templates = tuple(
+        template.model_copy(update={"image": file.parent / template.image}) for template in recipe.templates
+    )
+    problems = [
+        f"templates[{index}].image = {str(template.image)!r}: does not exist"
+        for index, template in enumerate(templates)
+        if not template.image.exists()
+    ]
+    if not (bundle / "manifest.json").exists():
+        problems.append(f"bundle = {str(bundle)!r}: is not a bundle (it has no manifest.json)")
+    if problems:
+        raise ConfigError(file, problems)
+    return recipe.model_copy(update={"bundle": bundle, "templates": templates})
+
+
+def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:
+    names: dict[int, str] = {}
+    for name, recipe in recipes.items():
+        if recipe.id in names:
+            raise ConfigError(folder / f"{name}.toml", [f"id = {recipe.id}: already the id of {names[recipe.id]}.toml"])
+        names[recipe.id] = name
+
+
+def _check_sizes(line: LineConfig, recipe: Recipe, file: Path) -> None:
+    for index, camera in enumerate(line.cameras):
+        for key, need in (("max_width_px", recipe.width_px), ("max_height_px", recipe.height_px)):
+            if getattr(camera, key) < need:
+                raise ConfigError(
+                    file,
+                    [f"cameras[{index}].{key} = {getattr(camera, key)}: recipe {recipe.name!r} needs at least {need}"],
+                )
+        if camera.channels != recipe.channels:
+            raise ConfigError(
+                file,
+                [f"cameras[{index}].channels = {camera.channels}: recipe {recipe.name!r} has {recipe.channels}"],
+            )

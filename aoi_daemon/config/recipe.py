@@ -1,0 +1,227 @@
+"""A recipe: how one product is judged. And the manifest of the bundle it is judged with."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field, Strict, model_validator
+
+from aoi_daemon.config.schema import FilePath, Name, Reload, Section
+
+MAX_CLASSES: Final = 1000
+"""Classes that a bundle may have."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ClassLimit(Section):
+    """What is allowed of one class of defect."""
+
+    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+
+    name: str = Field(min_length=1, max_length=64, description="A class of the bundle, or `*` for all not named.")
+    score: Fraction = Field(0.5, description="Detections below this score do not count.")
+    min_width: float = Field(0.0, ge=0, description="Narrower detections do not count (unit: `unit`).")
+    min_height: float = Field(0.0, ge=0, description="Lower detections do not count (unit: `unit`).")
+    max_count: int = Field(
+        0, ge=0, le=10_000, description="So many are still good; what is tolerated so is not reported."
+    )
+
+
+class Region(Section):
+    """A part of the field of view, polygon of at least three corners, or two corners of a rectangle."""
+
+    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+
+    kind: Literal["inspect", "ignore"] = Field(
+        description="`inspect`: only detections whose centre lies in some inspect region count. `ignore`: those whose centre lies here do not."
+    )  # fmt: skip
+    fov: int | None = Field(None, ge=0, description="Field of view it belongs to; absent: all.")
+    corners: Annotated[tuple[Annotated[tuple[float, float], Strict(False)], ...], Strict(False)] = Field(
+        min_length=2, max_length=64, description="[[x, y], ...] in `unit`."
+    )
+
+
+class Template(Section):
+    """The golden template of one field of view."""
+
+    reload: ClassVar[Reload] = Reload.INSPECTION
+
+    fov: int = Field(ge=0, le=65_535, description="Field of view.")
+    image: FilePath = Field(description="The template's image, of the recipe's size.")
+
+
+class StopRules(Section):
+    """When RUN_PERMIT drops and the line is asked to stop."""
+
+    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+
+    same_place: int = Field(
+        3, ge=0, le=1000, description="More than so many of one class at one place in a row; 0: off."
+    )
+    same_place_radius: float = Field(20.0, gt=0, description="How near is one place (unit: `unit`).")
+    reject_percent: float = Field(
+        3.0, ge=0, le=100, description="More than this share of bad parts (DEFECT, REGISTRATION); 0: off."
+    )
+    window: int = Field(
+        100,
+        ge=10,
+        le=10_000,
+        description="...in the last so many parts that were judged; after a reset the missing ones count as good.",
+    )
+
+
+class Optics(Section):
+    """When a picture is too dark, too bright or too flat to be judged: REJECT for OPTICS, and an alarm."""
+
+    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+
+    min_brightness: float = Field(0.0, ge=0, le=255, description="Least mean gray value.")
+    max_brightness: float = Field(255.0, ge=0, le=255, description="Greatest mean gray value.")
+    min_contrast: float = Field(0.0, ge=0, le=128, description="Least standard deviation of the gray values.")
+
+
+class Recipe(Section):
+    """`recipes/NAME.toml`: one product."""
+
+    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+
+    id: int = Field(ge=1, le=65_535, description="The number the PLC knows the product by.")
+    name: Name = Field(description="Shown on the page.")
+    bundle: FilePath = Field(description="Folder of the model bundle.")
+    width_px: int = Field(ge=16, le=16_384, description="Width of a frame.")
+    height_px: int = Field(ge=16, le=16_384, description="Height of a frame.")
+    channels: Literal[1, 3] = Field(1, description="1 mono, 3 BGR.")
+    unit: Literal["px", "mm"] = Field("px", description="Unit of all lengths in this file.")
+    px_per_mm: float = Field(48.0, gt=0, le=100_000, description="Scale of the optics.")
+    overlap: Fraction = Field(0.5, description="Boxes of one class that overlap more are one defect (IoU).")
+    templates: Annotated[tuple[Template, ...], Strict(False)] = Field(
+        (), description="Golden templates by field of view; replayed pairs bring their own."
+    )
+    limits: Annotated[tuple[ClassLimit, ...], Strict(False)] = Field(
+        default=(ClassLimit(name="*"),),
+        description="By class. A class that none names, where there is no `*`, has the default limit.",
+    )
+    regions: Annotated[tuple[Region, ...], Strict(False)] = Field((), description="Where to look; none: everywhere.")
+    stop: StopRules = Field(StopRules(), description="Stop rules.")
+    optics: Optics | None = Field(None, description="Limits of the picture; absent: every picture is judged.")
+
+    @property
+    def px_per_unit(self) -> float:
+        """Pixels in one `unit` of this recipe."""
+        return self.px_per_mm if self.unit == "mm" else 1.0
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Recipe:
+        names = [limit.name for limit in self.limits]
+        if len(set(names)) < len(names):
+            raise ValueError(f"limits.name: {names} are not all different")
+        fovs = [template.fov for template in self.templates]
+        if len(set(fovs)) < len(fovs):
+            raise ValueError(f"templates.fov: {fovs} are not all different")
+        return self
+
+
+class GoldenPart(Section):
+    """A part of known verdict that a bundle proves itself with."""
+
+    image: str = Field(description="Image file, in the bundle.")
+    sha256: Sha256 = Field(description="The image file's hash.")
+    template: str | None = Field(None, description="Its template, in the bundle.")
+    template_sha256: Sha256 | None = Field(None, description="The template file's hash.")
+    passed: bool = Field(description="The verdict it must get.")
+
+    @model_validator(mode="after")
+    def _template_with_its_hash(self) -> GoldenPart:
+        if (self.template is None) != (self.template_sha256 is None):
+            raise ValueError("template and template_sha256 go together")
+        return self
+
+
+class Model(Section):
+    """One precision of the bundle's model."""
+
+    file: str = Field(description="The ONNX file, in the bundle.")
+    sha256: Sha256 = Field(description="Its hash.")
+
+
+class FrameSize(Section):
+    """The size of a frame."""
+
+    width_px: int = Field(ge=1, le=16_384)
+    height_px: int = Field(ge=1, le=16_384)
+
+
+class Calibration(Section):
+    """What the INT8 ranges were taken from."""
+
+    method: Literal["entropy", "percentile"] = Field(description="How; of the two, the one that qualified better.")
+    frames: int = Field(ge=1, description="How many frames.")
+    set_sha256: Sha256 = Field(description="Hash of their names and bytes.")
+
+
+class Figures(Section):
+    """What one precision reached on the qualification set, with `golden_limits`."""
+
+    map33: Fraction = Field(description="Mean average precision at IoU 0.33, DeepPCB's rule.")
+    map50: Fraction = Field(description="Mean average precision at IoU 0.5, COCO's rule.")
+    map50_95: Fraction = Field(description="Mean average precision over IoU 0.5 to 0.95, COCO's rule.")
+    f_score: Fraction = Field(description="2PR / (P + R) at IoU 0.33.")
+    bad_boards: int = Field(ge=0)
+    escapes: int = Field(ge=0, description="Bad boards that passed.")
+    good_boards: int = Field(ge=0)
+    false_calls: int = Field(ge=0, description="Good boards that were rejected.")
+    flips: int = Field(ge=0, description="Boards whose verdict is not FP32's.")
+    kappa: float | None = Field(None, description="Cohen's, verdicts against the truth.")
+
+
+class Qualification(Section):
+    """What the bundle's models were held against, and what they reached."""
+
+    boards: int = Field(ge=1)
+    set_sha256: Sha256 = Field(description="Hash of the boards' names and bytes.")
+    sizes: Annotated[tuple[FrameSize, ...], Strict(False)] = Field(description="Frame sizes that occurred.")
+    models: dict[Literal["fp32", "fp16", "int8"], Figures] = Field(description="By precision.")
+    refused: dict[Literal["fp16", "int8"], str] = Field({}, description="Precisions left out, and why.")
+    report_sha256: Sha256 = Field(description="Hash of report.json beside the manifest.")
+
+
+class Provenance(Section):
+    """How the bundle was made."""
+
+    command: str = Field(description="The command, its folders and files without their path.")
+    made_at: str = Field(description="UTC, ISO 8601.")
+    source_sha256: Sha256 = Field(description="Hash of the exported ONNX file.")
+    versions: dict[str, str] = Field(description="Of the programs that made it.")
+
+
+class Manifest(Section):
+    """`manifest.json` of a bundle: the model and what proves it."""
+
+    version: Literal[1] = 1
+    name: Name
+    task: Literal["top100"] = Field("top100", description="How the outputs are read (infer/decode.py).")
+    classes: Annotated[tuple[str, ...], Strict(False)] = Field(min_length=1, max_length=MAX_CLASSES)
+    channels: Literal[1, 3] = 1
+    stride_px: int = Field(1, ge=1, le=1024, description="Frame sizes must be multiples of this.")
+    has_template: bool = Field(description="Whether the model has the input `template`.")
+    models: dict[Literal["fp32", "fp16", "int8"], Model] = Field(min_length=1)
+    golden: Annotated[tuple[GoldenPart, ...], Strict(False)] = ()
+    golden_limits: Annotated[tuple[ClassLimit, ...], Strict(False)] = Field(
+        default=(ClassLimit(name="*"),), description="Limits that the golden verdicts hold by."
+    )
+    calibration: Calibration | None = Field(None, description="Absent: the bundle has no INT8.")
+    qualification: Qualification | None = Field(None, description="Absent: nothing but the golden parts proves it.")
+    provenance: Provenance | None = Field(None, description="Absent: made by hand.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Manifest:
+        if len(set(self.classes)) < len(self.classes) or "*" in self.classes:
+            raise ValueError(f"classes: {list(self.classes)} are not all different names, or one is `*`")
+        unknown = {limit.name for limit in self.golden_limits} - {"*", *self.classes}
+        if unknown:
+            raise ValueError(f"golden_limits.name: {sorted(unknown)} are none of classes {list(self.classes)}")
+        if any((part.template is None) is self.has_template for part in self.golden):
+            raise ValueError(f"golden.template: has_template is {str(self.has_template).lower()} for all of them")
+        return self

@@ -1,0 +1,254 @@
+"""The line's configuration: what each key means, its bounds, and how it reloads.
+
+Frozen and bounded: a model that exists is right. `config/load.py` reads files
+into it and words the errors; the README's reference is generated from it.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+FilePath = Annotated[Path, Strict(False)]
+
+
+class Reload(enum.Enum):
+    """When a changed section takes effect after `aoi-daemon reload`."""
+
+    BETWEEN_PARTS = "between two parts"
+    ACQUIRE = "restarts acquire"
+    INSPECTION = "restarts inspection"
+    PLC = "restarts plc"
+    NEVER = "needs a restart of the service"
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, no unknown key, no silent conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    reload: ClassVar[Reload] = Reload.NEVER
+
+
+class LineSection(Section):
+    """The line and its clock."""
+
+    reload: ClassVar[Reload] = Reload.NEVER
+
+    name: Name = Field("line-1", description="Shown on the page and in each record.")
+    takt_ms: float = Field(50.0, ge=1, le=60_000, description="Time from part to part.")
+    deadline_ms: float = Field(
+        50.0, ge=1, le=60_000,
+        description="The PLC has the verdict this long after the trigger stamp (after the frame where the camera gives none).",
+    )  # fmt: skip
+    recipe: Name = Field("demo", description="The product at start: recipes/NAME.toml beside this file.")
+
+
+class CameraSection(Section):
+    """What every kind of camera has."""
+
+    reload: ClassVar[Reload] = Reload.ACQUIRE
+
+    name: Name = Field("camera-1", description="Shown in logs and alarms.")
+    max_width_px: int = Field(640, ge=16, le=16_384, description="Widest frame; sizes the ring.")
+    max_height_px: int = Field(640, ge=16, le=16_384, description="Highest frame; sizes the ring.")
+    channels: Literal[1, 3] = Field(1, description="1: mono, as the model sees it. 3: BGR.")
+    silence_ms: float = Field(
+        1000.0, ge=0, le=3_600_000,
+        description="No frame for so long while the line runs: the camera is lost. 0: never (a line that may pause with no PLC poll to tell).",
+    )  # fmt: skip
+    open_s: float = Field(
+        30.0,
+        ge=1,
+        le=600,
+        description="A camera whose driver does not come back for so long: acquire is killed and started again.",
+    )
+    reopen_min_ms: float = Field(200.0, ge=10, le=60_000, description="First wait before a re-open.")
+    reopen_max_ms: float = Field(5000.0, ge=10, le=600_000, description="Longest wait between re-opens.")
+
+
+class ReplayCamera(CameraSection):
+    """Images of a folder, or a video, in place of a camera."""
+
+    kind: Literal["replay"] = Field(description="`replay`: images from disk.")
+    source: FilePath = Field(description="A folder of images or of NAME_test / NAME_temp pairs, or a video file.")
+    pace: Literal["takt", "plc"] = Field("takt", description="Trigger: the line's takt, or the PLC's trigger toggle.")
+    pixel_format: Literal["Mono8", "BGR8", "BayerRG8", "BayerGB8", "BayerGR8", "BayerBG8"] = Field(
+        "Mono8", description="How the replayed camera hands its pixels over."
+    )
+    loop: bool = Field(True, description="Start again after the last image; false: fall silent.")
+    wait_ready: bool = Field(True, description="The first part comes once the line is READY.")
+    parts: int = Field(0, ge=0, le=10**9, description="Fall silent after so many parts; 0: no end.")
+    preload: int = Field(
+        256, ge=1, le=100_000, description="Images decoded before READY and kept; more are decoded ahead."
+    )
+    photo_eye: str | None = Field(
+        None, pattern=r"^[^:]+:\d{1,5}$",
+        description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC.",
+    )  # fmt: skip
+
+
+class NodeSetting(Section):
+    """One camera node and the value it must have."""
+
+    reload: ClassVar[Reload] = Reload.ACQUIRE
+
+    node: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="SFNC or vendor name.")
+    value: Union[bool, int, float, str] = Field(description="Written, then read back.")  # noqa: UP007
+
+
+class GenicamCamera(CameraSection):
+    """A GenICam camera through a vendor's GenTL producer."""
+
+    kind: Literal["genicam"] = Field(description="`genicam`: any GenTL producer.")
+    producer: FilePath = Field(description="The vendor's .cti file.")
+    serial: str | None = Field(None, description="Choose the device by serial number.")
+    model: str | None = Field(None, description="Choose the device by model.")
+    user_name: str | None = Field(None, description="Choose the device by its user-defined name.")
+    buffers: int = Field(8, ge=2, le=256, description="Buffers given to the producer.")
+    settings: Annotated[tuple[NodeSetting, ...], Strict(False)] = Field(
+        (), description="Applied in order at each open, each read back."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> GenicamCamera:
+        if sum(key is not None for key in (self.serial, self.model, self.user_name)) > 1:
+            raise ValueError("name the device by one of serial, model and user_name, not by several")
+        return self
+
+
+Camera = Annotated[Union[ReplayCamera, GenicamCamera], Field(discriminator="kind")]  # noqa: UP007
+
+
+class RingSection(Section):
+    """The frame ring between acquire and inspection."""
+
+    slots: int = Field(8, ge=3, le=256, description="Frames kept for each camera; a part older than that is rejected.")
+
+
+class InspectionSection(Section):
+    """The executor."""
+
+    reload: ClassVar[Reload] = Reload.INSPECTION
+
+    backend: Literal["onnx", "tensorrt"] = Field(
+        "onnx", description="`onnx`: ONNX Runtime on the CPU. `tensorrt`: the GPU."
+    )
+    precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="Which of the bundle's models runs.")
+    threads: int = Field(2, ge=1, le=64, description="Threads of the CPU back end.")
+    warm_up_runs: int = Field(10, ge=1, le=10_000, description="Runs before READY.")
+
+
+class RegisterSection(Section):
+    """The optional register profile: one FC16 write before each verdict's coils."""
+
+    reload: ClassVar[Reload] = Reload.PLC
+
+    base: int = Field(ge=0, le=65_000, description="Address of the map version, 0-based.")
+
+
+class PollSection(Section):
+    """What is read from the PLC: one FC03 read of 8 registers."""
+
+    reload: ClassVar[Reload] = Reload.PLC
+
+    base: int = Field(ge=0, le=65_000, description="Address of the status word, 0-based.")
+    period_ms: float = Field(20.0, ge=1, le=10_000, description="Time between two reads.")
+    ack_behind: int = Field(8, ge=1, le=200, description="So many verdicts that the PLC has not acted on set OVERRUN.")
+
+
+class PlcSection(Section):
+    """The PLC link, Modbus/TCP."""
+
+    reload: ClassVar[Reload] = Reload.PLC
+
+    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address or name of the PLC.")
+    port: int = Field(502, ge=1, le=65_535, description="TCP port.")
+    unit: int = Field(1, ge=0, le=255, description="Modbus unit (device) id.")
+    coil_base: int = Field(0, ge=0, le=65_520, description="Address of the coil PASS, 0-based.")
+    timeout_ms: float = Field(20.0, ge=1, le=10_000, description="No answer for so long: the connection is reset.")
+    answer_ms: float = Field(
+        5.0, ge=0, le=10_000,
+        description="What the PLC needs to answer; a verdict not there this long before the deadline is a REJECT.",
+    )  # fmt: skip
+    heartbeat_ms: float = Field(100.0, ge=10, le=5000, description="Time between two toggles of HEARTBEAT.")
+    stall_ms: float = Field(
+        500.0, ge=50, le=60_000, description="A stage that has not moved for so long stops the heartbeat."
+    )
+    reconnect_min_ms: float = Field(50.0, ge=10, le=10_000, description="First wait before a reconnect.")
+    reconnect_max_ms: float = Field(1000.0, ge=10, le=60_000, description="Longest wait between reconnects.")
+    registers: RegisterSection | None = Field(None, description="The register profile; absent: coils alone.")
+    poll: PollSection | None = Field(None, description="Reading from the PLC; absent: never.")
+
+
+class RealtimeSection(Section):
+    """Scheduling of the hot processes; what the system refuses is logged, not fatal."""
+
+    fifo: bool = Field(True, description="Ask for SCHED_FIFO.")
+    plc_priority: int = Field(50, ge=1, le=90, description="SCHED_FIFO priority of plc.")
+    acquire_priority: int = Field(45, ge=1, le=90, description="SCHED_FIFO priority of acquire.")
+    inspection_priority: int = Field(40, ge=1, le=90, description="SCHED_FIFO priority of inspection.")
+    lock_memory: bool = Field(True, description="Ask for mlockall in the hot processes.")
+
+
+class SupervisorSection(Section):
+    """Restart budget and the control socket."""
+
+    restarts: int = Field(10, ge=0, le=1000, description="Restarts of stages allowed within the window; more: FAULTED.")
+    window_s: float = Field(60.0, ge=1, le=86_400, description="The restart window.")
+    hang_ms: float = Field(
+        2000.0, ge=100, le=60_000,
+        description="An inspection or plc stage that has not moved for so long is killed and started again.",
+    )  # fmt: skip
+    start_s: float = Field(60.0, ge=1, le=3600, description="A stage that is not ready after so long is killed.")
+    socket: FilePath | None = Field(
+        None, description="Control socket. Default: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR, else /tmp."
+    )
+
+
+class LogSection(Section):
+    """Logging."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: coloured text on a terminal, else JSON lines with a journal priority."
+    )
+
+
+class LineConfig(Section):
+    """`line.toml`."""
+
+    line: LineSection = LineSection()
+    cameras: Annotated[tuple[Camera, ...], Strict(False)] = Field(min_length=1, max_length=8)
+    views_ms: float = Field(
+        5.0, ge=0, le=1000, description="Several cameras: frames triggered within this time are views of one part."
+    )
+    ring: RingSection = RingSection()
+    inspection: InspectionSection = InspectionSection()
+    plc: PlcSection = PlcSection()
+    realtime: RealtimeSection = RealtimeSection()
+    supervisor: SupervisorSection = SupervisorSection()
+    log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> LineConfig:
+        deadline_ms, takt_ms, plc = self.line.deadline_ms, self.line.takt_ms, self.plc
+        if plc.answer_ms >= deadline_ms:
+            raise ValueError(
+                f"plc.answer_ms ({plc.answer_ms}) must be below line.deadline_ms ({deadline_ms}): no time is left to judge"
+            )
+        if deadline_ms > takt_ms and (plc.registers is None):
+            # With coils alone the PLC tells parts apart by time: one part, one window.
+            raise ValueError(
+                f"line.deadline_ms ({deadline_ms}) over line.takt_ms ({takt_ms}) needs [plc.registers]: "
+                "with coils alone the PLC cannot tell which part a verdict is for"
+            )
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) < len(names):
+            raise ValueError(f"cameras.name: {names} are not all different")
+        if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
+            raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
+        return self

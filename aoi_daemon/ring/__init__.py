@@ -1,0 +1,1 @@
+"""Shared memory and doorbells between the stages."""

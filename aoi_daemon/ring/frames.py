@@ -1,0 +1,133 @@
+"""The frame ring: one camera's frames in shared memory, written once, read in place.
+
+One writer (acquire), one reader on the path (inspection) and any number beside
+it. The writer never waits. A slot holds the image and, for replayed pairs, the
+template that came with it. Slots are page aligned so that a GPU can register
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.errors import FrameOverrunError
+from aoi_daemon.ring.memory import SharedMemory
+
+PAGE_BYTES: Final = 4096
+
+HEADER: Final = np.dtype(
+    [
+        ("sequence", "<i8"),  # 0: being written, or never written
+        ("trigger_ns", "<i8"),
+        ("ready_ns", "<i8"),
+        ("fov", "<i4"),
+        ("width_px", "<i4"),
+        ("height_px", "<i4"),
+        ("channels", "<i4"),
+        ("has_template", "<i4"),
+        ("complete", "<i4"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RingLayout:
+    """The size of a ring: `slots` frames of up to max_height_px x max_width_px x channels uint8."""
+
+    slots: int
+    max_width_px: int
+    max_height_px: int
+    channels: int
+
+    @property
+    def plane_bytes(self) -> int:
+        """One image plane, rounded up to whole pages."""
+        return -(-self.max_width_px * self.max_height_px * self.channels // PAGE_BYTES) * PAGE_BYTES
+
+    @property
+    def size_bytes(self) -> int:
+        """The headers' pages and, for each slot, an image and a template plane."""
+        headers = -(-self.slots * HEADER.itemsize // PAGE_BYTES) * PAGE_BYTES
+        return headers + 2 * self.slots * self.plane_bytes
+
+
+class FrameRing:
+    """A view of a ring in `memory`, for its writer or a reader.
+
+    Sequences count from 1; frame `sequence` lies in slot `sequence % slots`.
+    """
+
+    def __init__(self, memory: SharedMemory, layout: RingLayout) -> None:
+        self.layout = layout
+        self._headers = np.frombuffer(memory.map, HEADER, count=layout.slots)
+        # Plain integers are read through a memoryview: a numpy scalar costs ten times as much.
+        self._cells = memoryview(memory.map)[: layout.slots * HEADER.itemsize].cast("q")
+        self._stride = HEADER.itemsize // 8
+        first = layout.size_bytes - 2 * layout.slots * layout.plane_bytes
+        self._planes = [
+            np.frombuffer(memory.map, np.uint8, layout.plane_bytes, first + i * layout.plane_bytes)
+            for i in range(2 * layout.slots)
+        ]
+
+    def planes(self, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The raw (image, template) planes of the slot of `sequence`, flat uint8, page aligned."""
+        slot = sequence % self.layout.slots
+        return self._planes[2 * slot], self._planes[2 * slot + 1]
+
+    def begin(self, sequence: int) -> None:
+        """Writer: take the slot of `sequence`; whatever was in it is gone from now on."""
+        self._cells[(sequence % self.layout.slots) * self._stride] = 0
+
+    def occupant(self, sequence: int) -> int:
+        """The sequence that lies in the slot of `sequence` now (0: none)."""
+        return self._cells[(sequence % self.layout.slots) * self._stride]
+
+    def publish(
+        self,
+        sequence: int,
+        shape: tuple[int, int, int],
+        *,
+        fov: int,
+        trigger_ns: int,
+        ready_ns: int,
+        has_template: bool,
+        complete: bool = True,
+    ) -> None:
+        """Writer: the planes of `sequence` hold a frame of `shape` (height, width, channels)."""
+        height_px, width_px, channels = shape
+        self._headers[sequence % self.layout.slots] = (
+            sequence, trigger_ns, ready_ns, fov, width_px, height_px, channels, has_template, complete,
+        )  # fmt: skip
+
+    def frame(self, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+        """Image and, where one came with it, template of `sequence`, in place: (H, W, C) uint8.
+
+        The arrays are the slot itself: call `check` once they have been read.
+
+        Raises:
+            FrameOverrunError: the slot holds another frame.
+        """
+        self.check(sequence)
+        header = self._headers[sequence % self.layout.slots]
+        shape = (int(header["height_px"]), int(header["width_px"]), int(header["channels"]))
+        size = shape[0] * shape[1] * shape[2]
+        image, template = self.planes(sequence)
+        if size > image.size:  # torn by a writer that lapped us between the two reads
+            raise FrameOverrunError(sequence, self.occupant(sequence))
+        return (
+            image[:size].reshape(shape),
+            template[:size].reshape(shape) if header["has_template"] else None,
+        )
+
+    def check(self, sequence: int) -> None:
+        """Raise FrameOverrunError unless the slot still holds `sequence`.
+
+        After the read, not before: the writer never waits for a reader.
+        """
+        found = self.occupant(sequence)
+        if found != sequence:
+            raise FrameOverrunError(sequence, found)

@@ -1,0 +1,134 @@
+"""A wrong file is one error that names file, key, value and bound."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aoi_daemon.config.load import load
+from aoi_daemon.errors import ConfigError
+
+LINE = """
+[line]
+recipe = "board"
+[[cameras]]
+kind = "replay"
+source = "images"
+"""
+RECIPE = """
+id = 7
+name = "board"
+bundle = "../bundle"
+width_px = 640
+height_px = 480
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle/manifest.json").write_text("{}")
+    (tmp_path / "line.toml").write_text(LINE)
+    (tmp_path / "recipes/board.toml").write_text(RECIPE)
+    return tmp_path
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "line.toml")
+    return str(caught.value)
+
+
+def test_a_right_configuration_loads_with_paths_from_its_folder(folder):
+    found = load(folder / "line.toml")
+    assert found.line.cameras[0].source == folder / "images"
+    assert found.recipe.id == 7
+    assert found.recipe.bundle.resolve() == folder / "bundle"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ('[plc]\nport = 70000\n', r"line\.toml: plc\.port = 70000: .*65535"),
+        ('[plc]\nport = "502"\n', r"plc\.port = '502': .*integer"),
+        ('[plc]\nprot = 502\n', r"plc\.prot: unknown key \(did you mean 'port'\?\)"),
+        ('[plc]\nanswer_ms = 50.0\n', r"plc\.answer_ms \(50\.0\) must be below line\.deadline_ms \(50\.0\)"),
+        ('[ring]\nslots = 1\n', r"ring\.slots = 1: .*greater than or equal to 3"),
+        ('[inspection]\nbackend = "cuda"\n', r"inspection\.backend = 'cuda': .*'onnx' or 'tensorrt'"),
+        ('[log]\nlevel = true\n', r"log\.level = True"),
+        ('[[cameras]]\nkind = "webcam"\n', r"cameras\[1\] = .*'replay', 'genicam'"),
+        ('[[cameras]]\nkind = "replay"\n', r"cameras\[1\]\.source: missing"),
+        ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "nowhere"\n', r"cameras\[1\]\.source = .*nowhere.*does not exist"),
+        ('[[cameras]]\nkind = "replay"\nsource = "images"\n', r"cameras\.name: .* are not all different"),
+        ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\npace = "plc"\n', r"needs \[plc\.poll\]"),
+        (
+            '[[cameras]]\nname = "b"\nkind = "genicam"\nproducer = "images"\nserial = "1"\nmodel = "2"\n',
+            r"cameras\[1\]: name the device by one of serial, model and user_name",
+        ),
+        ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\nmax_width_px = 320\n', r"cameras\[1\]\.max_width_px = 320: recipe 'board' needs at least 640"),
+        ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\nchannels = 3\n', r"cameras\[1\]\.channels = 3: recipe 'board' has 1"),
+        ("what is this", r"line\.toml: is not TOML: .*line"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_is_refused_by_name(folder, wrong, says):
+    (folder / "line.toml").write_text(LINE + wrong)
+    assert re.search(says, refused(folder)), refused(folder)
+
+
+def test_a_deadline_over_the_takt_needs_the_registers(folder):
+    (folder / "line.toml").write_text(LINE.replace("[line]", "[line]\ntakt_ms = 20\ndeadline_ms = 50"))
+    assert "needs [plc.registers]" in refused(folder)
+    (folder / "line.toml").write_text(
+        LINE.replace("[line]", "[line]\ntakt_ms = 20\ndeadline_ms = 50") + "[plc.registers]\nbase = 0\n"
+    )
+    load(folder / "line.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("id = 7", "id = 0", r"recipes/board\.toml: id = 0: .*greater than or equal to 1"),
+        ("width_px = 640", "width_px = 6.5", r"width_px = 6\.5"),
+        ('"../bundle"', '"../images"', r"bundle = .*images.*not a bundle"),
+        ("id = 7", 'id = 7\nunit = "inch"', r"unit = 'inch': .*'px' or 'mm'"),
+        ("id = 7", 'id = 7\nlimits = [{name = "open", score = 1.5}]', r"limits\[0\]\.score = 1\.5: .*1"),
+        ("id = 7", 'id = 7\nlimits = [{name = "a"}, {name = "a"}]', r"limits\.name: .* not all different"),
+        ("id = 7", 'id = 7\ntemplates = [{fov = 0, image = "no.png"}]', r"templates\[0\]\.image = .*no\.png.*does not exist"),
+        ("id = 7", 'id = 7\nregions = [{kind = "inspect", corners = [[1, 2]]}]', r"regions\[0\]\.corners"),
+    ],
+)  # fmt: skip
+def test_a_wrong_recipe_is_refused_by_name(folder, old, new, says):
+    (folder / "recipes/board.toml").write_text(RECIPE.replace(old, new))
+    assert re.search(says, refused(folder)), refused(folder)
+
+
+def test_every_problem_of_a_file_is_told_at_once(folder):
+    (folder / "line.toml").write_text(LINE + "[plc]\nport = 0\nunit = 300\n")
+    assert refused(folder).count("line.toml: plc.") == 2
+
+
+def test_a_recipe_that_is_not_there_names_those_that_are(folder):
+    (folder / "line.toml").write_text(LINE.replace("board", "other"))
+    assert re.search(r"line\.recipe = 'other': no such file .*there: board", refused(folder))
+
+
+def test_two_recipes_cannot_have_one_id(folder):
+    (folder / "recipes/copy.toml").write_text(RECIPE)
+    assert re.search(r"copy\.toml: id = 7: already the id of board\.toml", refused(folder))
+
+
+def test_a_missing_file_is_named(folder):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: the file does not exist"):
+        load(folder / "nowhere.toml")
+
+
+def test_a_file_that_is_not_text_is_named(folder):
+    (folder / "line.toml").write_bytes(b"\xff\xfe\x00")
+    assert "is not UTF-8 text" in refused(folder)
+
+
+def test_a_folder_in_place_of_a_file_is_named(folder):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(folder)

@@ -1,0 +1,41 @@
+"""Doorbells carry whole records in order, and never wait."""
+
+import os
+
+import pytest
+
+from aoi_daemon.errors import DoorbellFullError
+from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Arrival
+from aoi_daemon.ring.doorbell import drain, make_pipe, ring
+
+
+@pytest.fixture
+def pipe():
+    ends = make_pipe()
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+def view(sequence: int) -> Announcement:
+    return Announcement(Arrival.FRAME, 0, 0, sequence, sequence, 1, 2, 3)
+
+
+def read(fd: int) -> list[Announcement]:
+    return list(drain(fd, Announcement.unpack, ANNOUNCEMENT.size))
+
+
+def test_records_arrive_whole_and_in_order(pipe):
+    for sequence in range(5000 // ANNOUNCEMENT.size * 20):
+        ring(pipe[1], view(sequence))
+    assert [each.sequence for each in read(pipe[0])] == list(range(5000 // ANNOUNCEMENT.size * 20))
+    assert read(pipe[0]) == []
+
+
+def test_a_full_doorbell_raises_and_does_not_wait(pipe):
+    with pytest.raises(DoorbellFullError):
+        for sequence in range(10**6):
+            ring(pipe[1], view(sequence))
+    received = read(pipe[0])
+    assert [each.sequence for each in received] == list(range(len(received)))
+    assert len(received) > 1000

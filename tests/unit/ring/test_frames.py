@@ -1,0 +1,140 @@
+"""The frame ring hands frames over whole, or says that it cannot."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from aoi_daemon.errors import FrameOverrunError, RingError
+from aoi_daemon.ring.frames import PAGE_BYTES, FrameRing, RingLayout
+from aoi_daemon.ring.memory import SharedMemory
+
+LAYOUT = RingLayout(slots=4, max_width_px=40, max_height_px=30, channels=1)
+
+
+@pytest.fixture
+def memory():
+    with SharedMemory.create("test", LAYOUT.size_bytes) as memory:
+        yield memory
+
+
+def put(ring: FrameRing, sequence: int, value: int, *, template: int | None = None, shape=(30, 40, 1)) -> None:
+    ring.begin(sequence)
+    image, plane = ring.planes(sequence)
+    image[: shape[0] * shape[1]] = value
+    if template is not None:
+        plane[:] = template
+    ring.publish(
+        sequence, shape, fov=0, trigger_ns=1, ready_ns=2, has_template=template is not None
+    )
+
+
+def test_a_frame_is_read_where_it_was_written(memory):
+    writer, reader = FrameRing(memory, LAYOUT), FrameRing(memory, LAYOUT)
+    put(writer, 1, 7, template=9)
+    image, template = reader.frame(1)
+    assert image.shape == (30, 40, 1)
+    assert (image == 7).all()
+    assert template is not None and (template == 9).all()
+
+
+def test_a_smaller_frame_has_its_own_shape(memory):
+    ring = FrameRing(memory, LAYOUT)
+    put(ring, 1, 5, shape=(10, 20, 1))
+    image, template = ring.frame(1)
+    assert image.shape == (10, 20, 1)
+    assert template is None
+
+
+def test_a_reader_that_was_lapped_is_told(memory):
+    ring = FrameRing(memory, LAYOUT)
+    put(ring, 1, 1)
+    image, _ = ring.frame(1)
+    put(ring, 1 + LAYOUT.slots, 2)
+    with pytest.raises(FrameOverrunError, match="frame 1 was overwritten by frame 5"):
+        ring.check(1)
+    assert image[0, 0, 0] == 2  # which is what the check is for
+
+
+def test_a_frame_being_written_is_not_there(memory):
+    ring = FrameRing(memory, LAYOUT)
+    put(ring, 1, 1)
+    ring.begin(1 + LAYOUT.slots)
+    with pytest.raises(FrameOverrunError):
+        ring.frame(1)
+
+
+def test_a_frame_that_never_came_is_not_there(memory):
+    with pytest.raises(FrameOverrunError):
+        FrameRing(memory, LAYOUT).frame(3)
+
+
+def test_planes_are_page_aligned(memory):
+    """So that a GPU can register them."""
+    ring = FrameRing(memory, LAYOUT)
+    for sequence in range(LAYOUT.slots):
+        for plane in ring.planes(sequence):
+            assert plane.ctypes.data % PAGE_BYTES == 0
+
+
+def test_memory_that_is_too_small_is_refused():
+    with SharedMemory.create("small", 4096) as memory, pytest.raises(RingError, match="4096 bytes"):
+        SharedMemory(os.dup(memory.fd), 8192)
+
+
+def test_memory_cannot_be_written_through_a_read_only_descriptor():
+    with SharedMemory.create("ro", 4096) as memory:
+        fd = memory.read_only_fd()
+        reader = SharedMemory(fd, 4096, read_only=True)
+        with pytest.raises(TypeError):
+            reader.map[0] = 1
+        with pytest.raises(OSError):
+            os.pwrite(fd, b"x", 0)
+        reader.close()
+
+
+def test_memory_of_a_killed_owner_is_gone():
+    """There is no name that a crash could leave behind."""
+    before = set(os.listdir("/dev/shm"))
+    code = (
+        "import os, signal; from aoi_daemon.ring.memory import SharedMemory;"
+        "m = SharedMemory.create('x', 1 << 20); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert set(os.listdir("/dev/shm")) == before
+
+
+def test_another_process_never_reads_a_torn_frame():
+    """The check after the copy catches every frame that changed under it."""
+    layout = RingLayout(slots=3, max_width_px=320, max_height_px=320, channels=1)
+    with SharedMemory.create("torn", layout.size_bytes) as memory:
+        code = f"""
+import sys
+from aoi_daemon.ring.frames import FrameRing, RingLayout
+from aoi_daemon.ring.memory import SharedMemory
+layout = RingLayout(3, 320, 320, 1)
+ring = FrameRing(SharedMemory({memory.fd}, layout.size_bytes), layout)
+for n in range(1, 4001):
+    ring.begin(n)
+    ring.planes(n)[0][:] = n % 251
+    ring.publish(n, (320, 320, 1), fov=0, trigger_ns=0, ready_ns=0, has_template=False)
+"""
+        writer = subprocess.Popen([sys.executable, "-c", code], pass_fds=[memory.fd])
+        ring = FrameRing(memory, layout)
+        good = caught = 0
+        newest = 1
+        while writer.poll() is None:
+            newest = max(newest, *(ring.occupant(slot) for slot in range(3)))
+            try:
+                copy = ring.frame(newest)[0].copy()
+                ring.check(newest)
+            except FrameOverrunError:
+                caught += 1
+                continue
+            good += 1
+            assert (copy == newest % 251).all()
+        assert writer.wait(30) == 0
+        assert good > 0
+        assert np.array_equal(ring.frame(4000)[0], np.full((320, 320, 1), 4000 % 251))
