@@ -1,0 +1,1 @@
+"""The acquire stage: cameras into the frame ring."""

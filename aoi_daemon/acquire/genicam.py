@@ -1,0 +1,228 @@
+"""A GenICam camera through its vendor's GenTL producer. The only module that imports harvesters and genicam.
+
+Process: acquire, one driver at a time (a second one in a process finds the producer in use). Blocks: in
+the producer, at most SLICE_MS at a time, and holds the GIL meanwhile (harvesters issue 508).
+Memory: harvesters' buffers; each is copied out and queued again before `fetch_into` returns.
+
+harvesters finds the device, reads its description, owns the buffers, starts and stops. The wait for a
+buffer is ours, on the producer's own event, because harvesters' `fetch` asks every millisecond and burns
+a core, measures its time-out by the wall clock (set back by an hour, it waits an hour), throws incomplete
+buffers away with their ids, and loses the padding of rows.
+
+A call into a producer whose camera has gone may never come back, and Python cannot end it: the board's
+heartbeat and the supervisor's `open_s` are there for that.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import numpy as np
+from genicam import genapi, gentl
+from harvesters.core import Harvester
+from harvesters.util.pfnc import dict_by_ints
+from numpy.typing import NDArray
+
+from aoi_daemon.acquire import nodes
+from aoi_daemon.acquire.buffers import BufferReader, CameraFacts
+from aoi_daemon.acquire.camera import Grab
+from aoi_daemon.acquire.devices import Device, choose
+from aoi_daemon.acquire.pixels import use_one_thread
+from aoi_daemon.acquire.stamps import QueueWatch
+from aoi_daemon.config.schema import GenicamCamera
+from aoi_daemon.errors import CameraError, CameraSettingError
+
+SLICE_MS: Final = 20
+"""Longest single wait in the producer: Python runs no signal handler before it is over."""
+AWAKE_NS: Final = (SLICE_MS + 20) * 1_000_000
+"""A wait that took longer than this was no wait: the process stood still."""
+PRESENCE_NS: Final = 1_000_000_000
+"""While no frame comes, the camera is asked so often whether it is still there."""
+
+_UNAVAILABLE: Final = (gentl.GenericException, genapi.GenericException, AttributeError)
+# harvesters lets what it did not expect of a camera out as whatever Python made of it.
+_FAULTS: Final = (*_UNAVAILABLE, RuntimeError, OSError, LookupError, TypeError, ValueError, AssertionError)
+_REFUSALS: Final = (genapi.GenericException, TypeError, ValueError, OverflowError)
+
+
+class GenicamDriver:
+    """The camera that `config` names; see `CameraDriver`. A camera brings no template."""
+
+    def __init__(self, config: GenicamCamera, *, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._config = config
+        self._clock = clock
+        self._harvester: Any = None
+        self._acquirer: Any = None
+        self._events: Any = None
+
+    def open(self) -> None:
+        """See `CameraDriver.open`."""
+        self.close()
+        use_one_thread()
+        try:
+            with _as_camera_error(f"camera {self._config.name} did not open"):
+                self._find()
+                facts = self._set_up()
+                self._watch = QueueWatch(AWAKE_NS)
+                self._reader = BufferReader(self._config, facts, self._watch)
+                self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def fetch_into(self, image: NDArray[np.uint8], template: NDArray[np.uint8], timeout_s: float) -> Grab | None:
+        """See `CameraDriver.fetch_into`."""
+        if self._events is None:
+            raise CameraError(f"camera {self._config.name} is not open")
+        with _as_camera_error(f"camera {self._config.name} is lost"):
+            # What is there already is as old as it is; only what comes while we wait is new.
+            waited = not self._comes(0)
+            if waited and not self._wait(timeout_s):
+                self._ask_presence()
+                return None
+            buffer = self._events.buffer
+            try:
+                self._seen_ns = self._clock()
+                return self._reader.read(buffer, image, self._seen_ns, waited=waited)
+            finally:
+                buffer.parent.queue_buffer(buffer)
+
+    def close(self) -> None:
+        """See `CameraDriver.close`."""
+        harvester, acquirer = self._harvester, self._acquirer
+        self._harvester = self._acquirer = self._events = None
+        # Whatever a dead camera answers, the next step is still due: a producer that stays open is not
+        # opened again by this process.
+        if acquirer is not None:
+            with suppress(Exception):
+                acquirer.__exit__(None, None, None)  # unlike `destroy` it lets go of the object as well
+        if harvester is not None:
+            with suppress(Exception):
+                harvester.image_acquirers.clear()
+                harvester.reset()
+
+    def _find(self) -> None:
+        config, path = self._config, self._config.producer
+        if not path.is_file():
+            raise CameraError(f"producer {path}: no such file")
+        self._harvester = harvester = Harvester()
+        harvester.add_file(str(path))
+        harvester.update()
+        infos = list(harvester.device_info_list)
+        if not infos:
+            _check_loads(harvester, str(path))
+        devices = [
+            Device(_ask(info, "serial_number"), _ask(info, "model"), _ask(info, "user_defined_name")) for info in infos
+        ]
+        index = choose(devices, serial=config.serial, model=config.model, user_name=config.user_name)
+        with _sigint_kept(), _as_camera_error(f"{devices[index]} is there, but does not open"):
+            self._acquirer = harvester.create(index)
+
+    def _set_up(self) -> CameraFacts:
+        self._nodes = node_map = self._acquirer.remote_device.node_map
+        nodes.apply(node_map, self._config.settings, _REFUSALS)
+        mode = _ask(_ask(node_map, "AcquisitionMode"), "value")
+        if mode not in {None, "Continuous"}:
+            raise CameraSettingError(f"AcquisitionMode is {mode}: the camera would fall silent; set Continuous")
+        chunk_id, chunk_stamp = _ask(node_map, "ChunkFrameID"), _ask(node_map, "ChunkTimestamp")
+        chunked = _ask(_ask(node_map, "ChunkModeActive"), "value") is True and (chunk_id or chunk_stamp)
+        return CameraFacts(
+            pixel_format=str(node_map.PixelFormat.value),
+            width_px=int(node_map.Width.value),
+            height_px=int(node_map.Height.value),
+            unavailable=_UNAVAILABLE,
+            format_of=dict_by_ints.get,
+            chunk_id=chunk_id if chunked else None,
+            chunk_stamp=chunk_stamp if chunked else None,
+            read_chunks=self._read_chunks if chunked else None,
+            tick_hz=_ask(_ask(node_map, "GevTimestampTickFrequency"), "value") or 1_000_000_000,
+        )
+
+    def _read_chunks(self, buffer: Any) -> None:
+        # The public way builds a payload, with its copies, around each buffer.
+        self._acquirer._update_chunk_data(buffer=buffer, is_manual=True)
+
+    def _start(self) -> None:
+        acquirer = self._acquirer
+        acquirer.num_buffers = max(self._config.buffers, acquirer.min_num_buffers)
+        acquirer.start()
+        # Not public in 1.4.3, to which pyproject.toml holds us: GenTL allows one listener to an event,
+        # and this is it.
+        self._events = next(iter(acquirer._new_buffer_event_monitor_dict.values()))
+        for _ in range(acquirer.num_buffers):  # a triggered camera may still hold frames of another life
+            if not self._comes(0):
+                break
+            buffer = self._events.buffer
+            buffer.parent.queue_buffer(buffer)
+        self._seen_ns = self._clock()
+        self._watch.empty(self._seen_ns)
+
+    def _comes(self, timeout_ms: int) -> bool:
+        try:
+            self._events.update_event_data(timeout_ms)
+        except gentl.TimeoutException:
+            return False
+        return True
+
+    def _wait(self, timeout_s: float) -> bool:
+        now_ns = self._clock()
+        until_ns = now_ns + int(timeout_s * 1e9)
+        while now_ns < until_ns:
+            self._watch.empty(now_ns)
+            left_ms = -(-(until_ns - now_ns) // 1_000_000)
+            if self._comes(min(SLICE_MS, left_ms)):
+                return True
+            now_ns = self._clock()
+        return False
+
+    def _ask_presence(self) -> None:
+        """Raise unless a camera that has been silent for a while still answers."""
+        now_ns = self._clock()
+        if now_ns - self._seen_ns > PRESENCE_NS:
+            self._nodes.Width.get_value(False, True)  # not from the cache
+            self._seen_ns = now_ns
+
+
+def _ask(subject: Any, attribute: str) -> Any:
+    """What `subject` says; None where it does not tell."""
+    try:
+        return getattr(subject, attribute)
+    except _UNAVAILABLE:
+        return None
+
+
+def _check_loads(harvester: Any, path: str) -> None:
+    """Raise if the producer does not load or is in use; harvesters passes over it, asked alone it says why."""
+    harvester.reset()
+    with _as_camera_error(f"producer {path} cannot be used"):
+        producer = gentl.GenTLProducer.create_producer()
+        producer.open(path)
+        producer.close()
+
+
+@contextmanager
+def _as_camera_error(what: str) -> Iterator[None]:
+    """Make whatever the vendor's code raises our error, at once."""
+    try:
+        yield
+    except _FAULTS as error:
+        raise CameraError(f"{what}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _sigint_kept() -> Iterator[None]:
+    """Undo the SIGINT handler that harvesters installs: it would tear the camera down under us."""
+    # Blocked meanwhile: a signal that comes between the two handlers finds ours.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    ours = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # elsewhere harvesters installs none
+            signal.signal(signal.SIGINT, signal.SIG_DFL if ours is None else ours)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -1,0 +1,197 @@
+"""The acquire stage: fetch, copy into a ring slot, announce.
+
+Process: acquire, one per camera. Blocks: in `CameraDriver.fetch_into`, which
+may hold the GIL; nothing else lives here. Memory: writes its camera's ring.
+"""
+
+from __future__ import annotations
+
+import select
+from contextlib import closing
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.acquire.camera import CameraDriver, Grab
+from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell
+from aoi_daemon.config.schema import GenicamCamera, ReplayCamera
+from aoi_daemon.errors import CameraError, DoorbellFullError
+from aoi_daemon.messages import Announcement, Arrival
+from aoi_daemon.ring.doorbell import ring
+from aoi_daemon.stage import Stage, now_ns
+
+_SLICE_S: Final = 0.02
+"""Longest wait inside the driver, so that a stop, a stall or a silence is noticed."""
+_FRESH_AFTER: Final = 10
+"""Failed opens in a row after which a camera gets a fresh process."""
+_MAX_GAP: Final = 1000
+"""Parts announced for one gap in the frame ids; a longer one is a camera that was re-armed."""
+
+
+class Acquire:
+    """One camera's loop."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.camera = stage.setup.index
+        self.config = stage.config.cameras[self.camera]
+        self.board = stage.board
+        self.log = stage.log.bind(camera=self.config.name)
+        self.frames = stage.frame_ring(self.camera)
+        self.to_plc = stage.fds["announcements_w"]
+        self.to_inspection = stage.fds["frames_w"]
+        self.deadline_ns = int(stage.config.line.deadline_ms * 1e6)
+        self.sequence = self.board[self._cell(CameraCell.SEQUENCE)]
+        self.frame = self.board[self._cell(CameraCell.FRAME)]
+        # Which view lies in each slot, so that a lost one can be taken back by its number.
+        self.slots: list[tuple[int, int]] = [(0, 0)] * self.frames.layout.slots
+
+    def _cell(self, cell: CameraCell) -> int:
+        return camera_cell(self.camera, cell)
+
+    def progress(self) -> None:
+        """Say that the loop moves, and look for a stop."""
+        self.board[self._cell(CameraCell.PROGRESS_NS)] = now_ns()
+        self.stage.commands()
+
+    def run(self) -> None:
+        """Open the camera, deliver its parts, and again after each loss, until stopped."""
+        wait_ms = self.config.reopen_min_ms
+        failures = 0
+        self.board[self._cell(CameraCell.STATE)] = StageState.READY
+        while not self.stage.stopping:
+            self.progress()
+            begun = self.sequence
+            self.stage.prepare_realtime()
+            driver = make_driver(self.stage, self.camera, self.sequence + 1)
+            try:
+                with closing(driver):
+                    driver.open()
+                    self._lines_up()
+                    self._deliver_from(driver)
+            except CameraError as error:
+                failures = failures + 1 if self.sequence == begun else 1
+                self.log.error("camera_lost", error=str(error), action=error.action.value, retry_ms=wait_ms)
+                if failures >= _FRESH_AFTER and isinstance(self.config, GenicamCamera):
+                    # A vendor's library may hold on to a device that it has lost; a new process has none of that.
+                    self.log.error("camera_lost_for_good", action="a fresh process", failures=failures)
+                    self.stage.tell(tell="fresh")
+                    return
+            finally:
+                self.board[self._cell(CameraCell.PRESENT)] = 0
+            if self.stage.stopping:
+                return
+            if self.sequence > begun:
+                wait_ms = self.config.reopen_min_ms
+            self._wait(wait_ms)
+            wait_ms = min(2 * wait_ms, self.config.reopen_max_ms)
+            self.board.add(self._cell(CameraCell.REOPENED))
+
+    def _lines_up(self) -> None:
+        """The camera is open: say so, and hold a replayed line back until it may run."""
+        self.progress()  # before it counts as present: the heartbeat watches from then on
+        self.board[self._cell(CameraCell.LAST_FRAME_NS)] = now_ns()
+        self.board[self._cell(CameraCell.PRESENT)] = 1
+        self.log.info("camera_open")
+        self.stage.go_realtime()
+        if isinstance(self.config, ReplayCamera) and self.config.wait_ready and self.sequence == 0:
+            while not self.board[Cell.READY] and not self.stage.stopping:
+                self._wait(5)
+            self.board[self._cell(CameraCell.LAST_FRAME_NS)] = now_ns()
+
+    def _wait(self, wait_ms: float) -> None:
+        until_ns = now_ns() + int(wait_ms * 1e6)
+        while not self.stage.stopping and (left_ns := until_ns - now_ns()) > 0:
+            select.select([self.stage.control], [], [], min(_SLICE_S, left_ns / 1e9))
+            self.progress()
+
+    def _deliver_from(self, driver: CameraDriver) -> None:
+        slice_s = _SLICE_S
+        silence_ns = int(self.config.silence_ms * 1e6)
+        last = self._cell(CameraCell.LAST_FRAME_NS)
+        image, template = self._claim()
+        while not self.stage.stopping:
+            grab = driver.fetch_into(image, template, slice_s)
+            if grab is not None:
+                self._announce(grab)
+                image, template = self._claim()
+                self.board[last] = now_ns()
+            elif self.board[Cell.LINE_RUNNING] == 0:
+                self.board[last] = now_ns()  # the line stands: silence is what is expected
+            elif silence_ns and now_ns() - self.board[last] > silence_ns:
+                raise CameraError(f"no frame for {self.config.silence_ms:g} ms")
+            self.progress()
+
+    def _claim(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Take the next slot; a part in it that was not judged is announced as overrun."""
+        frame = self.frame + 1
+        old_frame, old_sequence = self.slots[frame % len(self.slots)]
+        self.frames.begin(frame)
+        if old_frame > self.board[self._cell(CameraCell.RELEASED)]:
+            self.board.add(self._cell(CameraCell.OVERRUNS))
+            # The write is also the barrier between `begin` and the new pixels.
+            self._send(self.to_plc, Announcement(Arrival.OVERRUN, self.camera, 0, old_sequence, 0, 0, 0, 0))
+        return self.frames.planes(frame)
+
+    def _announce(self, grab: Grab) -> None:
+        ready_ns = now_ns()
+        for _ in range(min(grab.missed_before, _MAX_GAP)):
+            self._part_without_image(Arrival.NO_IMAGE, 0, ready_ns)
+        self.board.add(self._cell(CameraCell.MISSED), grab.missed_before)
+        if grab.arrival is not Arrival.FRAME:
+            self.board.add(self._cell(CameraCell.INCOMPLETE if grab.arrival is Arrival.INCOMPLETE else CameraCell.MISSED))
+            self._part_without_image(grab.arrival, grab.trigger_ns, ready_ns)
+            return
+        self.frame += 1
+        self.sequence += 1
+        self.slots[self.frame % len(self.slots)] = (self.frame, self.sequence)
+        self.frames.publish(
+            self.frame, grab.shape, fov=grab.fov, trigger_ns=grab.trigger_ns, ready_ns=ready_ns,
+            has_template=grab.has_template,
+        )  # fmt: skip
+        announcement = Announcement(
+            Arrival.FRAME, self.camera, grab.fov, self.sequence, self.frame, grab.trigger_ns, ready_ns,
+            (grab.trigger_ns or ready_ns) + self.deadline_ns, grab.trigger_id,
+        )  # fmt: skip
+        self.board[self._cell(CameraCell.SEQUENCE)] = self.sequence
+        self.board[self._cell(CameraCell.FRAME)] = self.frame
+        self.board.add(self._cell(CameraCell.FRAMES))
+        # plc first: should we be killed between the two, the part is rejected as late, not forgotten.
+        self._send(self.to_plc, announcement)
+        self._send(self.to_inspection, announcement)
+
+    def _part_without_image(self, arrival: Arrival, trigger_ns: int, ready_ns: int) -> None:
+        self.sequence += 1
+        self.board[self._cell(CameraCell.SEQUENCE)] = self.sequence
+        deadline_ns = (trigger_ns or ready_ns) + self.deadline_ns
+        self._send(
+            self.to_plc,
+            Announcement(arrival, self.camera, 0, self.sequence, 0, trigger_ns, ready_ns, deadline_ns),
+        )
+
+    def _send(self, fd: int, announcement: Announcement) -> None:
+        try:
+            ring(fd, announcement)
+        except DoorbellFullError:
+            # The reader has been dead for thousands of parts, which the supervisor is dealing with;
+            # with no announcement there is no verdict, and the PLC's preset rejects.
+            self.board.add(self._cell(CameraCell.OVERRUNS))
+
+
+def make_driver(stage: Stage, camera: int, first_part: int) -> CameraDriver:
+    """The driver that the configuration names. The vendors' packages are imported only where used."""
+    config = stage.config.cameras[camera]
+    if isinstance(config, GenicamCamera):
+        from aoi_daemon.acquire.genicam import GenicamDriver  # noqa: PLC0415
+
+        return GenicamDriver(config)
+    from aoi_daemon.acquire.replay import ReplayDriver  # noqa: PLC0415
+
+    takt_ns = int(stage.config.line.takt_ms * 1e6)
+    return ReplayDriver(config, takt_ns, trigger_fd=stage.fds.get("triggers_r"), first_part=first_part)
+
+
+def main(stage: Stage) -> None:
+    """Entry of the process."""
+    Acquire(stage).run()

@@ -1,0 +1,253 @@
+"""Buffers that viky cannot send: incomplete, padded, numbered with gaps, stamped.
+
+The fakes below stand in for genicam.gentl's Buffer and for chunk nodes.
+"""
+
+import numpy as np
+import pytest
+
+from aoi_daemon.acquire.buffers import MAX_AGE_NS, BufferReader, CameraFacts
+from aoi_daemon.acquire.stamps import QueueWatch
+from aoi_daemon.config.schema import GenicamCamera
+from aoi_daemon.errors import CameraError, CameraSettingError
+from aoi_daemon.messages import Arrival
+
+MS = 1_000_000
+NOW = 10**15
+WIDTH, HEIGHT = 8, 4
+CODES = {0x01080001: "Mono8", 0x01080009: "BayerRG8", 0x02180014: "RGB8"}
+
+
+class UnavailableError(Exception):
+    """Stands in for gentl's NotAvailableException."""
+
+
+class FakeBuffer:
+    """What a producer hands over; an attribute that was not given is one that it does not tell."""
+
+    def __init__(self, frame_id, *, complete=True, raw=bytes(range(32)), **told):
+        self.raw_buffer = raw
+        self.told = {
+            "frame_id": frame_id, "is_complete": lambda: complete, "pixel_format": 0x01080001,
+            "width": WIDTH, "height": HEIGHT, **told,
+        }  # fmt: skip
+
+    def __getattr__(self, name):
+        if self.told.get(name) is None:
+            raise UnavailableError(name)
+        return self.told[name]
+
+
+class FakeChunkNode:
+    """A node such as ChunkFrameID: readable once a buffer's chunks were attached."""
+
+    def __init__(self):
+        self.now = None
+
+    @property
+    def value(self):
+        if self.now is None:
+            raise UnavailableError("no chunk is attached")
+        return self.now
+
+
+class Line:
+    """A reader and a plane, with a frame every 50 ms."""
+
+    def __init__(self, **facts):
+        limits = GenicamCamera(kind="genicam", name="top", producer="x.cti", max_width_px=16, max_height_px=16)
+        known = {"pixel_format": "Mono8", "width_px": WIDTH, "height_px": HEIGHT, **facts}
+        self.watch = QueueWatch(40 * MS)
+        self.reader = BufferReader(
+            limits,
+            CameraFacts(unavailable=(UnavailableError,), format_of=CODES.get, **known),
+            self.watch,
+        )
+        self.image = np.full(16 * 16, 7, np.uint8)
+        self.now_ns = NOW
+
+    def read(self, buffer, *, after_ms=50, waited=True):
+        self.now_ns += after_ms * MS
+        if waited:
+            self.watch.empty(self.now_ns - MS)
+        return self.reader.read(buffer, self.image, self.now_ns, waited=waited)
+
+
+def test_a_complete_buffer_is_a_frame():
+    line = Line()
+    grab = line.read(FakeBuffer(1))
+    assert (grab.arrival, grab.shape, grab.trigger_ns) == (Arrival.FRAME, (HEIGHT, WIDTH, 1), 0)
+    assert line.image[:32].tobytes() == bytes(range(32))
+    assert (line.image[32:] == 7).all()
+
+
+def test_an_incomplete_buffer_is_a_part_without_an_image():
+    line = Line()
+    grab = line.read(FakeBuffer(1, complete=False))
+    assert (grab.arrival, grab.shape) == (Arrival.INCOMPLETE, (0, 0, 0))
+    assert (line.image == 7).all()
+
+
+def test_an_incomplete_buffer_is_not_missed_as_well():
+    line = Line()
+    line.read(FakeBuffer(1))
+    assert line.read(FakeBuffer(2, complete=False)).missed_before == 0
+    assert line.read(FakeBuffer(3)).missed_before == 0
+
+
+@pytest.mark.parametrize("told", [{"is_complete": None}, {"is_complete": lambda: False}])
+def test_a_buffer_that_cannot_say_that_it_is_complete_is_not(told):
+    assert Line().read(FakeBuffer(1, **told)).arrival is Arrival.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"raw": bytes(31)},
+        {"size_filled": 31},
+        {"image_offset": 1},
+        {"delivered_image_height": HEIGHT - 1},
+        {"height": HEIGHT + 1},
+        {"padding_x": 1},
+    ],
+)
+def test_a_complete_buffer_with_too_little_in_it_is_incomplete(told):
+    line = Line()
+    assert line.read(FakeBuffer(1, **told)).arrival is Arrival.INCOMPLETE
+    assert (line.image == 7).all()
+
+
+@pytest.mark.parametrize("told", [{"size_filled": 0}, {"size_filled": 10**9}, {"delivered_image_height": 0}])
+def test_a_producer_that_tells_nonsense_of_its_sizes_is_measured_by_the_memory(told):
+    assert Line().read(FakeBuffer(1, **told)).arrival is Arrival.FRAME
+
+
+def test_line_padding_and_an_offset_are_taken_out():
+    line = Line()
+    raw = b"\xee" * 3 + b"".join(bytes(range(8 * row, 8 * row + 8)) + b"\xee\xee" for row in range(HEIGHT))
+    line.read(FakeBuffer(1, raw=raw, padding_x=2, image_offset=3))
+    assert line.image[:32].tobytes() == bytes(range(32))
+
+
+def test_what_the_producer_does_not_tell_is_taken_from_the_camera():
+    grab = Line().read(FakeBuffer(None, width=None, height=None, pixel_format=None))
+    assert (grab.arrival, grab.shape, grab.missed_before) == (Arrival.FRAME, (HEIGHT, WIDTH, 1), 0)
+
+
+def test_a_gap_in_the_frame_ids_is_missed_parts():
+    line = Line()
+    line.read(FakeBuffer(65533))
+    assert line.read(FakeBuffer(2)).missed_before == 3
+
+
+def test_the_chunks_number_counts_where_there_is_one():
+    chunk_id = FakeChunkNode()
+
+    def attach(buffer):
+        chunk_id.now = buffer.chunk
+
+    line = Line(chunk_id=chunk_id, read_chunks=attach)
+    line.read(FakeBuffer(1, chunk=70))
+    # The transport sees nothing missing, the sensor took two more.
+    assert line.read(FakeBuffer(2, chunk=73)).missed_before == 2
+    chunk_id.now = None
+    assert line.read(FakeBuffer(3)).missed_before == 0, "no chunk, no number"
+    assert line.read(FakeBuffer(4, chunk=76)).missed_before == 1
+
+
+def test_an_incomplete_buffer_has_no_chunks_to_be_read():
+    chunk_id = FakeChunkNode()
+    read = []
+    line = Line(chunk_id=chunk_id, read_chunks=read.append)
+    line.read(FakeBuffer(1, complete=False))
+    assert read == []
+
+
+def test_chunks_that_cannot_be_read_do_not_cost_the_frame():
+    def broken(buffer):
+        raise UnavailableError("parsing chunk data")
+
+    line = Line(chunk_id=FakeChunkNode(), read_chunks=broken)
+    assert line.read(FakeBuffer(1)).arrival is Arrival.FRAME
+
+
+def test_stamps_are_told_in_our_clock():
+    line = Line()
+    line.read(FakeBuffer(1, timestamp_ns=5000 * MS))
+    # Held up on its way by 9 ms.
+    assert line.read(FakeBuffer(2, timestamp_ns=5050 * MS), after_ms=59).trigger_ns == NOW + 100 * MS
+
+
+def test_chunk_stamps_come_first_and_are_told_in_their_ticks():
+    chunk_stamp = FakeChunkNode()
+
+    def attach(buffer):
+        chunk_stamp.now = buffer.chunk
+
+    line = Line(chunk_stamp=chunk_stamp, read_chunks=attach, tick_hz=125_000_000)
+    line.read(FakeBuffer(1, chunk=1_000_000, timestamp_ns=1))
+    ticks = 1_000_000 + 125_000_000 // 20
+    assert line.read(FakeBuffer(2, chunk=ticks, timestamp_ns=2), after_ms=53).trigger_ns == NOW + 100 * MS
+
+
+def test_a_frame_that_waited_for_us_is_as_old_as_the_one_before_it():
+    line = Line()
+    line.read(FakeBuffer(1))
+    first_ns = line.now_ns
+    assert line.read(FakeBuffer(2), after_ms=120, waited=False).trigger_ns == first_ns
+
+
+def test_a_frame_that_is_ten_seconds_old_loses_the_camera():
+    line = Line()
+    line.read(FakeBuffer(1, timestamp_ns=MS))
+    assert line.read(FakeBuffer(2, timestamp_ns=2 * MS), after_ms=10_001).trigger_ns == line.now_ns - 10**10
+    with pytest.raises(CameraError, match=r"was 10\.1 s old"):
+        line.read(FakeBuffer(3, timestamp_ns=3 * MS), after_ms=MAX_AGE_NS // MS // 100)
+
+
+@pytest.mark.parametrize("payload", [2, 5, 10, 11])
+def test_a_payload_that_is_no_image_is_refused(payload):
+    with pytest.raises(CameraSettingError, match=f"payload type {payload}"):
+        Line().read(FakeBuffer(1, payload_type=payload))
+
+
+@pytest.mark.parametrize("payload", [0, 1, 4, None])
+def test_images_with_and_without_chunks_are_taken(payload):
+    assert Line().read(FakeBuffer(1, payload_type=payload)).arrival is Arrival.FRAME
+
+
+def test_frames_in_another_format_than_the_camera_tells_lose_it():
+    with pytest.raises(CameraError, match="PixelFormat is Mono8, but frames come as BayerRG8"):
+        Line().read(FakeBuffer(1, pixel_format=0x01080009))
+
+
+def test_a_format_that_changes_loses_the_camera():
+    line = Line()
+    line.read(FakeBuffer(1, pixel_format=0x81080042))
+    with pytest.raises(CameraError, match="frames come as 0x81080043"):
+        line.read(FakeBuffer(2, pixel_format=0x81080043))
+
+
+def test_an_old_name_of_the_same_format_is_the_same_format():
+    line = Line(pixel_format="RGB8Packed")
+    grab = line.read(FakeBuffer(1, pixel_format=0x02180014, raw=bytes(96)))
+    assert grab.arrival is Arrival.FRAME
+
+
+def test_a_format_that_cannot_be_converted_is_refused_before_the_first_frame():
+    with pytest.raises(CameraSettingError, match="pixel format YUV422_8 is not supported"):
+        Line(pixel_format="YUV422_8")
+
+
+@pytest.mark.parametrize(("width_px", "height_px"), [(17, 4), (8, 17)])
+def test_frames_larger_than_the_ring_are_refused_with_both_sizes(width_px, height_px):
+    with pytest.raises(CameraError, match=f"{width_px}x{height_px} px, the ring holds at most 16x16"):
+        Line(width_px=width_px, height_px=height_px)
+    with pytest.raises(CameraError, match=f"{width_px}x{height_px} px, the ring holds at most 16x16"):
+        Line().read(FakeBuffer(1, width=width_px, height=height_px))
+
+
+def test_a_frame_may_grow_within_the_ring():
+    line = Line()
+    line.read(FakeBuffer(1))
+    assert line.read(FakeBuffer(2, width=16, height=16, raw=bytes(256))).shape == (16, 16, 1)

@@ -1,0 +1,158 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aoi_daemon.acquire.images import Stills, Truth, list_stills, natural
+from aoi_daemon.acquire.video import Video
+from aoi_daemon.errors import CameraError
+
+MS = 1_000_000
+
+
+def stills(folder, preload=100, colour=False):
+    return Stills(folder.path, colour=colour, preload=preload, expose=lambda image, name: image)
+
+
+def opened(path, preload=100, colour=False, takt_ns=10_000 * MS):
+    return Video(path, colour=colour, preload=preload, takt_ns=takt_ns, expose=lambda image, name: image)
+
+
+def refusal(make, *args, **kwargs):
+    with pytest.raises(CameraError) as caught:
+        make(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_images_are_sorted_as_people_count():
+    names = ["b10.png", "b9.png", "B1.png", "a2b10.png", "a2b9.png", "a.png"]
+    assert [path.name for path in sorted(map(Path, names), key=natural)] == [
+        "a.png", "a2b9.png", "a2b10.png", "B1.png", "b9.png", "b10.png",
+    ]  # fmt: skip
+
+
+def test_a_folder_without_templates_is_a_row_of_images(folder):
+    folder.add("b10.png").add("b9.bmp").add("c_test.jpg").write("notes.md", "x")
+    assert [still.image.name for still in list_stills(folder.path)] == ["b9.bmp", "b10.png", "c_test.jpg"]
+
+
+def test_a_folder_with_templates_is_a_row_of_pairs_and_nothing_else(folder):
+    folder.add_pair("b2").add_pair("b10").add("overview.png")
+    pairs = [(still.image.name, still.template.name) for still in list_stills(folder.path)]
+    assert pairs == [("b2_test.png", "b2_temp.png"), ("b10_test.png", "b10_temp.png")]
+
+
+def test_labels_tell_good_from_bad_from_unknown(folder):
+    folder.add_pair("a", label="").add_pair("b", label="1 2 3 4 5\n\n6 7 8 9 1\n").add_pair("c")
+    truths = [still.truth for still in list_stills(folder.path)]
+    assert truths == [Truth.GOOD, Truth.BAD, Truth.UNKNOWN]
+
+
+def test_a_single_image_may_have_a_label_too(folder):
+    folder.add("a.png").write("a.txt", "1 2 3 4 5").add("b.png")
+    assert [still.truth for still in list_stills(folder.path)] == [Truth.BAD, Truth.UNKNOWN]
+
+
+def test_an_empty_folder_is_refused_by_name(folder):
+    assert f"{folder.path}: holds no image" in refusal(list_stills, folder.path)
+
+
+@pytest.mark.parametrize(("there", "missing"), [("lonely_test.png", "lonely_temp"), ("lonely_temp.png", "lonely_test")])
+def test_half_a_pair_is_refused_by_name(folder, there, missing):
+    told = refusal(list_stills, folder.add_pair("a").add(there).path)
+    assert there in told
+    assert missing in told
+
+
+def test_one_board_in_two_files_is_refused_by_name(folder):
+    told = refusal(list_stills, folder.add_pair("a").add("a_test.jpg").path)
+    assert "a_test.png" in told
+    assert "a_test.jpg" in told
+
+
+@pytest.mark.parametrize("line", ["1 2 3 4", "1 2 3 4 5 6", "a b c d e", "1.0 2 3 4 5", "-1 2 3 4 5"])
+def test_a_label_line_that_is_no_defect_is_refused_with_its_number(folder, line):
+    told = refusal(list_stills, folder.add_pair("a", label=f"1 2 3 4 5\n{line}\n").path)
+    assert f"a.txt:2: {line!r} is not x1 y1 x2 y2 class" in told
+
+
+def test_a_label_that_is_no_text_is_refused_by_name(folder):
+    folder.add_pair("a")
+    (folder.path / "a.txt").write_bytes(b"\xff\xfe\x00")
+    assert "a.txt: cannot be read as text" in refusal(list_stills, folder.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no image", None])
+@pytest.mark.parametrize("position", [0, 3])
+def test_an_unreadable_image_is_refused_at_open_wherever_it_is(folder, content, position):
+    folder.add_all(4)
+    path = folder.path / f"board{position}.png"
+    path.write_bytes(path.read_bytes()[:40] if content is None else content)
+    assert f"{path}: is no image that can be read" in refusal(stills, folder, preload=2)
+
+
+def test_a_pair_of_two_sizes_is_refused_by_name(folder):
+    folder.add_pair("a").add("b_test.png", width=32).add("b_temp.png", width=40)
+    told = refusal(stills, folder)
+    assert "b_temp.png: is 40x24 px, but b_test.png is 32x24" in told
+
+
+@pytest.mark.parametrize("preload", [1, 3, 100])
+def test_images_that_were_not_preloaded_are_the_same_images(folder, preload):
+    source = stills(folder.add_all(5), preload=preload)
+    assert len(source) == 5
+    for index in (0, 1, 2, 3, 4, 0, 4, 2, 3, 3):
+        source.ahead(index)
+        assert (source.take(index).image == index).all()
+        assert (source.take(4 - index).image == 4 - index).all(), "also without asking ahead"
+
+
+def test_pairs_keep_together(folder):
+    source = stills(folder.add_pair("a", 1).add_pair("b", 2), preload=1)
+    for index in (0, 1):
+        picture = source.take(index)
+        assert (picture.image == index + 1).all()
+        assert (picture.template == index + 101).all()
+
+
+def test_colour_is_read_only_where_the_camera_has_it(folder):
+    assert stills(folder.add_all(1)).take(0).image.shape == (24, 32)
+    assert stills(folder, colour=True).take(0).image.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize("preload", [1, 3, 7, 100])
+@pytest.mark.parametrize("order", [range(7), (0, 1, 2, 3, 4, 5, 6) * 3, (5, 6, 0, 1), (0, 3, 4, 2), (6, 6)])
+def test_a_video_shows_each_frame_at_its_number_whatever_is_kept(video, preload, order):
+    source = opened(video(7), preload=preload)
+    assert len(source) == 7
+    assert source.truth(3) is Truth.UNKNOWN
+    for index in order:
+        source.ahead(index)
+        assert abs(source.take(index).image.astype(int) - 8 * index).max() <= 2
+
+
+def test_a_video_in_colour_has_three_bands(video):
+    assert opened(video(2), colour=True).take(1).image.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no video" * 100])
+def test_a_file_that_is_no_video_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "line.mp4"
+    path.write_bytes(content)
+    assert f"{path}: is no video that can be read" in refusal(opened, path)
+
+
+def test_a_video_that_decodes_slower_than_the_takt_must_be_kept_whole(video):
+    path = video(7)
+    assert "set preload to 7 to keep all frames" in refusal(opened, path, preload=3, takt_ns=1)
+    assert len(opened(path, preload=7, takt_ns=1)) == 7
+
+
+def test_a_video_that_goes_away_is_a_lost_camera(video):
+    path = video(7)
+    source = opened(path, preload=3)
+    for index in range(7):
+        source.ahead(index)
+    path.write_bytes(np.zeros(100, np.uint8).tobytes())
+    with pytest.raises(CameraError, match="frame 0 of 7 can no longer be read"):
+        source.ahead(0)

@@ -1,0 +1,158 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aoi_daemon.acquire.stamps import MAX_GAP, ClockMap, FrameIds, QueueWatch
+from aoi_daemon.errors import CameraError
+
+MS = 1_000_000
+S = 1_000_000_000
+
+
+def missed(*frame_ids):
+    """What is missed before the last of `frame_ids`."""
+    ids = FrameIds()
+    return [ids.missed_before(frame_id) for frame_id in frame_ids][-1]
+
+
+def test_the_first_frame_misses_nothing_whatever_its_id():
+    assert missed(0) == missed(1) == missed(2**63) == 0
+
+
+def test_ids_in_a_row_miss_nothing():
+    assert missed(7, 8) == missed(0, 1) == 0
+
+
+def test_each_id_left_out_is_a_missed_part():
+    assert missed(7, 9) == 1
+    assert missed(7, 8, 18) == 9
+
+
+@pytest.mark.parametrize(
+    ("frame_ids", "expected"),
+    [
+        ((65535, 1), 0),  # GigE Vision 1: there is no 0
+        ((65534, 1), 1),
+        ((65535, 2), 1),
+        ((65535, 0), 0),  # a 16 bit counter
+        ((65534, 0), 1),
+        ((2**32 - 1, 0), 0),
+        ((2**32 - 1, 1), 0),
+        ((2**32 - 2, 1), 1),
+    ],
+)
+def test_a_counter_that_starts_over_is_no_gap(frame_ids, expected):
+    assert missed(*frame_ids) == expected
+
+
+def test_a_camera_that_was_restarted_counts_from_anew():
+    assert missed(5000, 1) == 0
+    assert missed(5000, 1, 3) == 1
+
+
+def test_a_camera_that_does_not_count_misses_nothing():
+    assert missed(0, 0, 0) == 0
+
+
+def test_a_frame_without_an_id_is_not_counted_as_missed():
+    ids = FrameIds()
+    ids.missed_before(10)
+    ids.unnumbered()
+    assert ids.missed_before(12) == 0
+    ids.unnumbered()
+    assert ids.missed_before(15) == 1
+    assert ids.missed_before(17) == 1
+
+
+def test_more_frames_without_an_id_than_the_gap_holds_miss_nothing():
+    ids = FrameIds()
+    ids.missed_before(10)
+    ids.unnumbered()
+    assert ids.missed_before(11) == 0
+
+
+def test_ids_that_jump_ahead_are_a_fault_not_a_thousand_missed_parts():
+    assert missed(1, MAX_GAP + 2) == MAX_GAP
+    with pytest.raises(CameraError, match="jumped from 1 to 1003"):
+        missed(1, MAX_GAP + 3)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(1, 65535))
+def test_all_missed_frames_are_counted_once_across_any_number_of_wraps(steps, first):
+    ids = FrameIds()
+    ids.missed_before(first)
+    position, total = first, 0
+    for step in steps:
+        position += step
+        total += ids.missed_before((position - 1) % 65535 + 1)
+    assert total == sum(steps) - len(steps)
+
+
+def test_the_first_stamp_maps_to_its_arrival():
+    assert ClockMap().host_ns(123, 9 * S) == 9 * S
+
+
+def test_the_shortest_delay_seen_is_taken_for_the_offset():
+    clock = ClockMap()
+    clock.host_ns(0, 10 * S + 3 * MS)
+    clock.host_ns(50 * MS, 10 * S + 51 * MS)
+    # 1 ms was the shortest delay: this frame was stamped at 100 ms and held up for 9 ms more.
+    assert clock.host_ns(100 * MS, 10 * S + 110 * MS) == 10 * S + 101 * MS
+
+
+@given(st.lists(st.integers(0, 40 * MS), min_size=2, max_size=80), st.integers(-(10**15), 10**15))
+def test_no_stamp_is_told_after_its_arrival_nor_before_it_was_taken(delays, device_epoch_ns):
+    clock = ClockMap(window_ns=S)
+    for frame, delay_ns in enumerate(delays):
+        taken_ns = 10**15 + frame * 50 * MS
+        told_ns = clock.host_ns(taken_ns - device_epoch_ns, taken_ns + delay_ns)
+        assert taken_ns <= told_ns <= taken_ns + delay_ns
+
+
+def test_a_slow_drift_is_followed():
+    clock = ClockMap()
+    for frame in range(4000):
+        taken_ns = frame * 50 * MS
+        device_ns = taken_ns - taken_ns // 10_000  # 100 ppm slow
+        told_ns = clock.host_ns(device_ns, taken_ns + 2 * MS)
+        assert abs(told_ns - (taken_ns + 2 * MS)) <= 1.01 * MS
+
+
+@pytest.mark.parametrize("standstill_s", [1, 6, 60, 3600])
+def test_frames_that_waited_through_a_standstill_are_known_to_be_old(standstill_s):
+    clock = ClockMap()
+    for frame in range(200):
+        clock.host_ns(frame * 50 * MS, frame * 50 * MS + MS)
+    resumed_ns = 200 * 50 * MS + standstill_s * S
+    for frame in range(200, 208):
+        told_ns = clock.host_ns(frame * 50 * MS, resumed_ns)
+        assert told_ns == frame * 50 * MS + MS
+
+
+def test_a_camera_whose_clock_was_set_back_is_learned_anew():
+    clock = ClockMap()
+    clock.host_ns(500 * S, 10 * S)
+    assert clock.host_ns(1 * S, 11 * S + 5 * MS) == 11 * S + 5 * MS
+    assert clock.host_ns(2 * S, 12 * S) == 12 * S
+
+
+def test_a_frame_that_came_while_we_waited_is_new():
+    watch = QueueWatch(awake_ns=40 * MS)
+    watch.empty(S)
+    assert watch.trigger_ns(S + 20 * MS, waited=True) == 0
+
+
+def test_a_frame_that_was_there_already_came_after_the_one_before_it():
+    watch = QueueWatch(awake_ns=40 * MS)
+    watch.empty(S)
+    watch.trigger_ns(S + 20 * MS, waited=True)
+    assert watch.trigger_ns(S + 22 * MS, waited=False) == S + 20 * MS
+
+
+def test_frames_found_after_a_standstill_are_as_old_as_the_standstill():
+    watch = QueueWatch(awake_ns=40 * MS)
+    watch.empty(S)
+    assert watch.trigger_ns(4 * S, waited=True) == S
+    assert watch.trigger_ns(4 * S + MS, waited=False) == S
+    watch.empty(4 * S + 2 * MS)
+    assert watch.trigger_ns(4 * S + 10 * MS, waited=True) == 0
