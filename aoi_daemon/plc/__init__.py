@@ -1,0 +1,1 @@
+"""The plc stage: verdicts to coils, the deadline, the heartbeat."""

@@ -1,0 +1,215 @@
+"""A TCP connection that carries one Modbus/TCP request and its answer at a time.
+
+Process: plc. Blocks: in connect, send and receive, each until a deadline on
+the monotonic clock and not beyond (poll rounds up to the next ms), however few
+bytes at a time the other end sends. Knows the frame's header, nothing above it.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+from aoi_daemon.errors import PlcAnswerError, PlcError, PlcTimeoutError
+
+_HEADER: Final = struct.Struct(">HHHB")  # transaction, protocol 0, length of what follows it, unit
+_BEFORE_LENGTH: Final = 6
+_MAX_FRAME: Final = 260  # Modbus Messaging on TCP/IP 1.0b, 4.1: a header of 7 and a PDU of at most 253 bytes
+_SHORTEST: Final = 3  # unit, function and one byte: no answer is shorter
+_RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)  # struct linger: on, 0 s
+_KEEPALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+
+
+class Address(NamedTuple):
+    """Where to connect to: what getaddrinfo gives and socket takes."""
+
+    family: int
+    where: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return f"{self.where[0]}:{self.where[1]}"
+
+
+class Wire:
+    """The connection. Errors leave it as it is: the caller closes it, which resets it."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        # poll, not select: select fails on a descriptor above 1023.
+        self._readable = select.poll()
+        self._asked = b""
+
+    @property
+    def is_open(self) -> bool:
+        """There is a connection; whether the other end lives, only an answer tells."""
+        return self._socket is not None
+
+    def open(self, address: Address, timeout_s: float) -> None:
+        """Connect within `timeout_s`.
+
+        Raises:
+            PlcTimeoutError: it took longer.
+            PlcError: refused, unreachable.
+        """
+        self.close()
+        connection = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            # Set before connecting: whatever closes it, the end of a killed process too, then resets it.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for level, option, value in _KEEPALIVE:
+                connection.setsockopt(level, option, value)
+            connection.settimeout(timeout_s)
+            connection.connect(address.where)
+            connection.setblocking(False)
+        except TimeoutError as error:
+            connection.close()
+            raise PlcTimeoutError(f"no connection to {address}: nobody answers") from error
+        except OSError as error:
+            connection.close()
+            raise PlcError(f"no connection to {address}: {error.strerror or error}") from error
+        except BaseException:
+            connection.close()
+            raise
+        self._readable.register(connection, select.POLLIN)
+        self._socket = connection
+
+    def close(self) -> None:
+        """Close with a RST, not a FIN, so that the kernel drops what it has not sent."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._readable.unregister(self._socket)
+                self._socket.close()
+            self._socket = None
+
+    def send(self, request: bytes) -> None:
+        """Send a frame at once; it is one system call and one segment, or an error.
+
+        Raises:
+            PlcAnswerError: bytes came that nobody asked for.
+            PlcError: the connection is closed, or takes no bytes.
+        """
+        connection = self._connection()
+        if self._readable.poll(0):
+            # Between two requests nothing may come but the end of the connection.
+            self._read(connection)
+            raise PlcAnswerError("the PLC sent bytes that it was not asked for")
+        self._asked = request
+        try:
+            sent = connection.send(request)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise PlcError(f"the connection broke: {error.strerror or error}") from error
+        if sent != len(request):
+            raise PlcTimeoutError("the PLC takes no bytes")
+
+    def receive(self, deadline_s: float) -> bytes:
+        """The one frame that answers what was sent, whole, until `deadline_s` on the monotonic clock.
+
+        Raises:
+            PlcTimeoutError: it is not there, or not whole, by then.
+            PlcAnswerError: another transaction, unit or protocol, a wrong length, or more than one frame.
+            PlcError: the connection was closed or broke.
+        """
+        connection = self._connection()
+        frame = b""
+        while True:
+            left_ms = (deadline_s - monotonic()) * 1e3
+            if left_ms <= 0 or not self._readable.poll(left_ms):
+                raise PlcTimeoutError("no whole answer in time" if frame else "no answer in time")
+            frame += self._read(connection)
+            size = self._size(frame)
+            if len(frame) > size:
+                raise PlcAnswerError(f"the answer has {size} bytes and {len(frame) - size} more")
+            if len(frame) == size:
+                return frame
+
+    def _size(self, frame: bytes) -> int:
+        """How long `frame` will be when it is whole; its header is checked as soon as it is there."""
+        if len(frame) < _HEADER.size:
+            return _MAX_FRAME
+        transaction, protocol, length, unit = _HEADER.unpack_from(frame)
+        asked_transaction, _, _, asked_unit = _HEADER.unpack_from(self._asked)
+        for name, found, expected in (
+            ("transaction", transaction, asked_transaction),
+            ("protocol", protocol, 0),
+            ("unit", unit, asked_unit),
+        ):
+            if found != expected:
+                raise PlcAnswerError(f"the answer is of another {name}")
+        size: int = _BEFORE_LENGTH + length
+        if not _BEFORE_LENGTH + _SHORTEST <= size <= _MAX_FRAME:
+            raise PlcAnswerError(f"the answer says that it has {size} bytes")
+        return size
+
+    def _connection(self) -> socket.socket:
+        if self._socket is None:
+            raise PlcError("not connected")
+        return self._socket
+
+    @staticmethod
+    def _read(connection: socket.socket) -> bytes:
+        try:
+            piece = connection.recv(_MAX_FRAME + 1)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise PlcError(f"the connection broke: {error.strerror or error}") from error
+        if not piece:
+            raise PlcError("the PLC closed the connection")
+        return piece
+
+
+class Resolver:
+    """Addresses of `host`. A name is looked up in a thread: the system's resolver has no time-out.
+
+    The addresses last found serve on when the name service does not answer.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._found: list[Address] = []
+        self._failure = ""
+        self._lookup: threading.Thread | None = None
+        self._numeric = self._look_up(socket.AI_NUMERICHOST)
+
+    def addresses(self, timeout_s: float) -> list[Address]:
+        """At least one address, within `timeout_s`.
+
+        Raises:
+            PlcTimeoutError: the name service did not answer in time, and never had.
+            PlcError: there is no such name.
+        """
+        if not self._numeric:
+            if self._lookup is None:  # one still running is waited for, not doubled
+                self._lookup = threading.Thread(target=self._look_up, name="resolve", daemon=True)
+                self._lookup.start()
+            self._lookup.join(timeout_s)
+            if not self._lookup.is_alive():
+                self._lookup = None
+            elif not self._found:
+                raise PlcTimeoutError(f"the name {self._host} was not resolved in time; give an address")
+        if not self._found:
+            raise PlcError(f"the name {self._host} cannot be resolved: {self._failure}")
+        return self._found
+
+    def _look_up(self, flags: int = 0) -> bool:
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=flags)
+        except OSError as error:
+            self._failure = error.strerror or str(error)
+            return False
+        self._found = [Address(family, where) for family, _, _, _, where in found]
+        return True

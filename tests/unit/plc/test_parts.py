@@ -1,0 +1,204 @@
+"""Which part gets which verdict, and when."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aoi_daemon.messages import Announcement, Arrival, Judgement, Reason
+from aoi_daemon.plc.parts import Parts
+
+ANSWER = 5
+DEADLINE = 50
+
+
+def view(sequence: int, at: int, *, camera: int = 0, arrival: Arrival = Arrival.FRAME) -> Announcement:
+    return Announcement(arrival, camera, 0, sequence, sequence, at, at, at + DEADLINE)
+
+
+def judged(sequence: int, *, passed: bool, camera: int = 0, reason: Reason | None = None) -> Judgement:
+    reason = reason if reason is not None else (Reason.NONE if passed else Reason.DEFECT)
+    return Judgement(passed, reason, camera, 0, 0, 1, sequence, 0, 0, 0, 1, 2, 3, b"")
+
+
+def parts(cameras: int = 1) -> Parts:
+    return Parts(cameras, ANSWER, 3)
+
+
+def test_a_judged_part_leaves_with_its_judgement():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    assert line.take(10) is None
+    line.judge(judged(1, passed=True))
+    part = line.take(10)
+    assert part is not None and part.reason is Reason.NONE and part.judgement is not None
+    assert line.take(10) is None
+
+
+@pytest.mark.parametrize("judge_it", [True, False])
+def test_a_part_without_a_verdict_in_time_is_late(judge_it):
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    if judge_it:
+        line.judge(judged(1, passed=True))
+    part = line.take(DEADLINE - ANSWER)
+    assert part is not None and part.reason is Reason.LATE
+
+
+def test_a_judgement_after_the_cutoff_changes_nothing():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    assert line.take(DEADLINE - ANSWER).reason is Reason.LATE
+    line.judge(judged(1, passed=True))
+    assert line.take(DEADLINE) is None
+
+
+def test_verdicts_leave_in_the_order_of_the_parts():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.announce(view(2, 5), ready=True)
+    line.judge(judged(2, passed=True))
+    assert line.take(6) is None
+    line.judge(judged(1, passed=False))
+    assert [line.take(6).number, line.take(6).number] == [1, 2]
+
+
+@pytest.mark.parametrize("arrival", [Arrival.NO_IMAGE, Arrival.INCOMPLETE])
+def test_a_part_without_an_image_is_rejected_for_that(arrival):
+    line = parts()
+    line.announce(view(1, 0, arrival=arrival), ready=True)
+    line.judge(judged(1, passed=True))
+    assert line.take(1).reason is arrival.reason
+
+
+def test_an_overrun_takes_a_pass_back():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.judge(judged(1, passed=True))
+    line.announce(view(1, 1, arrival=Arrival.OVERRUN), ready=True)
+    assert line.take(2).reason is Reason.OVERRUN
+
+
+def test_a_part_that_came_while_the_line_was_not_ready_is_rejected():
+    line = parts()
+    line.announce(view(1, 0), ready=False)
+    line.judge(judged(1, passed=True))
+    assert line.take(1).reason is Reason.NOT_READY
+
+
+def test_a_judgement_that_contradicts_itself_is_a_reject():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.announce(view(2, 0), ready=True)
+    line.judge(judged(1, passed=True, reason=Reason.DEFECT))
+    line.judge(judged(2, passed=False, reason=Reason.NONE))
+    assert line.take(1).reason is Reason.DEFECT
+    assert line.take(1).reason is Reason.ENGINE_FAULT
+
+
+def test_a_judgement_of_another_part_is_not_taken():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.judge(judged(2, passed=True))
+    line.judge(judged(1, passed=True, camera=1))
+    assert line.take(10) is None
+
+
+def test_nobody_left_to_judge_rejects_what_waits():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.announce(view(2, 0), ready=True)
+    line.judge(judged(1, passed=True))
+    line.reject_all(Reason.ENGINE_FAULT)
+    assert [line.take(1).reason, line.take(1).reason] == [Reason.NONE, Reason.ENGINE_FAULT]
+
+
+def test_a_part_of_two_views_passes_only_with_both():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0), ready=True)
+    line.judge(judged(1, passed=True, camera=0))
+    assert line.take(1) is None
+    line.announce(view(9, 2, camera=1), ready=True)
+    assert line.take(3) is None
+    line.judge(judged(9, passed=True, camera=1))
+    part = line.take(3)
+    assert part.reason is Reason.NONE and part.number == 1
+
+
+def test_one_bad_view_rejects_the_part_at_once():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0), ready=True)
+    line.announce(view(1, 0, camera=1), ready=True)
+    line.judge(judged(1, passed=False, camera=1))
+    part = line.take(1)
+    assert part.reason is Reason.DEFECT and part.decided_by == 1
+
+
+def test_a_view_that_never_came_is_a_part_without_an_image():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0), ready=True)
+    line.judge(judged(1, passed=True, camera=0))
+    assert line.take(DEADLINE - ANSWER).reason is Reason.NO_IMAGE
+
+
+def test_views_of_different_parts_are_not_mixed():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0), ready=True)
+    line.announce(view(1, 20, camera=1), ready=True)
+    line.judge(judged(1, passed=True, camera=0))
+    line.judge(judged(1, passed=True, camera=1))
+    assert line.take(30) is None
+    assert [line.take(100).reason, line.take(100).reason] == [Reason.NO_IMAGE, Reason.NO_IMAGE]
+
+
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("part"), st.booleans()),
+        st.tuples(st.just("judge"), st.integers(1, 8), st.booleans()),
+        st.tuples(st.just("overrun"), st.integers(1, 8)),
+        st.tuples(st.just("lost")),
+        st.tuples(st.just("wait"), st.integers(0, 60)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(events)
+def test_every_part_leaves_once_in_order_and_no_pass_is_late_or_unproven(history):
+    """Whatever happens: one verdict for each part, and PASS only by a passing judgement before the cutoff."""
+    line = parts()
+    now = 0
+    announced: dict[int, tuple[int, bool]] = {}
+    proven: set[int] = set()
+    left = []
+
+    def collect():
+        while (part := line.take(now)) is not None:
+            left.append(part.number)
+            at, ready = announced[part.number]
+            assert part.reason is not None
+            if part.reason is Reason.NONE:
+                assert ready and part.number in proven
+                assert now < at + DEADLINE - ANSWER
+        for part in line.waiting:
+            assert now < part.deadline_ns - ANSWER or part is not line.waiting[0]
+
+    for event in history:
+        if event[0] == "part":
+            number = len(announced) + 1
+            announced[number] = (now, event[1])
+            line.announce(view(number, now), ready=event[1])
+        elif event[0] == "judge":
+            if event[2]:
+                proven.add(event[1])
+            line.judge(judged(event[1], passed=event[2]))
+        elif event[0] == "overrun":
+            line.announce(view(event[1], now, arrival=Arrival.OVERRUN), ready=True)
+        elif event[0] == "lost":
+            line.reject_all(Reason.ENGINE_FAULT)
+        else:
+            now += event[1]
+        collect()
+    now += 10 * DEADLINE
+    collect()
+    assert left == sorted(announced)
