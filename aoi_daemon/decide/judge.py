@@ -1,0 +1,206 @@
+"""The judgement: from what a model found to PASS or REJECT.
+
+Pure: no clock, no file, no state. A PASS needs proof: time left, outputs that
+are numbers, and no class found more often than the recipe allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.config.recipe import ClassLimit, Recipe
+from aoi_daemon.decide.overlap import suppress_overlaps
+from aoi_daemon.decide.regions import View, compile_views
+from aoi_daemon.errors import InferenceError
+from aoi_daemon.messages import MAX_DEFECTS, Defect, Reason
+
+ANY_CLASS: Final = "*"
+"""The limit of this name holds for every class that no other limit names."""
+
+
+class Found(Protocol):
+    """What a model found; row i of each belongs together, in any order."""
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """(n, 4), x1 y1 x2 y2 in pixels of the frame."""
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(n,), 0..1."""
+
+    @property
+    def classes(self) -> NDArray[np.int32]:
+        """(n,), index into the bundle's classes."""
+
+
+class Verdict(NamedTuple):
+    """PASS or REJECT, and why. `passed` goes with NONE and no defect, and with nothing else.
+
+    `defects` are those that reject the part, worst (highest score) first, at
+    most MAX_DEFECTS; `defect_count` counts all of them. What the recipe
+    tolerates (`max_count`) is not among them. `worst_class`: -1 is none.
+    """
+
+    passed: bool
+    reason: Reason
+    defects: tuple[Defect, ...] = ()
+    worst_class: int = -1
+    defect_count: int = 0
+
+    @classmethod
+    def reject(cls, reason: Reason) -> Verdict:
+        """A reject for something other than what was seen on the part."""
+        return cls(False, reason)
+
+
+_PASS: Final = Verdict(True, Reason.NONE)
+_LATE: Final = Verdict.reject(Reason.LATE)
+
+
+@dataclass(frozen=True, eq=False)
+class Criteria:
+    """A recipe made ready for one bundle: arrays by class index, regions in pixels.
+
+    Attributes:
+        classes: the bundle's class names.
+        scores: (classes,) float32, a detection below does not count.
+        min_sizes: (classes, 2) float32, width and height in px, a smaller box does not count.
+        max_counts: (classes,) int64, so many are still good.
+        overlap: boxes of one class that overlap more are one defect (IoU).
+        views: regions by field of view; None is for those not named.
+    """
+
+    classes: tuple[str, ...]
+    scores: NDArray[np.float32]
+    min_sizes: NDArray[np.float32]
+    max_counts: NDArray[np.int64]
+    overlap: float
+    views: Mapping[int | None, View]
+
+    @classmethod
+    def compile(cls, recipe: Recipe, classes: Sequence[str]) -> Criteria:
+        """Compile `recipe` for a bundle of `classes`.
+
+        A class without a limit, where the recipe has no `*`, is held by the
+        default limit: what was forgotten rejects.
+
+        Raises:
+            ValueError: a limit names no class of the bundle, or a limit or a
+                region would make every part pass; names it.
+        """
+        limits = {limit.name: limit for limit in recipe.limits}
+        unknown = sorted(set(limits) - {ANY_CLASS, *classes})
+        if unknown:
+            raise ValueError(f"limits.name: the bundle has no class {', '.join(unknown)} (there: {', '.join(classes)})")
+        for limit in limits.values():
+            _check_size(limit, recipe)
+        rest = limits.get(ANY_CLASS, ClassLimit(name=ANY_CLASS))
+        by_class = [limits.get(name, rest) for name in classes]
+        sizes = np.array([(limit.min_width, limit.min_height) for limit in by_class]) * recipe.px_per_unit
+        return cls(
+            classes=tuple(classes),
+            scores=np.array([limit.score for limit in by_class], np.float32),
+            min_sizes=sizes.astype(np.float32),
+            max_counts=np.array([limit.max_count for limit in by_class], np.int64),
+            overlap=recipe.overlap,
+            views=compile_views(recipe.regions, recipe.px_per_unit, recipe.width_px, recipe.height_px),
+        )
+
+    def view(self, fov: int) -> View | None:
+        """The regions of field of view `fov`; None: everything counts."""
+        views = self.views
+        return views.get(fov) or views.get(None)
+
+
+def judge(found: Found, criteria: Criteria, fov: int, *, slack_ns: int) -> Verdict:
+    """Judge one view by what the model found on it.
+
+    A detection counts when its score, its box's size and its centre's place
+    do; those that overlap are one; a class that is left more often than its
+    `max_count` rejects the part. So with `max_count` 0 a further detection
+    never turns a reject into a PASS; with more, one that joins two others
+    into one can.
+
+    Args:
+        found: the model's outputs, not filtered; only read.
+        criteria: what the recipe allows.
+        fov: the field of view, for its regions.
+        slack_ns: time left until the deadline. Below 0 the part is LATE, whatever was found.
+
+    Raises:
+        InferenceError: the outputs are not what a model may say: not finite, a class that the
+            bundle does not have, a box with its corners swapped. The part is rejected and the
+            engine not trusted with the next.
+    """
+    if slack_ns < 0:
+        return _LATE
+    scores, classes = found.scores, found.classes
+    _check_found(found, len(criteria.classes))
+    (rows,) = (scores >= criteria.scores.take(classes)).nonzero()
+    if not rows.size:
+        return _PASS
+    boxes = found.boxes.take(rows, axis=0)
+    rows = rows[_counting(boxes, classes.take(rows), criteria, fov)]
+    if not rows.size:
+        return _PASS
+    boxes, scores, classes = found.boxes.take(rows, axis=0), scores.take(rows), classes.take(rows)
+    kept = suppress_overlaps(boxes, scores, classes, criteria.overlap)
+    too_many = np.bincount(classes.take(kept), minlength=len(criteria.classes)) > criteria.max_counts
+    defects = kept[too_many.take(classes.take(kept))]
+    if not defects.size:
+        return _PASS
+    worst = defects[:MAX_DEFECTS]
+    columns = (classes.take(worst), scores.take(worst), *boxes.take(worst, axis=0).T)
+    listed = tuple(map(Defect._make, zip(*(column.tolist() for column in columns), strict=True)))
+    return Verdict(False, Reason.DEFECT, listed, listed[0].label, len(defects))
+
+
+def _counting(
+    boxes: NDArray[np.float32], classes: NDArray[np.int32], criteria: Criteria, fov: int
+) -> NDArray[np.bool_]:
+    """Whether each box (n, 4) is large enough and lies where it counts."""
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    if sizes.min() < 0:
+        swapped = boxes[(sizes < 0).any(axis=1)][0].tolist()
+        raise InferenceError(f"the model gave a box with its corners swapped: {swapped}")
+    large = sizes >= criteria.min_sizes.take(classes, axis=0)
+    counting = large[:, 0] & large[:, 1]
+    view = criteria.view(fov)
+    if view is not None:
+        counting &= view.counts(boxes)
+    return counting
+
+
+def _check_found(found: Found, class_count: int) -> None:
+    """Refuse what must not be compared: a NaN is below any threshold, and would pass."""
+    boxes, scores, classes = found.boxes, found.scores, found.classes
+    rows = len(scores)
+    if boxes.shape != (rows, 4) or classes.shape != (rows,):
+        raise InferenceError(f"the model gave scores {scores.shape}, boxes {boxes.shape} and classes {classes.shape}")
+    if not rows:
+        return
+    for name, values in (("scores", scores), ("boxes", boxes)):
+        if not np.isfinite(values).all():
+            raise InferenceError(f"the model gave {name} that are not finite")
+    lowest, highest = classes.min(), classes.max()
+    if lowest < 0 or highest >= class_count:
+        raise InferenceError(f"the model gave classes {lowest} to {highest}, the bundle has 0 to {class_count - 1}")
+
+
+def _check_size(limit: ClassLimit, recipe: Recipe) -> None:
+    """A least size that no box in the frame reaches would make every part pass."""
+    for key, value, frame_px in (
+        ("min_width", limit.min_width, recipe.width_px),
+        ("min_height", limit.min_height, recipe.height_px),
+    ):
+        if not value * recipe.px_per_unit < frame_px:
+            raise ValueError(
+                f"limits.{key} = {value:g} {recipe.unit} of {limit.name}: not below the frame's "
+                f"{frame_px} px, no defect would count"
+            )

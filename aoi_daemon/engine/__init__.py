@@ -1,0 +1,1 @@
+"""Offline tool chain: from an ONNX model to a qualified bundle."""

@@ -1,0 +1,1 @@
+"""Executors behind one protocol, and the decoding of their outputs."""

@@ -1,0 +1,174 @@
+"""What inspection expects of an executor, and of a model, whoever runs it.
+
+A model's contract (`Manifest.task` "top100"): inputs by name `image` and, where
+the manifest says so, `template`, uint8 (1, H, W, C) as the camera gives them;
+outputs by name `boxes` float32 (1, 100, 4), `scores` float32 (1, 100) from the
+highest to the lowest, and `classes` int32 (1, 100). Rows that only fill up
+carry score 0 and class 0.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.config.recipe import Manifest
+from aoi_daemon.errors import ModelError
+
+MAX_DETECTIONS: Final = 100
+NO_DEADLINE: Final = 2**63 - 1
+"""As `deadline_ns`: the executor may take its time (warm-up, golden parts, tools)."""
+
+FrameShape = tuple[int, int, int]
+"""(height_px, width_px, channels)."""
+
+
+class Detections(NamedTuple):
+    """A model's answer to one frame, row by row, the highest score first.
+
+    boxes: (100, 4) float32, x1 y1 x2 y2 in pixels of the frame. scores: (100,)
+    float32, 0..1. classes: (100,) int32, index into the manifest's classes.
+    Valid until the next call of `infer`; not checked for what the numbers are.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int32]
+
+
+class TensorInfo(NamedTuple):
+    """One input or output as a back end tells it; a dimension that varies is None."""
+
+    name: str
+    dtype: str  # as numpy names it
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
+        return f"{self.name} {self.dtype} [{sizes}]"
+
+
+class Executor(Protocol):
+    """One model on one device. All calls come from the thread that made it; `with` closes it."""
+
+    name: str
+    """Back end, version, device and model, for logs and records."""
+    has_template: bool
+    """Whether `infer` needs a template."""
+
+    def infer(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, deadline_ns: int) -> Detections:
+        """Run the model on one frame.
+
+        Args:
+            image: (H, W, C) uint8, read in place.
+            template: as `image`; given if and only if `has_template`.
+            deadline_ns: CLOCK_MONOTONIC; NO_DEADLINE for none.
+
+        Raises:
+            InferenceTimeoutError: the deadline passed first; the executor is good for the next part.
+            InferenceError: the engine failed, or the frame is not what it was opened for.
+        """
+
+    def close(self) -> None:
+        """Give everything back, threads too; never raises, may be called twice."""
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def check_model(
+    file: Path,
+    inputs: Sequence[TensorInfo],
+    outputs: Sequence[TensorInfo],
+    manifest: Manifest,
+    shape: FrameShape | None = None,
+) -> None:
+    """Hold what a back end found in `file` against the contract.
+
+    Args:
+        file: named in the error.
+        inputs: as the back end tells them, in any order.
+        outputs: the same.
+        manifest: the bundle's.
+        shape: the recipe's frame; None: only what the manifest says is checked.
+
+    Raises:
+        ModelError: with every difference, what was found and what is expected.
+    """
+    height, width, channels = shape or (None, None, manifest.channels)
+    problems = []
+    if shape is not None:
+        problems += frame_problems(shape, manifest)
+    frame = (1, height, width, channels)
+    names = ("image", "template") if manifest.has_template else ("image",)
+    problems += _differences("input", inputs, [TensorInfo(name, "uint8", frame) for name in names])
+    problems += _differences(
+        "output",
+        outputs,
+        [
+            TensorInfo("boxes", "float32", (1, MAX_DETECTIONS, 4)),
+            TensorInfo("scores", "float32", (1, MAX_DETECTIONS)),
+            TensorInfo("classes", "int32", (1, MAX_DETECTIONS)),
+        ],
+    )
+    if problems:
+        raise ModelError(f"{file}: " + "; ".join(problems))
+
+
+def frame_problems(shape: FrameShape, manifest: Manifest) -> list[str]:
+    """Why frames of `shape` cannot be judged with the bundle of `manifest`; empty: they can."""
+    height, width, channels = shape
+    problems = []
+    if channels != manifest.channels:
+        problems.append(f"frames have {channels} channels, bundle {manifest.name} is for {manifest.channels}")
+    if height % manifest.stride_px or width % manifest.stride_px:
+        problems.append(
+            f"frames are {width} x {height} px, bundle {manifest.name} needs multiples of {manifest.stride_px}"
+        )
+    return problems
+
+
+def warm_up(executor: Executor, shape: FrameShape, *, runs: int) -> list[int]:
+    """Run the model `runs` times on noise of `shape`; how long each took, in ns.
+
+    Noise, not zeros: a kernel may be quicker on zeros than on a frame.
+
+    Raises:
+        InferenceError: as `Executor.infer`.
+    """
+    noise = np.random.default_rng(0)
+    image = noise.integers(0, 256, shape, np.uint8)
+    template = noise.integers(0, 256, shape, np.uint8) if executor.has_template else None
+    took_ns = []
+    for _ in range(runs):
+        start_ns = time.monotonic_ns()
+        executor.infer(image, template, NO_DEADLINE)
+        took_ns.append(time.monotonic_ns() - start_ns)
+    return took_ns
+
+
+def _differences(kind: str, found: Sequence[TensorInfo], expected: Sequence[TensorInfo]) -> list[str]:
+    by_name = {tensor.name: tensor for tensor in found}
+    if set(by_name) != {tensor.name for tensor in expected}:
+        there, want = ", ".join(map(str, found)) or "none", ", ".join(map(str, expected))
+        return [f"{kind}s are {there}; expected {want}"]
+    return [
+        f"{kind} is {by_name[want.name]}; expected {want}" for want in expected if not _fits(by_name[want.name], want)
+    ]
+
+
+def _fits(found: TensorInfo, want: TensorInfo) -> bool:
+    return (
+        found.dtype == want.dtype
+        and len(found.shape) == len(want.shape)
+        and all(None in (a, b) or a == b for a, b in zip(found.shape, want.shape, strict=True))
+    )

@@ -1,0 +1,207 @@
+"""The judgement of one view."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from aoi_daemon.config.recipe import ClassLimit, Recipe, Region
+from aoi_daemon.decide.judge import Criteria, Verdict, judge
+from aoi_daemon.errors import InferenceError
+from aoi_daemon.messages import MAX_DEFECTS, Reason
+
+CLASSES = ("open", "short")
+EVERYWHERE = ((0, 0), (640, 480))
+
+
+class Found(NamedTuple):
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+def found(*rows):
+    """Rows of (class, score, x1, y1, x2, y2)."""
+    table = np.array(rows, np.float32).reshape(-1, 6)
+    return Found(table[:, 2:], table[:, 1], table[:, 0].astype(np.int32))
+
+
+def criteria(**settings):
+    recipe = Recipe(id=1, name="r", bundle=Path("b"), width_px=640, height_px=480, **settings)
+    return Criteria.compile(recipe, CLASSES)
+
+
+def limit(name="*", **settings):
+    return ClassLimit(name=name, **settings)
+
+
+def region(kind, corners, fov=None):
+    return Region(kind=kind, corners=corners, fov=fov)
+
+
+def verdict(rows, fov=0, slack_ns=1, **settings):
+    return judge(found(*rows), criteria(**settings), fov, slack_ns=slack_ns)
+
+
+DEFECT = (1, 0.9, 100, 100, 120, 130)
+
+
+def test_a_part_with_nothing_found_passes():
+    """PASS goes with NONE and no defect."""
+    assert verdict([]) == Verdict(True, Reason.NONE, (), -1, 0)
+
+
+def test_a_part_with_a_defect_is_rejected():
+    """The reject names the defect, its class and the count."""
+    got = verdict([DEFECT])
+    assert (got.passed, got.reason, got.worst_class, got.defect_count) == (False, Reason.DEFECT, 1, 1)
+    assert got.defects[0] == pytest.approx((1, 0.9, 100, 100, 120, 130))
+
+
+def test_a_part_without_time_left_is_late_whatever_was_found():
+    """Below 0 ns of slack nothing passes; at 0 it may."""
+    assert verdict([], slack_ns=-1) == Verdict.reject(Reason.LATE)
+    assert verdict([DEFECT], slack_ns=-1).reason is Reason.LATE
+    assert verdict([], slack_ns=0).passed
+
+
+def test_a_score_at_the_threshold_counts():
+    """`score` is the least that counts; both sides are rounded to float32 alike."""
+    assert not verdict([(0, 0.7, 0, 0, 9, 9)], limits=(limit(score=0.7),)).passed
+    assert verdict([(0, 0.6999, 0, 0, 9, 9)], limits=(limit(score=0.7),)).passed
+
+
+def test_each_class_has_its_own_limit():
+    """A named limit goes before `*`."""
+    limits = (limit("short", score=0.95), limit(score=0.2))
+    assert verdict([DEFECT], limits=limits).passed
+    assert not verdict([(0, 0.3, 0, 0, 9, 9)], limits=limits).passed
+
+
+def test_a_class_that_no_limit_names_has_the_default_limit():
+    """What was forgotten in the recipe rejects."""
+    assert not verdict([DEFECT], limits=(limit("open"),)).passed
+
+
+def test_a_limit_for_an_unknown_class_is_refused():
+    """The error names it and the classes that there are."""
+    with pytest.raises(ValueError, match=r"no class shrot \(there: open, short\)"):
+        criteria(limits=(limit("shrot"),))
+
+
+def test_small_boxes_do_not_count():
+    """Either side below its least size is enough."""
+    size = (limit(min_width=20, min_height=30),)
+    assert not verdict([DEFECT], limits=size).passed
+    assert verdict([(1, 0.9, 100, 100, 119, 130)], limits=size).passed
+    assert verdict([(1, 0.9, 100, 100, 120, 129)], limits=size).passed
+
+
+def test_lengths_in_mm_are_scaled():
+    """0.25 mm at 48 px/mm are 12 px."""
+    mm = {"unit": "mm", "px_per_mm": 48.0, "limits": (limit(min_width=0.25),)}
+    assert not verdict([(0, 0.9, 0, 0, 12, 1)], **mm).passed
+    assert verdict([(0, 0.9, 0, 0, 11, 1)], **mm).passed
+    inside = region("ignore", ((2.0, 2.0), (3.0, 3.0)))
+    assert verdict([DEFECT], unit="mm", px_per_mm=48.0, regions=(inside,)).passed
+
+
+def test_a_least_size_beyond_the_frame_is_refused():
+    """It would make every part pass."""
+    with pytest.raises(ValueError, match=r"min_width = 640 px of \*: not below the frame's 640 px"):
+        criteria(limits=(limit(min_width=640),))
+    with pytest.raises(ValueError, match="min_height"):
+        criteria(limits=(limit(min_height=float("inf")),))
+
+
+def test_so_many_are_still_good():
+    """`max_count` is by class, and what it tolerates is not reported."""
+    two = [(0, 0.9, 0, 0, 9, 9), (0, 0.8, 50, 0, 59, 9)]
+    assert verdict(two, limits=(limit(max_count=2),)) == Verdict(True, Reason.NONE)
+    other = verdict([*two, (1, 0.6, 99, 0, 109, 9)], limits=(limit("open", max_count=2),))
+    assert (other.passed, other.defect_count, other.worst_class) == (False, 1, 1)
+    assert not verdict([*two, (0, 0.7, 99, 0, 109, 9)], limits=(limit(max_count=2),)).passed
+
+
+def test_overlapping_boxes_of_one_class_are_one_defect():
+    """Two boxes over IoU 0.5 count once, the better one stays."""
+    near = [(0, 0.8, 0, 0, 10, 10), (0, 0.9, 1, 0, 11, 10)]
+    got = verdict(near)
+    assert got.defect_count == 1
+    assert got.defects[0].score == pytest.approx(0.9)
+
+
+def test_a_box_that_does_not_count_hides_no_defect():
+    """A higher-scored box in an ignore region does not suppress the one beside it."""
+    rows = [(0, 0.9, 90, 100, 108, 120), (0, 0.8, 94, 100, 112, 120)]
+    ignored = (region("ignore", ((80, 80), (100, 140))),)
+    got = verdict(rows, regions=ignored)
+    assert not got.passed
+    assert got.defects[0].score == pytest.approx(0.8)
+
+
+def test_defects_are_reported_worst_first_and_counted_beyond_those_that_travel():
+    """At most MAX_DEFECTS are listed."""
+    rows = [(0, 0.5 + 0.001 * i, 20 * i, 0, 20 * i + 9, 9) for i in range(30)]
+    got = verdict(rows)
+    assert got.defect_count == 30
+    assert len(got.defects) == MAX_DEFECTS
+    assert [d.score for d in got.defects] == sorted((d.score for d in got.defects), reverse=True)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", range(1, 6))
+def test_a_number_that_is_not_finite_is_an_engine_fault(value, column):
+    """In a score or a corner, on a row that would not count as well."""
+    row = [0, 0.1, 10, 10, 20, 20]
+    row[column] = value
+    with pytest.raises(InferenceError, match="not finite"):
+        verdict([row])
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_class_that_the_bundle_does_not_have_is_an_engine_fault(label):
+    """It must not be held by another class's limit."""
+    with pytest.raises(InferenceError, match=r"the bundle has 0 to 1"):
+        verdict([(label, 0.1, 0, 0, 9, 9)])
+
+
+def test_a_box_with_its_corners_swapped_is_an_engine_fault():
+    """It would be smaller than any least size."""
+    with pytest.raises(InferenceError, match="corners swapped"):
+        verdict([(0, 0.9, 20, 0, 10, 10)], limits=(limit(min_width=1),))
+
+
+def test_arrays_that_do_not_belong_together_are_an_engine_fault():
+    """As many boxes and classes as scores."""
+    whole = found(DEFECT, DEFECT)
+    with pytest.raises(InferenceError, match="the model gave"):
+        judge(whole._replace(boxes=whole.boxes[:1]), criteria(), 0, slack_ns=1)
+    with pytest.raises(InferenceError, match="the model gave"):
+        judge(whole._replace(classes=whole.classes[:1]), criteria(), 0, slack_ns=1)
+
+
+def test_only_what_lies_in_an_inspect_region_counts():
+    """By the box's centre, (110, 115) here; a border belongs to its rectangle."""
+    assert not verdict([DEFECT], regions=(region("inspect", ((110, 115), (200, 200))),)).passed
+    assert verdict([DEFECT], regions=(region("inspect", ((111, 115), (200, 200))),)).passed
+
+
+def test_an_inspect_region_of_the_whole_frame_loses_no_box_that_sticks_out():
+    """A centre beyond the border is taken to the nearest pixel."""
+    everywhere = (region("inspect", EVERYWHERE),)
+    assert not verdict([(0, 0.9, -30, -30, 4, 4)], regions=everywhere).passed
+    assert not verdict([(0, 0.9, 630, 470, 700, 500)], regions=everywhere).passed
+    corners = ((0, 0), (640, 0), (640, 480), (320, 480), (0, 480))
+    assert not verdict([(0, 0.9, 630, 470, 700, 500)], regions=(region("inspect", corners),)).passed
+
+
+def test_regions_belong_to_their_field_of_view():
+    """Those without one belong to all; a field with none of its own and none for all is looked at everywhere."""
+    masked = (region("ignore", ((90, 90), (130, 140)), fov=3),)
+    assert verdict([DEFECT], fov=3, regions=masked).passed
+    assert not verdict([DEFECT], fov=2, regions=masked).passed
+    everywhere = (*masked, region("ignore", ((0, 0), (5, 5))))
+    assert verdict([(0, 0.9, 0, 0, 4, 4)], fov=3, regions=everywhere).passed
+    assert verdict([(0, 0.9, 0, 0, 4, 4)], fov=2, regions=everywhere).passed

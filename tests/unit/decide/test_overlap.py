@@ -1,0 +1,75 @@
+"""Overlap suppression."""
+
+import numpy as np
+import pytest
+
+from aoi_daemon.decide.overlap import suppress_overlaps
+
+
+def kept(rows, overlap=0.5):
+    """Rows of (class, score, x1, y1, x2, y2)."""
+    table = np.array(rows, np.float32).reshape(-1, 6)
+    return suppress_overlaps(table[:, 2:], table[:, 1], table[:, 0].astype(np.int32), overlap).tolist()
+
+
+def plain(rows, overlap):
+    """The same, as a textbook has it."""
+    left = sorted(range(len(rows)), key=lambda i: -np.float32(rows[i][1]))
+    stays = []
+    while left:
+        best = left.pop(0)
+        stays.append(best)
+        left = [i for i in left if rows[i][0] != rows[best][0] or iou(rows[i], rows[best]) <= overlap]
+    return stays
+
+
+def iou(a, b):
+    width = max(0.0, min(a[4], b[4]) - max(a[2], b[2]))
+    height = max(0.0, min(a[5], b[5]) - max(a[3], b[3]))
+    area = (a[4] - a[2]) * (a[5] - a[3]) + (b[4] - b[2]) * (b[5] - b[3]) - width * height
+    return width * height / area if area else 0.0
+
+
+def test_the_better_of_two_that_overlap_stays():
+    """IoU 9/11 of two boxes of 10 x 10, one px apart."""
+    rows = [(0, 0.5, 0, 0, 10, 10), (0, 0.6, 1, 0, 11, 10)]
+    assert kept(rows) == [1]
+    assert kept(rows, overlap=0.9) == [1, 0]
+
+
+def test_boxes_of_two_classes_never_suppress_each_other():
+    """Not even when they are equal."""
+    assert kept([(0, 0.5, 0, 0, 10, 10), (1, 0.6, 0, 0, 10, 10)]) == [1, 0]
+
+
+def test_a_box_that_is_left_out_suppresses_none():
+    """A chain of three: the middle one goes, the last one stays."""
+    chain = [(0, 0.9, 0, 0, 10, 10), (0, 0.8, 3, 0, 13, 10), (0, 0.7, 6, 0, 16, 10)]
+    assert kept(chain, overlap=0.5) == [0, 2]
+
+
+def test_boxes_without_area_stay():
+    """There is no ratio to exceed."""
+    assert kept([(0, 0.9, 5, 5, 5, 5), (0, 0.8, 5, 5, 5, 5)], overlap=0.0) == [0, 1]
+
+
+def test_an_overlap_of_1_leaves_all():
+    """Equal boxes do not overlap by more than all."""
+    assert kept([(0, 0.9, 0, 0, 4, 4)] * 3, overlap=1.0) == [0, 1, 2]
+
+
+def test_none_and_one_are_left_alone():
+    """Nothing to compare."""
+    assert kept([]) == []
+    assert kept([(0, 0.9, 0, 0, 4, 4)]) == [0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_agrees_with_the_textbook(seed):
+    """Up to 100 boxes of three classes on whole pixels, where no rounding decides."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 101))
+    corner, size = rng.integers(0, 60, (count, 2)), rng.integers(1, 40, (count, 2))
+    scores, classes = rng.permutation(count) / count, rng.integers(0, 3, count)
+    rows = np.column_stack((classes, scores, corner, corner + size)).tolist()
+    assert kept(rows, 0.3) == plain(rows, 0.3)

@@ -1,0 +1,169 @@
+"""Opening a bundle."""
+
+import hashlib
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
+from aoi_daemon.errors import ModelError
+from aoi_daemon.infer.bundle import load_bundle, read_image
+
+GRAY = np.arange(32 * 48, dtype=np.uint8).reshape(32, 48)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A bundle of one good and one bad golden part."""
+    make_reference_bundle(tmp_path / "b", [GoldenPair(GRAY, GRAY, True), GoldenPair(255 - GRAY, GRAY, False)])
+    return tmp_path / "b"
+
+
+def edit(folder, change):
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text())
+    change(manifest)
+    file.write_text(json.dumps(manifest))
+
+
+def test_a_bundle_is_known_by_the_hash_of_its_manifest(folder):
+    """Which holds the hash of every other file."""
+    bundle = load_bundle(folder)
+    assert bundle.hash == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    assert bundle.manifest.classes == ("difference",)
+    assert bundle.model_path("fp32") == folder / "reference.onnx"
+
+
+def test_the_golden_parts_come_decoded_with_their_verdicts(folder):
+    """(H, W, 1) uint8, as they were given."""
+    good, bad = load_bundle(folder).golden()
+    assert (good.name, good.passed, bad.passed) == ("golden000_test.png", True, False)
+    assert np.array_equal(good.image, GRAY[..., None])
+    assert np.array_equal(bad.image, 255 - GRAY[..., None])
+    assert np.array_equal(bad.template, GRAY[..., None])
+
+
+def test_colour_comes_as_bgr(tmp_path):
+    """(H, W, 3), in the camera's order."""
+    colour = np.dstack((GRAY, 255 - GRAY, GRAY // 2))
+    make_reference_bundle(tmp_path, [GoldenPair(colour, colour, True)], channels=3)
+    (part,) = load_bundle(tmp_path).golden()
+    assert np.array_equal(part.image, colour)
+
+
+def test_a_precision_that_the_bundle_does_not_have_is_refused(folder):
+    """With those that there are."""
+    with pytest.raises(ModelError, match=r"manifest\.json: there is no model of precision int8 \(there: fp32\)"):
+        load_bundle(folder).model_path("int8")
+
+
+@pytest.mark.parametrize("name", ["reference.onnx", "golden001_test.png", "golden000_temp.png"])
+def test_a_file_that_was_changed_is_refused_by_name(folder, name):
+    """One bit is enough."""
+    raw = bytearray((folder / name).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (folder / name).write_bytes(raw)
+    with pytest.raises(ModelError, match=rf"{name}: has SHA-256 .* copy the bundle again"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "reference.onnx", "golden001_test.png"])
+def test_a_file_that_is_missing_is_refused_by_name(folder, name):
+    """And what to do about it."""
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=rf"{name}: cannot be read: No such file or directory; \w+"):
+        load_bundle(folder)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    """A recipe that names a file, or nothing."""
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_bundle(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda m: m.pop("classes"), "classes: Field required"),
+        (lambda m: m.update(extra=1), "extra: Extra inputs"),
+        (lambda m: m.update(version=2), "version: Input should be 1"),
+        (lambda m: m.update(classes=["a", "a"]), "not all different"),
+        (lambda m: m.update(classes=["*"]), "one is `\\*`"),
+        (lambda m: m.update(models={}), "models: Dictionary should have at least 1"),
+        (lambda m: m["models"]["fp32"].update(sha256="AB"), r"models\.fp32\.sha256"),
+        (lambda m: m.update(golden_limits=[{"name": "short"}]), r"golden_limits.name: \['short'\]"),
+        (lambda m: m["golden"][0].update(template=None), "go together"),
+        (lambda m: m.update(has_template=False), "golden.template: has_template is false"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(folder, change, problem):
+    """Naming file and key."""
+    edit(folder, change)
+    with pytest.raises(ModelError, match=rf"manifest\.json: .*{problem}.*prepare the bundle again"):
+        load_bundle(folder)
+
+
+def test_a_manifest_that_is_no_json_is_refused(folder):
+    """Cut off in the middle."""
+    file = folder / "manifest.json"
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(ModelError, match=r"manifest\.json: .*Invalid JSON"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["../outside.onnx", "/etc/hostname", "sub/../../outside.onnx", "link.onnx", "a\0b"])
+def test_a_path_that_leads_out_of_the_bundle_is_refused(folder, name):
+    """Also by a link, also where the hash is right."""
+    outside = folder.parent / "outside.onnx"
+    outside.write_bytes(b"model")
+    (folder / "link.onnx").symlink_to(outside)
+    sha256 = hashlib.sha256(b"model").hexdigest()
+    edit(folder, lambda m: m["models"].update(fp32={"file": name, "sha256": sha256}))
+    with pytest.raises(ModelError, match="is not inside the bundle"):
+        load_bundle(folder)
+
+
+def test_a_path_in_a_folder_of_the_bundle_is_good(folder):
+    """Sub-folders are."""
+    (folder / "sub").mkdir()
+    (folder / "reference.onnx").rename(folder / "sub" / "reference.onnx")
+    edit(folder, lambda m: m["models"]["fp32"].update(file="sub/reference.onnx"))
+    assert load_bundle(folder).model_path("fp32").is_file()
+
+
+def replace(folder, name, raw):
+    (folder / name).write_bytes(raw)
+    key = "template_sha256" if name.endswith("_temp.png") else "sha256"
+    edit(folder, lambda m: m["golden"][0].update({key: hashlib.sha256(raw).hexdigest()}))
+
+
+@pytest.mark.parametrize("raw", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
+def test_a_golden_image_that_is_none_is_refused_by_name(folder, raw):
+    """Though its hash is right."""
+    replace(folder, "golden000_test.png", raw)
+    with pytest.raises(ModelError, match=r"golden000_test\.png: is no image"):
+        list(load_bundle(folder).golden())
+
+
+def test_a_template_of_another_size_is_refused_by_name(folder):
+    """Than its part."""
+    replace(folder, "golden000_temp.png", cv2.imencode(".png", GRAY[:16])[1].tobytes())
+    with pytest.raises(ModelError, match=r"golden000_temp\.png: is \(16, 48, 1\), its part golden000_test\.png"):
+        list(load_bundle(folder).golden())
+
+
+def test_a_golden_image_that_the_model_cannot_take_is_refused(folder):
+    """Its size is no multiple of the stride."""
+    edit(folder, lambda m: m.update(stride_px=32))
+    with pytest.raises(ModelError, match=r"golden000_test\.png: frames are 48 x 32 px, .* multiples of 32"):
+        list(load_bundle(folder).golden())
+
+
+def test_an_image_is_read_with_the_channels_asked_for(tmp_path):
+    """Gray as colour, and colour as gray."""
+    file = tmp_path / "i.png"
+    file.write_bytes(cv2.imencode(".png", GRAY)[1].tobytes())
+    assert read_image(file, 3).shape == (32, 48, 3)
+    assert read_image(file, 1).shape == (32, 48, 1)

@@ -1,0 +1,72 @@
+"""The model contract."""
+
+from pathlib import Path
+
+import pytest
+
+from aoi_daemon.errors import ModelError
+from aoi_daemon.infer.executor import TensorInfo, check_model, frame_problems
+
+FILE = Path("some.plan")
+IMAGE = TensorInfo("image", "uint8", (1, None, None, 1))
+TEMPLATE = TensorInfo("template", "uint8", (1, None, None, 1))
+BOXES = TensorInfo("boxes", "float32", (1, 100, 4))
+SCORES = TensorInfo("scores", "float32", (1, 100))
+LABELS = TensorInfo("classes", "int32", (1, 100))
+OUTPUTS = [BOXES, SCORES, LABELS]
+
+
+def test_the_contract_is_met_in_any_order_and_with_free_sizes(manifest):
+    """A back end may tell its tensors as it likes."""
+    check_model(FILE, [TEMPLATE, IMAGE], OUTPUTS[::-1], manifest(has_template=True), (64, 64, 1))
+    check_model(FILE, [IMAGE], [BOXES._replace(shape=(None, 100, 4)), SCORES, LABELS], manifest())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "problem"),
+    [
+        ([], OUTPUTS, r"inputs are none; expected image uint8 \[1, any, any, 1\]"),
+        ([IMAGE, TEMPLATE], OUTPUTS, "inputs are image .* template .*; expected image"),
+        ([IMAGE._replace(name="images")], OUTPUTS, "inputs are images"),
+        ([IMAGE._replace(dtype="float32")], OUTPUTS, "input is image float32 .* expected image uint8"),
+        ([IMAGE._replace(shape=(1, 1, None, None))], OUTPUTS, None),  # nothing of it contradicts (1, H, W, 1)
+        ([IMAGE._replace(shape=(1, 3, 64, 64))], OUTPUTS, r"image uint8 \[1, 3, 64, 64\]; expected"),
+        ([IMAGE._replace(shape=(None, None, 1))], OUTPUTS, "input is image"),
+        ([IMAGE._replace(shape=(8, 64, 64, 1))], OUTPUTS, "input is image"),
+        ([IMAGE], [BOXES, SCORES], "outputs are boxes .* scores .*; expected boxes"),
+        ([IMAGE], [*OUTPUTS, SCORES._replace(name="more")], "outputs are"),
+        (
+            [IMAGE],
+            [BOXES, SCORES, LABELS._replace(dtype="int64")],
+            r"output is classes int64 .* expected classes int32",
+        ),
+        ([IMAGE], [BOXES._replace(shape=(1, 300, 4)), SCORES, LABELS], r"boxes float32 \[1, 300, 4\]; expected"),
+    ],
+)
+def test_what_is_not_the_contract_is_told_with_what_is_expected(manifest, inputs, outputs, problem):
+    """The error begins with the file."""
+    if problem is None:
+        check_model(FILE, inputs, outputs, manifest())
+        return
+    with pytest.raises(ModelError, match=f"^some.plan: .*{problem}"):
+        check_model(FILE, inputs, outputs, manifest())
+
+
+def test_all_differences_are_told_at_once(manifest):
+    """A model is mended in one go."""
+    with pytest.raises(ModelError, match=r"input is image float16.*; output is classes int64"):
+        check_model(
+            FILE, [IMAGE._replace(dtype="float16")], [BOXES, SCORES, LABELS._replace(dtype="int64")], manifest()
+        )
+
+
+def test_frames_must_fit_the_bundle(manifest):
+    """Its channels, and multiples of its stride."""
+    bundle = manifest(stride_px=16)
+    assert frame_problems((64, 48, 1), bundle) == []
+    assert frame_problems((64, 50, 3), bundle) == [
+        "frames have 3 channels, bundle t is for 1",
+        "frames are 50 x 64 px, bundle t needs multiples of 16",
+    ]
+    with pytest.raises(ModelError, match="needs multiples of 16"):
+        check_model(FILE, [IMAGE], OUTPUTS, bundle, (64, 50, 1))
