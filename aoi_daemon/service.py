@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 
 
 class Notifier:
@@ -27,10 +26,6 @@ class Notifier:
             self._socket.sendto(text.encode(), self._address or "")
         except OSError:
             pass
-
-    def reloading(self) -> None:
-        """A reload has begun; `send(ready=1)` ends it. Both fields must go in one datagram."""
-        self.send(reloading=1, monotonic_usec=time.monotonic_ns() // 1000)
 
     def close(self) -> None:
         """Close the socket."""

@@ -29,7 +29,7 @@ class Reload(enum.Enum):
 class Section(BaseModel):
     """A table of the file: frozen, no unknown key, no silent conversion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     reload: ClassVar[Reload] = Reload.NEVER
 
 

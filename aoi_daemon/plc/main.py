@@ -284,7 +284,7 @@ class Plc:
         stop = self.rules.saw(Reason(outcome.reason), outcome.found, fov=outcome.fov, camera=outcome.camera)
         if stop is not None:
             board[Cell.STOPPED_BY_RULE] = 1
-            self.log.error("stop_rule", cause=stop.cause.value, part=outcome.part, count=stop.count)
+            self.log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
 
     # -- the other direction -------------------------------------------------
 

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from aoi_daemon.messages import Announcement, Arrival, Judgement, Reason
 
 
-@dataclass
+_REMEMBERED = 64
+
+
+@dataclass(eq=False)
 class Part:
     """An announced part. `reason` is None until it is decided, NONE when it passes."""
 
@@ -49,6 +52,8 @@ class Parts:
         self.number = number
         self.waiting: deque[Part] = deque()
         self._by_view: dict[tuple[int, int], Part] = {}
+        # Parts that left before all of their views had come: a late view must not become a part of its own.
+        self._left: deque[Part] = deque(maxlen=_REMEMBERED)
 
     def announce(self, view: Announcement, *, ready: bool) -> None:
         """A view has come. Parts that come while the line is not ready are rejected for it."""
@@ -57,6 +62,8 @@ class Parts:
             return
         part = self._part_of(view)
         part.views[view.camera] = view
+        if part in self._left:
+            return
         part.deadline_ns = min(part.deadline_ns, view.deadline_ns)
         self._by_view[view.camera, view.sequence] = part
         if view.arrival != Arrival.FRAME:
@@ -67,7 +74,7 @@ class Parts:
     def _part_of(self, view: Announcement) -> Part:
         if self.cameras > 1:
             stamp = view.trigger_ns or view.ready_ns
-            for part in self.waiting:
+            for part in (*self._left, *self.waiting):
                 other = part.first.trigger_ns or part.first.ready_ns
                 if view.camera not in part.views and abs(stamp - other) <= self.views_ns:
                     return part
@@ -123,4 +130,6 @@ class Parts:
         self.waiting.popleft()
         for view in part.views.values():
             del self._by_view[view.camera, view.sequence]
+        if len(part.views) < self.cameras:
+            self._left.append(part)
         return part

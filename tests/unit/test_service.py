@@ -23,16 +23,6 @@ def test_fields_go_in_one_datagram(manager):
     notifier.close()
 
 
-def test_a_reload_begins_with_its_clock_in_the_same_datagram(manager):
-    listener, address = manager
-    notifier = Notifier(address)
-    notifier.reloading()
-    first, second = listener.recv(4096).decode().split("\n")
-    assert first == "RELOADING=1"
-    assert int(second.removeprefix("MONOTONIC_USEC=")) > 0
-    notifier.close()
-
-
 def test_an_abstract_socket_is_reached():
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0aoi-test-notify")

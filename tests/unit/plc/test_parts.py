@@ -140,6 +140,22 @@ def test_a_view_that_never_came_is_a_part_without_an_image():
     assert line.take(DEADLINE - ANSWER).reason is Reason.NO_IMAGE
 
 
+def test_a_view_that_comes_after_its_part_has_left_is_not_a_part_of_its_own():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0), ready=True)
+    line.judge(judged(1, passed=False, camera=0))
+    assert line.take(1).number == 1
+    line.announce(view(1, 2, camera=1), ready=True)
+    line.judge(judged(1, passed=True, camera=1))
+    assert line.take(100) is None
+    line.announce(view(2, 50, camera=0), ready=True)
+    line.announce(view(2, 51, camera=1), ready=True)
+    line.judge(judged(2, passed=True, camera=0))
+    line.judge(judged(2, passed=True, camera=1))
+    part = line.take(52)
+    assert part.number == 2 and part.reason is Reason.NONE
+
+
 def test_views_of_different_parts_are_not_mixed():
     line = parts(cameras=2)
     line.announce(view(1, 0, camera=0), ready=True)

@@ -1,0 +1,155 @@
+"""The command `aoi-daemon`.
+
+Exit codes: 0 done; 1 it did not succeed; 2 the command line or a file is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aoi_daemon import __version__
+from aoi_daemon.errors import AoiError, ConfigError
+
+DEFAULT_CONFIG = Path("/etc/aoi-daemon/line.toml")
+
+_EXAMPLES = """examples:
+  aoi-daemon check-config --config config/line.toml   is the configuration right?
+  aoi-daemon run --config config/line.toml            run the line in the foreground
+  aoi-daemon status                                   what the line is doing
+  aoi-daemon status --json | jq .rejected_for         the same for scripts
+  aoi-daemon reload                                   apply changed files, whole or not at all
+  aoi-daemon reset                                    acknowledge alarms, start again after a fault
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="aoi-daemon",
+        description="Real-time automated optical inspection: camera to PLC coil inside the takt.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"aoi-daemon {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help_text in (
+        ("run", "run the line in the foreground (systemd does this)"),
+        ("check-config", "validate the files and the bundles they name; nothing is started"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument(
+            "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
+        )
+    for name, help_text in (
+        ("reload", "apply the changed files to the running line, whole or not at all"),
+        ("status", "what the running line is doing; exit 1 when it is not READY"),
+        ("reset", "acknowledge all alarms, lift a stop, and start again after a fault"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument(
+            "--socket", type=Path, metavar="PATH", help="control socket, where `run` was told another"
+        )
+        if name == "status":
+            command.add_argument("--json", action="store_true", help="one JSON object")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["stage"]:
+        return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
+    arguments = parser().parse_args(words)
+    try:
+        if arguments.command == "run":
+            return _run(arguments.config)
+        if arguments.command == "check-config":
+            return _check(arguments.config)
+        return _ask(arguments)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except AoiError as error:
+        print(f"aoi-daemon: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+
+
+def _check(file: Path) -> int:
+    from aoi_daemon.preflight import check
+
+    configuration = check(file)
+    cameras = ", ".join(camera.name for camera in configuration.line.cameras)
+    print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
+    return 0
+
+
+def _run(file: Path) -> int:
+    from aoi_daemon import logs
+    from aoi_daemon.preflight import check
+    from aoi_daemon.supervisor.main import Supervisor
+
+    configuration = check(file)
+    section = configuration.line.log
+    log_format = logs.resolve_format(section.format)
+    logs.configure("supervisor", section.level, log_format)
+    return Supervisor(configuration, log_format).run()
+
+
+def _stage(name: str, control_fd: int) -> int:
+    from aoi_daemon.stage import Stage
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stage = Stage(control_fd)
+    try:
+        # Each process loads what it needs and no more: a restart is as quick as its imports.
+        if name == "plc":
+            from aoi_daemon.plc.main import main as stage_main
+        elif name == "inspection":
+            from aoi_daemon.inspection import main as stage_main
+        else:
+            from aoi_daemon.acquire.main import main as stage_main
+        stage_main(stage)
+    except Exception:
+        stage.log.exception("stage_failed")
+        sys.stderr.flush()
+        # Not through the interpreter's clean-up, which waits for a vendor's threads.
+        os._exit(1)
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.supervisor.control import request, socket_path
+
+    answer, _ = request(socket_path(arguments.socket), {"do": arguments.command})
+    if not answer["ok"]:
+        print(answer["error"], file=sys.stderr)
+        return 2 if arguments.command == "reload" else 1
+    if arguments.command == "status":
+        status = answer["status"]
+        print(json.dumps(status) if arguments.json else _describe(status))
+        return 0 if status["ready"] else 1
+    if arguments.command == "reload":
+        print("reloaded: " + (", ".join(answer["changed"]) or "nothing had changed"))
+    else:
+        print(answer["message"])
+    return 0
+
+
+def _describe(status: dict[str, object]) -> str:
+    lines = [f"{status['name']}: {'READY' if status['ready'] else 'NOT READY'} ({status['state']})"]
+    for key, value in status.items():
+        if key in ("name", "ready", "state"):
+            continue
+        rows = value if isinstance(value, list) else [value]
+        words = ["  ".join(f"{n} {i}" for n, i in row.items()) if isinstance(row, dict) else str(row) for row in rows]
+        lines.append(f"  {key.replace('_', ' '):<18}{'; '.join(words) or '-'}")
+    return "\n".join(lines)

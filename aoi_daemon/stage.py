@@ -1,0 +1,192 @@
+"""What every stage process has: its setup, its tie to the supervisor, its real-time face.
+
+A stage is `python -m aoi_daemon stage NAME FD`: a fresh interpreter, never a
+fork (CUDA does not survive one). FD is a socket to the supervisor. The first
+message on it brings the setup and the descriptors of shared memory and
+doorbells; later ones bring commands; its end means that the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aoi_daemon.board import SIZE_BYTES, Board
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.logs import configure, logger
+from aoi_daemon.ring.frames import FrameRing, RingLayout
+from aoi_daemon.ring.memory import SharedMemory
+
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+_MAX_FDS: Final = 64
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
+_MCL_CURRENT_FUTURE_ONFAULT: Final = 7
+_STARTING_PRIORITY: Final = 1
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that a stage is told at its start. `index` is the camera's number for acquire."""
+
+    stage: str
+    index: int
+    config: LineConfig
+    recipe: Recipe
+    log_format: str
+    fds: dict[str, int] = field(default_factory=dict)
+
+    def send(self, control: socket.socket) -> None:
+        """Supervisor: send this with its descriptors."""
+        body = {
+            "stage": self.stage,
+            "index": self.index,
+            "config": self.config.model_dump_json(),
+            "recipe": self.recipe.model_dump_json(),
+            "log_format": self.log_format,
+            "fds": list(self.fds),
+        }
+        socket.send_fds(control, [json.dumps(body).encode()], list(self.fds.values()))
+
+    @classmethod
+    def receive(cls, control: socket.socket) -> Setup:
+        """Stage: the inverse of `send`; the descriptors are this process' own."""
+        data, fds, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, _MAX_FDS)
+        body = json.loads(data)
+        return cls(
+            stage=body["stage"],
+            index=body["index"],
+            config=LineConfig.model_validate_json(body["config"]),
+            recipe=Recipe.model_validate_json(body["recipe"]),
+            log_format=body["log_format"],
+            fds=dict(zip(body["fds"], fds, strict=True)),
+        )
+
+
+def ring_layout(config: LineConfig, camera: int) -> RingLayout:
+    """The layout of the frame ring of camera number `camera`."""
+    section = config.cameras[camera]
+    return RingLayout(config.ring.slots, section.max_width_px, section.max_height_px, section.channels)
+
+
+class Stage:
+    """The process' side of its setup: board, log, stop request."""
+
+    def __init__(self, control_fd: int) -> None:
+        self.control = socket.socket(fileno=control_fd)
+        self.setup = Setup.receive(self.control)
+        self.control.setblocking(False)
+        self.config = self.setup.config
+        self.fds = self.setup.fds
+        self.stopping = False
+        self._refusal_told = False
+        name = self.setup.stage
+        configure(name, self.config.log.level, self.setup.log_format)
+        self.log = logger()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's to act on
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_NAME, f"aoi-{name}".encode()[:15], 0, 0, 0)
+        if name != "plc":
+            # plc outlives the supervisor for the moment it needs to write the safe state.
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        self.board = Board(self.memory("board", SIZE_BYTES))
+
+    def _on_terminate(self, *_: object) -> None:
+        self.stopping = True
+
+    def memory(self, name: str, size_bytes: int) -> SharedMemory:
+        """Attach to the shared memory sent as `name`; it goes with the process."""
+        return SharedMemory(self.fds[name], size_bytes)
+
+    def frame_ring(self, camera: int) -> FrameRing:
+        """The frame ring of camera number `camera`."""
+        layout = ring_layout(self.config, camera)
+        return FrameRing(self.memory(f"ring{camera}", layout.size_bytes), layout)
+
+    def commands(self) -> list[dict[str, Any]]:
+        """Commands waiting on the control socket; sets `stopping` on `stop` and when the supervisor is gone."""
+        found: list[dict[str, Any]] = []
+        while True:
+            try:
+                data = self.control.recv(MAX_MESSAGE_BYTES)
+            except BlockingIOError:
+                return found
+            except OSError:
+                data = b""
+            if not data:
+                self.stopping = True
+                return found
+            command = json.loads(data)
+            if command["do"] == "stop":
+                self.stopping = True
+            found.append(command)
+
+    def tell(self, **message: Any) -> None:
+        """Send a message to the supervisor; dropped when it does not listen."""
+        try:
+            self.control.send(json.dumps(message).encode())
+        except OSError:
+            pass
+
+    def prepare_realtime(self) -> None:
+        """For start-up and re-opening: locked memory, and above ordinary work but below every stage that runs.
+
+        Imports and a camera's discovery burn a core for a second; at the stage's own priority
+        they were seen to hold up another stage's parts for 400 ms.
+        """
+        section = self.config.realtime
+        refused: list[str] = []
+        if section.fifo and not _set_fifo(_STARTING_PRIORITY):
+            refused.append("SCHED_FIFO (LimitRTPRIO= in the unit, or rtprio in limits.conf)")
+        if section.lock_memory and not _lock_memory():
+            refused.append("mlockall (LimitMEMLOCK=infinity in the unit)")
+        if refused and not self._refusal_told:
+            self._refusal_told = True
+            self.log.warning("realtime_refused", refused=refused)
+            self.tell(tell="realtime_refused")
+
+    def go_realtime(self) -> None:
+        """The last act before READY: all threads take the stage's priority; nothing is left to collect."""
+        if self.config.realtime.fifo:
+            _set_fifo(getattr(self.config.realtime, f"{self.setup.stage}_priority"))
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+
+def _set_fifo(priority: int) -> bool:
+    """SCHED_FIFO for every thread of this process, a vendor's and a pool's too; False where it is refused."""
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(priority))
+        except PermissionError:
+            return False
+        except ProcessLookupError:
+            continue  # it has ended meanwhile
+    return True
+
+
+def _lock_memory() -> bool:
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
+        # With a limit, MCL_FUTURE would make a later allocation fail: worse than a page fault.
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    # On fault: what the warm-up has touched stays. All of it at once would be hundreds of MB of libraries
+    # that nobody calls, and tens of ms more until a killed process is gone.
+    return bool(libc.mlockall(_MCL_CURRENT_FUTURE_ONFAULT) == 0)
+
+
+def now_ns() -> int:
+    """CLOCK_MONOTONIC in ns: the one clock of the path; a step of the wall clock does not touch it."""
+    return time.monotonic_ns()

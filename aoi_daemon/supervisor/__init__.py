@@ -1,0 +1,1 @@
+"""The supervisor: owns shared memory, starts and watches the stages, answers commands."""

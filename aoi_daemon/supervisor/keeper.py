@@ -1,0 +1,186 @@
+"""Keeps the stages alive: starts them, notices their end and their standstill, starts them again.
+
+Moves the line's state by `lifecycle`'s table. Knows nothing of alarms, commands
+or configuration files; the supervisor gives it the configuration to start with.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+from aoi_daemon.board import CameraCell, Cell, Link, StageState, camera_cell
+from aoi_daemon.config.load import Configuration
+from aoi_daemon.lifecycle import Event, Line, after
+from aoi_daemon.logs import logger
+from aoi_daemon.service import Notifier
+from aoi_daemon.stage import Setup, now_ns
+from aoi_daemon.supervisor.restarts import RestartBudget
+from aoi_daemon.supervisor.shared import Shared
+from aoi_daemon.supervisor.stages import StageProcess
+
+_STOP_S: Final = 3.0
+
+
+class StageKeeper:
+    """The stages of one line, and the state that they are in together."""
+
+    def __init__(self, configuration: Configuration, shared: Shared, log_fd: int, log_format: str) -> None:
+        self.configuration = configuration
+        self._shared = shared
+        self._log_format = log_format
+        self._log = logger()
+        self._notifier = Notifier()
+        self.board = shared.board
+        line = configuration.line
+        # plc first: the safe state is on the wire before anything else begins.
+        self.plc = StageProcess("plc", 0, log_fd)
+        self.stages = [self.plc, StageProcess("inspection", 0, log_fd)]
+        self.stages += [StageProcess("acquire", index, log_fd) for index in range(len(line.cameras))]
+        self._budget = RestartBudget(line.supervisor.restarts, int(line.supervisor.window_s * 1e9))
+        self._due: dict[str, int] = {}  # stage label: when to start it again
+        self.state = Line.STARTING
+        self.board[Cell.LINE_STATE] = self.state
+
+    def start_all(self) -> None:
+        """Start every stage."""
+        for stage in self.stages:
+            self._start(stage)
+
+    def look(self, *, paused: bool) -> None:
+        """Kill what hangs (unless the whole machine `paused`), start what is due, see whether all are ready."""
+        now = now_ns()
+        for stage in self.stages:
+            if stage.pid and not paused and self._hangs(stage, now):
+                self._log.error("stage_hangs", which=stage.label, pid=stage.pid, action="kill and restart")
+                stage.signal(signal.SIGKILL)
+            if now >= self._due.get(stage.label, now + 1) and self.state is not Line.FAULTED:
+                del self._due[stage.label]
+                self._start(stage)
+        if all(self.state_of(stage) == StageState.READY for stage in self.stages):
+            self.move(Event.ALL_READY)
+
+    def move(self, event: Event) -> None:
+        """Something happened to the line; its new state stands on the board, and plc looks at it at once."""
+        state = after(self.state, event)
+        if state is self.state:
+            return
+        log = self._log.error if state is Line.FAULTED else self._log.info
+        log("line", was=self.state.name, now=state.name, because=event.value)
+        if state is Line.RUNNING:
+            self._notifier.send(ready=1, status="running")
+        else:
+            self._notifier.send(status=f"{state.name.lower()}: {event.value}")
+        self.state = state
+        self.board[Cell.LINE_STATE] = state
+        self.wake_plc()
+
+    def wake_plc(self) -> None:
+        """Let plc look at the board now instead of at its next heartbeat."""
+        self.plc.tell(do="look")
+
+    def state_of(self, stage: StageProcess) -> int:
+        """What the board says of `stage`; DOWN while it has no process."""
+        return self.board[self._cell_of(stage)] if stage.pid else StageState.DOWN
+
+    def restart(self, stage: StageProcess) -> None:
+        """End `stage` in order; it is started again with the configuration as it is then, outside the budget."""
+        if stage.pid:
+            stage.ended_on_purpose = True
+            stage.tell(do="stop")
+
+    def reset(self) -> None:
+        """A person has looked at the line: a new budget, and a new start of what has been given up."""
+        self._budget.reset()
+        self.plc.tell(do="reset")
+        self.move(Event.RESET)
+        for stage in self.stages:
+            if self.state_of(stage) == StageState.REFUSED:
+                self.restart(stage)
+
+    def ended(self, stage: StageProcess) -> None:
+        """The process of `stage` is gone: say so to everybody, and start it again as the budget allows."""
+        pid, how = stage.pid, stage.reap()
+        self._mark_lost(stage)
+        self.wake_plc()
+        if stage.ended_on_purpose:
+            self._start(stage)
+            return
+        now = now_ns()
+        restart = self._budget.lost(now)
+        allowed = self.configuration.line.supervisor.restarts
+        self._log.error("stage_lost", which=stage.label, pid=pid, how=how, restarts=f"{restart.number}/{allowed}")
+        self.move(Event.BUDGET_SPENT if restart.spent else Event.STAGE_LOST)
+        self.board.add(Cell.RESTARTS)
+        if restart.delay_ns == 0 and self.state is not Line.FAULTED:
+            self._start(stage)
+        else:
+            self._due[stage.label] = now + restart.delay_ns
+
+    def stop_all(self, while_waiting: Callable[[], None]) -> None:
+        """No new part first, then the parts in hand, then the safe state; the engine last."""
+        self.move(Event.TERMINATE)
+        self._notifier.send(stopping=1)
+        for name in ("acquire", "plc", "inspection"):
+            group = [stage for stage in self.stages if stage.name == name and stage.pid]
+            for stage in group:
+                stage.tell(do="stop")
+            self._await_ends(group, while_waiting)
+
+    def _await_ends(self, group: list[StageProcess], while_waiting: Callable[[], None]) -> None:
+        until = now_ns() + int(_STOP_S * 1e9)
+        while running := [stage for stage in group if stage.pid]:
+            poll = select.poll()
+            for stage in running:
+                poll.register(stage.pidfd, select.POLLIN)
+            ready = {fd for fd, _ in poll.poll(50)}
+            while_waiting()
+            for stage in running:
+                if stage.pidfd in ready:
+                    stage.reap()
+                elif now_ns() > until:
+                    stage.signal(signal.SIGKILL)
+
+    def _cell_of(self, stage: StageProcess) -> int:
+        if stage.name == "acquire":
+            return camera_cell(stage.index, CameraCell.STATE)
+        return Cell.INSPECTION_STATE if stage.name == "inspection" else Cell.PLC_STATE
+
+    def _start(self, stage: StageProcess) -> None:
+        self.board[self._cell_of(stage)] = StageState.STARTING
+        fds = self._shared.fds_for(stage.name, stage.index)
+        line, recipe = self.configuration.line, self.configuration.recipe
+        stage.start(Setup(stage.name, stage.index, line, recipe, self._log_format, fds))
+        self._log.info("stage_started", which=stage.label, pid=stage.pid)
+
+    def _mark_lost(self, stage: StageProcess) -> None:
+        self.board[self._cell_of(stage)] = StageState.LOST
+        if stage.name == "inspection":
+            self.board[Cell.GOLDEN_PASSED] = 0
+        elif stage.name == "acquire":
+            self.board[camera_cell(stage.index, CameraCell.PRESENT)] = 0
+        else:
+            self.board[Cell.LINK] = Link.DOWN
+            self.board[Cell.READY] = 0
+
+    def _hangs(self, stage: StageProcess, now: int) -> bool:
+        section = self.configuration.line.supervisor
+        if self.state_of(stage) == StageState.STARTING:
+            return now - stage.started_ns > section.start_s * 1e9
+        if stage.name == "acquire":
+            moved = self.board[camera_cell(stage.index, CameraCell.PROGRESS_NS)]
+            limit_s = self.configuration.line.cameras[stage.index].open_s
+        else:
+            moved = self.board[Cell.INSPECTION_NS if stage.name == "inspection" else Cell.PLC_NS]
+            limit_s = section.hang_ms / 1e3
+        return now - max(moved, stage.started_ns) > limit_s * 1e9
+
+    def notify(self, **fields: str | int) -> None:
+        """Tell the service manager."""
+        self._notifier.send(**fields)
+
+    def heard(self) -> list[tuple[StageProcess, dict[str, Any]]]:
+        """What the stages have said since the last call."""
+        return [(stage, message) for stage in self.stages for message in stage.heard()]

@@ -1,0 +1,63 @@
+"""All that the stages share: made once by the supervisor, kept for the life of the service.
+
+Doorbells and memory outlive every stage, so a stage that is started again finds
+things as its predecessor left them.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+
+from aoi_daemon import board as cells
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.ring import verdicts
+from aoi_daemon.ring.doorbell import make_pipe
+from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage import ring_layout
+
+PIPES = ("announcements", "frames", "judgements", "triggers")
+
+
+class Shared:
+    """Descriptors by name; `fds_for(stage, index)` is what one stage may hold."""
+
+    def __init__(self, config: LineConfig) -> None:
+        self._owned = ExitStack()
+        self.fds: dict[str, int] = {}
+        self.cameras = len(config.cameras)
+        try:
+            self.board_memory = self._memory("board", cells.SIZE_BYTES)
+            self.verdict_memory = self._memory("verdicts", verdicts.SIZE_BYTES)
+            for camera in range(self.cameras):
+                self._memory(f"ring{camera}", ring_layout(config, camera).size_bytes)
+            for name in PIPES:
+                self.fds[f"{name}_r"], self.fds[f"{name}_w"] = make_pipe()
+        except OSError:
+            self._owned.close()
+            raise
+        self.board = cells.Board(self.board_memory)
+
+    def _memory(self, name: str, size_bytes: int) -> SharedMemory:
+        memory = self._owned.enter_context(SharedMemory.create(name, size_bytes))
+        self.fds[name] = memory.fd
+        return memory
+
+    def fds_for(self, stage: str, index: int) -> dict[str, int]:
+        """The descriptors that `stage` needs, by name."""
+        rings = [f"ring{camera}" for camera in range(self.cameras)]
+        names = {
+            "acquire": ["board", f"ring{index}", "announcements_w", "frames_w", "triggers_r"],
+            "inspection": ["board", *rings, "frames_r", "judgements_w"],
+            "plc": ["board", "verdicts", "announcements_r", "judgements_r", "triggers_w"],
+        }[stage]
+        return {name: self.fds[name] for name in names}
+
+    def __enter__(self) -> Shared:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Only this process' hold ends here; the kernel frees the memory with the last stage.
+        self._owned.close()

@@ -1,0 +1,105 @@
+"""The line when nothing is wrong."""
+
+from aoi_daemon.messages import Reason
+from tools.line.daemon import wait_for
+
+
+def test_each_part_gets_its_verdict_within_its_window(line):
+    running = line()
+    running.wait_parts(60)
+    counters = running.plc.status()["counters"]
+    assert counters["missed"] == counters["refused"] == counters["late"] == counters["sequence_gaps"] == 0
+    running.no_unproven_pass()
+    outcomes = running.outcomes()
+    status = running.daemon.status()
+    assert status["deadline_misses"] == status["undelivered"] == 0
+    assert {Reason(outcome.reason) for outcome in outcomes} <= {Reason.NONE, Reason.DEFECT}
+
+
+def test_the_heartbeat_goes_on_between_parts(line):
+    running = line(camera={"parts": 5})
+    running.wait_parts(5)
+    before = running.plc.status()["heartbeat"]["count"]
+    running.plc.wait_until(lambda status: status["heartbeat"]["count"] >= before + 8, 5)
+
+
+def test_the_registers_carry_the_verdict_before_the_coils(line):
+    running = line(plc={"registers": {"base": 0}})
+    running.wait_parts(20)
+
+    def agree() -> bool:
+        status = running.plc.status()
+        report = status["report"]
+        return bool(
+            report["map_version"] == 1
+            and report["recipe"] == 1
+            and report["sequence"] & 0xFF == status["coils"]["SEQ"]
+            and report["verdict"] == (1 if status["coils"]["PASS"] else 2)
+        )
+
+    wait_for(agree, 5, "registers that agree with the coils")
+
+
+def test_the_plc_can_be_the_trigger(line):
+    running = line(
+        plc_options={"trigger_ms": 60.0},
+        camera={"pace": "plc"},
+        takt_ms=60.0,
+        plc={"poll": {"base": 100, "period_ms": 5.0}},
+    )
+    running.wait_parts(30)
+    running.no_unproven_pass()
+    counters = running.plc.status()["counters"]
+    assert counters["good"] > 5
+
+
+def test_two_cameras_see_one_part(line, boards):
+    """A part passes with both views, and each part has one verdict."""
+    second = {"name": "second", "kind": "replay", "source": str(boards), "max_width_px": 320, "max_height_px": 320}
+    running = line(camera={"name": "first"}, ready=False)
+    running.daemon.stop()
+    running.daemon.line["cameras"].append(second)
+    running.daemon.line["views_ms"] = 25.0
+    running.daemon.write_config()
+    running.daemon.start()
+    running.daemon.wait_ready()
+    running.wait_parts(40)
+    status = running.daemon.status()
+    assert status["passed"] > 5
+    assert status["parts"] <= running.plc.status()["counters"]["parts"] + 2
+
+
+def test_a_stop_rule_takes_the_permit_away_until_a_person_resets(line):
+    running = line(recipe={"stop": {"same_place": 0, "reject_percent": 10.0, "window": 10}})
+    running.plc.wait_until(lambda status: not status["coils"]["RUN_PERMIT"], 10)
+    assert running.daemon.status()["stopped_by_rule"]
+    wait_for(lambda: any(a["name"] == "STOP_RULE" for a in running.daemon.status()["alarms"]), 5, "the alarm")
+    since = running.now_ns()
+    assert running.daemon.ask("reset")["ok"]
+    wait_for(lambda: any(word & 1 << 6 for word in running.coils_since(since)), 5, "RUN_PERMIT")
+
+
+def test_status_and_reload_and_check_config_are_commands(line):
+    import json
+    import subprocess
+    import sys
+
+    running = line()
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "aoi_daemon", *words], check=False, capture_output=True, text=True, timeout=30)
+
+    socket = ["--socket", str(running.daemon.socket)]
+    found = run("status", "--json", *socket)
+    assert found.returncode == 0 and json.loads(found.stdout)["ready"] is True
+    assert run("status", *socket).stdout.startswith("demo: READY (RUNNING)")
+    assert run("check-config", "--config", str(running.daemon.config)).returncode == 0
+    assert run("reload", *socket).stdout == "reloaded: nothing had changed\n"
+    running.daemon.config.write_text("[plc]\nport = 99999\n")
+    refused = run("reload", *socket)
+    assert refused.returncode == 2
+    assert "plc.port = 99999" in refused.stderr and "65535" in refused.stderr
+    assert run("status", *socket).returncode == 0
+    running.daemon.stop()
+    gone = run("status", *socket)
+    assert gone.returncode == 1 and "no daemon listens" in gone.stderr

@@ -1,0 +1,85 @@
+"""What a run of the line was worth: the daemon's account of each part beside the PLC's. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aoi_daemon.messages import Outcome, Reason
+from tools.simulator.records import PartRecord
+from aoi_daemon.supervisor.status import STAGES, latency_ms, quantiles, stage_times_ms
+
+
+class Tally:
+    """Collects outcomes as they come; `summary` gives the figures so far. Keeps a few floats for each part."""
+
+    def __init__(self) -> None:
+        self.parts = self.passed = self.misses = self.undelivered = 0
+        self.reasons: dict[str, int] = {}
+        self.latencies_ms: list[float] = []
+        self.stages_ms: dict[str, list[float]] = {name: [] for name in STAGES}
+        self.verdicts: dict[int, bool] = {}
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in what became of some parts."""
+        for part in outcomes:
+            self.parts += 1
+            self.passed += part.passed
+            self.verdicts[part.sequence] = part.passed
+            if part.reason:
+                name = Reason(part.reason).name
+                self.reasons[name] = self.reasons.get(name, 0) + 1
+            self.undelivered += not part.answered_ns
+            self.misses += not part.answered_ns or part.answered_ns > part.deadline_ns
+            if part.answered_ns:
+                self.latencies_ms.append(latency_ms(part))
+            for name, value in (stage_times_ms(part) or {}).items():
+                self.stages_ms[name].append(value)
+
+    def latency(self, last: int = 0) -> dict[str, float]:
+        """From the frame in the ring to the PLC's verified answer, ms; of the `last` parts (0: of all)."""
+        return quantiles(self.latencies_ms[-last:])
+
+    def report(self, plc: Mapping[str, Any], plc_parts: Sequence[PartRecord]) -> dict[str, Any]:
+        """The figures of a whole run as JSON.
+
+        Args:
+            plc: the simulator's counters.
+            plc_parts: what the simulator saw of each part.
+
+        `line_escapes` are parts that the PLC let pass though the daemon had not passed them: the
+        line's fault. All other escapes and false calls are the model's.
+        """
+        line_escapes = [
+            part.number for part in plc_parts if not part.ejected and not self.verdicts.get(part.number, False)
+        ]
+        return {
+            "parts": plc["parts"],
+            "judged": self.parts,
+            "passed": self.passed,
+            "rejected": self.parts - self.passed,
+            "rejected_for": self.reasons,
+            "escapes": plc["escape"],
+            "false_calls": plc["false_call"],
+            "line_escapes": line_escapes,
+            "missed": plc["missed"] + plc["refused"],
+            "deadline_misses": self.misses,
+            "undelivered": self.undelivered,
+            "latency_ms": self.latency(),
+            "stages_ms": {name: quantiles(values) for name, values in self.stages_ms.items()},
+            "plc": dict(plc),
+        }
+
+
+def line_failed(report: Mapping[str, Any]) -> list[str]:
+    """What the line, not the model, did wrong; empty when it did its work."""
+    problems = []
+    if report["missed"] or report["parts"] != report["judged"]:
+        problems.append(f"{report['missed']} of {report['parts']} parts had no verdict in their window")
+    if report["deadline_misses"]:
+        problems.append(f"{report['deadline_misses']} deadlines were missed")
+    if report["undelivered"]:
+        problems.append(f"{report['undelivered']} verdicts did not reach the PLC")
+    if report["line_escapes"]:
+        problems.append(f"parts {report['line_escapes']} passed without a PASS of the daemon")
+    return problems

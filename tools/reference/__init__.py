@@ -1,0 +1,1 @@
+"""The parts of the README that are generated from the code."""

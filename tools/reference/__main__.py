@@ -1,0 +1,146 @@
+"""Write the generated parts of the README: `python -m tools.reference` after a change of a model or the PLC map.
+
+Each part stands between two comments in the README; a test compares them with the code.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import LineConfig, Section
+from aoi_daemon.messages import Reason
+from aoi_daemon.plc.registers import POLL_FIELDS, REPORT_FIELDS
+
+README: Final = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def configuration() -> str:
+    """A table for each section of line.toml and of a recipe."""
+    lines = ["### line.toml", ""]
+    for heading, model in _sections(LineConfig, ""):
+        lines += _table(heading, model)
+    lines += ["### recipes/NAME.toml", "", *_table("(top level)", Recipe)]
+    for heading, model in _sections(Recipe, ""):
+        lines += _table(heading, model)
+    return "\n".join(lines).rstrip()
+
+
+def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[Section]]]:
+    for name, field in model.model_fields.items():
+        for section in _models_in(field.annotation):
+            repeated = "tuple" in str(field.annotation)
+            path = f"{prefix}{name}"
+            kind = section.model_fields.get("kind")
+            of_kind = (
+                f" kind = {typing.get_args(kind.annotation)[0]!r}"
+                if kind and prefix == "" and len(typing.get_args(kind.annotation)) == 1
+                else ""
+            )
+            yield (f"[[{path}]]{of_kind}" if repeated else f"[{path}]"), section
+            yield from _sections(section, f"{path}.")
+
+
+def _models_in(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return [annotation] if issubclass(annotation, Section) else []
+    return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+
+
+def _table(heading: str, model: type[Section]) -> list[str]:
+    rows = [
+        f"| `{name}` | {_default(field)} | {_bounds(field)} | {field.description or ''} |"
+        for name, field in model.model_fields.items()
+        if not _models_in(field.annotation)
+    ]
+    if not rows:
+        return []
+    return [
+        f"**`{heading}`** {(model.__doc__ or '').splitlines()[0]} Reload: {model.reload.value}.", "",
+        "| key | default | bounds | meaning |", "|---|---|---|---|", *rows, "",
+    ]  # fmt: skip
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=False)
+    if value is None or value == ():
+        return "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    least = next((m.ge if isinstance(m, Ge) else m.gt for m in field.metadata if isinstance(m, (Ge, Gt))), None)
+    most = next((m.le if isinstance(m, Le) else m.lt for m in field.metadata if isinstance(m, (Le, Lt))), None)
+    if least is not None and most is not None:
+        return f"{least:g} to {most:g}"
+    if least is not None:
+        return f"above {least:g}" if any(isinstance(m, Gt) for m in field.metadata) else f"{least:g} up"
+    choices = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is typing.Literal else ()
+    return ", ".join(f"`{choice}`" for choice in choices) or str(_plain(field.annotation))
+
+
+def _plain(annotation: Any) -> str:
+    names = {bool: "true, false", str: "text", int: "integer", float: "number", Path: "path"}
+    found = [names[part] for part in (annotation, *typing.get_args(annotation)) if part in names]
+    return ", ".join(dict.fromkeys(found)) or "list"
+
+
+def registers() -> str:
+    """The register profile and the poll block."""
+    lines = [
+        "Written by the daemon (FC16), offset from `plc.registers.base`:",
+        "",
+        "| offset | register | meaning |",
+        "|---|---|---|",
+    ]
+    for fields, then in ((REPORT_FIELDS, "Read by the daemon (FC03), offset from `plc.poll.base`:"), (POLL_FIELDS, "")):
+        offset = 0
+        for field in fields:
+            span = f"{offset}" if field.words == 1 else f"{offset}-{offset + field.words - 1}"
+            lines.append(f"| {span} | {field.name} | {field.meaning} |")
+            offset += field.words
+        if then:
+            lines += ["", then, "", "| offset | register | meaning |", "|---|---|---|"]
+    return "\n".join(lines)
+
+
+def reasons() -> str:
+    """The reasons, as the register `error_code` has them."""
+    return ", ".join(f"{reason.value} {reason.name}" for reason in Reason if reason)
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "configuration": configuration, "registers": registers, "reasons": reasons,
+}  # fmt: skip
+
+
+def renewed(text: str) -> str:
+    """`text` with every generated part as the code has it now."""
+    for name, make in PARTS.items():
+        begin, end = f"<!-- begin {name}: generated by python -m tools.reference -->", f"<!-- end {name} -->"
+        if begin not in text or end not in text:
+            raise ValueError(f"README.md has no part {name!r} ({begin} ... {end})")
+        head, rest = text.split(begin, 1)
+        text = f"{head}{begin}\n{make()}\n{end}{rest.split(end, 1)[1]}"
+    return text
+
+
+def main() -> int:
+    """Renew the README in place."""
+    README.write_text(renewed(README.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
