@@ -14,7 +14,7 @@ from tools.boards.generate import write_boards
 from tools.boards.options import BoardOptions
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO_BUNDLE = Path("/tmp/refbundle")
+DEMO_BUNDLE = ROOT / "config" / "bundles" / "demo"
 DEMO_BOARDS = 64
 DEMO_SEED = 7
 
