@@ -1,0 +1,72 @@
+"""Run a detector over boards on disk, as it will run on the line: batch 1, top 100, then suppression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tools.boards.labels import Pair
+from tools.detector.data import SUBSTRATE, read_both
+from tools.detector.decoder import Decoder, fused
+from tools.detector.evaluate import SCORE_FLOOR, Detections, Truth, suppress
+from tools.detector.model import SIZE_MULTIPLE, Detector
+
+# Decoded images that wait for the device at a time.
+AHEAD = 64
+
+
+def detect(
+    detector: Detector,
+    pairs: Sequence[Pair],
+    device: Any,
+    threads: int,
+    progress: Callable[[int], None] | None = None,
+) -> list[Detections]:
+    """Detect on every board, in float32.
+
+    Raises:
+        BoardsError: an image is unreadable.
+    """
+    decoder = Decoder(fused(detector)).to(device).eval()
+    found: list[Detections] = []
+    with ThreadPoolExecutor(max(1, threads)) as pool, torch.inference_mode():
+        for start in range(0, len(pairs), AHEAD):
+            for pair, both in zip(
+                pairs[start : start + AHEAD], pool.map(_padded, pairs[start : start + AHEAD]), strict=True
+            ):
+                image, template = (torch.from_numpy(part).to(device) for part in both)
+                boxes, scores, classes = (part[0].cpu().numpy() for part in decoder(image, template))
+                found.append(_clean(boxes, scores, classes, pair))
+                if progress is not None:
+                    progress(len(found))
+    return found
+
+
+def truth_of(pairs: Sequence[Pair]) -> list[Truth]:
+    """Labels of boards in the form that `evaluate` takes."""
+    return [Truth(pair.boxes.astype(np.float32), pair.classes) for pair in pairs]
+
+
+def _clean(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int32], pair: Pair
+) -> Detections:
+    """Cut at the image's border, drop what cannot matter, suppress."""
+    size = np.array([pair.width_px, pair.height_px] * 2, np.float32)
+    boxes = np.clip(boxes, 0, size)
+    keep = (scores >= SCORE_FLOOR) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return suppress(Detections(boxes[keep], scores[keep], classes[keep]))
+
+
+def _padded(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Decode and fill up with substrate to the network's multiple: uint8 [1, H, W, 1] each."""
+    down = -pair.height_px % SIZE_MULTIPLE
+    right = -pair.width_px % SIZE_MULTIPLE
+    test, template = (
+        np.pad(image, ((0, down), (0, right)), constant_values=SUBSTRATE)[None, :, :, None] for image in read_both(pair)
+    )
+    return test, template

@@ -1,0 +1,242 @@
+"""The training loop: bounded by the clock or by epochs, resumable, with averaged weights.
+
+Precision: bf16 autocast on CUDA, float32 on a CPU. The learning rate follows a half cosine over the part
+of the budget that is spent, so a run of one minute is a whole schedule, too.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from tools.boards.labels import BoardsError
+from tools.detector import checkpoint
+from tools.detector.augment import GENTLE, Strength, augment
+from tools.detector.loss import detection_loss
+from tools.detector.model import Detector
+from tools.detector.pool import Pool
+from tools.detector.stream import BoardStream
+
+LAST: Final = "last.pt"
+BEST: Final = "best.pt"
+WARM_UP: Final = 0.03
+FINAL_RATE: Final = 0.01
+# The last part of the run sees boards as they come, lightly varied.
+GENTLE_FROM: Final = 0.85
+AVERAGING: Final = 0.9995
+MAX_GRADIENT: Final = 10.0
+SAVE_EVERY_S: Final = 45.0
+LOG_EVERY_STEPS: Final = 50
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        minutes: training time; 0 trains for `epochs`.
+        epochs: passes over the pool, when `minutes` is 0.
+        crop_px: side of the squares seen in training, a multiple of 32.
+        validations: how often the averaged weights are judged, evenly over the run.
+        generated_share: part of each batch that is generated, where there are labelled boards, too.
+    """
+
+    minutes: float
+    epochs: int = 0
+    batch: int = 64
+    rate: float = 2e-3
+    decay: float = 0.05
+    crop_px: int = 608
+    seed: int = 1
+    validations: int = 8
+    compiled: bool = False
+    generated_share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What `train` reports every `LOG_EVERY_STEPS` steps; losses are means over them."""
+
+    done: float
+    step: int
+    elapsed_s: float
+    class_loss: float
+    box_loss: float
+    rate: float
+    boards_per_s: float
+
+
+@dataclass
+class _State:
+    """What changes while training, and what a checkpoint holds."""
+
+    step: int = 0
+    elapsed_s: float = 0.0
+    best: float = -1.0
+    validated: int = 0
+
+
+class Trainer:
+    """Owns the network, its average and the optimiser for one run folder."""
+
+    def __init__(self, plan: Plan, out: Path, pool: Pool) -> None:
+        self.plan, self.out, self.pool = plan, out, pool
+        # Set by the owner when fresh boards shall be taken in between steps.
+        self.stream: BoardStream | None = None
+        self.device = pool.device
+        torch.manual_seed(plan.seed)
+        self.detector = Detector().to(self.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.detector).eval()
+        matrices = [p for p in self.detector.parameters() if p.ndim > 1]
+        others = [p for p in self.detector.parameters() if p.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=plan.rate, fused=self.device.type == "cuda")
+        self.state = _State()
+
+    def start(self, weights: Detector) -> None:
+        """Begin with the weights of another run.
+
+        Raises:
+            BoardsError: they are of another shape.
+        """
+        if weights.shape != self.detector.shape:
+            raise BoardsError(f"start: weights of shape {weights.shape}, this detector's is {self.detector.shape}")
+        for network in (self.detector, self.average):
+            network.load_state_dict(weights.state_dict())
+
+    def resume(self) -> None:
+        """Go on from the run folder's last checkpoint.
+
+        Raises:
+            BoardsError: there is none, or it is damaged.
+        """
+        average, content = checkpoint.load(self.out / LAST)
+        self.average.load_state_dict(average.state_dict())
+        self.detector.load_state_dict(content["raw"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.state = _State(**content["progress"])
+
+    def run(self, validate: Callable[[Detector], float], report: Callable[[Figures], None]) -> None:
+        """Train to the end of the budget; the best averaged weights are in `BEST` afterwards.
+
+        Args:
+            validate: judges averaged weights; higher is better.
+            report: takes the figures of the last steps.
+
+        Raises:
+            BoardsError: the loss is no longer a number, or a generator died.
+        """
+        # Another start of the same run must not see the same batches again.
+        rng = np.random.default_rng([self.plan.seed, self.state.step])
+        network = torch.compile(self.detector) if self.plan.compiled else self.detector
+        saved_s = self.state.elapsed_s
+        losses = torch.zeros(3, device=self.device)
+        with _clock(self.state) as now_s:
+            marked_s = now_s()
+            while (done := self._done(now_s())) < 1.0:
+                losses += self._step(network, rng, done)
+                if self.state.step % LOG_EVERY_STEPS == 0:
+                    means = (losses / LOG_EVERY_STEPS).tolist()
+                    losses.zero_()
+                    if not math.isfinite(means[0]):
+                        raise BoardsError(f"training diverged at step {self.state.step}: loss {means[0]}")
+                    speed = LOG_EVERY_STEPS * self.plan.batch / max(now_s() - marked_s, 1e-9)
+                    marked_s = now_s()
+                    report(Figures(done, self.state.step, now_s(), means[1], means[2], self._rate(done), speed))
+                due = int(done * self.plan.validations)
+                if due > self.state.validated:
+                    self.state.validated = due
+                    self._judge(validate)
+                    marked_s = now_s()
+                if now_s() - saved_s > SAVE_EVERY_S:
+                    saved_s = self.state.elapsed_s = now_s()
+                    self._save()
+        self._judge(validate)
+        self._save()
+
+    def _done(self, elapsed_s: float) -> float:
+        """Which part of the budget is spent, 0 to 1."""
+        if self.plan.minutes > 0:
+            return elapsed_s / (60 * self.plan.minutes)
+        boards = self.pool.fixed + self.pool.fresh
+        return self.state.step * self.plan.batch / (self.plan.epochs * boards)
+
+    def _rate(self, done: float) -> float:
+        wave = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        warm = min(1.0, done / WARM_UP + 0.01)
+        return self.plan.rate * warm * (FINAL_RATE + (1 - FINAL_RATE) * wave)
+
+    def _step(self, network: Any, rng: np.random.Generator, done: float) -> Tensor:
+        """One optimiser step. Returns total, class and box loss, [3], still on the device."""
+        if self.stream is not None and (tiles := self.stream.take()) is not None:
+            self.pool.add(tiles)
+        strength, share = Strength(), self.plan.generated_share
+        if done >= GENTLE_FROM:
+            # Towards the end the labelled boards count for more.
+            strength, share = GENTLE, share / 2
+        with torch.no_grad():
+            drawn = self.pool.draw(rng, self.plan.batch, share)
+            batch = augment(drawn, self.plan.crop_px, strength)
+            images = batch.images.contiguous(memory_format=torch.channels_last)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate(done)
+        self.detector.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits, log_reach = network(images[:, :1], images[:, 1:])
+        total, class_part, box_part = detection_loss(logits, log_reach, batch.boxes, batch.classes)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), MAX_GRADIENT)
+        self.optimiser.step()
+        self.state.step += 1
+        self._follow()
+        return torch.stack([total.detach(), class_part, box_part])
+
+    def _follow(self) -> None:
+        """Move the average towards the weights; a young average forgets faster."""
+        step = self.state.step
+        keep = min(AVERAGING, (1 + step) / (10 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_(_numbers(self.average), _numbers(self.detector), 1 - keep)
+
+    def _judge(self, validate: Callable[[Detector], float]) -> None:
+        score = validate(self.average)
+        # The later of equals: it has seen more.
+        if score >= self.state.best:
+            self.state.best = score
+            checkpoint.save(self.out / BEST, self.average, step=self.state.step, score=score)
+
+    def _save(self) -> None:
+        checkpoint.save(
+            self.out / LAST,
+            self.average,
+            raw=self.detector.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            progress=dict(self.state.__dict__),
+        )
+
+
+def _numbers(network: Any) -> list[Tensor]:
+    """Weights and running statistics, in a fixed order; step counters left out."""
+    return [value for value in network.state_dict().values() if value.is_floating_point()]
+
+
+@contextmanager
+def _clock(state: _State) -> Iterator[Callable[[], float]]:
+    """Seconds of training, those before a resume included; `state.elapsed_s` is set at the end."""
+    start_s = time.monotonic() - state.elapsed_s
+    try:
+        yield lambda: time.monotonic() - start_s
+    finally:
+        state.elapsed_s = time.monotonic() - start_s
