@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aoi_daemon import __version__
+from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
+from aoi_daemon.engine.commands import run as run_engine
 from aoi_daemon.errors import AoiError, ConfigError
 
 DEFAULT_CONFIG = Path("/etc/aoi-daemon/line.toml")
@@ -25,6 +27,8 @@ _EXAMPLES = """examples:
   aoi-daemon status --json | jq .rejected_for         the same for scripts
   aoi-daemon reload                                   apply changed files, whole or not at all
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
+  aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
+  aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
 """
 
 
@@ -57,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         )
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON object")
+    add_engine_parsers(commands)
     return top
 
 
@@ -67,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
     arguments = parser().parse_args(words)
     try:
+        if arguments.command in ("bundle", "qualify"):
+            return run_engine(arguments)
         if arguments.command == "run":
             return _run(arguments.config)
         if arguments.command == "check-config":

@@ -1,0 +1,147 @@
+"""The command line of `aoi-daemon bundle` and `aoi-daemon qualify`.
+
+Process: offline. Loaded by every command, so it loads nothing but argparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+PRECISIONS: Final = ("fp32", "fp16", "int8")
+_BUNDLE_EXAMPLES: Final = """examples:
+  aoi-daemon bundle make --model best.onnx --name demo --classes open,short,mousebite,spur,copper,pin-hole \\
+      --calibration boards/calibration --qualification boards/test --golden boards/golden --out bundles/demo
+      every precision that qualifies, with report.html and the golden parts that prove it
+  aoi-daemon bundle make ... --precisions fp32,fp16    these and no others; refused where one does not qualify
+  aoi-daemon bundle verify bundles/demo                every hash, and every golden verdict on this machine
+  aoi-daemon bundle show bundles/demo                  what it is and what it reached
+"""
+_QUALIFY_EXAMPLES: Final = """examples:
+  aoi-daemon qualify --bundle bundles/demo --boards boards/test --report report.html
+      every precision over labelled boards, by the bundle's own limits
+  aoi-daemon qualify --bundle bundles/demo --boards boards/test --recipe config/recipes/demo.toml --json out.json
+      by a recipe: its thresholds, sizes and regions
+  aoi-daemon qualify --bundle bundles/demo --boards boards/test --precision int8 --limit 100
+      a quick look: int8 against fp32 on 100 boards, evenly spread
+"""
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add the commands `bundle` and `qualify` to a parser's `add_subparsers()`."""
+    raw = argparse.RawDescriptionHelpFormatter
+    bundle = subparsers.add_parser(
+        "bundle", help="make, verify or show a model bundle", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
+        description="A bundle is a folder: a model in every precision that qualifies, and what proves it.",
+    )  # fmt: skip
+    actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_make(
+        actions.add_parser(
+            "make", help="from one exported ONNX file", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
+            description="Make a bundle from one FP32 ONNX file. It appears whole, or not at all.",
+        )
+    )  # fmt: skip
+    for action, text in (
+        ("verify", "check every hash, and every golden verdict on this machine"),
+        ("show", "what a bundle is, and what it reached"),
+    ):
+        parser = actions.add_parser(action, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser.add_argument("bundle", type=Path, metavar="DIR", help="the bundle's folder")
+        if action == "verify":
+            _add_threads(parser)
+    _add_qualify(
+        subparsers.add_parser(
+            "qualify", help="run a bundle over labelled boards and say how good it is", formatter_class=raw,
+            epilog=_QUALIFY_EXAMPLES,
+            description="Run every precision of a bundle over labelled boards: NAME_test.png, NAME_temp.png, NAME.txt.",
+        )
+    )  # fmt: skip
+
+
+def _add_make(parser: argparse.ArgumentParser) -> None:
+    folder = partial(parser.add_argument, type=Path, metavar="DIR")
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="exported ONNX, FP32, opset 17")
+    parser.add_argument("--name", type=_name, required=True, help="name of the bundle: letters, digits, . _ -")
+    parser.add_argument("--classes", type=_names, required=True, metavar="LIST", help="a,b,c in the model's order")
+    folder("--calibration", help="real frames (pairs), labels not needed; int8 needs it")
+    folder("--qualification", required=True, help="labelled boards that all figures are of")
+    folder("--golden", required=True, help="labelled boards to choose golden parts among")
+    folder("--validation", help="labelled boards to choose thresholds on (default: --golden)")
+    folder("--out", required=True, help="the bundle: a new folder")
+    parser.add_argument(
+        "--least-score", type=_score, default=0.1, metavar="S",
+        help="no threshold is chosen below; defects that score less count as missed (0.1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precisions", type=_precisions, metavar="LIST",
+        help="these and no fewer, of fp32,fp16,int8 (default: all that qualify)",
+    )  # fmt: skip
+    parser.add_argument("--golden-count", type=_at_least(24), default=24, metavar="N", help="golden parts (24)")
+    parser.add_argument(
+        "--calibration-frames", type=_at_least(1), default=200, metavar="N", help="at most so many, evenly spread (200)"
+    )
+    parser.add_argument(
+        "--stride-px", type=_at_least(1), metavar="N", help="frame sizes must be multiples (default: as the model says)"
+    )
+    folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
+    parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
+    _add_threads(parser)
+
+
+def _add_qualify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle's folder")
+    parser.add_argument("--boards", type=Path, required=True, metavar="DIR", help="labelled boards")
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="judge by it (default: the golden limits)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with curves and pictures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures and verdicts")
+    parser.add_argument("--limit", type=_at_least(1), metavar="N", help="at most so many boards, evenly spread")
+    parser.add_argument(
+        "--precision", action="append", choices=PRECISIONS, help="only this one beside fp32; again: more"
+    )
+    _add_threads(parser)
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=_at_least(1), default=2, metavar="N", help="of ONNX Runtime (2)")
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not 1 to 64 letters, digits, . _ -")
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names) or "*" in names:
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of different names")
+    return names
+
+
+def _precisions(text: str) -> tuple[str, ...]:
+    wanted = set(_names(text))
+    unknown = wanted - set(PRECISIONS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"'{', '.join(sorted(unknown))}' is none of {', '.join(PRECISIONS)}")
+    # FP32 is what the others are held against, and is always there.
+    return tuple(p for p in PRECISIONS if p in wanted or p == "fp32")
+
+
+def _score(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return value
+
+
+def _at_least(least: int) -> Any:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        return value
+
+    return number

@@ -1,0 +1,158 @@
+"""The commands `aoi-daemon bundle make | verify | show` and `aoi-daemon qualify`.
+
+Process: offline. This module is loaded by every command, so it loads nothing itself before it is run.
+Exit codes: 0 done; 1 a precision is refused, a golden verdict does not hold, or the disk is full; 2 the
+command line, a file or a folder is wrong; 130 interrupted. Nothing half-written is left by any of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from aoi_daemon.engine.arguments import PRECISIONS, add_parsers
+from aoi_daemon.engine.faults import InputError, RefusedError
+from aoi_daemon.errors import AoiError
+
+__all__ = ["add_parsers", "run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what one of the commands asks; the exit code."""
+    # A stop by the service manager or a time limit cleans up as Ctrl-C does.
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if arguments.command == "qualify":
+            return _qualify(arguments)
+        return {"make": _make, "verify": _verify, "show": _show}[arguments.action](arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("aoi-daemon: interrupted, nothing was written\n")
+        return 130
+    except AoiError as error:
+        sys.stderr.write(f"aoi-daemon: {error}\n")
+        return 1 if isinstance(error, RefusedError) else 2
+    except BrokenPipeError:
+        raise  # whoever read our output has seen enough: the command line's to answer
+    except OSError as error:  # a full disk, a folder that may not be written
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"aoi-daemon: {where}{error.strerror}; nothing was written\n")
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    _need("onnx", "rich")
+    from aoi_daemon.engine.bundle import make_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.bundle_records import Request  # noqa: PLC0415
+    from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
+    from aoi_daemon.engine.text import summary  # noqa: PLC0415
+
+    request = Request(
+        model=arguments.model,
+        name=arguments.name,
+        classes=arguments.classes,
+        calibration=arguments.calibration,
+        qualification=arguments.qualification,
+        golden=arguments.golden,
+        validation=arguments.validation or arguments.golden,
+        out=arguments.out,
+        precisions=arguments.precisions or PRECISIONS,
+        must=arguments.precisions is not None,
+        threads=arguments.threads,
+        golden_count=arguments.golden_count,
+        calibration_count=arguments.calibration_frames,
+        stride_px=arguments.stride_px,
+        least_score=arguments.least_score,
+        cache=None if arguments.no_cache else arguments.cache or _cache(),
+        command=_command(arguments),
+    )
+    with Progress() as progress:
+        report = make_bundle(request, progress)
+    sys.stdout.write(f"{summary(report)}\n{arguments.out}: made; read {arguments.out / 'report.html'}\n")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
+    from aoi_daemon.engine.qualify_bundle import verify_bundle  # noqa: PLC0415
+
+    with Progress() as progress:
+        bundle, wrong = verify_bundle(arguments.bundle, threads=arguments.threads, progress=progress)
+    for line in wrong:
+        sys.stderr.write(f"{arguments.bundle}: {line}\n")
+    count, models = len(bundle.manifest.golden), ", ".join(bundle.manifest.models)
+    if not wrong:
+        sys.stdout.write(f"{arguments.bundle}: every file is the manifest's; {count} golden verdicts hold ({models})\n")
+    return 1 if wrong else 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.engine.text import show  # noqa: PLC0415
+    from aoi_daemon.infer.bundle import load_bundle  # noqa: PLC0415
+
+    sys.stdout.write(f"{show(load_bundle(arguments.bundle))}\n")
+    return 0
+
+
+def _qualify(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
+    from aoi_daemon.engine.qualify_bundle import qualify_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.report import as_json  # noqa: PLC0415
+    from aoi_daemon.engine.report_html import page  # noqa: PLC0415
+    from aoi_daemon.engine.text import summary  # noqa: PLC0415
+
+    for file in (arguments.report, arguments.json):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise InputError(f"{file}: the folder that it is to lie in does not exist")
+    with Progress() as progress:
+        report = qualify_bundle(
+            arguments.bundle, arguments.boards, recipe_file=arguments.recipe, precisions=arguments.precision or (),
+            limit=arguments.limit, threads=arguments.threads, progress=progress,
+        )  # fmt: skip
+    if arguments.json is not None:
+        _write_whole(arguments.json, json.dumps(as_json(report), indent=1) + "\n")
+    if arguments.report is not None:
+        _write_whole(arguments.report, page(report))
+    sys.stdout.write(f"{summary(report)}\n")
+    return 1 if report.refused else 0
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "aoi-daemon" / "calibration"
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command as it goes into the manifest: paths by their last part, defaults left out."""
+    words = ["aoi-daemon bundle make"]
+    for key in ("model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
+                "golden_count", "calibration_frames", "stride_px", "least_score", "threads"):  # fmt: skip
+        value = getattr(arguments, key)
+        if value is not None:
+            text = value.absolute().name if isinstance(value, Path) else value
+            words.append(f"--{key.replace('_', '-')} {','.join(text) if isinstance(text, tuple) else text}")
+    return " ".join(words)
+
+
+def _need(*packages: str) -> None:
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise InputError(f"this needs {', '.join(missing)}: pip install 'aoi-daemon[engine]'")
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Write beside, then rename: whoever reads it sees the old one or the new one."""
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)

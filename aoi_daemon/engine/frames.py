@@ -1,0 +1,110 @@
+"""Frames on disk as a model sees them, with or without labels.
+
+Process: offline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.config.recipe import Manifest
+from aoi_daemon.engine.labels import IMAGE_SUFFIXES, BoardsError, Pair
+from aoi_daemon.errors import ModelError
+from aoi_daemon.infer.bundle import read_image
+from aoi_daemon.infer.executor import frame_problems
+
+Image = NDArray[np.uint8]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame on disk, and its template where the model takes one."""
+
+    name: str
+    image: Path
+    template: Path | None
+    channels: int
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The image, then the template."""
+        return (self.image,) if self.template is None else (self.image, self.template)
+
+    def read(self) -> tuple[Image, Image | None]:
+        """Both decoded, (H, W, channels) uint8. Raises BoardsError naming the file."""
+        try:
+            image = read_image(self.image, self.channels)
+            template = None if self.template is None else read_image(self.template, self.channels)
+        except ModelError as error:
+            raise BoardsError(str(error)) from error
+        if template is not None and template.shape != image.shape:
+            raise BoardsError(f"{self.template}: is {template.shape}, {self.image.name} is {image.shape}")
+        return image, template
+
+
+def frame_of(pair: Pair, manifest: Manifest) -> Frame:
+    """The board under test as `manifest`'s model takes it. Raises BoardsError on a size that it does not."""
+    problems = frame_problems((pair.height_px, pair.width_px, manifest.channels), manifest)
+    if problems:
+        raise BoardsError(f"{pair.test_path}: {'; '.join(problems)}")
+    template = pair.template_path if manifest.has_template else None
+    return Frame(pair.name, pair.test_path, template, manifest.channels)
+
+
+def list_frames(folder: Path, manifest: Manifest) -> list[Frame]:
+    """The frames of a folder that needs no labels, sorted by name.
+
+    With a template: all NAME_test.* that have their NAME_temp.*. Without: every image but NAME_temp.*.
+
+    Raises:
+        BoardsError: no such folder, or no frame in it.
+    """
+    if not folder.is_dir():
+        raise BoardsError(f"{folder}: no such folder")
+    images = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
+    frames = []
+    for stem, path in images.items():
+        name = stem.removesuffix("_test")
+        template = images.get(f"{name}_temp")
+        if stem.endswith("_temp") or (manifest.has_template and (name == stem or template is None)):
+            continue
+        frames.append(Frame(name, path, template if manifest.has_template else None, manifest.channels))
+    if not frames:
+        wanted = "NAME_test.png with its NAME_temp.png" if manifest.has_template else "image"
+        raise BoardsError(f"{folder}: holds no {wanted}")
+    return frames
+
+
+def set_hash(frames: Sequence[Frame]) -> str:
+    """SHA-256 over the names and bytes of all images, in the order of their names."""
+    lines = []
+    for frame in sorted(frames, key=lambda frame: frame.name):
+        hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in frame.files]
+        lines.append(" ".join([frame.name, *hashes]))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def pairs_hash(pairs: Sequence[Pair]) -> str:
+    """SHA-256 over the names and bytes of labelled boards: both images, whatever a model takes, and the labels."""
+    images = set_hash([Frame(pair.name, pair.test_path, pair.template_path, 1) for pair in pairs])
+    labels = "".join(f"{pair.name} {pair.boxes.tolist()} {pair.classes.tolist()}\n" for pair in pairs)
+    return hashlib.sha256(f"{images}\n{labels}".encode()).hexdigest()
+
+
+def folder_name(folder: Path) -> str:
+    """A folder's own name: where it lies on this machine is nobody else's business."""
+    return folder.absolute().name
+
+
+def spread(items: Sequence[T], at_most: int) -> list[T]:
+    """At most so many of them, evenly spread over the list."""
+    count = min(at_most, len(items))
+    return [items[i * len(items) // count] for i in range(count)]

@@ -1,0 +1,188 @@
+"""What a qualification found, as one record that JSON, page and manifest are written from.
+
+Process: offline.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib import metadata
+from typing import Any, Final
+
+import numpy as np
+
+from aoi_daemon import __version__
+from aoi_daemon.config.recipe import Figures
+from aoi_daemon.engine.metrics import Point
+from aoi_daemon.engine.qualify import MAX_MAP_LOSS, Board, Measured, Run
+from aoi_daemon.engine.rates import Rate
+from aoi_daemon.engine.thresholds import Recommendation
+
+REFERENCE: Final = "fp32"
+_PACKAGES: Final = ("onnxruntime", "onnx", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One qualification.
+
+    Attributes:
+        bundle: name of the bundle.
+        boards_from: name of the folder that the boards came from, without its path.
+        set_sha256: hash of the boards' names and bytes.
+        thresholds: score from which each class counts.
+        limits_from: in words, where the thresholds are from.
+        recommended: thresholds chosen on `recommended_from`, by class; empty: none were chosen.
+        runs, measured: by precision, FP32 first.
+        golden_parts: how many golden parts each precision was held to.
+        golden_wrong: names of those whose verdict did not hold, by precision.
+        refused: why a precision may not ship; those that may are not in it.
+        notes: further lines for the page's head: calibration, command.
+        made_at: UTC, ISO 8601.
+    """
+
+    bundle: str
+    classes: tuple[str, ...]
+    boards_from: str
+    set_sha256: str
+    boards: tuple[Board, ...]
+    thresholds: tuple[float, ...]
+    limits_from: str
+    runs: Mapping[str, Run]
+    measured: Mapping[str, Measured]
+    golden_parts: int
+    golden_wrong: Mapping[str, Sequence[str]]
+    refused: Mapping[str, str]
+    recommended: Sequence[Recommendation] = ()
+    recommended_from: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    made_at: str = ""
+
+    @property
+    def bad_count(self) -> int:
+        """Boards with a label."""
+        return sum(not board.pair.is_good for board in self.boards)
+
+    def escapes(self, precision: str) -> list[int]:
+        """Bad boards (indices) that passed."""
+        passed = self.runs[precision].passed
+        return [i for i, board in enumerate(self.boards) if passed[i] and not board.pair.is_good]
+
+    def false_calls(self, precision: str) -> list[int]:
+        """Good boards (indices) that were rejected."""
+        passed = self.runs[precision].passed
+        return [i for i, board in enumerate(self.boards) if not passed[i] and board.pair.is_good]
+
+    def flips(self, precision: str) -> list[int]:
+        """Boards (indices) whose verdict is not FP32's."""
+        return list(self.measured[precision].flips)
+
+
+def now_utc() -> str:
+    """The time, UTC, ISO 8601 to the second."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def versions() -> dict[str, str]:
+    """What took part in a qualification."""
+    found = {"aoi-daemon": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # another distribution of the same module, or not needed here
+    return found
+
+
+def figures_of(measured: Measured) -> Figures:
+    """The part of a run's figures that the manifest carries."""
+    seen = measured.agreement
+    return Figures(
+        map33=round(measured.map33, 6), map50=round(measured.map50, 6), map50_95=round(measured.map50_95, 6),
+        f_score=round(measured.at_limits.f_score, 6),
+        bad_boards=seen.escapes.of, escapes=seen.escapes.count,
+        good_boards=seen.false_calls.of, false_calls=seen.false_calls.count,
+        flips=len(measured.flips), kappa=None if seen.kappa is None else round(seen.kappa, 6),
+    )  # fmt: skip
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The record as JSON: every figure with what it was measured on, every verdict by board."""
+    sizes = sorted({(board.pair.width_px, board.pair.height_px) for board in report.boards})
+    return {
+        "bundle": report.bundle,
+        "made_at": report.made_at,
+        "versions": versions(),
+        "notes": dict(report.notes),
+        "boards": {
+            "from": report.boards_from,
+            "set_sha256": report.set_sha256,
+            "count": len(report.boards),
+            "bad": report.bad_count,
+            "good": len(report.boards) - report.bad_count,
+            "labels": sum(len(board.pair.boxes) for board in report.boards),
+            "sizes_px": [list(size) for size in sizes],
+        },
+        "gate": {"map50_loss_allowed": MAX_MAP_LOSS, "golden_parts": report.golden_parts, "golden_flips_allowed": 0},
+        "limits_from": report.limits_from,
+        "thresholds": dict(zip(report.classes, report.thresholds, strict=True)),
+        "recommended": {
+            "from": report.recommended_from,
+            "classes": {name: row._asdict() for name, row in zip(report.classes, report.recommended, strict=False)},
+        },
+        "precisions": {precision: _precision(report, precision) for precision in report.runs},
+        "refused": dict(report.refused),
+        "verdicts": {
+            board.pair.name: {
+                "good": board.pair.is_good,
+                "passed": {precision: run.verdicts[i].passed for precision, run in report.runs.items()},
+            }
+            for i, board in enumerate(report.boards)
+        },
+    }
+
+
+def _precision(report: Report, precision: str) -> dict[str, Any]:
+    run, measured = report.runs[precision], report.measured[precision]
+    seen = measured.agreement
+
+    def names(indices: Sequence[int]) -> list[str]:
+        return [report.boards[i].pair.name for i in indices]
+
+    false = (~measured.matches.right) & (
+        measured.matches.scores >= np.array(report.thresholds)[measured.matches.classes]
+    )
+    return {
+        "qualified": precision not in report.refused,
+        "executor": run.executor,
+        "map33": measured.map33,
+        "map33_voc": measured.map33_voc,
+        "map50": measured.map50,
+        "map50_95": measured.map50_95,
+        "ap33": dict(zip(report.classes, measured.ap33, strict=True)),
+        "f_score": _point(measured.at_limits),
+        "best_f_score": _point(measured.best),
+        "false_detections_per_board": float(false.sum() / len(report.boards)),
+        "escapes": {**_rate(seen.escapes), "boards": names(report.escapes(precision))},
+        "false_calls": {**_rate(seen.false_calls), "boards": names(report.false_calls(precision))},
+        "kappa": seen.kappa,
+        "flips": names(report.flips(precision)),
+        "golden_wrong": sorted(report.golden_wrong.get(precision, ())),
+        "latency": {
+            "median_ms": measured.median_ms,
+            "p99_ms": measured.p99_ms,
+            "threads": run.threads,
+            "frames": len(run.took_ns),
+        },
+    }
+
+
+def _point(point: Point) -> dict[str, float | None]:
+    return dict(point._asdict())
+
+
+def _rate(rate: Rate) -> dict[str, float | int | None]:
+    return {"count": rate.count, "of": rate.of, "rate": rate.rate, "wilson95": [rate.low, rate.high]}  # type: ignore[dict-item]

@@ -1,0 +1,148 @@
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from aoi_daemon.engine.labels import read_pairs
+from aoi_daemon.engine.metrics import Curve
+from aoi_daemon.engine.qualify import Judging, boards_of, measure, run_boards
+from aoi_daemon.engine.report import Report, as_json
+from aoi_daemon.engine.report_html import page
+from aoi_daemon.engine.report_pictures import MOST, wrong_boards
+from aoi_daemon.engine.report_svg import precision_recall, score_histogram
+from aoi_daemon.engine.text import summary
+from aoi_daemon.infer.onnx import OnnxExecutor
+from tests.unit.engine.test_qualify import Scripted
+
+
+@pytest.fixture
+def report(toy, boards, manifest):
+    """FP32 is right, INT8 blind: every bad board escapes it, and is a flip."""
+    pairs = read_pairs(boards, class_count=2)[:12]
+    judging, listed = Judging(manifest, None), boards_of(pairs, manifest)
+    with OnnxExecutor(toy, manifest, threads=1) as executor:
+        right = run_boards("fp32", executor, listed, judging, threads=1, advance=lambda: None)
+    blind = run_boards("int8", Scripted(lambda _: []), listed, judging, threads=1, advance=lambda: None)
+    return Report(
+        bundle="demo<&>", classes=manifest.classes, boards_from="boards", set_sha256="0" * 64, boards=tuple(listed),
+        thresholds=(0.5, 0.5), limits_from="the test", runs={"fp32": right, "int8": blind},
+        measured={"fp32": measure(right, listed, judging, None), "int8": measure(blind, listed, judging, right)},
+        golden_parts=24, golden_wrong={"fp32": [], "int8": ["b001"]}, refused={"int8": "it is blind"},
+        notes={"calibration": "6 frames"}, made_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+
+
+class Checked(HTMLParser):
+    """Every tag is closed in order, and nothing is fetched from elsewhere."""
+
+    VOID = frozenset({"meta", "br", "line", "rect", "polyline", "image"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [value for key, value in attrs if key in ("href", "src")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.links += [value for key, value in attrs if key in ("href", "src")]
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_else(report):
+    parser = Checked()
+    html = page(report)
+    parser.feed(html)
+    assert parser.open == []
+    assert parser.links
+    assert all(link.startswith("data:image/") for link in parser.links)
+    assert "http" not in re.sub(r"data:image/[^\"]*", "", html)
+
+
+def test_names_from_files_are_not_markup(report):
+    assert "demo&lt;&amp;&gt;" in page(report)
+    assert "demo<" not in page(report)
+
+
+def test_every_escape_and_flip_has_its_picture_beside_the_template(report):
+    bad = [i for i, board in enumerate(report.boards) if not board.pair.is_good]
+    assert [index for index, _ in wrong_boards(report)] == bad
+    assert all(reasons == ["escape int8", "flip int8"] for _, reasons in wrong_boards(report))
+    html = page(report)
+    assert html.count("<figure>") == len(bad)
+    assert html.count("data:image/") == 2 * len(bad)
+
+
+def test_pictures_beyond_the_most_are_listed_by_name(report, monkeypatch):
+    monkeypatch.setattr("aoi_daemon.engine.report_html.MOST", 3)
+    html = page(report)
+    assert html.count("<figure>") == 3
+    last = report.boards[wrong_boards(report)[-1][0]].pair.name
+    assert f"Not shown: {report.boards[wrong_boards(report)[3][0]].pair.name}" in html
+    assert last in html
+    assert MOST == 200
+
+
+def test_a_clean_report_says_so(report):
+    clean = replace(report, runs={"fp32": report.runs["fp32"]}, measured={"fp32": report.measured["fp32"]}, refused={})
+    assert "<p>None.</p>" in page(clean)
+    assert "REFUSED" not in page(clean)
+
+
+def test_a_set_without_good_boards_does_not_claim_a_rate(report):
+    bad = [i for i, board in enumerate(report.boards) if not board.pair.is_good]
+    boards = tuple(report.boards[i] for i in bad)
+    run = report.runs["fp32"]
+    run = replace(run, found=tuple(run.found[i] for i in bad), verdicts=tuple(run.verdicts[i] for i in bad))
+    judging = Judging.__new__(Judging)
+    judging.manifest, judging.thresholds = type("M", (), {"classes": report.classes}), np.array([0.5, 0.5])
+    few = replace(report, boards=boards, runs={"fp32": run}, measured={"fp32": measure(run, boards, judging, None)},
+                  refused={})  # fmt: skip
+    assert as_json(few)["precisions"]["fp32"]["false_calls"]["rate"] is None
+    assert "none there" in page(few)
+    assert "not measured" in summary(few)
+
+
+def test_json_tells_every_figure_with_its_counts_and_every_verdict(report):
+    found = json.loads(json.dumps(as_json(report)))
+    int8 = found["precisions"]["int8"]
+    assert int8["escapes"]["count"] == int8["escapes"]["of"] == len(int8["escapes"]["boards"]) == 8
+    assert int8["escapes"]["wilson95"][0] > 0.6
+    assert int8["flips"] == int8["escapes"]["boards"]
+    assert int8["qualified"] is False
+    assert found["refused"] == {"int8": "it is blind"}
+    assert found["verdicts"]["b001"] == {"good": False, "passed": {"fp32": False, "int8": True}}
+    assert found["boards"] | {"from": "boards"} == found["boards"]
+    assert int8["latency"]["threads"] == 1
+
+
+def test_no_path_of_this_machine_is_told(report, boards):
+    for text in (page(report), json.dumps(as_json(report)), summary(report)):
+        assert str(boards.parent) not in text
+
+
+def test_the_summary_names_who_is_refused_and_why(report):
+    text = summary(report)
+    assert "int8 refused: it is blind" in text
+    assert re.search(r"^fp32 .* qualified$", text, re.MULTILINE)
+    assert "fp32 escapes: 0 of 8 (0.00%, 95 % interval 0.00% to 32.44%)" in text
+
+
+def test_a_curve_near_the_top_is_shown_from_0_8():
+    near = Curve(np.array([0.9, 0.8]), np.array([1.0, 0.95]), np.array([0.5, 0.98]), 2)
+    far = Curve(np.array([0.9, 0.8]), np.array([1.0, 0.5]), np.array([0.5, 0.98]), 2)
+    assert ">0.8<" in precision_recall({"fp32": near}, "x")
+    assert ">0.25<" in precision_recall({"fp32": near, "int8": far}, "x")
+    assert "no detection" in precision_recall({"fp32": None}, "x")
+
+
+def test_a_histogram_of_nothing_is_drawn():
+    assert score_histogram(np.zeros(0), np.zeros(0), "x").startswith("<svg")
