@@ -17,6 +17,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.board import SIZE_BYTES, Board
@@ -166,9 +167,9 @@ class Stage:
 
 def _set_fifo(priority: int) -> bool:
     """SCHED_FIFO for every thread of this process, a vendor's and a pool's too; False where it is refused."""
-    for thread in os.listdir("/proc/self/task"):
+    for thread in Path("/proc/self/task").iterdir():
         try:
-            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(priority))
+            os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(priority))
         except PermissionError:
             return False
         except ProcessLookupError:

@@ -140,7 +140,8 @@ class Acquire:
             self._part_without_image(Arrival.NO_IMAGE, 0, ready_ns)
         self.board.add(self._cell(CameraCell.MISSED), grab.missed_before)
         if grab.arrival is not Arrival.FRAME:
-            self.board.add(self._cell(CameraCell.INCOMPLETE if grab.arrival is Arrival.INCOMPLETE else CameraCell.MISSED))
+            count = CameraCell.INCOMPLETE if grab.arrival is Arrival.INCOMPLETE else CameraCell.MISSED
+            self.board.add(self._cell(count))
             self._part_without_image(grab.arrival, grab.trigger_ns, ready_ns)
             return
         self.frame += 1

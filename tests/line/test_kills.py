@@ -12,6 +12,10 @@ from aoi_daemon.stage import now_ns
 from tools.line.daemon import wait_for
 
 
+def stages_end(pids):
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 5, "the stages to end")
+
+
 def test_any_process_may_be_killed_at_any_moment(line, request, measured):
     """No PASS without proof, READY=0 within 300 ms, recovery without a person, no shared memory left."""
     kills = request.config.getoption("--kills")
@@ -29,7 +33,7 @@ def test_any_process_may_be_killed_at_any_moment(line, request, measured):
         worst[victim] = max(worst.get(victim, 0.0), drop_ms)
         assert drop_ms < 300
         if victim == "supervisor":
-            wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in stages.values()), 5, "the stages to end")
+            stages_end(list(stages.values()))
             running.outcomes()  # the ring is still ours to read
             running.daemon.process.wait(10)
             running.daemon.restart()  # what systemd's Restart=always does
@@ -40,5 +44,5 @@ def test_any_process_may_be_killed_at_any_moment(line, request, measured):
     running.no_unproven_pass()
     pids = list(running.daemon.status()["stages"].values())
     assert running.daemon.stop() == 0
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 5, "the stages to end")
+    stages_end(pids)
     assert set(os.listdir("/dev/shm")) <= memory

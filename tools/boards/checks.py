@@ -22,6 +22,9 @@ MIN_DAMAGE_PX: Final = 26
 MIN_THICKNESS_PX: Final = 3
 # A piece of copper counts as a part of a net when it is no crumb.
 MIN_PIECE_PX: Final = 12
+# Edges of good boards wander by up to this much: a bite or a spur must reach further, by a core that is no speck.
+EDGE_WANDER_PX: Final = 2
+MIN_CORE_PX: Final = 8
 CROSS: Final = np.asarray(cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.uint8)
 
 
@@ -47,6 +50,22 @@ def holds(kind: DefectClass, before: Mask, after: Mask, nets: Labels) -> bool:
         if found is not kind:
             return False
     return True
+
+
+def stands_out(kind: DefectClass, nominal: Mask, after: Mask) -> bool:
+    """Tell whether a bite or a spur goes beyond what the edge of a good board does.
+
+    `nominal` is the undamaged copper with smooth edges. Other kinds change what hangs together, or lie
+    away from every edge, and stand out by that.
+    """
+    if kind not in (DefectClass.MOUSEBITE, DefectClass.SPUR):
+        return True
+    wander = np.ones((2 * EDGE_WANDER_PX + 1,) * 2, np.uint8)
+    if kind is DefectClass.MOUSEBITE:
+        core = np.asarray(cv2.erode(nominal, wander), np.uint8) & (1 - after)
+    else:
+        core = (1 - np.asarray(cv2.dilate(nominal, wander), np.uint8)) & after
+    return int(np.count_nonzero(core)) >= MIN_CORE_PX
 
 
 def _removal(before: Mask, after: Mask) -> DefectClass | None:

@@ -120,6 +120,8 @@ def _holds(kind: DefectClass, bench: _Bench, patch: Patch, region: Box) -> bool:
     copper_before, copper_after = view.copper(before)[inner], view.copper(after)[inner]
     if not checks.holds(kind, copper_before, copper_after, bench.sites.nets[y1:y2, x1:x2]):
         return False
+    if not checks.stands_out(kind, view.nominal(before)[inner], copper_after):
+        return False
     if bench.style is Style.BINARY:
         return True
     visible = damaged_pixels(view, bench.style, before, after)[inner]

@@ -54,6 +54,10 @@ class Scene:
         """Binarise coverage: 1 is copper, uint8 of the same shape."""
         return np.asarray(self.soft(coverage) > self.threshold, np.uint8)
 
+    def nominal(self, coverage: Mask) -> Mask:
+        """Binarise coverage as if its edges were smooth: 1 is copper, uint8 of the same shape."""
+        return np.asarray(self.soft(coverage) > np.float32(0.5), np.uint8)
+
     def cut(self, x: int, y: int, region: Mask) -> Scene:
         """Return the same scene for a region of the image whose first pixel lies at (x, y)."""
         rows, columns = region.shape
@@ -74,8 +78,8 @@ def draw_scene(rng: Rng, height_px: int, width_px: int, blur_px: float) -> Scene
     # Real edges are smooth from pixel to pixel and wander over 4 to 16 of them.
     noise *= np.float32(log_uniform(rng, 0.05, 0.45) * slope)
     knots = max(height_px, width_px) // int(rng.integers(4, 17))
-    noise += _slow_field(rng, height_px, width_px, knots) * np.float32(log_uniform(rng, 0.15, 2.0) * slope)
-    width_change_px = rng.normal(0.0, 0.1) if rng.random() < 0.88 else rng.uniform(-0.8, 0.8)
+    noise += _slow_field(rng, height_px, width_px, knots) * np.float32(log_uniform(rng, 0.15, 1.3) * slope)
+    width_change_px = rng.normal(0.0, 0.1) if rng.random() < 0.88 else rng.uniform(-0.6, 0.6)
     drift = _slow_field(rng, height_px, width_px, 9) * np.float32(rng.uniform(0.0, 0.35) * slope)
     noise += drift + np.float32(width_change_px * slope)
     np.clip(noise, -NOISE_LIMIT, NOISE_LIMIT, out=noise)

@@ -1,166 +1,33 @@
-"""Read and write folders of (test, template, label) in DeepPCB's layout.
-
-Process: offline. Needs numpy and OpenCV alone, so that whoever qualifies a model can use it too.
-Layout: `NAME_test.png`, `NAME_temp.png` and `NAME.txt` with `x1 y1 x2 y2 class` a line, classes 1 to 6.
-An empty `NAME.txt` says that the board is good; a missing one is an error.
-"""
+"""Labels in DeepPCB's layout: reading is the package's, writing is here."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from aoi_daemon.engine.labels import (
+    CLASS_NAMES,
+    IMAGE_SUFFIXES,
+    BoardsError,
+    Pair,
+    image_size,
+    read_image,
+    read_label,
+    read_pairs,
+)
 
-CLASS_NAMES: Final = ("open", "short", "mousebite", "spur", "copper", "pin-hole")
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp")
-PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-
-
-class BoardsError(Exception):
-    """Something that a person must change: it names the file and the value."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One board on disk.
-
-    Attributes:
-        boxes: int32 [N, 4], x1 y1 x2 y2 in pixels, inside the image.
-        classes: int32 [N], 0-based: the label file's id minus 1, an index into `CLASS_NAMES`.
-        width_px, height_px: of both images.
-    """
-
-    name: str
-    test_path: Path
-    template_path: Path
-    boxes: NDArray[np.int32]
-    classes: NDArray[np.int32]
-    width_px: int
-    height_px: int
-
-
-def read_pairs(folder: Path, *, need_defects: bool = True) -> list[Pair]:
-    """List the folder's boards, sorted by name, every label checked against its images.
-
-    Args:
-        folder: holds the files directly; anything else in it is left alone.
-        need_defects: refuse a folder in which every label file is empty.
-
-    Raises:
-        BoardsError: no such folder, nothing in it, a file of a trio is missing, unreadable or of another
-            size, or a label line is not a box inside the image with a class from 1 to 6.
-    """
-    if not folder.is_dir():
-        raise BoardsError(f"{folder}: no such folder")
-    files = {entry.name: entry for entry in folder.iterdir() if entry.is_file()}
-    tests = _by_name(files, "_test")
-    templates = _by_name(files, "_temp")
-    labels = {path.stem: path for path in files.values() if path.suffix == ".txt"}
-    if not tests and not templates:
-        raise BoardsError(f"{folder}: holds no NAME_test.png")
-    for name, path in sorted(tests.items()):
-        if name not in templates:
-            raise BoardsError(f"{path}: its template {name}_temp.png is missing")
-        if name not in labels:
-            raise BoardsError(f"{path}: its label file {name}.txt is missing (an empty one means a good board)")
-    for name, path in sorted(templates.items()):
-        if name not in tests:
-            raise BoardsError(f"{path}: its board {name}_test.png is missing")
-    pairs = [_read_pair(name, tests[name], templates[name], labels[name]) for name in sorted(tests)]
-    if need_defects and not any(len(pair.boxes) for pair in pairs):
-        raise BoardsError(f"{folder}: all {len(pairs)} label files are empty, there is no defect to learn or test")
-    return pairs
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decode one image to gray uint8, (height_px, width_px).
-
-    Raises:
-        BoardsError: the file is missing or no image.
-    """
-    try:
-        raw = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as e:
-        raise BoardsError(f"{path}: cannot be read: {e.strerror}") from e
-    image = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE) if raw.size else None
-    if image is None:
-        raise BoardsError(f"{path}: is not a readable image ({raw.size} bytes)")
-    return np.asarray(image, np.uint8)
-
-
-def read_label(path: Path, width_px: int, height_px: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Parse one label file into boxes int32 [N, 4] and 0-based classes int32 [N].
-
-    Raises:
-        BoardsError: a line that is not `x1 y1 x2 y2 class` with the box inside the image.
-    """
-    try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as e:
-        raise BoardsError(f"{path}: cannot be read as text: {e}") from e
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            x1, y1, x2, y2, kind = (int(word) for word in line.split())
-        except ValueError:
-            raise BoardsError(f"{path}:{number}: '{line}' is not five integers x1 y1 x2 y2 class") from None
-        if not (0 <= x1 < x2 <= width_px and 0 <= y1 < y2 <= height_px):
-            raise BoardsError(
-                f"{path}:{number}: box {x1} {y1} {x2} {y2} is not inside the image of {width_px}x{height_px} px"
-            )
-        if not 1 <= kind <= len(CLASS_NAMES):
-            raise BoardsError(f"{path}:{number}: class {kind}, allowed are 1 to {len(CLASS_NAMES)}")
-        rows.append((x1, y1, x2, y2, kind - 1))
-    table = np.array(rows, np.int32).reshape(-1, 5)
-    return np.ascontiguousarray(table[:, :4]), np.ascontiguousarray(table[:, 4])
+__all__ = [
+    "CLASS_NAMES",
+    "IMAGE_SUFFIXES",
+    "BoardsError",
+    "Pair",
+    "image_size",
+    "label_text",
+    "read_image",
+    "read_label",
+    "read_pairs",
+]
 
 
 def label_text(boxes: Sequence[tuple[int, int, int, int]], kinds: Sequence[int]) -> str:
     """Format boxes and DeepPCB ids (1 to 6) as a label file's text."""
     return "".join(f"{x1} {y1} {x2} {y2} {int(k)}\n" for (x1, y1, x2, y2), k in zip(boxes, kinds, strict=True))
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Return (width_px, height_px): of a PNG from its first 24 bytes, of others by decoding.
-
-    Raises:
-        BoardsError: the file is missing or no image.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(24)
-    except OSError as e:
-        raise BoardsError(f"{path}: cannot be read: {e.strerror}") from e
-    if head.startswith(PNG_SIGNATURE) and len(head) == 24:
-        width_px, height_px = struct.unpack(">II", head[16:24])
-        return int(width_px), int(height_px)
-    height_px, width_px = read_image(path).shape
-    return width_px, height_px
-
-
-def _by_name(files: dict[str, Path], ending: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(files.values()):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.endswith(ending):
-            board = path.stem[: -len(ending)]
-            if board in found:
-                raise BoardsError(f"{path}: {found[board].name} is already the same board's image")
-            found[board] = path
-    return found
-
-
-def _read_pair(name: str, test: Path, template: Path, label: Path) -> Pair:
-    width_px, height_px = image_size(test)
-    other = image_size(template)
-    if other != (width_px, height_px):
-        raise BoardsError(f"{template}: is {other[0]}x{other[1]} px, but {test.name} is {width_px}x{height_px}")
-    boxes, classes = read_label(label, width_px, height_px)
-    return Pair(name, test, template, boxes, classes, width_px, height_px)

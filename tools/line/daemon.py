@@ -1,4 +1,4 @@
-"""The daemon as a process of its own, from a configuration made in a folder. For the demo, the benchmark and the tests."""
+"""The daemon as a process of its own, from a configuration made in a folder: for demo, benchmark and tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DaemonError(Exception):
     """The daemon did not do what was waited for; the message ends with its log."""
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:  # noqa: ANN401
+def wait_for(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
     """Poll until `condition()` is true, and return it. Raises DaemonError after `timeout_s`."""
     until = time.monotonic() + timeout_s
     while True:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aoi_daemon.messages import Outcome, Reason
-from tools.simulator.records import PartRecord
 from aoi_daemon.supervisor.status import STAGES, latency_ms, quantiles, stage_times_ms
+from tools.simulator.records import PartRecord
 
 
 class Tally:
