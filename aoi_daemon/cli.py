@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aoi_daemon import __version__
+from aoi_daemon.engine.build_command import add_parser as add_build_parser
+from aoi_daemon.engine.build_command import run as run_build
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
 from aoi_daemon.engine.commands import run as run_engine
 from aoi_daemon.errors import AoiError, ConfigError
@@ -62,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON object")
     add_engine_parsers(commands)
+    add_build_parser(commands)
     return top
 
 
@@ -74,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command in ("bundle", "qualify"):
             return run_engine(arguments)
+        if arguments.command == "build-engine":
+            return run_build(arguments)
         if arguments.command == "run":
             return _run(arguments.config)
         if arguments.command == "check-config":

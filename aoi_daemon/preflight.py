@@ -8,6 +8,7 @@ from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.infer.bundle import load_bundle
+from aoi_daemon.infer.decode import decoder_for
 
 
 def check(file: Path) -> Configuration:
@@ -22,6 +23,7 @@ def check(file: Path) -> Configuration:
         try:
             manifest = load_bundle(recipe.bundle).manifest
             Criteria.compile(recipe, manifest.classes)
+            decoder_for(manifest, recipe)
         except (ModelError, ValueError) as error:
             raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
         problems: list[str] = []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Strict, model_validator
 
+from aoi_daemon.config.registration import Registration
 from aoi_daemon.config.schema import FilePath, Name, Reload, Section
-
-MAX_CLASSES: Final = 1000
-"""Classes that a bundle may have."""
+from aoi_daemon.config.tasks import MapReading, ModelOutput
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -106,6 +105,15 @@ class Recipe(Section):
     regions: Annotated[tuple[Region, ...], Strict(False)] = Field((), description="Where to look; none: everywhere.")
     stop: StopRules = Field(StopRules(), description="Stop rules.")
     optics: Optics | None = Field(None, description="Limits of the picture; absent: every picture is judged.")
+    registration: Registration | None = Field(
+        None, description="Aligns each frame to its template; absent: frames are judged as they come."
+    )
+    maps: MapReading | None = Field(None, description="For bundles of task segment or anomaly.")
+
+    @property
+    def least_score(self) -> float:
+        """A detection that scores less counts for no class, named or not."""
+        return min(limit.score for limit in (*self.limits, ClassLimit(name="*")))
 
     @property
     def px_per_unit(self) -> float:
@@ -120,6 +128,24 @@ class Recipe(Section):
         fovs = [template.fov for template in self.templates]
         if len(set(fovs)) < len(fovs):
             raise ValueError(f"templates.fov: {fovs} are not all different")
+        return self
+
+    @model_validator(mode="after")
+    def _registration_fits(self) -> Recipe:
+        if self.registration is not None:
+            fovs = [template.fov for template in self.templates]
+            problems = list(self.registration.problems(self.width_px, self.height_px, self.px_per_unit, fovs))
+            if problems:
+                raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _maps_fit(self) -> Recipe:
+        frame_px = self.width_px * self.height_px
+        if self.maps is not None and self.maps.min_area * self.px_per_unit**2 >= frame_px:
+            raise ValueError(
+                f"maps.min_area = {self.maps.min_area:g}: no defect in a frame of {frame_px} px would count"
+            )
         return self
 
 
@@ -196,13 +222,11 @@ class Provenance(Section):
     versions: dict[str, str] = Field(description="Of the programs that made it.")
 
 
-class Manifest(Section):
+class Manifest(ModelOutput):
     """`manifest.json` of a bundle: the model and what proves it."""
 
     version: Literal[1] = 1
     name: Name
-    task: Literal["top100"] = Field("top100", description="How the outputs are read (infer/decode.py).")
-    classes: Annotated[tuple[str, ...], Strict(False)] = Field(min_length=1, max_length=MAX_CLASSES)
     channels: Literal[1, 3] = 1
     stride_px: int = Field(1, ge=1, le=1024, description="Frame sizes must be multiples of this.")
     has_template: bool = Field(description="Whether the model has the input `template`.")

@@ -51,7 +51,7 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
     swap_recipe = False
     if old.recipe != new.recipe:
         changed.append(f"recipes/{new.line.line.recipe}")
-        fixed = ("id", "bundle", "width_px", "height_px", "channels", "templates")
+        fixed = ("id", "bundle", "width_px", "height_px", "channels", "templates", "registration")
         if any(getattr(old.recipe, key) != getattr(new.recipe, key) for key in fixed):
             restart_inspection = True
         swap_recipe = True

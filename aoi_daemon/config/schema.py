@@ -139,6 +139,11 @@ class InspectionSection(Section):
     )
     precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="Which of the bundle's models runs.")
     threads: int = Field(2, ge=1, le=64, description="Threads of the CPU back end.")
+    device: int = Field(0, ge=0, le=15, description="`tensorrt`: number of the GPU.")
+    wait: Literal["block", "spin"] = Field(
+        "block", description="`tensorrt`: how the end of a run is waited for. `spin` burns a core and is a little faster and more even."
+    )
+    cuda_graph: bool = Field(True, description="`tensorrt`: launch a part as one CUDA graph where the runtime can.")
     warm_up_runs: int = Field(10, ge=1, le=10_000, description="Runs before READY.")
 
 

@@ -1,16 +1,63 @@
-"""From a model's 100 rows to the detections that are worth looking at.
+"""From a model's outputs to detections, by the task of its manifest.
 
-For whoever measures or records a model (qualification, near misses, a shadow
-model); the judgement reads the rows themselves and trusts none of them. Overlap
-suppression belongs to the judgement: decide/overlap.py says why.
+The judgement reads the rows themselves and trusts none of them; overlap
+suppression belongs to it: decide/overlap.py says why. Whoever measures or
+records a model (qualification, near misses, a shadow model) takes `decode`.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.errors import InferenceError
-from aoi_daemon.infer.executor import Detections
+from aoi_daemon.infer.decode_classes import ClassScores
+from aoi_daemon.infer.decode_maps import Maps
+from aoi_daemon.infer.decode_yolo import YoloHeads
+from aoi_daemon.infer.executor import Decoder, Detections, FrameShape
+
+_LEAST_SCORE: Final = 0.001
+"""Where no recipe says what counts: background is left out, and no curve of precision and recall misses the rest."""
+
+
+class Rows:
+    """Task top100: the model has done it all."""
+
+    def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
+        """See `Decoder`; views of the outputs, not looked at."""
+        boxes, scores, classes = outputs
+        return Detections(boxes[0], scores[0], classes[0])
+
+
+def decoder_for(manifest: Manifest, recipe: Recipe | None = None) -> Decoder:
+    """How the outputs of the manifest's model are read.
+
+    Args:
+        manifest: the bundle's.
+        recipe: what the product asks for; None: what the manifest does, as golden parts are judged.
+
+    Raises:
+        ValueError: with this task some setting of the recipe would make every part pass, or does nothing;
+            names it.
+    """
+    maps = manifest.maps
+    if recipe is not None and recipe.maps is not None:
+        if manifest.task not in ("segment", "anomaly"):
+            raise ValueError(f"maps: bundle {manifest.name} has none, its task is {manifest.task}")
+        maps = recipe.maps
+    if manifest.task == "yolo":
+        return YoloHeads(manifest, least_score=_LEAST_SCORE if recipe is None else recipe.least_score)
+    if manifest.task == "classify":
+        if recipe is not None:
+            _check_whole_frame(recipe)
+        return ClassScores(manifest)
+    if manifest.task in ("segment", "anomaly"):
+        return Maps(manifest, maps, min_area_px=maps.min_area * (1.0 if recipe is None else recipe.px_per_unit**2))
+    return Rows()
 
 
 def decode(raw: Detections, *, floor: float, class_count: int) -> Detections:
@@ -31,3 +78,12 @@ def decode(raw: Detections, *, floor: float, class_count: int) -> Detections:
         )
     kept = scores >= floor
     return Detections(boxes[kept], scores[kept], classes[kept])
+
+
+def _check_whole_frame(recipe: Recipe) -> None:
+    """A classification is of the whole frame: its box is the frame, and so has one centre and one size."""
+    if recipe.regions:
+        raise ValueError("regions: the bundle's task is classify, which looks at the whole frame; take them out")
+    for limit in recipe.limits:
+        if limit.min_width or limit.min_height:
+            raise ValueError(f"limits.min_width, limits.min_height of {limit.name}: a classification has no size")

@@ -1,10 +1,18 @@
 """What inspection expects of an executor, and of a model, whoever runs it.
 
-A model's contract (`Manifest.task` "top100"): inputs by name `image` and, where
-the manifest says so, `template`, uint8 (1, H, W, C) as the camera gives them;
-outputs by name `boxes` float32 (1, 100, 4), `scores` float32 (1, 100) from the
-highest to the lowest, and `classes` int32 (1, 100). Rows that only fill up
-carry score 0 and class 0.
+A model's contract. Inputs by name: `image` and, where the manifest says so, `template`, uint8 (1, H, W, C) as
+the camera gives them; a model that was trained on floats is wrapped (engine/wrap.py). Outputs by name, all but
+`classes` float32, by the manifest's task:
+
+- top100: `boxes` (1, 100, 4), `scores` (1, 100) from the highest to the lowest, and `classes` int32 (1, 100).
+  Rows that only fill up carry score 0 and class 0.
+- yolo: `heads` (1, 4 + classes, N): centre x and y, width and height in px of the frame, then a probability for
+  each class.
+- classify: `scores` (1, classes): probabilities, or logits (the manifest's `activation`).
+- segment: `maps` (1, classes, h, w): probabilities; the frame's size or less.
+- anomaly: `maps` (1, 1, h, w): the higher, the stranger; the manifest's `full_score` is what scores 1.
+
+All of them become `Detections` (infer/decode.py): one judgement serves every task.
 """
 
 from __future__ import annotations
@@ -13,7 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +30,22 @@ from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError
 
 MAX_DETECTIONS: Final = 100
+"""Rows of the task top100."""
 NO_DEADLINE: Final = 2**63 - 1
 """As `deadline_ns`: the executor may take its time (warm-up, golden parts, tools)."""
+
+OUTPUT_NAMES: Final = {"yolo": "heads", "classify": "scores", "segment": "maps", "anomaly": "maps"}
+"""By task; top100 has three."""
 
 FrameShape = tuple[int, int, int]
 """(height_px, width_px, channels)."""
 
 
 class Detections(NamedTuple):
-    """A model's answer to one frame, row by row, the highest score first.
+    """A model's answer to one frame, row by row; task top100: 100 rows, the highest score first.
 
-    boxes: (100, 4) float32, x1 y1 x2 y2 in pixels of the frame. scores: (100,)
-    float32, 0..1. classes: (100,) int32, index into the manifest's classes.
+    boxes: (n, 4) float32, x1 y1 x2 y2 in pixels of the frame. scores: (n,)
+    float32, 0..1. classes: (n,) int32, index into the manifest's classes.
     Valid until the next call of `infer`; not checked for what the numbers are.
     """
 
@@ -54,11 +66,28 @@ class TensorInfo(NamedTuple):
         return f"{self.name} {self.dtype} [{sizes}]"
 
 
+class Decoder(Protocol):
+    """Reads what a model put out; one for each task, see infer/decode.py."""
+
+    def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
+        """Turn outputs into detections.
+
+        Args:
+            outputs: in the order of `outputs_of`, as the model gave them.
+            shape: the frame's.
+
+        Raises:
+            InferenceError: they are not what a model may say.
+        """
+
+
 class Executor(Protocol):
     """One model on one device. All calls come from the thread that made it; `with` closes it."""
 
     name: str
     """Back end, version, device and model, for logs and records."""
+    decoder: Decoder
+    """How the outputs are read; at first as the manifest says. May be replaced between two calls of `infer`."""
     has_template: bool
     """Whether `infer` needs a template."""
 
@@ -111,17 +140,22 @@ def check_model(
     frame = (1, height, width, channels)
     names = ("image", "template") if manifest.has_template else ("image",)
     problems += _differences("input", inputs, [TensorInfo(name, "uint8", frame) for name in names])
-    problems += _differences(
-        "output",
-        outputs,
-        [
-            TensorInfo("boxes", "float32", (1, MAX_DETECTIONS, 4)),
-            TensorInfo("scores", "float32", (1, MAX_DETECTIONS)),
-            TensorInfo("classes", "int32", (1, MAX_DETECTIONS)),
-        ],
-    )
+    problems += _differences("output", outputs, outputs_of(manifest))
     if problems:
         raise ModelError(f"{file}: " + "; ".join(problems))
+
+
+def outputs_of(manifest: Manifest) -> list[TensorInfo]:
+    """What a model of the manifest's task puts out, in the order that `Decoder.decode` takes."""
+    classes = len(manifest.classes)
+    if manifest.task != "top100":
+        sizes = {"yolo": (4 + classes, None), "classify": (classes,)}.get(manifest.task, (classes, None, None))
+        return [TensorInfo(OUTPUT_NAMES[manifest.task], "float32", (1, *sizes))]
+    return [
+        TensorInfo("boxes", "float32", (1, MAX_DETECTIONS, 4)),
+        TensorInfo("scores", "float32", (1, MAX_DETECTIONS)),
+        TensorInfo("classes", "int32", (1, MAX_DETECTIONS)),
+    ]
 
 
 def frame_problems(shape: FrameShape, manifest: Manifest) -> list[str]:

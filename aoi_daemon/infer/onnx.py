@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
-from aoi_daemon.infer.executor import NO_DEADLINE, Detections, FrameShape, TensorInfo, check_model
+from aoi_daemon.infer.decode import decoder_for
+from aoi_daemon.infer.executor import NO_DEADLINE, Decoder, Detections, FrameShape, TensorInfo, check_model, outputs_of
 from aoi_daemon.infer.onnx_file import has_half_scales
 from aoi_daemon.infer.watchdog import Watchdog
 
-_OUTPUTS: Final = ["boxes", "scores", "classes"]
 _FATAL_ALONE: Final = 4
 """What fails is raised; ONNX Runtime would print it as well."""
 _DTYPES: Final = {"float": "float32", "double": "float64"}
@@ -47,10 +47,12 @@ class OnnxExecutor:
             ModelError: the file is missing, damaged, no ONNX, or not this contract.
         """
         self.has_template = manifest.has_template
+        self.decoder: Decoder = decoder_for(manifest)
         self.name = f"onnxruntime {ort.__version__} cpu, {threads} threads, {file.name}"
         self._shape = shape
         self._session = _open(file, threads)
         check_model(file, _infos(self._session.get_inputs()), _infos(self._session.get_outputs()), manifest, shape)
+        self._outputs = [tensor.name for tensor in outputs_of(manifest)]
         self._options = ort.RunOptions()
         self._options.log_severity_level = _FATAL_ALONE
         self._struck = False
@@ -65,14 +67,14 @@ class OnnxExecutor:
                 raise InferenceTimeoutError("no time was left to begin with")
             self._watchdog.arm(deadline_ns)
         try:
-            boxes, scores, classes = self._session.run(_OUTPUTS, feed, self._options)
+            outputs = self._session.run(self._outputs, feed, self._options)
         except Exception as error:
             if self._struck:
                 raise InferenceTimeoutError("the part's time ran out inside the model") from error
             raise InferenceError(f"{self.name}: {error}") from error
         finally:
             self._watchdog.disarm()
-        return Detections(boxes[0], scores[0], classes[0])
+        return self.decoder.decode(outputs, image.shape)
 
     def close(self) -> None:
         """End the threads and free the model; may be called twice."""

@@ -12,8 +12,9 @@ import select
 from typing import Final
 
 from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell, reason_cell
-from aoi_daemon.config.recipe import MAX_CLASSES, Recipe
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import PollSection
+from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.decide.rules import ProcessFeedback, StopWatch
 from aoi_daemon.lifecycle import Line
@@ -76,14 +77,17 @@ class Plc:
             if not self.link.up and now_ns() >= self.link.retry_ns:
                 self._reconnect()
             line_ready = self._line_ready()
-            for announcement in drain(self.announcements, Announcement.unpack, ANNOUNCEMENT.size):
-                self.parts.announce(announcement, ready=line_ready)
-            for judgement in drain(self.judgements, Judgement.unpack, JUDGEMENT.size):
-                self.parts.judge(judgement)
+            # A part's announcement was written before its judgement: where this one is ready to be read, so is that.
+            if self.announcements in ready:
+                for announcement in drain(self.announcements, Announcement.unpack, ANNOUNCEMENT.size):
+                    self.parts.announce(announcement, ready=line_ready)
+            if self.judgements in ready:
+                for judgement in drain(self.judgements, Judgement.unpack, JUDGEMENT.size):
+                    self.parts.judge(judgement)
             if self.board[Cell.INSPECTION_STATE] != StageState.READY:
                 self.parts.reject_all(Reason.ENGINE_FAULT)
             while (part := self.parts.take(now_ns())) is not None:
-                self._deliver(part)
+                self._deliver(part, line_ready)
             self._refresh()
             if self.section.poll is not None:
                 self._poll(self.section.poll)
@@ -198,9 +202,9 @@ class Plc:
 
     # -- verdicts -----------------------------------------------------------
 
-    def _deliver(self, part: Part) -> None:
+    def _deliver(self, part: Part, line_ready: bool) -> None:
         """Put the verdict on the wire, verify the answer, and record what became of the part."""
-        line_ready = self._line_ready()
+        line_ready = line_ready and self.link.up
         reason = part.reason if part.reason is not None else Reason.LATE
         if reason is Reason.NONE and not line_ready:
             reason = Reason.NOT_READY

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from aoi_daemon.messages import Announcement, Arrival, Judgement, Reason
 
-
 _REMEMBERED = 64
 
 

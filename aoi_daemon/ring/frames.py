@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,19 +20,9 @@ from aoi_daemon.ring.memory import SharedMemory
 
 PAGE_BYTES: Final = 4096
 
-HEADER: Final = np.dtype(
-    [
-        ("sequence", "<i8"),  # 0: being written, or never written
-        ("trigger_ns", "<i8"),
-        ("ready_ns", "<i8"),
-        ("fov", "<i4"),
-        ("width_px", "<i4"),
-        ("height_px", "<i4"),
-        ("channels", "<i4"),
-        ("has_template", "<i4"),
-        ("complete", "<i4"),
-    ]
-)
+HEADER: Final = struct.Struct("<qqqiiiiii")
+"""A slot's header: sequence (0: being written, or never written), trigger_ns, ready_ns, fov, width_px,
+height_px, channels, has_template, complete."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class RingLayout:
     @property
     def size_bytes(self) -> int:
         """The headers' pages and, for each slot, an image and a template plane."""
-        headers = -(-self.slots * HEADER.itemsize // PAGE_BYTES) * PAGE_BYTES
+        headers = -(-self.slots * HEADER.size // PAGE_BYTES) * PAGE_BYTES
         return headers + 2 * self.slots * self.plane_bytes
 
 
@@ -63,10 +54,10 @@ class FrameRing:
 
     def __init__(self, memory: SharedMemory, layout: RingLayout) -> None:
         self.layout = layout
-        self._headers = np.frombuffer(memory.map, HEADER, count=layout.slots)
-        # Plain integers are read through a memoryview: a numpy scalar costs ten times as much.
-        self._cells = memoryview(memory.map)[: layout.slots * HEADER.itemsize].cast("q")
-        self._stride = HEADER.itemsize // 8
+        # Through struct and a memoryview: a structured numpy scalar costs ten times as much.
+        self._headers = memory.map
+        self._cells = memoryview(memory.map)[: layout.slots * HEADER.size].cast("q")
+        self._stride = HEADER.size // 8
         first = layout.size_bytes - 2 * layout.slots * layout.plane_bytes
         self._planes = [
             np.frombuffer(memory.map, np.uint8, layout.plane_bytes, first + i * layout.plane_bytes)
@@ -99,7 +90,8 @@ class FrameRing:
     ) -> None:
         """Writer: the planes of `sequence` hold a frame of `shape` (height, width, channels)."""
         height_px, width_px, channels = shape
-        self._headers[sequence % self.layout.slots] = (
+        HEADER.pack_into(
+            self._headers, (sequence % self.layout.slots) * HEADER.size,
             sequence, trigger_ns, ready_ns, fov, width_px, height_px, channels, has_template, complete,
         )  # fmt: skip
 
@@ -112,15 +104,17 @@ class FrameRing:
             FrameOverrunError: the slot holds another frame.
         """
         self.check(sequence)
-        header = self._headers[sequence % self.layout.slots]
-        shape = (int(header["height_px"]), int(header["width_px"]), int(header["channels"]))
+        _, _, _, _, width_px, height_px, channels, has_template, _ = HEADER.unpack_from(
+            self._headers, (sequence % self.layout.slots) * HEADER.size
+        )
+        shape = (height_px, width_px, channels)
         size = shape[0] * shape[1] * shape[2]
         image, template = self.planes(sequence)
         if size > image.size:  # torn by a writer that lapped us between the two reads
             raise FrameOverrunError(sequence, self.occupant(sequence))
         return (
             image[:size].reshape(shape),
-            template[:size].reshape(shape) if header["has_template"] else None,
+            template[:size].reshape(shape) if has_template else None,
         )
 
     def check(self, sequence: int) -> None:

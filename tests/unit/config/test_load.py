@@ -97,6 +97,8 @@ def test_a_deadline_over_the_takt_needs_the_registers(folder):
         ("id = 7", 'id = 7\nlimits = [{name = "a"}, {name = "a"}]', r"limits\.name: .* not all different"),
         ("id = 7", 'id = 7\ntemplates = [{fov = 0, image = "no.png"}]', r"templates\[0\]\.image = .*no\.png.*does not exist"),
         ("id = 7", 'id = 7\nregions = [{kind = "inspect", corners = [[1, 2]]}]', r"regions\[0\]\.corners"),
+        ("id = 7", 'id = 7\npx_per_mm = inf', r"px_per_mm = inf: .*finite"),
+        ("id = 7", 'id = 7\nregions = [{kind = "ignore", corners = [[1, 2], [nan, 9]]}]', r"regions\[0\]\.corners\[1\]\[0\] = nan"),
     ],
 )  # fmt: skip
 def test_a_wrong_recipe_is_refused_by_name(folder, old, new, says):

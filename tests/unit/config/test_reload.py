@@ -52,6 +52,12 @@ def test_another_bundle_restarts_inspection():
     assert found.restart_inspection
 
 
+def test_another_registration_restarts_inspection():
+    """Its memory is taken, and its templates are learnt, before READY."""
+    found = plan(configuration(), configuration(recipe={"registration": {"max_offset": 5.0}}))
+    assert found.restart_inspection
+
+
 @pytest.mark.parametrize(
     "line", [{"line": {"takt_ms": 60.0}}, {"ring": {"slots": 4}}, {"log": {"level": "debug"}}, {"views_ms": 1.0}]
 )

@@ -1,11 +1,105 @@
-"""From 100 rows to detections."""
+"""Which decoder reads a bundle's outputs, and from 100 rows to detections."""
 
 import numpy as np
 import pytest
 
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.errors import InferenceError
-from aoi_daemon.infer.decode import decode
+from aoi_daemon.infer.decode import Rows, decode, decoder_for
+from aoi_daemon.infer.decode_classes import ClassScores
+from aoi_daemon.infer.decode_maps import Maps
+from aoi_daemon.infer.decode_yolo import YoloHeads
 from aoi_daemon.infer.executor import Detections
+from tests.unit.infer.manifests import manifest_of
+
+SHAPE = (48, 64, 1)
+
+
+def recipe(**keys):
+    return Recipe.model_validate({"id": 1, "name": "r", "bundle": "b", "width_px": 64, "height_px": 48, **keys})
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "decoder"),
+    [
+        ("top100", {}, Rows),
+        ("yolo", {}, YoloHeads),
+        ("classify", {"activation": "sigmoid"}, ClassScores),
+        ("segment", {}, Maps),
+        ("anomaly", {}, Maps),
+    ],
+)
+def test_the_task_of_the_manifest_chooses_the_decoder(task, settings, decoder):
+    """With a recipe, or without as golden parts are judged."""
+    manifest = manifest_of(task, **settings)
+    assert type(decoder_for(manifest)) is decoder
+    assert type(decoder_for(manifest, recipe())) is decoder
+
+
+def test_the_rows_of_top100_are_handed_on_as_they_are():
+    """Without a copy: they are the engine's own memory."""
+    outputs = [np.ones((1, 100, 4), np.float32), np.ones((1, 100), np.float32), np.ones((1, 100), np.int32)]
+    found = decoder_for(manifest_of()).decode(outputs, SHAPE)
+    assert [array.shape for array in found] == [(100, 4), (100,), (100,)]
+    assert all(np.shares_memory(a, b) for a, b in zip(found, outputs, strict=True))
+
+
+def test_yolo_hands_on_what_any_limit_of_the_recipe_counts():
+    """The lowest of them: of a class that is named, of `*`, or of those that are forgotten (0.5)."""
+    heads = np.array([[30, 20, 8, 8, 0.3], [30, 20, 8, 8, 0.45], [30, 20, 8, 8, 0.7]], np.float32).T[None]
+
+    def count(**keys):
+        return len(decoder_for(manifest_of("yolo"), recipe(**keys)).decode([heads], SHAPE).scores)
+
+    assert count(limits=[{"name": "d", "score": 0.4}]) == 2
+    assert count(limits=[{"name": "d", "score": 0.9}, {"name": "*", "score": 0.3}]) == 3
+    assert count(limits=[{"name": "d", "score": 0.9}]) == 1
+    assert len(decoder_for(manifest_of("yolo")).decode([heads], SHAPE).scores) == 3
+
+
+def test_maps_are_read_as_the_recipe_says_and_else_as_the_bundle_does():
+    """Golden parts always as the bundle does."""
+    manifest = manifest_of("anomaly", maps={"threshold": 0.3})
+    values = np.zeros((1, 1, 48, 64), np.float32)
+    values[0, 0, 4:8, 4:8] = 0.4
+    assert len(decoder_for(manifest).decode([values], SHAPE).scores) == 1
+    assert len(decoder_for(manifest, recipe()).decode([values], SHAPE).scores) == 1
+    assert len(decoder_for(manifest, recipe(maps={})).decode([values], SHAPE).scores) == 0
+
+
+def test_areas_are_in_the_recipes_unit_squared():
+    """16 px are a square millimetre at 4 px per mm."""
+    values = np.zeros((1, 1, 48, 64), np.float32)
+    values[0, 0, 4:8, 4:8] = 1
+    for min_area, count in ((1.0, 1), (1.1, 0)):
+        by = recipe(unit="mm", px_per_mm=4.0, maps={"min_area": min_area})
+        assert len(decoder_for(manifest_of("anomaly"), by).decode([values], SHAPE).scores) == count
+
+
+def test_a_reading_of_maps_for_a_model_without_is_refused():
+    """It would do nothing."""
+    with pytest.raises(ValueError, match="maps: bundle t has none, its task is yolo"):
+        decoder_for(manifest_of("yolo"), recipe(maps={}))
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        (
+            {"regions": [{"kind": "ignore", "corners": [[20.0, 10.0], [50.0, 40.0]]}]},
+            "regions: the bundle's task is classify",
+        ),
+        (
+            {"limits": [{"name": "d", "min_width": 4.0}]},
+            "min_width, limits.min_height of d: a classification has no size",
+        ),
+    ],
+)
+def test_places_and_sizes_do_not_go_with_a_classification(keys, problem):
+    """Its one box is the frame: the centre in an ignore region, and every part would pass."""
+    manifest = manifest_of("classify", activation="sigmoid")
+    with pytest.raises(ValueError, match=problem):
+        decoder_for(manifest, recipe(**keys))
 
 
 def raw():

@@ -52,6 +52,28 @@ def test_what_is_not_the_contract_is_told_with_what_is_expected(manifest, inputs
         check_model(FILE, inputs, outputs, manifest())
 
 
+@pytest.mark.parametrize(
+    ("task", "settings", "output"),
+    [
+        ("yolo", {}, TensorInfo("heads", "float32", (1, 6, 8400))),
+        ("classify", {"good_classes": ("b",)}, TensorInfo("scores", "float32", (1, 2))),
+        ("segment", {}, TensorInfo("maps", "float32", (1, 2, 160, 160))),
+        ("anomaly", {"classes": ("a",)}, TensorInfo("maps", "float32", (1, 1, 160, 160))),
+    ],
+)
+def test_each_task_has_an_output_of_its_own(manifest, task, settings, output):
+    """By name, type and size; one of another task is refused with what is expected."""
+    bundle = manifest(**{"task": task, "classes": ("a", "b"), **settings})
+    check_model(FILE, [IMAGE], [output], bundle)
+    with pytest.raises(ModelError, match=f"outputs are boxes .*; expected {output.name} float32"):
+        check_model(FILE, [IMAGE], OUTPUTS, bundle)
+    with pytest.raises(ModelError, match=f"output is {output.name} float16"):
+        check_model(FILE, [IMAGE], [output._replace(dtype="float16")], bundle)
+    wider = output._replace(shape=(1, output.shape[1] + 1, *output.shape[2:]))
+    with pytest.raises(ModelError, match=rf"output is {output.name} float32 \[1, {wider.shape[1]}"):
+        check_model(FILE, [IMAGE], [wider], bundle)
+
+
 def test_all_differences_are_told_at_once(manifest):
     """A model is mended in one go."""
     with pytest.raises(ModelError, match=r"input is image float16.*; output is classes int64"):

@@ -4,10 +4,11 @@ import threading
 import time
 
 import numpy as np
+import onnx
 import pytest
 
 from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
-from aoi_daemon.infer.executor import NO_DEADLINE, warm_up
+from aoi_daemon.infer.executor import NO_DEADLINE, Detections, warm_up
 from aoi_daemon.infer.onnx import OnnxExecutor
 
 MS = 1_000_000
@@ -22,6 +23,63 @@ def test_a_frame_is_answered_with_100_rows(plain_model, manifest):
     assert (scores.shape, scores.dtype) == ((100,), np.float32)
     assert (classes.shape, classes.dtype) == ((100,), np.int32)
     assert scores[0] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "output", "graph", "expected"),
+    [
+        (
+            "yolo", {}, "float[1,5,50] heads",
+            "shape = Constant <value_ints = [1, 5, 50]> () heads = Expand (share, shape)",
+            ([[0.1, 0.1, 0.3, 0.3]], [0.2]),
+        ),
+        (
+            "classify", {"activation": "sigmoid"}, "float[1,1] scores",
+            "shape = Constant <value_ints = [1, 1]> () scores = Expand (share, shape)",
+            ([[0, 0, 48, 32]], [0.549834]),
+        ),
+        (
+            "anomaly", {"full_score": 0.3}, "float[1,1,16,24] maps",
+            "shape = Constant <value_ints = [1, 1, 16, 24]> () maps = Expand (share, shape)",
+            ([[0, 0, 48, 32]], [2 / 3]),
+        ),
+    ],
+)  # fmt: skip
+def test_a_model_of_another_task_is_answered_with_detections(
+    tmp_path, manifest, task, settings, output, graph, expected
+):
+    """One judgement for all of them: boxes in pixels of the frame, scores 0 to 1."""
+    file = tmp_path / f"{task}.onnx"
+    text = f"""<ir_version: 8, opset_import: ["" : 17]>
+        other (uint8[1,H,W,1] image) => ({output}) {{
+            bright = Cast <to = 1> (image)
+            top = ReduceMax <keepdims = 0> (bright)
+            scale = Constant <value_float = 255.0> ()
+            share = Div (top, scale)
+            {graph}
+        }}"""
+    file.write_bytes(onnx.parser.parse_model(text).SerializeToString())
+    with OnnxExecutor(file, manifest(task=task, **settings), threads=1) as executor:
+        found = executor.infer(FRAME, None, NO_DEADLINE)
+    boxes, scores = expected
+    assert found.boxes[0].tolist() == pytest.approx(boxes[0], abs=1e-5)
+    assert found.scores[0] == pytest.approx(scores[0], abs=1e-5)
+    assert set(found.classes.tolist()) == {0}
+
+
+def test_the_decoder_may_be_replaced_between_two_parts(plain_model, manifest):
+    """A recipe is swapped so; the model stays."""
+
+    class Nothing:
+        def decode(self, outputs, shape):
+            assert [output.shape for output in outputs] == [(1, 100, 4), (1, 100), (1, 100)]
+            assert shape == FRAME.shape
+            return Detections(*(output[0, :0] for output in outputs))
+
+    with OnnxExecutor(plain_model(), manifest(), threads=1) as executor:
+        assert len(executor.infer(FRAME, None, NO_DEADLINE).scores) == 100
+        executor.decoder = Nothing()
+        assert len(executor.infer(FRAME, None, NO_DEADLINE).scores) == 0
 
 
 def test_each_run_reads_the_slot_anew(plain_model, manifest):

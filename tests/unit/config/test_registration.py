@@ -1,0 +1,83 @@
+"""The recipe's section `registration`: what fits the frame, in words."""
+
+import pytest
+from pydantic import ValidationError
+
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.registration import Rectangle
+
+RECIPE = {"id": 1, "name": "board", "bundle": "bundle", "width_px": 640, "height_px": 480}
+MARK = {"corners": [[100.0, 100.0], [160.0, 150.0]]}
+
+
+def recipe(registration, **keys) -> Recipe:
+    return Recipe.model_validate({**RECIPE, **keys, "registration": registration})
+
+
+def test_a_recipe_without_it_aligns_nothing():
+    assert Recipe.model_validate(RECIPE).registration is None
+
+
+def test_the_limit_is_all_that_phase_needs():
+    found = recipe({"max_offset": 12.0}).registration
+    assert (found.method, found.max_offset, found.fiducials) == ("phase", 12.0, ())
+
+
+def test_lengths_are_in_the_recipes_unit():
+    """Two corners in any order; 48 px per mm."""
+    found = recipe(
+        {"max_offset": 0.25, "method": "fiducials", "fiducials": [{"corners": [[3.0, 2.0], [2.0, 3.0]]}]}, unit="mm"
+    )
+    assert found.registration.fiducials[0].rectangle(found.px_per_unit) == Rectangle(96, 96, 144, 144)
+
+
+def test_a_field_of_view_has_the_fiducials_that_name_it_and_those_that_name_none():
+    marks = [{**MARK, "fov": 1}, MARK, {**MARK, "fov": 2}]
+    found = recipe({"max_offset": 8.0, "method": "fiducials", "fiducials": marks}).registration
+    assert [mark.fov for mark in found.of_fov(2)] == [None, 2]
+
+
+@pytest.mark.parametrize(
+    ("registration", "keys", "problem"),
+    [
+        ({}, {}, "max_offset"),
+        ({"max_offset": 0.0}, {}, "greater than 0"),
+        ({"max_offset": float("nan")}, {}, "finite number"),
+        ({"max_offset": float("inf")}, {}, "finite number"),
+        ({"max_offset": 121.0}, {}, r"registration.max_offset = 121: is 121 px, at most a quarter .* \(120 px\)"),
+        ({"max_offset": 3.0}, {"unit": "mm"}, "registration.max_offset = 3: is 144 px"),
+        ({"max_offset": 8.0, "min_match": 0.0}, {}, "min_match"),
+        ({"max_offset": 8.0, "shift": 1}, {}, "shift"),
+        ({"max_offset": 8.0}, {"width_px": 48}, "frames are 48 x 480 px, at least 64 a side"),
+        ({"max_offset": 8.0, "fiducials": [MARK]}, {}, "method 'phase' takes none"),
+        ({"max_offset": 8.0, "method": "fiducials"}, {}, "method 'fiducials' needs some"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_key_and_bound(registration, keys, problem):
+    with pytest.raises(ValidationError, match=problem):
+        recipe(registration, **keys)
+
+
+@pytest.mark.parametrize(
+    ("corners", "problem"),
+    [
+        ([[100.0, 100.0], [107.0, 160.0]], r"fiducials\[0\].corners: is 7 x 60 px, allowed are 8 to 512"),
+        ([[20.0, 20.0], [600.0, 100.0]], "is 580 x 80 px, allowed are 8 to 512"),
+        ([[8.0, 100.0], [60.0, 160.0]], r"with max_offset around it \(9 px\) it is not inside the frame of 640 x 480"),
+        ([[100.0, 440.0], [160.0, 472.0]], "is not inside the frame"),
+        ([[float("nan"), 1.0], [2.0, 3.0]], "finite number"),
+        ([[100.0, 100.0]], "at least 2 items"),
+        ([[100.0, 100.0], [160.0, 160.0], [1.0, 1.0]], "at most 2 items"),
+    ],
+)
+def test_a_fiducial_is_as_large_as_one_can_be_found_and_lies_inside_with_its_search(corners, problem):
+    with pytest.raises(ValidationError, match=problem):
+        recipe({"max_offset": 8.0, "method": "fiducials", "fiducials": [{"corners": corners}]})
+
+
+@pytest.mark.parametrize("count", [0, 9])
+def test_each_field_with_a_template_has_one_to_eight_fiducials(count):
+    marks = [{**MARK, "fov": 0}, *[{**MARK, "fov": 1}] * count]
+    templates = [{"fov": 0, "image": "a.png"}, {"fov": 1, "image": "b.png"}]
+    with pytest.raises(ValidationError, match=f"field of view 1 has {count}, 1 to 8 are needed"):
+        recipe({"max_offset": 8.0, "method": "fiducials", "fiducials": marks}, templates=templates)

@@ -1,0 +1,150 @@
+"""Float models behind the camera's uint8 frames."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from aoi_daemon.engine.wrap import IMAGENET, Pixels, wrap_float_model
+from aoi_daemon.errors import ModelError
+from aoi_daemon.infer.executor import NO_DEADLINE
+from aoi_daemon.infer.onnx import OnnxExecutor
+from tests.unit.infer.manifests import manifest_of
+
+# As exporters make them: free names, one of them `image`. What comes out tells what went in.
+_FLOAT = """
+<ir_version: 8, opset_import: ["" : 17]>
+exported (float[{batch},{depth},{height},{width}] image) => (float[{batch},{depth},{height},{width}] output0)
+{{
+    one = Constant <value_float = 1.0> ()
+    output0 = Mul (image, one)
+}}
+"""
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """A float model that gives its own input back; `edit` changes its source."""
+
+    def make(batch="N", depth=3, height="H", width="W", edit=lambda text: text):
+        file = tmp_path / "exported.onnx"
+        text = edit(_FLOAT.format(batch=batch, depth=depth, height=height, width=width))
+        file.write_bytes(onnx.parser.parse_model(text).SerializeToString())
+        return file
+
+    return make
+
+
+def run(file, image):
+    (output,) = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"]).run(None, {"image": image[None]})
+    return output
+
+
+def frame(channels, height=6, width=8):
+    return np.random.default_rng(channels).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def test_a_colour_model_sees_rgb_from_0_to_1_plane_by_plane(exported, tmp_path):
+    """From BGR bytes, pixel by pixel."""
+    image = frame(3)
+    wrap_float_model(exported(), tmp_path / "w.onnx", "segment", channels=3)
+    expected = image[:, :, ::-1].transpose(2, 0, 1)[None] / np.float32(255)
+    assert np.allclose(run(tmp_path / "w.onnx", image), expected, atol=1e-6)
+
+
+def test_a_colour_model_sees_a_mono_frame_three_times(exported, tmp_path):
+    """Most detectors are trained in colour."""
+    image = frame(1)
+    wrap_float_model(exported(), tmp_path / "w.onnx", "segment", channels=1)
+    expected = np.repeat(image.transpose(2, 0, 1), 3, axis=0)[None] / np.float32(255)
+    assert np.allclose(run(tmp_path / "w.onnx", image), expected, atol=1e-6)
+
+
+def test_a_mono_model_sees_a_mono_frame(exported, tmp_path):
+    image = frame(1)
+    wrap_float_model(exported(depth=1), tmp_path / "w.onnx", "anomaly", channels=1, pixels=Pixels(scale=0.5))
+    assert np.allclose(run(tmp_path / "w.onnx", image), image.transpose(2, 0, 1)[None] * 0.5)
+
+
+def test_mean_and_deviation_are_those_of_the_models_channels(exported, tmp_path):
+    """Red first, where the model is RGB."""
+    image = frame(3)
+    wrap_float_model(exported(), tmp_path / "w.onnx", "segment", channels=3, pixels=IMAGENET)
+    expected = (image[:, :, ::-1] / 255 - IMAGENET.mean) / IMAGENET.deviation
+    assert np.allclose(run(tmp_path / "w.onnx", image), expected.transpose(2, 0, 1)[None], atol=1e-5)
+
+
+def test_a_bgr_model_sees_bgr(exported, tmp_path):
+    image = frame(3)
+    wrap_float_model(exported(), tmp_path / "w.onnx", "segment", channels=3, pixels=Pixels(scale=1.0, is_rgb=False))
+    assert np.array_equal(run(tmp_path / "w.onnx", image), image.transpose(2, 0, 1)[None].astype(np.float32))
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_maps_of_logits_become_probabilities(exported, tmp_path, activation):
+    """Over the classes, or each by itself."""
+    image = frame(3)
+    wrap_float_model(exported(), tmp_path / "w.onnx", "segment", channels=3, activation=activation)
+    logits = image[:, :, ::-1].transpose(2, 0, 1)[None] / 255
+    powers = np.exp(logits)
+    expected = powers / powers.sum(axis=1) if activation == "softmax" else powers / (1 + powers)
+    assert np.allclose(run(tmp_path / "w.onnx", image), expected, atol=1e-5)
+
+
+def test_a_yolo_export_becomes_a_bundles_model(exported, tmp_path):
+    """Here one whose single candidate is the frame, as bright as it scores."""
+
+    def heads(text):
+        return text.replace("float[1,3,64,64] output0", "float[1,6,1] output0").replace(
+            "output0 = Mul (image, one)",
+            """bright = ReduceMean <keepdims = 0> (image)
+            shape = Constant <value_ints = [1, 2, 1]> ()
+            scores = Expand (bright, shape)
+            box = Constant <value = float[1,4,1] {32.0, 32.0, 64.0, 64.0}> ()
+            unused = Mul (image, one)
+            output0 = Concat <axis = 1> (box, scores)""",
+        )
+
+    source = exported(batch=1, height=64, width=64, edit=heads)
+    wrap_float_model(source, tmp_path / "w.onnx", "yolo", channels=1)
+    manifest = manifest_of("yolo", ("open", "short"))
+    with OnnxExecutor(tmp_path / "w.onnx", manifest, threads=1, shape=(64, 64, 1)) as executor:
+        found = executor.infer(np.full((64, 64, 1), 204, np.uint8), None, NO_DEADLINE)
+    assert found.boxes.tolist() == [[0, 0, 64, 64]] * 2
+    assert found.scores.tolist() == pytest.approx([0.8, 0.8], abs=1e-5)
+    assert found.classes.tolist() == [0, 1]
+
+
+def test_the_same_model_gives_the_same_file(exported, tmp_path):
+    """Its hash is the bundle's proof."""
+    for name in ("a.onnx", "b.onnx"):
+        wrap_float_model(exported(), tmp_path / name, "segment", channels=3)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "problem"),
+    [
+        ({"depth": 4}, {}, r"input image is FLOAT \['N', 4, 'H', 'W'\]; expected FLOAT \[1, 1 or 3"),
+        ({"batch": 8}, {}, r"input image is FLOAT \[8, 3"),
+        ({"edit": lambda text: text.replace("float[", "float16[")}, {}, "input image is FLOAT16"),
+        ({"depth": 1}, {}, "takes 1 channel; frames of 3 have more to show"),
+        ({}, {"pixels": Pixels(mean=(0.5,))}, r"takes 3 channels; mean \(0.5,\) has 1"),
+        ({}, {"output": "output1"}, r"has no output output1 \(there: output0\)"),
+        (
+            {"edit": lambda text: text.replace("image) =>", "image, float[1] size) =>")},
+            {},
+            "inputs are image, size; expected one",
+        ),
+        (
+            {"edit": lambda text: text.replace(" output0)\n", " output0, float[1] more)\n").replace("}", "more = Identity (one) }")},
+            {},
+            "has outputs output0, more; say which one is meant",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_wrapped_is_refused_with_what_was_found(exported, tmp_path, make, settings, problem):
+    """And nothing is written."""
+    with pytest.raises(ModelError, match=rf"exported\.onnx: {problem}"):
+        wrap_float_model(exported(**make), tmp_path / "w.onnx", "segment", channels=3, **settings)
+    assert not (tmp_path / "w.onnx").exists()

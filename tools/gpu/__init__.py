@@ -1,0 +1,1 @@
+"""The TensorRT back end measured and held against its vendor. Process: offline, a tool."""

@@ -1,0 +1,57 @@
+"""The floor: copy in, execute, copy out, synchronize; no checks, no deadline, nothing of the executor.
+
+Only what is not on the path is borrowed: the plan is chosen, the context made and the addresses set by the
+executor's own parts, so that both measure the same engine with the same buffers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.infer.bundle import Bundle
+from aoi_daemon.infer.executor import FrameShape
+from aoi_daemon.infer.trt_cuda import CudaDevice
+from aoi_daemon.infer.trt_lane import Buffers, GraphMode, Lane, Loaded, profile_for
+from aoi_daemon.infer.trt_plan import Machine, Precision, choose_plan
+from aoi_daemon.infer.trt_vendor import load_vendor
+
+
+class BareLoop:
+    """One engine and the least that runs it."""
+
+    def __init__(self, bundle: Bundle, precision: Precision, shape: FrameShape, *, spin: bool, graph: bool) -> None:
+        vendor = load_vendor()
+        self.device = CudaDevice(0, spin=spin)
+        plan = choose_plan(bundle, precision, [shape], Machine(vendor.flavour, vendor.version, self.device.gpu))
+        runtime = vendor.make("Runtime", "no runtime")
+        engine = runtime.deserialize_cuda_engine(plan.content)
+        buffers = Buffers(self.device, shape, has_template=bundle.manifest.has_template)
+        mode: GraphMode = "own" if graph and vendor.is_rtx else "off"
+        profile = profile_for(engine, shape)
+        self._lane = Lane(Loaded(vendor, engine, self.device), buffers, shape, profile=profile, graph=mode)
+        self.graph = mode
+        self._keep = (runtime, engine)
+        self._context: Any = self._lane._context
+        self._cuda: Any = self.device._cuda
+        self._stream: Any = self.device._stream
+        self._handle = self.device.stream
+        self._image, self._template = buffers.addresses["image"], buffers.addresses.get("template")
+        self._outputs, self._outputs_address = buffers.outputs, buffers.outputs_address
+
+    def run(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None) -> None:
+        """One part."""
+        self._cuda.memcpy_htod_async(self._image, image, self._stream)
+        if self._template is not None:
+            self._cuda.memcpy_htod_async(self._template, template, self._stream)
+        self._context.execute_async_v3(self._handle)
+        self._cuda.memcpy_dtoh_async(self._outputs, self._outputs_address, self._stream)
+        self._stream.synchronize()
+
+    def close(self) -> None:
+        """Give everything back."""
+        del self._lane, self._context
+        self._keep = (None, None)
+        self.device.close()
