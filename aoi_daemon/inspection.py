@@ -30,6 +30,8 @@ from aoi_daemon.stage import Stage, now_ns
 _IDLE_S: Final = 0.05
 """Longest wait for a part: the loop says that it moves at least this often."""
 _GOLDEN_OVERLAP: Final = 0.5
+_PARTS_IN_TIME: Final = 100
+"""So many parts in a row without a time-out give the stage its priority back."""
 _GPU_WARM_UP_RUNS: Final = 200
 _GOLDEN_S: Final = 5.0
 """Time allowed to one golden part; it is not on the takt."""
@@ -60,6 +62,7 @@ class Inspection:
         self.bundle = load_bundle(self.recipe.bundle)
         self.bundle_id = int(self.bundle.hash[:16], 16)
         self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
+        self._parts_to_go = 0  # until the priority comes back; 0: the stage has it
         self.templates = read_templates(self.recipe)
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         read_from = [*self.templates.values()]
@@ -121,6 +124,9 @@ class Inspection:
             return
         except InferenceTimeoutError:
             seen = Seen(Verdict.reject(Reason.LATE))
+            self._timed_out()
+        else:
+            self._in_time()
         self.board[released] = part.frame
         self.board.add(Cell.JUDGED)
         verdict = seen.verdict
@@ -133,6 +139,18 @@ class Inspection:
             ring(self.judgements_fd, judgement)
         except DoorbellFullError:
             self.board.add(Cell.ENGINE_FAULTS)  # plc has not read for hundreds of parts; it rejects them as late
+
+    def _timed_out(self) -> None:
+        """A model that is too slow for the takt may load every core: it must not do so above ordinary work."""
+        if self._parts_to_go == 0:
+            self.stage.yield_priority()
+        self._parts_to_go = _PARTS_IN_TIME
+
+    def _in_time(self) -> None:
+        if self._parts_to_go:
+            self._parts_to_go -= 1
+            if self._parts_to_go == 0:
+                self.stage.take_priority()
 
     def _look(self, part: Announcement, image: Image, own_template: Image | None, picked_ns: int) -> Seen:
         """Judge one view's image, by its own template where one came with it.

@@ -147,7 +147,7 @@ class Stage:
         """
         section = self.config.realtime
         refused: list[str] = []
-        if section.fifo and not _set_fifo(_STARTING_PRIORITY):
+        if section.fifo and not _set_policy(os.SCHED_FIFO, _STARTING_PRIORITY):
             refused.append("SCHED_FIFO (LimitRTPRIO= in the unit, or rtprio in limits.conf)")
         if section.lock_memory and not _lock_memory():
             refused.append("mlockall (LimitMEMLOCK=infinity in the unit)")
@@ -158,18 +158,31 @@ class Stage:
 
     def go_realtime(self) -> None:
         """The last act before READY: all threads take the stage's priority; nothing is left to collect."""
-        if self.config.realtime.fifo:
-            _set_fifo(getattr(self.config.realtime, f"{self.setup.stage}_priority"))
+        self.take_priority()
         gc.collect()
         gc.freeze()
         gc.disable()
 
+    def take_priority(self) -> None:
+        """The stage's own priority for all threads, where it is allowed."""
+        if self.config.realtime.fifo:
+            _set_policy(os.SCHED_FIFO, getattr(self.config.realtime, f"{self.setup.stage}_priority"))
 
-def _set_fifo(priority: int) -> bool:
-    """SCHED_FIFO for every thread of this process, a vendor's and a pool's too; False where it is refused."""
+    def yield_priority(self) -> None:
+        """Go on as ordinary work: for a stage that has come to load every core.
+
+        The kernel gives ordinary work its share of a loaded core (50 ms in each second) ahead of every
+        SCHED_FIFO thread, plc's among them: that was seen to cost a deadline.
+        """
+        if self.config.realtime.fifo:
+            _set_policy(os.SCHED_OTHER, 0)
+
+
+def _set_policy(policy: int, priority: int) -> bool:
+    """`policy` for every thread of this process, a vendor's and a pool's too; False where it is refused."""
     for thread in Path("/proc/self/task").iterdir():
         try:
-            os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(priority))
+            os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
         except PermissionError:
             return False
         except ProcessLookupError:

@@ -131,21 +131,16 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _registration_fits(self) -> Recipe:
+    def _sections_fit(self) -> Recipe:
+        problems: list[str] = []
         if self.registration is not None:
             fovs = [template.fov for template in self.templates]
-            problems = list(self.registration.problems(self.width_px, self.height_px, self.px_per_unit, fovs))
-            if problems:
-                raise ValueError("; ".join(problems))
-        return self
-
-    @model_validator(mode="after")
-    def _maps_fit(self) -> Recipe:
+            problems += self.registration.problems(self.width_px, self.height_px, self.px_per_unit, fovs)
         frame_px = self.width_px * self.height_px
         if self.maps is not None and self.maps.min_area * self.px_per_unit**2 >= frame_px:
-            raise ValueError(
-                f"maps.min_area = {self.maps.min_area:g}: no defect in a frame of {frame_px} px would count"
-            )
+            problems.append(f"maps.min_area = {self.maps.min_area:g}: no defect in {frame_px} px would count")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 

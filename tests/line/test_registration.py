@@ -9,8 +9,8 @@ from tests.line.conftest import OPTIONS
 from tools.boards.generate import generate
 from tools.line.daemon import wait_for
 
-SHIFT_PX = 4
-"""At 48 px per mm, 8 hundredths of a millimetre."""
+SHIFT_PX = 7
+"""At 48 px per mm, 15 hundredths of a millimetre; the reference model tolerates 2 px."""
 
 
 @pytest.fixture
@@ -43,15 +43,7 @@ def test_boards_beside_their_templates_pass_once_they_are_aligned_and_another_bo
     assert all(abs(outcome.offset_x - SHIFT_PX / 0.48) <= 1 and abs(outcome.offset_y) <= 1 for outcome in passed)
     assert len(rejected) >= 2
     assert len(passed) + len(rejected) == len(outcomes)
-    assert running.plc.status()["report"]["offset_x"] in (0, 8, 9)
-
-
-def test_without_registration_good_boards_among_them_are_called_bad(line, shifted):
-    """With it they are not: the test above allows no other reason."""
-    running = line(camera={"source": str(shifted)})
-    running.wait_parts(12)
-    bad = [outcome for outcome in running.outcomes() if outcome.reason == Reason.DEFECT]
-    assert len(bad) > 12 / 3
+    assert running.plc.status()["report"]["offset_x"] in (0, 14, 15)
 
 
 def test_a_reload_brings_registration_to_a_running_line(line, shifted):

@@ -53,7 +53,7 @@ def test_a_reading_is_bounded(maps):
 
 def test_an_area_that_no_defect_reaches_is_refused():
     """Every part would pass."""
-    with pytest.raises(ValidationError, match=r"maps\.min_area = 307200: no defect in a frame of 307200 px would count"):
+    with pytest.raises(ValidationError, match=r"maps\.min_area = 307200: no defect in 307200 px would count"):
         Recipe.model_validate({**RECIPE, "maps": {"min_area": 307200.0}})
     with pytest.raises(ValidationError, match=r"maps\.min_area = 134"):
         Recipe.model_validate({**RECIPE, "unit": "mm", "maps": {"min_area": 134.0}})
