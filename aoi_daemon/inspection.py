@@ -68,6 +68,8 @@ class Inspection:
         read_from = [*self.templates.values()]
         for frames in self.rings:
             read_from += [plane for slot in range(frames.layout.slots) for plane in frames.planes(slot)]
+        if self.registrar is not None:
+            read_from.append(self.registrar.aligned)
         self.executor = make_executor(stage, self.bundle, read_from)
 
     def qualify(self) -> bool:

@@ -101,6 +101,10 @@ def _add_qualify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", action="append", choices=PRECISIONS, help="only this one beside fp32; again: more"
     )
+    parser.add_argument(
+        "--registration", type=_at_least(1), metavar="N",
+        help="also move N of the boards by known amounts: what registration gains, and what it costs",
+    )  # fmt: skip
     _add_threads(parser)
 
 

@@ -113,7 +113,7 @@ def _qualify(arguments: argparse.Namespace) -> int:
     with Progress() as progress:
         report = qualify_bundle(
             arguments.bundle, arguments.boards, recipe_file=arguments.recipe, precisions=arguments.precision or (),
-            limit=arguments.limit, threads=arguments.threads, progress=progress,
+            limit=arguments.limit, threads=arguments.threads, progress=progress, registration=arguments.registration,
         )  # fmt: skip
     if arguments.json is not None:
         _write_whole(arguments.json, json.dumps(as_json(report), indent=1) + "\n")

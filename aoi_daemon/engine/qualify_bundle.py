@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, spread
 from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify import (
+    Board,
     Judging,
     Measured,
     Run,
@@ -26,6 +28,8 @@ from aoi_daemon.engine.qualify import (
     refusal,
     run_boards,
 )
+from aoi_daemon.engine.registration_gain import SHIFTS_PX, measure_gain
+from aoi_daemon.engine.registration_gain import as_json as gain_as_json
 from aoi_daemon.engine.report import REFERENCE, Report, now_utc
 from aoi_daemon.engine.thresholds import recommend
 from aoi_daemon.errors import ModelError
@@ -42,6 +46,7 @@ def qualify_bundle(
     limit: int | None,
     threads: int,
     progress: Progress,
+    registration: int | None = None,
 ) -> Report:
     """Run the bundle's models over labelled boards; FP32 always, as the reference.
 
@@ -53,6 +58,7 @@ def qualify_bundle(
         limit: at most so many boards, evenly spread; None: all.
         threads: of ONNX Runtime.
         progress: shows how far it is.
+        registration: measure its gain on so many of the boards; None: do not.
 
     Raises:
         AoiError: naming what is wrong.
@@ -96,7 +102,14 @@ def qualify_bundle(
         recommended_from="these boards",
         notes={"bundle's hash": bundle.hash, **_left_out(recipe)},
         made_at=now_utc(),
+        registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
+
+
+def _gain(bundle: Bundle, boards: Sequence[Board], count: int, threads: int, progress: Progress) -> dict[str, Any]:
+    some = spread(boards, count)
+    advance = progress.task("moving boards", len(some) * len(SHIFTS_PX))
+    return gain_as_json(measure_gain(bundle, some, threads=threads, advance=advance))
 
 
 def _left_out(recipe: Recipe | None) -> dict[str, str]:

@@ -42,6 +42,7 @@ class Report:
         refused: why a precision may not ship; those that may are not in it.
         notes: further lines for the page's head: calibration, command.
         made_at: UTC, ISO 8601.
+        registration: its gain and cost, as `registration_gain.as_json` gives them; None: not measured.
     """
 
     bundle: str
@@ -60,6 +61,7 @@ class Report:
     recommended_from: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     made_at: str = ""
+    registration: Mapping[str, Any] | None = None
 
     @property
     def bad_count(self) -> int:
@@ -135,6 +137,7 @@ def as_json(report: Report) -> dict[str, Any]:
         },
         "precisions": {precision: _precision(report, precision) for precision in report.runs},
         "refused": dict(report.refused),
+        "registration": report.registration,
         "verdicts": {
             board.pair.name: {
                 "good": board.pair.is_good,

@@ -13,6 +13,7 @@ from aoi_daemon.engine.qualify import MAX_MAP_LOSS
 from aoi_daemon.engine.rates import Rate
 from aoi_daemon.engine.report import Report, versions
 from aoi_daemon.engine.report_pictures import MOST, figure, wrong_boards
+from aoi_daemon.engine.report_registration import registration_table
 from aoi_daemon.engine.report_svg import COLOURS, precision_recall, score_histogram
 
 _STYLE: Final = """
@@ -52,7 +53,8 @@ dt { color: #4a5054; } dd { margin: 0; }
 
 def page(report: Report) -> str:
     """The whole page."""
-    parts = [_head(report), _summary(report), _classes(report), _curves(report), _scores(report), _pictures(report)]
+    parts = [_head(report), _summary(report), _classes(report), _curves(report), _scores(report)]
+    parts += [registration_table(report.registration), _pictures(report)]
     title = f"Qualification of {escape(report.bundle)}"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
