@@ -85,7 +85,7 @@ TRIGGER: Final = struct.Struct("<qQ")
 
 
 class Defect(NamedTuple):
-    """One detection that counted: class index, score 0..1, corners in pixels of the frame (with registration: of the template)."""
+    """One detection that counted: class index, score 0..1, corners in px of the frame (aligned: of the template)."""
 
     label: int
     score: float
