@@ -29,7 +29,10 @@ class SharedMemory:
             raise RingError(f"shared memory has {actual} bytes, {size_bytes} are expected")
         self.fd = fd
         self.size_bytes = size_bytes
-        self.map = mmap.mmap(fd, size_bytes, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE)
+        # Populated now: no page of it is faulted in while parts pass.
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        prot = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
+        self.map = mmap.mmap(fd, size_bytes, flags=flags, prot=prot)
 
     @classmethod
     def create(cls, name: str, size_bytes: int) -> SharedMemory:
