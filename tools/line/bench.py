@@ -7,7 +7,6 @@ line: the bare model alone and the bare FC15 round trip by raw socket.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -20,11 +19,10 @@ from rich.table import Table
 
 from aoi_daemon.supervisor.status import quantiles
 from tools.line import floor
-from tools.line.daemon import DaemonError
-from tools.line.report import line_failed
+from tools.line.ending import exit_code
 from tools.line.run import simulated_line
 from tools.line.setup import DEMO_BOARDS, DEMO_BUNDLE, ROOT, demo_boards
-from tools.simulator.client import SimulatorError, SimulatorProcess
+from tools.simulator.client import SimulatorProcess
 
 _EXAMPLES = """examples:
   ./tools/bench_line --parts 2000 --takt-ms 50 --report bench.json
@@ -55,19 +53,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 def main() -> int:
     """Run the benchmark; 1 when a part was missed."""
     options = arguments(sys.argv[1:])
-    console = Console(stderr=True)
-    try:
-        report = run(options, console)
-    except (DaemonError, SimulatorError) as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    if options.report is not None:
-        options.report.write_text(json.dumps(report, indent=2) + "\n")
-    Console().print(summary(report))
-    problems = line_failed(report)
-    for problem in problems:
-        console.print(f"FAILED: {problem}", style="bold red")
-    return 1 if problems else 0
+    return exit_code(lambda console: run(options, console), summary, options.report)
 
 
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:

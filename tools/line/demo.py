@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tools.boards.labels import BoardsError
-from tools.line.daemon import DaemonError
-from tools.line.report import Tally, line_failed
+from tools.line.ending import exit_code
+from tools.line.report import Tally
 from tools.line.run import simulated_line
 from tools.line.setup import DEMO_BOARDS, ROOT, demo_boards
-from tools.simulator.client import SimulatorError
 
 _EXAMPLES = """examples:
   ./tools/demo                                  400 generated boards at 50 ms
@@ -59,25 +56,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 def main() -> int:
     """Run the demo; the exit code."""
     options = arguments(sys.argv[1:])
-    console = Console(stderr=True)
-    try:
-        report = run(options, console)
-    except KeyboardInterrupt:
-        console.print("stopped")
-        return 130
-    except (BoardsError, FileNotFoundError) as error:
-        console.print(str(error), style="red", markup=False)
-        return 2
-    except (DaemonError, SimulatorError) as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    if options.report is not None:
-        options.report.write_text(json.dumps(report, indent=2) + "\n")
-    Console().print(summary(report))
-    problems = line_failed(report)
-    for problem in problems:
-        console.print(f"FAILED: {problem}", style="bold red")
-    return 1 if problems else 0
+    return exit_code(lambda console: run(options, console), summary, options.report)
 
 
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:

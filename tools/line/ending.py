@@ -1,0 +1,41 @@
+"""How a run of the line ends, whoever asked for it: the report written, its table shown, the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.boards.labels import BoardsError
+from tools.line.daemon import DaemonError
+from tools.line.report import line_failed
+from tools.simulator.client import SimulatorError
+
+
+def exit_code(
+    run: Callable[[Console], dict[str, Any]], summary: Callable[[dict[str, Any]], Table], report_file: Path | None
+) -> int:
+    """Run, report and judge: 0 the line did its work, 1 it did not, 2 a folder is wrong, 130 stopped with Ctrl-C."""
+    console = Console(stderr=True)
+    try:
+        report = run(console)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return 130
+    except (BoardsError, FileNotFoundError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+    except (DaemonError, SimulatorError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    if report_file is not None:
+        report_file.write_text(json.dumps(report, indent=2) + "\n")
+    Console().print(summary(report))
+    problems = line_failed(report)
+    for problem in problems:
+        console.print(f"FAILED: {problem}", style="bold red")
+    return 1 if problems else 0
