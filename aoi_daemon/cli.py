@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 it did not succeed; 2 the command line or a file is wrong.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import signal
@@ -122,13 +123,8 @@ def _stage(name: str, control_fd: int) -> int:
     stage = Stage(control_fd)
     try:
         # Each process loads what it needs and no more: a restart is as quick as its imports.
-        if name == "plc":
-            from aoi_daemon.plc.main import main as stage_main
-        elif name == "inspection":
-            from aoi_daemon.inspection import main as stage_main
-        else:
-            from aoi_daemon.acquire.main import main as stage_main
-        stage_main(stage)
+        module = "aoi_daemon.inspection" if name == "inspection" else f"aoi_daemon.{name}.main"
+        importlib.import_module(module).main(stage)
     except Exception:
         stage.log.exception("stage_failed")
         sys.stderr.flush()
@@ -139,7 +135,7 @@ def _stage(name: str, control_fd: int) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.supervisor.control import request, socket_path
+    from aoi_daemon.control import request, socket_path
 
     answer, _ = request(socket_path(arguments.socket), {"do": arguments.command})
     if not answer["ok"]:

@@ -4,6 +4,9 @@ A stage is `python -m aoi_daemon stage NAME FD`: a fresh interpreter, never a
 fork (CUDA does not survive one). FD is a socket to the supervisor. The first
 message on it brings the setup and the descriptors of shared memory and
 doorbells; later ones bring commands; its end means that the supervisor is gone.
+
+The processes beside the path (BESIDE) start the same way, but they are given
+memory that they can only read, and ordinary, lowered priority.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import json
 import os
 import resource
 import signal
-import socket
+import socket as sockets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +31,9 @@ from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024
+BESIDE: Final = ("recorder", "hmi", "publisher")
+"""Beside the path: none of them gates a part, and READY does not depend on them."""
+_NICE: Final = 10
 _MAX_FDS: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
@@ -37,16 +43,23 @@ _STARTING_PRIORITY: Final = 1
 
 @dataclass(frozen=True)
 class Setup:
-    """All that a stage is told at its start. `index` is the camera's number for acquire."""
+    """All that a stage is told at its start.
+
+    `index` is the camera's number for acquire; `run` is a name of this start of
+    the daemon, 32 hex digits; `socket` is the control socket.
+    """
 
     stage: str
     index: int
     config: LineConfig
     recipe: Recipe
     log_format: str
+    run: str
+    config_file: Path
+    socket: Path
     fds: dict[str, int] = field(default_factory=dict)
 
-    def send(self, control: socket.socket) -> None:
+    def send(self, control: sockets.socket) -> None:
         """Supervisor: send this with its descriptors."""
         body = {
             "stage": self.stage,
@@ -54,14 +67,17 @@ class Setup:
             "config": self.config.model_dump_json(),
             "recipe": self.recipe.model_dump_json(),
             "log_format": self.log_format,
+            "run": self.run,
+            "config_file": str(self.config_file),
+            "socket": str(self.socket),
             "fds": list(self.fds),
         }
-        socket.send_fds(control, [json.dumps(body).encode()], list(self.fds.values()))
+        sockets.send_fds(control, [json.dumps(body).encode()], list(self.fds.values()))
 
     @classmethod
-    def receive(cls, control: socket.socket) -> Setup:
+    def receive(cls, control: sockets.socket) -> Setup:
         """Stage: the inverse of `send`; the descriptors are this process' own."""
-        data, fds, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, _MAX_FDS)
+        data, fds, _, _ = sockets.recv_fds(control, MAX_MESSAGE_BYTES, _MAX_FDS)
         body = json.loads(data)
         return cls(
             stage=body["stage"],
@@ -69,6 +85,9 @@ class Setup:
             config=LineConfig.model_validate_json(body["config"]),
             recipe=Recipe.model_validate_json(body["recipe"]),
             log_format=body["log_format"],
+            run=body["run"],
+            config_file=Path(body["config_file"]),
+            socket=Path(body["socket"]),
             fds=dict(zip(body["fds"], fds, strict=True)),
         )
 
@@ -83,7 +102,7 @@ class Stage:
     """The process' side of its setup: board, log, stop request."""
 
     def __init__(self, control_fd: int) -> None:
-        self.control = socket.socket(fileno=control_fd)
+        self.control = sockets.socket(fileno=control_fd)
         self.setup = Setup.receive(self.control)
         self.control.setblocking(False)
         self.config = self.setup.config
@@ -97,8 +116,11 @@ class Stage:
         signal.signal(signal.SIGTERM, self._on_terminate)
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NAME, f"aoi-{name}".encode()[:15], 0, 0, 0)
-        if name != "plc":
-            # plc outlives the supervisor for the moment it needs to write the safe state.
+        if name in BESIDE:
+            os.nice(_NICE)
+        elif name != "plc":
+            # plc outlives the supervisor for the moment it needs to write the safe state; those
+            # beside the path for what they need to end their work.
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         self.board = Board(self.memory("board", SIZE_BYTES))
 
@@ -106,8 +128,8 @@ class Stage:
         self.stopping = True
 
     def memory(self, name: str, size_bytes: int) -> SharedMemory:
-        """Attach to the shared memory sent as `name`; it goes with the process."""
-        return SharedMemory(self.fds[name], size_bytes)
+        """Attach to the shared memory sent as `name`; it goes with the process. Beside the path: to read."""
+        return SharedMemory(self.fds[name], size_bytes, read_only=self.setup.stage in BESIDE)
 
     def frame_ring(self, camera: int) -> FrameRing:
         """The frame ring of camera number `camera`."""

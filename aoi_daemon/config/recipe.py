@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config.registration import Registration
-from aoi_daemon.config.schema import FilePath, Name, Reload, Section
+from aoi_daemon.config.section import FilePath, Name, Reload, Section
 from aoi_daemon.config.tasks import MapReading, ModelOutput
 
 Fraction = Annotated[float, Field(ge=0, le=1)]

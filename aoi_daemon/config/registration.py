@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field, Strict
 
-from aoi_daemon.config.schema import Reload, Section
+from aoi_daemon.config.section import Reload, Section
 
 MIN_FRAME_PX: Final = 64
 """Frames with a shorter side hold too little to be aligned by."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from aoi_daemon.config.load import Configuration
-from aoi_daemon.config.schema import Reload, Section
+from aoi_daemon.config.section import Reload, Section
 from aoi_daemon.errors import ConfigError
 
 
@@ -22,6 +22,7 @@ class ReloadPlan:
     restart_inspection: bool = False
     restart_plc: bool = False
     swap_recipe: bool = False
+    restart_beside: frozenset[str] = field(default_factory=frozenset)
 
 
 def plan(old: Configuration, new: Configuration) -> ReloadPlan:
@@ -34,14 +35,18 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
     refused: list[str] = []
     restart_inspection = False
     restart_plc = False
+    restart_beside: set[str] = set()
     for name in type(old.line).model_fields:
         if name == "cameras" or getattr(old.line, name) == getattr(new.line, name):
             continue
         changed.append(name)
-        section = getattr(new.line, name)
+        # A table that may be absent has its rule in whichever configuration it is there.
+        section = getattr(new.line, name) or getattr(old.line, name)
         reload = section.reload if isinstance(section, Section) else Reload.NEVER
         restart_inspection |= reload is Reload.INSPECTION
         restart_plc |= reload is Reload.PLC
+        if reload is Reload.BESIDE:
+            restart_beside.add(name)
         if reload is Reload.NEVER:
             refused.append(f"{name}: changed, and {Reload.NEVER.value}; nothing has been changed")
     restart_acquire = _changed_cameras(old, new, refused)
@@ -55,7 +60,9 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
         if any(getattr(old.recipe, key) != getattr(new.recipe, key) for key in fixed):
             restart_inspection = True
         swap_recipe = True
-    return ReloadPlan(tuple(changed), restart_acquire, restart_inspection, restart_plc, swap_recipe)
+    return ReloadPlan(
+        tuple(changed), restart_acquire, restart_inspection, restart_plc, swap_recipe, frozenset(restart_beside)
+    )
 
 
 def _changed_cameras(old: Configuration, new: Configuration, refused: list[str]) -> frozenset[int]:

@@ -6,31 +6,14 @@ into it and words the errors; the README's reference is generated from it.
 
 from __future__ import annotations
 
-import enum
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
-FilePath = Annotated[Path, Strict(False)]
-
-
-class Reload(enum.Enum):
-    """When a changed section takes effect after `aoi-daemon reload`."""
-
-    BETWEEN_PARTS = "between two parts"
-    ACQUIRE = "restarts acquire"
-    INSPECTION = "restarts inspection"
-    PLC = "restarts plc"
-    NEVER = "needs a restart of the service"
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, no unknown key, no silent conversion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-    reload: ClassVar[Reload] = Reload.NEVER
+from aoi_daemon.config.hmi import HmiSection
+from aoi_daemon.config.publisher import PublisherSection
+from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.config.section import FilePath, Name, Reload, Section
 
 
 class LineSection(Section):
@@ -237,6 +220,9 @@ class LineConfig(Section):
     realtime: RealtimeSection = RealtimeSection()
     supervisor: SupervisorSection = SupervisorSection()
     log: LogSection = LogSection()
+    recorder: RecorderSection | None = Field(None, description="Keeping records; absent: none are kept.")
+    hmi: HmiSection | None = Field(None, description="The operator's page, metrics and health; absent: none.")
+    publisher: PublisherSection | None = Field(None, description="Results to an MQTT broker; absent: none.")
 
     @model_validator(mode="after")
     def _times_fit(self) -> LineConfig:
@@ -254,6 +240,8 @@ class LineConfig(Section):
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras.name: {names} are not all different")
+        if self.publisher is not None and self.recorder is None:
+            raise ValueError("[publisher] needs [recorder]: what a broker could not take waits in its records")
         if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         return self

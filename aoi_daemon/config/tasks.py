@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, Strict, model_validator
 
-from aoi_daemon.config.schema import Reload, Section
+from aoi_daemon.config.section import Reload, Section
 
 MAX_CLASSES: Final = 1000
 """Classes that a bundle may have."""

@@ -13,7 +13,7 @@ from aoi_daemon.board import Board, Cell, Link
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.errors import PlcError
 from aoi_daemon.plc.client import PlcClient
-from aoi_daemon.plc.coils import bits
+from aoi_daemon.plcmap.coils import bits
 from aoi_daemon.stage import now_ns
 
 _CONNECT_S = 0.2

@@ -19,11 +19,11 @@ from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.decide.rules import ProcessFeedback, StopWatch
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, TRIGGER, Announcement, Judgement, Outcome, Reason
-from aoi_daemon.plc import coils
-from aoi_daemon.plc.coils import Result
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plc.parts import Part, Parts
-from aoi_daemon.plc.registers import POLL_WORDS, Flag, Poll, Report, Status, decode_poll, encode_report
+from aoi_daemon.plcmap import coils
+from aoi_daemon.plcmap.coils import Result
+from aoi_daemon.plcmap.registers import POLL_WORDS, Flag, Poll, Report, Status, decode_poll, encode_report
 from aoi_daemon.ring.doorbell import drain
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictWriter
 from aoi_daemon.stage import Stage, now_ns

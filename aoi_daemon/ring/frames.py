@@ -77,6 +77,14 @@ class FrameRing:
         """The sequence that lies in the slot of `sequence` now (0: none)."""
         return self._cells[(sequence % self.layout.slots) * self._stride]
 
+    def find(self, ready_ns: int) -> int:
+        """The sequence of the frame that was ready at `ready_ns` (0: it is not, or no longer, in the ring)."""
+        for slot in range(self.layout.slots):
+            sequence, _, found_ns, *_ = HEADER.unpack_from(self._headers, slot * HEADER.size)
+            if found_ns == ready_ns:
+                return int(sequence)
+        return 0
+
     def publish(
         self,
         sequence: int,

@@ -1,40 +1,19 @@
-"""The control socket: how the commands of the same program reach a running daemon.
-
-A Unix socket of messages, mode 0600: who may open it may command the line. One
-JSON object each way; `watch` also hands over the memory of the verdict ring,
-so that whoever wants every part reads it there and costs the path nothing.
-"""
+"""The control socket's listening end; the other is `aoi_daemon.control`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import pwd
 import socket
-import tempfile
+import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from aoi_daemon.control import MAX_ANSWER_BYTES, NotRunningError, connect
 from aoi_daemon.errors import AoiError
-
-MAX_ANSWER_BYTES: Final = 128 * 1024
-SOCKET_NAME: Final = "aoi-daemon.sock"
-
-
-class NotRunningError(AoiError):
-    """No daemon listens on the control socket."""
-
-
-def socket_path(configured: Path | None) -> Path:
-    """Where the control socket is: configured, else in the runtime folder of the service or the user."""
-    if configured is not None:
-        return configured
-    for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
-        if os.environ.get(variable):
-            return Path(os.environ[variable].split(":")[0]) / SOCKET_NAME
-    service = Path("/run/aoi-daemon") / SOCKET_NAME
-    return service if service.exists() else Path(tempfile.gettempdir()) / f"aoi-daemon-{os.getuid()}.sock"
 
 
 class ControlServer:
@@ -107,39 +86,16 @@ class ControlServer:
         self.path.unlink(missing_ok=True)
 
 
+def peer(client: socket.socket) -> str:
+    """The name of the user at the other end, as the kernel knows it."""
+    _, uid, _ = struct.unpack("iii", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
 def answer(client: socket.socket, body: dict[str, Any], fds: list[int] | None = None) -> None:
     """Answer a request; a client that has gone away, or does not read, is left."""
     with contextlib.suppress(OSError):
         socket.send_fds(client, [json.dumps(body).encode()], fds or [])
-
-
-@contextlib.contextmanager
-def connect(path: Path, timeout_s: float = 10.0) -> Iterator[socket.socket]:
-    """A connection to the daemon at `path`. Raises NotRunningError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        client.settimeout(timeout_s)
-        try:
-            client.connect(str(path))
-        except PermissionError as error:
-            raise NotRunningError(f"{path}: permission denied; use the daemon's user, or root") from error
-        except OSError as error:
-            raise NotRunningError(f"no daemon listens at {path} ({error.strerror}); is the service running?") from error
-        yield client
-
-
-def request(path: Path, body: dict[str, Any], timeout_s: float = 10.0) -> tuple[dict[str, Any], list[int]]:
-    """Send one request; the answer and the descriptors that came with it.
-
-    Raises:
-        NotRunningError: nobody listens, or nobody answers within `timeout_s`.
-    """
-    with connect(path, timeout_s) as client:
-        try:
-            client.send(json.dumps(body).encode())
-            data, fds, _, _ = socket.recv_fds(client, MAX_ANSWER_BYTES, 4)
-        except OSError as error:
-            raise NotRunningError(f"{path}: no answer within {timeout_s:g} s") from error
-    if not data:
-        raise NotRunningError(f"{path}: the daemon closed the connection")
-    found: dict[str, Any] = json.loads(data)
-    return found, list(fds)

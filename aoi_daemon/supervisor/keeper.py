@@ -27,10 +27,14 @@ _STOP_S: Final = 3.0
 class StageKeeper:
     """The stages of one line, and the state that they are in together."""
 
-    def __init__(self, configuration: Configuration, shared: Shared, log_fd: int, log_format: str) -> None:
+    def __init__(
+        self, configuration: Configuration, shared: Shared, log_fd: int,
+        setup: Callable[[str, int, dict[str, int]], Setup], event: Callable[..., None],
+    ) -> None:  # fmt: skip
         self.configuration = configuration
         self._shared = shared
-        self._log_format = log_format
+        self._setup = setup
+        self._event = event
         self._log = logger()
         self._notifier = Notifier()
         self.board = shared.board
@@ -69,6 +73,7 @@ class StageKeeper:
             return
         log = self._log.error if state is Line.FAULTED else self._log.info
         log("line", was=self.state.name, now=state.name, because=event.value)
+        self._event("line", was=self.state.name, now=state.name, because=event.value)
         if state is Line.RUNNING:
             self._notifier.send(ready=1, status="running")
         else:
@@ -112,6 +117,7 @@ class StageKeeper:
         restart = self._budget.lost(now)
         allowed = self.configuration.line.supervisor.restarts
         self._log.error("stage_lost", which=stage.label, pid=pid, how=how, restarts=f"{restart.number}/{allowed}")
+        self._event("stage", which=stage.label, what="lost", how=how)
         self.move(Event.BUDGET_SPENT if restart.spent else Event.STAGE_LOST)
         self.board.add(Cell.RESTARTS)
         if restart.delay_ns == 0 and self.state is not Line.FAULTED:
@@ -127,10 +133,14 @@ class StageKeeper:
             group = [stage for stage in self.stages if stage.name == name and stage.pid]
             for stage in group:
                 stage.tell(do="stop")
-            self._await_ends(group, while_waiting)
+            self.await_ends(group, while_waiting)
 
-    def _await_ends(self, group: list[StageProcess], while_waiting: Callable[[], None]) -> None:
-        until = now_ns() + int(_STOP_S * 1e9)
+    @staticmethod
+    def await_ends(
+        group: list[StageProcess], while_waiting: Callable[[], None], stop_ns: int = int(_STOP_S * 1e9)
+    ) -> None:
+        """Reap those of `group` as they end; kill what has not ended after `stop_ns`."""
+        until = now_ns() + stop_ns
         while running := [stage for stage in group if stage.pid]:
             poll = select.poll()
             for stage in running:
@@ -150,9 +160,7 @@ class StageKeeper:
 
     def _start(self, stage: StageProcess) -> None:
         self.board[self._cell_of(stage)] = StageState.STARTING
-        fds = self._shared.fds_for(stage.name, stage.index)
-        line, recipe = self.configuration.line, self.configuration.recipe
-        stage.start(Setup(stage.name, stage.index, line, recipe, self._log_format, fds))
+        stage.start(self._setup(stage.name, stage.index, self._shared.fds_for(stage.name, stage.index)))
         self._log.info("stage_started", which=stage.label, pid=stage.pid)
 
     def _mark_lost(self, stage: StageProcess) -> None:

@@ -6,12 +6,14 @@ things as its predecessor left them.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from aoi_daemon import board as cells
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.ring import verdicts
+from aoi_daemon.ring import events, verdicts
 from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage import ring_layout
@@ -25,10 +27,12 @@ class Shared:
     def __init__(self, config: LineConfig) -> None:
         self._owned = ExitStack()
         self.fds: dict[str, int] = {}
+        self._memories: dict[str, SharedMemory] = {}
         self.cameras = len(config.cameras)
         try:
             self.board_memory = self._memory("board", cells.SIZE_BYTES)
             self.verdict_memory = self._memory("verdicts", verdicts.SIZE_BYTES)
+            self.event_memory = self._memory("events", events.SIZE_BYTES)
             for camera in range(self.cameras):
                 self._memory(f"ring{camera}", ring_layout(config, camera).size_bytes)
             for name in PIPES:
@@ -41,6 +45,7 @@ class Shared:
     def _memory(self, name: str, size_bytes: int) -> SharedMemory:
         memory = self._owned.enter_context(SharedMemory.create(name, size_bytes))
         self.fds[name] = memory.fd
+        self._memories[name] = memory
         return memory
 
     def fds_for(self, stage: str, index: int) -> dict[str, int]:
@@ -52,6 +57,16 @@ class Shared:
             "plc": ["board", "verdicts", "announcements_r", "judgements_r", "triggers_w"],
         }[stage]
         return {name: self.fds[name] for name in names}
+
+    @contextmanager
+    def read_only_fds(self) -> Iterator[dict[str, int]]:
+        """Descriptors of all the memory for those beside the path, that cannot be mapped for writing."""
+        with ExitStack() as owned:
+            found = {}
+            for name, memory in self._memories.items():
+                found[name] = memory.read_only_fd()
+                owned.callback(os.close, found[name])
+            yield found
 
     def __enter__(self) -> Shared:
         return self

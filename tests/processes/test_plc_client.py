@@ -15,8 +15,8 @@ import pytest
 
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcTimeoutError
 from aoi_daemon.plc.client import EXCEPTIONS, PlcClient
-from aoi_daemon.plc.coils import SAFE, Result, bits, pack
-from aoi_daemon.plc.registers import POLL_WORDS, Report, decode_poll, encode_report
+from aoi_daemon.plcmap.coils import SAFE, Result, bits, pack
+from aoi_daemon.plcmap.registers import POLL_WORDS, Report, decode_poll, encode_report
 from tools.simulator.client import SimulatorProcess
 
 HOST = "127.0.0.1"

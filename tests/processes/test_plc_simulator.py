@@ -13,8 +13,8 @@ import pytest
 
 from aoi_daemon.errors import PlcAnswerError
 from aoi_daemon.plc.client import PlcClient
-from aoi_daemon.plc.coils import SAFE, Result, bits, pack
-from aoi_daemon.plc.registers import POLL_WORDS, Status, decode_poll
+from aoi_daemon.plcmap.coils import SAFE, Result, bits, pack
+from aoi_daemon.plcmap.registers import POLL_WORDS, Status, decode_poll
 from tools.simulator.client import SimulatorError, SimulatorProcess
 from tools.simulator.options import Options
 

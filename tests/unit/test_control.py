@@ -7,8 +7,9 @@ import stat
 
 import pytest
 
+from aoi_daemon.control import NotRunningError, connect, request
 from aoi_daemon.errors import AoiError
-from aoi_daemon.supervisor.control import ControlServer, NotRunningError, answer, connect, request
+from aoi_daemon.supervisor.control import ControlServer, answer
 
 
 @pytest.fixture

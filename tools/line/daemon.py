@@ -13,10 +13,10 @@ from typing import Any
 
 import tomli_w
 
+from aoi_daemon.control import NotRunningError, request
 from aoi_daemon.messages import Outcome
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictReader
-from aoi_daemon.supervisor.control import NotRunningError, request
 
 
 class DaemonError(Exception):

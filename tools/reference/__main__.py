@@ -17,9 +17,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.schema import LineConfig, Section
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.config.section import Section
 from aoi_daemon.messages import Reason
-from aoi_daemon.plc.registers import POLL_FIELDS, REPORT_FIELDS
+from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
 
 README: Final = Path(__file__).resolve().parents[2] / "README.md"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from aoi_daemon.plc.coils import COILS
-from aoi_daemon.plc.registers import POLL_WORDS, REPORT_WORDS
+from aoi_daemon.plcmap.coils import COILS
+from aoi_daemon.plcmap.registers import POLL_WORDS, REPORT_WORDS
 
 _ADDRESSES = 0x10000
 

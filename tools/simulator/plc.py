@@ -15,8 +15,8 @@ from dataclasses import asdict
 from time import monotonic_ns
 from typing import Any, Final
 
-from aoi_daemon.plc.coils import Coil, view
-from aoi_daemon.plc.registers import REPORT_WORDS, Poll, Status, decode_report, encode_poll
+from aoi_daemon.plcmap.coils import Coil, view
+from aoi_daemon.plcmap.registers import REPORT_WORDS, Poll, Status, decode_report, encode_poll
 from tools.simulator.options import Options
 from tools.simulator.records import Event
 from tools.simulator.tracking import Tracker

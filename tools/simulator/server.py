@@ -19,8 +19,8 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from aoi_daemon.plc.coils import COILS
-from aoi_daemon.plc.registers import POLL_WORDS, REPORT_WORDS
+from aoi_daemon.plcmap.coils import COILS
+from aoi_daemon.plcmap.registers import POLL_WORDS, REPORT_WORDS
 from tools.simulator.faults import Fault, Kind, spoil
 from tools.simulator.plc import Plc
 

@@ -23,7 +23,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from aoi_daemon.plc.coils import SAFE, Coil, Coils, Result, view
+from aoi_daemon.plcmap.coils import SAFE, Coil, Coils, Result, view
 from tools.simulator.records import Counters, Event, Log, PartRecord, Periods
 
 GOOD: Final = 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoi_daemon.plc.coils import COILS, SAFE, Coil, Result, bits, pack, view, word_of
+from aoi_daemon.plcmap.coils import COILS, SAFE, Coil, Result, bits, pack, view, word_of
 
 WORDS = st.integers(0, 0xFFFF)
 VERDICTS = st.sampled_from([Result.NONE, Result.PASS, Result.REJECT])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoi_daemon.plc.coils import Result
-from aoi_daemon.plc.registers import (
+from aoi_daemon.plcmap.coils import Result
+from aoi_daemon.plcmap.registers import (
     MAP_VERSION,
     POLL_FIELDS,
     POLL_WORDS,

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from aoi_daemon.messages import Defect, Outcome, Reason, pack_defects
-from aoi_daemon.ring import verdicts
+from aoi_daemon.ring import journal, verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import RECORDS, SIZE_BYTES, VerdictReader, VerdictWriter
 
@@ -77,7 +77,7 @@ def test_a_reader_that_was_lapped_knows_how_many_it_lost(memory):
 
 def test_a_record_that_was_torn_is_not_given_out(memory):
     VerdictWriter(memory).append(outcome(1))
-    start = verdicts._START + verdicts._RECORD_BYTES + verdicts._HEAD.size
+    start = journal._START + verdicts._LAYOUT.record_bytes + journal._HEAD.size
     memory.map[start] ^= 1
     assert VerdictReader(memory, from_start=True).read() == []
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aoi_daemon.plc.coils import SAFE, Coil, Result, pack, view
+from aoi_daemon.plcmap.coils import SAFE, Coil, Result, pack, view
 from tools.simulator.tracking import BAD, GOOD, Tracker
 
 MS = 1_000_000

@@ -11,14 +11,14 @@ from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, camera_c
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Outcome, Reason
 
-QUANTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("max", 100.0))
+QUANTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99), ("max", 100.0))
 
 STAGES = ("acquire", "queue", "infer", "decide", "handover", "plc")
 """The stages of a part's way, in order; `stage_times_ms` says from where to where."""
 
 
 def quantiles(values_ms: Sequence[float]) -> dict[str, float]:
-    """p50, p99, p999 and max of `values_ms`, in ms to the microsecond; zeros for no values."""
+    """p50, p99, p999, p9999 and max of `values_ms`, in ms to the microsecond; zeros for no values."""
     if not len(values_ms):
         return {name: 0.0 for name, _ in QUANTILES}
     found = np.percentile(values_ms, [percent for _, percent in QUANTILES], method="higher")

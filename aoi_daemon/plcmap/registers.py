@@ -13,7 +13,7 @@ import enum
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from aoi_daemon.plc.coils import Result
+from aoi_daemon.plcmap.coils import Result
 
 MAP_VERSION: Final = 1
 
@@ -180,8 +180,8 @@ def decode_poll(words: Sequence[int]) -> Poll:
     Raises:
         ValueError: not POLL_WORDS registers.
     """
-    poll = Poll._make(_decode(POLL_FIELDS, words))
-    return poll._replace(status=Status(poll.status & _ALL_STATUS))
+    status, *rest = _decode(POLL_FIELDS, words)
+    return Poll(Status(status & _ALL_STATUS), *rest)
 
 
 def _encode(fields: tuple[Field, ...], values: Sequence[int]) -> list[int]:

@@ -1,0 +1,1 @@
+"""The operator's page, metrics and health; beside the path."""

@@ -1,0 +1,1 @@
+"""The recorder: a row for each part, and pictures; beside the path."""

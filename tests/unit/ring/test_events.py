@@ -1,0 +1,62 @@
+"""The event ring: order, loss, and events that are too long."""
+
+from __future__ import annotations
+
+import pytest
+
+from aoi_daemon.ring import events
+from aoi_daemon.ring.events import Event, EventReader, EventWriter
+from aoi_daemon.ring.memory import SharedMemory
+
+
+@pytest.fixture
+def memory():
+    with SharedMemory.create("events", events.SIZE_BYTES) as made:
+        yield made
+
+
+def test_events_come_in_order_with_their_number_and_time(memory):
+    writer, reader = EventWriter(memory), EventReader(memory)
+    writer.append("alarm", {"name": "CAMERA_LOST"}, 5)
+    writer.append("audit", {"by": "安娜"}, 7)
+    assert reader.read() == [
+        Event(1, 5, "alarm", {"name": "CAMERA_LOST"}),
+        Event(2, 7, "audit", {"by": "安娜"}),
+    ]
+    assert reader.read() == []
+
+
+def test_a_reader_from_the_start_sees_what_was_before_it(memory):
+    EventWriter(memory).append("line", {"now": "RUNNING"}, 1)
+    assert [event.number for event in EventReader(memory, from_start=True).read()] == [1]
+    assert EventReader(memory).read() == []
+
+
+def test_a_new_writer_goes_on_counting(memory):
+    EventWriter(memory).append("line", {}, 1)
+    EventWriter(memory).append("line", {}, 2)
+    assert [event.number for event in EventReader(memory, from_start=True).read()] == [1, 2]
+
+
+def test_a_reader_that_was_lapped_knows_how_many_it_lost(memory):
+    writer, reader = EventWriter(memory), EventReader(memory)
+    for number in range(events.RECORDS + 10):
+        writer.append("line", {"was": number}, number)
+    found = reader.read()
+    assert reader.lost == 10 and len(found) == events.RECORDS
+    assert found[-1].number == events.RECORDS + 10
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"what": "reload", "changes": [{"key": "k" * 100, "was": 1, "now": 2}] * 200},
+        {"detail": "字" * 5000, "by": "x" * 5000},
+        {f"key{number}": "🙂" * 5000 for number in range(10)},
+    ],
+)
+def test_an_event_that_does_not_fit_is_cut_and_says_so(memory, body):
+    writer, reader = EventWriter(memory), EventReader(memory)
+    writer.append("audit", body, 1)
+    (event,) = reader.read()
+    assert event.body["cut"] is True and event.body.keys() == {*body, "cut"}
