@@ -117,7 +117,8 @@ class Lane:
         self._device = device
         self._buffers = buffers
         self._launch: Callable[[], None] | None = None
-        context = _make_context(vendor, loaded.engine, graph)
+        # The configuration as well: TensorRT-RTX 1.4 reads it when the profile is set, and crashes where it is gone.
+        context, self._configuration = _make_context(vendor, loaded.engine, graph)
         if profile is not None:
             if not context.set_optimization_profile_async(profile, device.stream):
                 raise vendor.refusal(f"profile {profile}")
@@ -196,8 +197,10 @@ def exact_shapes(engine: Any) -> Sequence[FrameShape]:
     return exact
 
 
-def _make_context(vendor: Vendor, engine: Any, graph: GraphMode) -> Any:
+def _make_context(vendor: Vendor, engine: Any, graph: GraphMode) -> tuple[Any, Any]:
+    """A context, and what must live as long as it does."""
     api = vendor.api
+    options = None
     if vendor.is_rtx:
         options = engine.create_runtime_config()
         strategy = api.CudaGraphStrategy
@@ -210,4 +213,4 @@ def _make_context(vendor: Vendor, engine: Any, graph: GraphMode) -> Any:
         context = engine.create_execution_context()
     if context is None:
         raise vendor.refusal("execution context")
-    return context
+    return context, options

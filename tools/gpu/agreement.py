@@ -55,7 +55,9 @@ class Tally:
             if not len(same):
                 self.unmatched += 1
                 continue
-            best = same[np.argmax(overlap[row, same])]
+            # Without NMS in the graph one defect has several boxes, alike but for their score.
+            apart = np.abs(gpu.scores[same] - cpu.scores[row])
+            best = same[np.argmax(overlap[row, same] - apart)]
             self.ious.append(float(overlap[row, best]))
             self.score_differences.append(abs(float(cpu.scores[row] - gpu.scores[best])))
 
