@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from aoi_daemon.config.load import Configuration, load
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
-from aoi_daemon.infer.bundle import load_bundle
+from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode import decoder_for
+from aoi_daemon.infer.executor import FrameShape
+from aoi_daemon.infer.trt_machine import this_machine
+from aoi_daemon.infer.trt_plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
 
 
-def check(file: Path) -> Configuration:
+def check(file: Path, product: str = "") -> Configuration:
     """Load `file` with all its recipes, and hold each recipe against its bundle.
+
+    Args:
+        file: line.toml.
+        product: the recipe in use, "" for line.recipe.
 
     Raises:
         ConfigError: naming file, key, value and bound, or the bundle's fault.
     """
-    configuration = load(file)
+    configuration = load(file, product)
+    material: dict[str, str] = {}
+    bundles: dict[str, Bundle] = {}
     for name, recipe in configuration.recipes.items():
         path = configuration.file.parent / "recipes" / f"{name}.toml"
         try:
-            manifest = load_bundle(recipe.bundle).manifest
+            bundle = bundles[name] = load_bundle(recipe.bundle)
+            manifest = bundle.manifest
             Criteria.compile(recipe, manifest.classes)
             decoder_for(manifest, recipe)
         except (ModelError, ValueError) as error:
@@ -40,4 +53,63 @@ def check(file: Path) -> Configuration:
             )
         if problems:
             raise ConfigError(path, problems)
-    return configuration
+        material[name] = _material(recipe, bundle, engines=configuration.line.inspection.backend == "tensorrt")
+    if configuration.line.inspection.backend == "tensorrt":
+        _check_engines(configuration, bundles)
+    return replace(configuration, material=material)
+
+
+def _material(recipe: Recipe, bundle: Bundle, *, engines: bool) -> str:
+    """A hash of all that `recipe` names: files that were replaced under their old name are another product."""
+    found = hashlib.sha256(bundle.hash.encode())
+    sidecars = sorted((bundle.folder / ENGINES).glob(f"*{SIDECAR}")) if engines else []
+    for path in (*sidecars, *(template.image for template in recipe.templates)):
+        try:
+            found.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError:
+            found.update(b"gone")  # whoever opens it says so, by its name
+    return found.hexdigest()
+
+
+def not_checked(configuration: Configuration) -> list[str]:
+    """What `check` could not know on this machine; a line each."""
+    section = configuration.line.inspection
+    if section.backend != "tensorrt":
+        return []
+    machine = this_machine(section.device)
+    if isinstance(machine, Machine):
+        return []
+    return [f"whether an engine fits the line's GPU was not checked, this machine cannot tell: {machine}"]
+
+
+def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> None:
+    """Every bundle has one plan for all its products, this machine's where that is known.
+
+    One, because each build replaces the one before: two products that ask for it in turn would never both have it.
+    """
+    section, recipes, file = configuration.line.inspection, configuration.recipes, configuration.file
+    try:
+        machine = this_machine(section.device)
+    except ModelError as error:
+        raise ConfigError(file, [f"inspection.device = {section.device}: {error}"]) from error
+    products: dict[str, list[str]] = {}
+    for name, bundle in bundles.items():
+        products.setdefault(str(bundle.folder.resolve()), []).append(name)
+    problems = []
+    for names in products.values():
+        bundle = bundles[names[0]]
+        where = f"inspection.backend = 'tensorrt', recipe {', '.join(names)}"
+        if bundle.manifest.task != "top100":
+            problems.append(f"{where}: task {bundle.manifest.task} runs on ONNX Runtime alone")
+            continue
+        shapes: list[FrameShape] = [(r.height_px, r.width_px, r.channels) for r in map(recipes.__getitem__, names)]
+        try:
+            shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))
+            if isinstance(machine, Machine):
+                choose_plan(bundle, section.precision, shapes, machine)
+            else:
+                check_plans(bundle, section.precision, shapes)
+        except ModelError as error:
+            problems.append(f"{where}: {error}")
+    if problems:
+        raise ConfigError(file, problems)

@@ -11,12 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.engine.build_arguments import TARGETS, parse_size
+
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 _BUNDLE_EXAMPLES: Final = """examples:
   aoi-daemon bundle make --model best.onnx --name demo --classes open,short,mousebite,spur,copper,pin-hole \\
       --calibration boards/calibration --qualification boards/test --golden boards/golden --out bundles/demo
       every precision that qualifies, with report.html and the golden parts that prove it
   aoi-daemon bundle make ... --precisions fp32,fp16    these and no others; refused where one does not qualify
+  aoi-daemon bundle make ... --target sm75,sm86 --size 640x640 1024x768
+      and TensorRT-RTX engines for T4 and A10 in its engines/, an exact profile for each product's frame; a
+      machine with TensorRT builds its own there: aoi-daemon build-engine --bundle bundles/demo --fp16 --size 640x640
   aoi-daemon bundle verify bundles/demo                every hash, and every golden verdict on this machine
   aoi-daemon bundle show bundles/demo                  what it is and what it reached
 """
@@ -86,6 +91,14 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stride-px", type=_at_least(1), metavar="N", help="frame sizes must be multiples (default: as the model says)"
     )
+    parser.add_argument(
+        "--target", type=_targets, default=(), metavar="LIST",
+        help=f"then build engines for these GPUs, of {','.join(TARGETS)} (TensorRT-RTX, needs none of them here)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--size", type=parse_size, nargs="+", default=(), metavar="WxH",
+        help="with --target: frames that the engines serve, in px (default: those of --qualification)",
+    )  # fmt: skip
     folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
     parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
     _add_threads(parser)
@@ -132,6 +145,14 @@ def _precisions(text: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(f"'{', '.join(sorted(unknown))}' is none of {', '.join(PRECISIONS)}")
     # FP32 is what the others are held against, and is always there.
     return tuple(p for p in PRECISIONS if p in wanted or p == "fp32")
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    wanted = _names(text)
+    unknown = [name for name in wanted if name not in TARGETS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is none of {', '.join(TARGETS)}")
+    return wanted
 
 
 def _score(text: str) -> float:

@@ -31,8 +31,8 @@ _EXAMPLES: Final = """examples:
       on the GPU of this machine
   build-engine --onnx-model fp16.onnx --output-engine t4.plan --fp16 --size 640x640 1024x640 --target sm75
       TensorRT-RTX, with no GPU: one exact profile for each product's frame
-  build-engine --bundle bundles/demo --fp16 --recipe recipes/demo.toml
-      on the line PC: the plan that its recipe needs, into the bundle
+  build-engine --bundle bundles/demo --fp16 --recipe recipes/*.toml
+      on the line PC: one plan for all products, and for the golden parts, into the bundle
 """
 
 

@@ -13,7 +13,7 @@ from aoi_daemon.engine.plan import write_plan
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.executor import frame_problems
-from aoi_daemon.infer.trt_plan import ENGINES, Plan, Precision, plan_name
+from aoi_daemon.infer.trt_plan import ENGINES, Plan, Precision, golden_shapes, plan_name
 from aoi_daemon.infer.trt_vendor import load_vendor
 
 
@@ -37,7 +37,8 @@ def build_for_bundle(
         folder: a bundle whose manifest and ONNX files are in place.
         target: as sm75, with TensorRT-RTX; None: the GPU of this machine.
         precisions: of the bundle's models.
-        sizes: (width_px, height_px) of the frames to serve, an exact profile each; none where the model's are fixed.
+        sizes: (width_px, height_px) of the frames to serve, an exact profile each, beside those of the golden parts,
+            by which the line proves the engine before READY.
         progress: told what the builder does.
         workspace_mb: scratch memory of a kernel.
         timing_cache: kernel times, read and written.
@@ -51,6 +52,8 @@ def build_for_bundle(
         KeyboardInterrupt: `progress` was cancelled.
     """
     bundle = load_bundle(folder)
+    golden = ((width, height) for height, width, _ in golden_shapes(bundle))
+    sizes = list(dict.fromkeys([*sizes, *golden]))
     problems = [
         problem for w, h in sizes for problem in frame_problems((h, w, bundle.manifest.channels), bundle.manifest)
     ]
@@ -75,3 +78,42 @@ def build_for_bundle(
         write_plan(plan)
         plans.append(plan)
     return plans
+
+
+def check_targets(targets: Sequence[str]) -> None:
+    """Before hours of work: can engines for `targets` be built here at all? Raises ModelError."""
+    vendor, gpu = load_vendor(), find_gpu(0)
+    for target in targets:
+        choose_target(vendor, target, gpu)
+
+
+def build_for_targets(
+    folder: Path, targets: Sequence[str], sizes: Sequence[SizePx], progress: Progress
+) -> tuple[list[Plan], list[str]]:
+    """Build every precision of a finished bundle for every target.
+
+    Args:
+        folder: the bundle.
+        targets: as sm75.
+        sizes: (width_px, height_px) of the frames to serve; none: those of the boards it was qualified on.
+        progress: told what the builder does.
+
+    Returns:
+        The plans, written; and for each that could not be built, which and why.
+
+    Raises:
+        ModelError: the bundle is not whole.
+        KeyboardInterrupt: `progress` was cancelled.
+    """
+    manifest = load_bundle(folder).manifest
+    if not sizes and manifest.qualification is not None:
+        sizes = [(size.width_px, size.height_px) for size in manifest.qualification.sizes]
+    plans: list[Plan] = []
+    refused = []
+    for target in targets:
+        for precision in manifest.models:
+            try:
+                plans += build_for_bundle(folder, target, [precision], sizes, progress=progress)
+            except ModelError as error:
+                refused.append(f"{precision} for {target}: {error}")
+    return plans, refused

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write("build-engine: interrupted, what was not finished was not written\n")
         return 130
     for plan in plans:
-        sys.stdout.write(_line(plan) + "\n")
+        sys.stdout.write(described(plan) + "\n")
     if arguments.report is not None:
         report = [plan.manifest.model_dump() | {"bytes": len(plan.content)} for plan in plans]
         try:
@@ -88,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _line(plan: Plan) -> str:
+def described(plan: Plan) -> str:
+    """One line on a plan that was built."""
     manifest = plan.manifest
     types = ", ".join(f"{count} {name}" for name, count in manifest.types.items())
     return (

@@ -53,6 +53,12 @@ def _make(arguments: argparse.Namespace) -> int:
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
     from aoi_daemon.engine.text import summary  # noqa: PLC0415
 
+    if arguments.size and not arguments.target:
+        raise InputError("--size goes with --target: the ONNX models take every size that their boards have")
+    if arguments.target:
+        from aoi_daemon.engine.build_bundle import check_targets  # noqa: PLC0415
+
+        check_targets(arguments.target)
     request = Request(
         model=arguments.model,
         name=arguments.name,
@@ -75,7 +81,26 @@ def _make(arguments: argparse.Namespace) -> int:
     with Progress() as progress:
         report = make_bundle(request, progress)
     sys.stdout.write(f"{summary(report)}\n{arguments.out}: made; read {arguments.out / 'report.html'}\n")
-    return 0
+    return _build_engines(arguments) if arguments.target else 0
+
+
+def _build_engines(arguments: argparse.Namespace) -> int:
+    """Engines for a bundle that is made; 1 where one could not be built. The bundle is whole without them."""
+    from aoi_daemon.engine.build_bundle import build_for_targets  # noqa: PLC0415
+    from aoi_daemon.engine.build_command import described  # noqa: PLC0415
+    from aoi_daemon.engine.build_progress import shown  # noqa: PLC0415
+
+    try:
+        with shown() as progress:
+            plans, refused = build_for_targets(arguments.out, arguments.target, arguments.size, progress)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"aoi-daemon: interrupted; {arguments.out} is whole, engines may be missing\n")
+        return 130
+    for plan in plans:
+        sys.stdout.write(f"{described(plan)}\n")
+    for reason in refused:
+        sys.stderr.write(f"aoi-daemon: {arguments.out} is whole, but has no engine {reason}\n")
+    return 1 if refused else 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:

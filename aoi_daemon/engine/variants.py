@@ -5,7 +5,6 @@ Process: offline. Needs the extra `engine`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Final, Literal
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.calibrate import METHODS, Method, calibrate
 from aoi_daemon.engine.frames import Frame
-from aoi_daemon.engine.graph import Model, load_model, save_model
+from aoi_daemon.engine.graph import Model, save_model
 from aoi_daemon.engine.prepare import convert_fp16
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify import Board, Judging, Measured, Run, golden_wrong, measure, refusal, run_boards
@@ -121,12 +120,6 @@ def check_contract(model: Model, file: Path) -> tuple[bool, Literal[1, 3]]:
     if channels not in (1, 3):
         raise ModelError(f"{file}: input image has no 1 or 3 channels in its last dimension; expected (1, H, W, C)")
     return "template" in shapes, 1 if channels == 1 else 3
-
-
-def source_hash(file: Path) -> str:
-    """SHA-256 of the exported file. Raises ModelError where it cannot be read."""
-    load_model(file)
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def attempt(make: Callable[[], Variant]) -> Variant | str:

@@ -141,14 +141,24 @@ def misfits(manifest: PlanManifest, machine: Machine) -> list[str]:
     return found
 
 
-def check_plans(bundle: Bundle, precision: Precision, shape: FrameShape) -> None:
-    """What can be known with no GPU: some plan is of this model, precision and frame size.
+def check_plans(bundle: Bundle, precision: Precision, shapes: list[FrameShape]) -> None:
+    """What can be known with no GPU: some plan is of this model, precision and frame sizes.
 
     Raises:
         ModelError: none is; says what there is, and how to build one.
     """
-    if not [manifest for _, manifest in _of_model(bundle, precision) if manifest.serves(shape)]:
-        raise _nothing_fits(bundle, precision, [shape])
+    if not any(all(map(manifest.serves, shapes)) for _, manifest in _of_model(bundle, precision)):
+        raise _nothing_fits(bundle, precision, shapes)
+
+
+def golden_shapes(bundle: Bundle) -> list[FrameShape]:
+    """The sizes of the bundle's golden parts, each once: before READY the line proves its engine on them.
+
+    Raises:
+        ModelError: one cannot be read.
+    """
+    shapes = (part.image.shape for part in bundle.golden())
+    return list(dict.fromkeys((height, width, channels) for height, width, channels in shapes))
 
 
 def choose_plan(bundle: Bundle, precision: Precision, shapes: list[FrameShape], machine: Machine) -> Plan:
@@ -194,7 +204,7 @@ def _nothing_fits(
             reasons.append("built from another ONNX file")
         reasons += [f"not built for {w} x {h} x {c}" for h, w, c in shapes if not manifest.serves((h, w, c))]
         why.append(f"{file.name}: {', '.join(reasons)}")
-    sizes = " ".join(f"{w}x{h}" for h, w, _ in shapes)
+    sizes = " ".join(f"{w}x{h}" for h, w, _ in dict.fromkeys(shapes))
     return ModelError(
         f"{bundle.folder / ENGINES}: no {precision} plan fits ({'; '.join(why) or 'there is none'}); "
         f"on this machine: aoi-daemon build-engine --bundle {bundle.folder} --{precision} --size {sizes}"

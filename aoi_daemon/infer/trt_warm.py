@@ -26,8 +26,6 @@ class WarmUp(NamedTuple):
     """False: the latency had not settled after the last run that was allowed."""
     first_ns: int
     fastest_ns: int
-    median_ns: int
-    """Of the last window."""
 
 
 def run_until_stable(run: Callable[[NDArray[np.uint8]], None], shape: FrameShape, most: int) -> WarmUp:
@@ -47,4 +45,4 @@ def run_until_stable(run: Callable[[NDArray[np.uint8]], None], shape: FrameShape
         now = statistics.median(took_ns[-_WINDOW:])
         even = len(took_ns) >= 2 * _WINDOW and abs(now - before) <= _EVEN * now
         before = now
-    return WarmUp(shape, len(took_ns), even, took_ns[0], min(took_ns), round(statistics.median(took_ns[-_WINDOW:])))
+    return WarmUp(shape, len(took_ns), even, took_ns[0], min(took_ns))

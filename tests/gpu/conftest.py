@@ -20,8 +20,8 @@ from aoi_daemon.infer.trt_plan import Machine, choose_plan
 from aoi_daemon.infer.trt_vendor import load_vendor
 from tests.unit.engine.toy_detector import CLASSES, write_boards, write_toy
 
-SIZES = ((96, 96), (160, 96))
-"""(width_px, height_px)"""
+SIZES = ((96, 96), (160, 96), (128, 160))
+"""(width_px, height_px) of three products"""
 
 
 def pytest_collection_modifyitems(items):
@@ -61,7 +61,7 @@ def vendor(device):
 
 @pytest.fixture(scope="session")
 def bundle(device, tmp_path_factory):
-    """The toy detector in FP32 and FP16, with engines for this GPU: two exact profiles each."""
+    """The toy detector in FP32 and FP16, with engines for this GPU: an exact profile for each size."""
     folder = tmp_path_factory.mktemp("bundle")
     fp32 = prepare_fp32(write_toy(folder / "fp32.onnx"))
     (folder / "fp32.onnx").write_bytes(fp32.SerializeToString())
@@ -96,7 +96,7 @@ def opened(device, vendor, bundle):
             options.pop("content", plan.content),
             bundle.manifest,
             file=plan.file,
-            shapes=shapes,
+            shapes=options.pop("shapes", shapes),
             **options,
         )
 

@@ -1,7 +1,11 @@
 """The executor on a real GPU: right answers, late parts, a GPU that stalls, plans that are not its own."""
 
 import ctypes
+import gc
+import resource
+import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -67,13 +71,13 @@ def test_boards_get_the_answers_of_onnx_runtime(opened, bundle, boards, vendor, 
 
 @pytest.mark.parametrize("graph", ["off", "own", "capture"])
 def test_sizes_alternate_and_each_is_answered_by_its_own_profile(opened, bundle, graph):
-    """Two products in one plan, part by part."""
+    """Three products in one plan, part by part."""
     with (
         opened(graph=graph) as gpu,
         OnnxExecutor(bundle.model_path("fp32"), bundle.manifest, threads=2) as cpu,
     ):
-        for number in range(6):
-            image, template = noise(*SIZES[number % 2], seed=number)
+        for number in range(9):
+            image, template = noise(*SIZES[number % 3], seed=number)
             same(gpu.infer(image, template, soon()), cpu.infer(image, template, NO_DEADLINE), score=0.01, px=0.1)
 
 
@@ -102,15 +106,62 @@ def test_frames_come_straight_from_the_slots_of_a_real_ring(opened, wait):
         del planes, ring
 
 
-def test_nothing_is_allocated_on_the_gpu_while_parts_run(opened, device):
-    """Free memory before and after a thousand parts is the same to the byte."""
-    image, template = noise(*SIZES[0])
-    with opened(graph="own") as gpu:
-        gpu.infer(image, template, soon())
-        before = device._cuda.mem_get_info()
-        for _ in range(1000):
-            gpu.infer(image, template, soon())
-        assert device._cuda.mem_get_info() == before
+@pytest.mark.parametrize("graph", ["off", "own", "capture"])
+def test_each_product_has_a_context_that_is_warm_before_the_first_part(opened, vendor, graph):
+    """One for each exact profile, with its size fixed; the first part of each is no slower than those after it."""
+    if graph == "own" and not vendor.is_rtx:
+        pytest.skip("TensorRT has no CUDA graph strategy of its own, TensorRT-RTX has")
+    shapes = [(height, width, 1) for width, height in SIZES]
+    with opened(graph=graph) as gpu:
+        assert list(gpu._lanes) == shapes == [record.shape for record in gpu.warm_up]
+        assert len({id(lane._context) for lane in gpu._lanes.values()}) == 3
+        assert all(record.runs >= 20 for record in gpu.warm_up)
+        assert all(tuple(lane._context.get_tensor_shape("image")) == (1, *shape) for shape, lane in gpu._lanes.items())
+
+
+@pytest.mark.parametrize("graph", ["off", "own", "capture"])
+def test_changing_between_products_allocates_nothing_on_the_gpu_or_the_host(opened, device, vendor, tell, graph):
+    """A thousand parts of three sizes: the GPU's free memory to the byte, and what Python and the process hold."""
+    if graph == "own" and not vendor.is_rtx:
+        pytest.skip("TensorRT has no CUDA graph strategy of its own, TensorRT-RTX has")
+    frames = [noise(*size) for size in SIZES]
+    with opened(graph=graph) as gpu:
+
+        def parts(count):
+            for number in range(count):
+                gpu.infer(*frames[number % 3], soon())
+
+        parts(30)
+        gc.collect()
+        held = (len(device._allocations), len(device._registered), len(device._graphs))
+        before = device._cuda.mem_get_info(), sys.getallocatedblocks(), resident_kib()
+        parts(999)
+        gc.collect()
+        after = device._cuda.mem_get_info(), sys.getallocatedblocks(), resident_kib()
+        assert after[0] == before[0]
+        assert (len(device._allocations), len(device._registered), len(device._graphs)) == held
+        tell(f"{graph}: Python's blocks {after[1] - before[1]:+}, resident {after[2] - before[2]:+} KiB in 999 parts")
+        assert after[1] - before[1] < 100
+        assert after[2] - before[2] < 512
+
+
+def test_a_size_that_no_profile_serves_or_that_is_no_multiple_of_the_stride_is_an_error_at_the_start(
+    opened, bundle, vendor, device
+):
+    """Before READY, by name; the executor opens again after it."""
+    machine = Machine(vendor.flavour, vendor.version, device.gpu)
+    with pytest.raises(ModelError, match=r"not built for 192 x 96 x 1.*build-engine"):
+        choose_plan(bundle, "fp32", [(96, 192, 1)], machine)
+    with pytest.raises(ModelError, match=r"no profile serves frames of \(96, 192, 1\)"):
+        opened(shapes=[(96, 192, 1)])
+    with pytest.raises(ModelError, match="100 x 96 px, bundle toy needs multiples of 16"):
+        opened(shapes=[(96, 100, 1)])
+    with opened() as gpu:
+        gpu.infer(*noise(*SIZES[0]), soon())
+
+
+def resident_kib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
 class Stall:

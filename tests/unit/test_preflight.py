@@ -59,6 +59,12 @@ def test_a_recipe_that_does_not_go_with_the_task_is_refused_by_its_file(files, r
         check(files(recipe, **keys))
 
 
+def test_a_frame_that_is_no_multiple_of_the_models_stride_is_refused_by_its_key(files):
+    """Some runtimes would only warn, and answer with something."""
+    with pytest.raises(ConfigError, match=r"demo\.toml: width_px = 640: no multiple of the model's 48 px"):
+        check(files(stride_px=48))
+
+
 def test_a_recipe_may_ask_for_registration(files):
     found = check(files('[registration]\nmethod = "phase"\nmax_offset = 12.0')).recipe.registration
     assert (found.method, found.max_offset) == ("phase", 12.0)

@@ -1,7 +1,7 @@
 """Judge detections against labels: average precision in DeepPCB's protocol, F-score, escapes.
 
-Pure numpy. A detection is right when its class is that of a label and their IoU exceeds the threshold;
-each label counts once, and goes to the detection with the highest score.
+Pure numpy. Matching, precision and average precision are the package's (engine/metrics.py): a bundle is qualified
+by the same figures as the training that it came from.
 """
 
 from __future__ import annotations
@@ -13,11 +13,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.engine import metrics
+from aoi_daemon.engine.metrics import (
+    COCO_IOUS,
+    DEEPPCB_IOU,
+    Matches,
+    Rule,
+    average_precisions,
+    f_score_at,
+    iou_matrix,
+    match_all,
+)
 from tools.boards.labels import CLASS_NAMES
 
-# DeepPCB's protocol counts a box as found at IoU > 0.33.
-DEEPPCB_IOU: Final = 0.33
-IOU_THRESHOLDS: Final = (DEEPPCB_IOU, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+IOU_THRESHOLDS: Final = (DEEPPCB_IOU, *COCO_IOUS)
 # Below it a detection changes no figure by more than its fourth decimal.
 SCORE_FLOOR: Final = 0.01
 NMS_IOU: Final = 0.45
@@ -49,21 +58,6 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Precision over recall of one class at one IoU, in order of falling score.
-
-    Attributes:
-        scores, precision, recall: float64 [D].
-        average_precision: DeepPCB's: the precision at each right detection, summed, over the labels.
-    """
-
-    scores: NDArray[np.float64]
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    average_precision: float
-
-
-@dataclass(frozen=True)
 class Point:
     """How a score threshold performs. Fractions are 0 to 1.
 
@@ -87,16 +81,6 @@ class Point:
         return self.escapes / self.bad_boards if self.bad_boards else 0.0
 
 
-def iou_matrix(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    """Intersection over union of boxes [K, 4] and [N, 4], float32 [K, N]."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    area_a = np.prod(a[:, 2:] - a[:, :2], axis=1)
-    area_b = np.prod(b[:, 2:] - b[:, :2], axis=1)
-    return np.asarray(shared / np.maximum(area_a[:, None] + area_b[None, :] - shared, 1e-9), np.float32)
-
-
 def suppress(found: Detections, iou: float = NMS_IOU) -> Detections:
     """Drop each detection that overlaps a better one of its class: greedy non-maximum suppression."""
     overlap = iou_matrix(found.boxes, found.boxes) > iou
@@ -108,69 +92,30 @@ def suppress(found: Detections, iou: float = NMS_IOU) -> Detections:
     return Detections(found.boxes[keep], found.scores[keep], found.classes[keep])
 
 
-def match(found: Detections, truth: Truth, iou: float) -> NDArray[np.bool_]:
-    """Tell which detections are right, bool [K]."""
-    right = np.zeros(len(found.scores), np.bool_)
-    if not len(truth.boxes) or not len(found.boxes):
-        return right
-    overlap = iou_matrix(found.boxes, truth.boxes)
-    overlap[found.classes[:, None] != truth.classes[None, :]] = 0.0
-    for i in np.argsort(-found.scores, kind="stable"):
-        best = int(overlap[i].argmax())
-        if overlap[i, best] > iou:
-            right[i] = True
-            overlap[:, best] = 0.0
-    return right
-
-
-def curves(found: Sequence[Detections], truths: Sequence[Truth], iou: float) -> list[Curve | None]:
-    """Precision-recall curve of each class; None for a class that no label has."""
-    rights = [match(f, t, iou) for f, t in zip(found, truths, strict=True)]
-    right = np.concatenate(rights) if rights else np.zeros(0, np.bool_)
-    scores = np.concatenate([f.scores for f in found]).astype(np.float64)
-    classes = np.concatenate([f.classes for f in found])
-    labels = np.concatenate([t.classes for t in truths])
-    result: list[Curve | None] = []
-    for kind in range(len(CLASS_NAMES)):
-        count = int(np.count_nonzero(labels == kind))
-        mine = classes == kind
-        order = np.argsort(-scores[mine], kind="stable")
-        hits = right[mine][order].astype(np.float64)
-        precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-        if count:
-            average = float(np.sum(precision * hits) / count)
-            result.append(Curve(scores[mine][order], precision, np.cumsum(hits) / count, average))
-        else:
-            result.append(None)
-    return result
+def matched(found: Sequence[Detections], truths: Sequence[Truth], iou: float = DEEPPCB_IOU) -> Matches:
+    """The detections of a whole test beside its labels; one of each a board."""
+    return match_all(found, truths, iou, len(CLASS_NAMES))
 
 
 def mean_average_precision(found: Sequence[Detections], truths: Sequence[Truth], iou: float) -> float:
-    """Mean over the classes that occur, 0 to 1."""
-    values = [curve.average_precision for curve in curves(found, truths, iou) if curve is not None]
-    return float(np.mean(values)) if values else 0.0
+    """DeepPCB's, the mean over the classes that occur, 0 to 1."""
+    return metrics.mean_average_precision(matched(found, truths, iou), Rule.AREA)
 
 
 def operating_points(found: Sequence[Detections], truths: Sequence[Truth], thresholds: Sequence[float]) -> list[Point]:
     """Evaluate score thresholds at DeepPCB's IoU, all classes together."""
-    rights = [match(f, t, DEEPPCB_IOU) for f, t in zip(found, truths, strict=True)]
-    right = np.concatenate(rights)
-    scores = np.concatenate([f.scores for f in found])
+    matches = matched(found, truths)
     best = np.array([f.scores.max() if len(f.scores) else 0.0 for f in found])
     is_bad = np.array([len(t.boxes) > 0 for t in truths])
-    labels = sum(len(t.boxes) for t in truths)
     points = []
     for threshold in thresholds:
-        called = scores >= threshold
-        hits = int(np.count_nonzero(right & called))
-        precision = hits / max(1, int(np.count_nonzero(called)))
-        recall = hits / max(1, labels)
+        reached = f_score_at(matches, np.full(len(CLASS_NAMES), threshold))
         points.append(
             Point(
                 float(threshold),
-                precision,
-                recall,
-                2 * precision * recall / max(precision + recall, 1e-9),
+                reached.precision,
+                reached.recall,
+                reached.f_score,
                 escapes=int(np.count_nonzero(is_bad & (best < threshold))),
                 bad_boards=int(np.count_nonzero(is_bad)),
                 false_calls=int(np.count_nonzero(~is_bad & (best >= threshold))),
@@ -191,7 +136,7 @@ def best_threshold(found: Sequence[Detections], truths: Sequence[Truth]) -> floa
 def summary(found: Sequence[Detections], truths: Sequence[Truth], threshold: float) -> dict[str, object]:
     """All figures of one test, ready for JSON. Fractions are 0 to 1."""
     by_iou = {iou: mean_average_precision(found, truths, iou) for iou in IOU_THRESHOLDS}
-    protocol = curves(found, truths, DEEPPCB_IOU)
+    protocol = average_precisions(matched(found, truths), Rule.AREA)
     (point,) = operating_points(found, truths, [threshold])
     own = best_threshold(found, truths)
     (best,) = operating_points(found, truths, [own])
@@ -202,11 +147,7 @@ def summary(found: Sequence[Detections], truths: Sequence[Truth], threshold: flo
         "map_iou33": by_iou[DEEPPCB_IOU],
         "map_iou50": by_iou[0.5],
         "map_iou50_95": float(np.mean([by_iou[iou] for iou in IOU_THRESHOLDS[1:]])),
-        "ap_iou33": {
-            name: curve.average_precision
-            for name, curve in zip(CLASS_NAMES, protocol, strict=True)
-            if curve is not None
-        },
+        "ap_iou33": {name: value for name, value in zip(CLASS_NAMES, protocol, strict=True) if value is not None},
         "at_threshold": _row(point),
         # Chosen on this very test: an upper bound, to see what the threshold costs.
         "at_own_best_threshold": _row(best),

@@ -13,10 +13,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from aoi_daemon.engine.metrics import DEEPPCB_IOU, Rule, average_precision, curve, match
 from tools.boards.labels import CLASS_NAMES, BoardsError, Pair, read_image
 from tools.boards.sheet import COLOURS
 from tools.detector.checkpoint import write_whole
-from tools.detector.evaluate import DEEPPCB_IOU, Detections, Truth, curves, match
+from tools.detector.evaluate import Detections, Truth, matched
 
 EXAMPLES: Final = 12
 COLUMNS: Final = 4
@@ -30,11 +31,13 @@ def write_curves(path: Path, tests: Mapping[str, tuple[Sequence[Detections], Seq
     panels = np.atleast_2d(figure.subplots(len(tests), 2, squeeze=False))
     for row, (name, (found, truths)) in zip(panels, tests.items(), strict=True):
         for panel, iou in zip(row, (DEEPPCB_IOU, 0.5), strict=True):
-            for kind, curve in enumerate(curves(found, truths, iou)):
-                if curve is not None:
+            matches = matched(found, truths, iou)
+            for kind, class_name in enumerate(CLASS_NAMES):
+                points = curve(matches, kind)
+                if points is not None:
                     colour = tuple(value / 255 for value in reversed(COLOURS[kind]))
-                    label = f"{CLASS_NAMES[kind]} {100 * curve.average_precision:.2f} %"
-                    panel.plot(curve.recall, curve.precision, color=colour, label=label)
+                    label = f"{class_name} {100 * average_precision(points, Rule.AREA):.2f} %"
+                    panel.plot(points.recall, points.precision, color=colour, label=label)
             panel.set(title=f"{name}, IoU > {iou}", xlabel="recall", ylabel="precision")
             panel.set(xlim=(0.8, 1.005), ylim=(0.8, 1.005))
             panel.grid(alpha=0.3)
@@ -69,7 +72,7 @@ def write_examples(path: Path, pairs: Sequence[Pair], found: Sequence[Detections
 def _mistakes(pair: Pair, found: Detections, threshold: float) -> int:
     called = found.scores >= threshold
     kept = Detections(found.boxes[called], found.scores[called], found.classes[called])
-    right = int(np.count_nonzero(match(kept, Truth(pair.boxes.astype(np.float32), pair.classes), DEEPPCB_IOU)))
+    right = int(np.count_nonzero(match(kept, pair, DEEPPCB_IOU) >= 0))
     return (len(kept.scores) - right) + (len(pair.boxes) - right)
 
 

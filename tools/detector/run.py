@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
+from aoi_daemon.engine.metrics import DEEPPCB_IOU
 from tools.boards.generate import write_boards
 from tools.boards.labels import BoardsError, Pair, read_pairs
 from tools.boards.options import BoardOptions
@@ -194,7 +195,7 @@ def _validator(job: Job, device: Any, pairs: list[Pair], trainer: Trainer, conso
 
     def validate(detector: Detector) -> float:
         found = predict.detect(detector, pairs, device, job.jobs)
-        loose = evaluate.mean_average_precision(found, truths, evaluate.DEEPPCB_IOU)
+        loose = evaluate.mean_average_precision(found, truths, DEEPPCB_IOU)
         tight = evaluate.mean_average_precision(found, truths, 0.75)
         console.print(
             f"step {trainer.state.step}: validation mAP@0.33 {100 * loose:.2f} %, mAP@0.75 {100 * tight:.2f} %"

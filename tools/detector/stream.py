@@ -28,7 +28,6 @@ from tools.detector.data import TILE_PX, Tiles, empty_tiles, fill_labels, is_bin
 # Boards in a slot: large enough that messages are few, small enough that the first comes soon.
 BATCH: Final = 8
 SLOTS_FOR_EACH_WORKER: Final = 3
-START_TIMEOUT_S: Final = 120.0
 
 Slot = tuple[int, NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]
 

@@ -71,6 +71,7 @@ class Tally:
             "boxes_unmatched": self.unmatched,
             "least_iou": round(min(self.ious), 5) if self.ious else None,
             "mean_iou": round(float(np.mean(self.ious)), 6) if self.ious else None,
+            "p99_score_difference": round(float(np.percentile(self.score_differences, 99)), 6) if self.ious else None,
             "greatest_score_difference": round(max(self.score_differences), 6) if self.ious else None,
         }
 

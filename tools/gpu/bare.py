@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.trt_cuda import CudaDevice
@@ -22,10 +23,17 @@ from aoi_daemon.infer.trt_vendor import load_vendor
 class BareLoop:
     """One engine and the least that runs it."""
 
-    def __init__(self, bundle: Bundle, precision: Precision, shape: FrameShape, *, spin: bool, graph: bool) -> None:
+    def __init__(
+        self, bundle: Bundle, precision: Precision, shape: FrameShape, *, spin: bool, graph: bool, device: int = 0
+    ) -> None:
+        """Load the plan that the line would run on GPU number `device`. Raises ModelError where none fits."""
         vendor = load_vendor()
-        self.device = CudaDevice(0, spin=spin)
-        plan = choose_plan(bundle, precision, [shape], Machine(vendor.flavour, vendor.version, self.device.gpu))
+        self.device = CudaDevice(device, spin=spin)
+        try:
+            plan = choose_plan(bundle, precision, [shape], Machine(vendor.flavour, vendor.version, self.device.gpu))
+        except ModelError:
+            self.device.close()  # pycuda aborts a process that ends with its context open
+            raise
         runtime = vendor.make("Runtime", "no runtime")
         engine = runtime.deserialize_cuda_engine(plan.content)
         buffers = Buffers(self.device, shape, has_template=bundle.manifest.has_template)

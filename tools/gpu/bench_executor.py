@@ -1,6 +1,7 @@
 """Latency of the TensorRT executor, and its agreement with ONNX Runtime: `tools/bench_executor --help`.
 
-Builds the bundle's engines for this GPU in a folder of its own, then runs each case in a process of its own.
+Builds the bundle's engines for this GPU in a folder of its own (`--built` takes those it has), then runs each
+case in a process of its own.
 Exit codes: 0 measured; 1 a case failed, a verdict flipped or a golden part was judged wrongly; 2 the command
 line or the bundle is wrong.
 """
@@ -26,7 +27,6 @@ from aoi_daemon.engine.build_arguments import parse_size
 from aoi_daemon.engine.build_bundle import build_for_bundle
 from aoi_daemon.engine.build_progress import shown
 from aoi_daemon.errors import AoiError
-from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.trt_driver import load_driver
 from aoi_daemon.infer.trt_vendor import load_vendor
 from tools.gpu.report import show, write_json
@@ -72,10 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(folder: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
-    """The plans of all precisions, for the size asked for and those of the golden parts."""
-    sizes = [asked.size, *((part.image.shape[1], part.image.shape[0]) for part in load_bundle(folder).golden())]
+    """The plans of all precisions, for the size asked for; none where they are there."""
+    if asked.built:
+        return []
     with shown() as progress:
-        plans = build_for_bundle(folder, None, asked.precisions, list(dict.fromkeys(sizes)), progress=progress)
+        plans = build_for_bundle(folder, None, asked.precisions, [asked.size], progress=progress)
     return [plan.manifest.model_dump(mode="json") | {"bytes": len(plan.content)} for plan in plans]
 
 
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", type=parse_size, default=(640, 640), metavar="WxH", help="of the frames (default: 640x640)"
     )
+    parser.add_argument("--built", action="store_true", help="take the bundle's engines as they are; build none")
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "fp16", "int8"), default=["fp32", "fp16"])
     parser.add_argument("--waits", nargs="+", choices=("spin", "block"), default=["spin", "block"])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure (default: all)")

@@ -6,9 +6,11 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 PRIORITY: Final = 40
+"""Of the stage inspection."""
 
 
 def settle() -> None:
@@ -18,17 +20,20 @@ def settle() -> None:
     gc.disable()
 
 
-def go_fifo() -> str:
-    """As Stage.go_realtime; the scheduling that was had.
+def go_fifo(priority: int = PRIORITY) -> str:
+    """As Stage.go_realtime, for every thread of this process; the scheduling that was had.
 
     For parts at takt alone: a loop that spins flat out under SCHED_FIFO is stopped by the kernel for 50 ms in
     each second, which no line does.
     """
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except PermissionError:
-        return "SCHED_OTHER (SCHED_FIFO refused)"
-    return f"SCHED_FIFO {PRIORITY}"
+    for thread in Path("/proc/self/task").iterdir():
+        try:
+            os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(priority))
+        except PermissionError:
+            return "SCHED_OTHER (SCHED_FIFO refused)"
+        except ProcessLookupError:
+            continue  # it has ended meanwhile
+    return f"SCHED_FIFO {priority}"
 
 
 def measure(part: Callable[[int], object], runs: int, pace_ms: float = 0.0) -> list[int]:

@@ -10,16 +10,17 @@ import argparse
 import os
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from aoi_daemon.supervisor.status import quantiles
-from tools.line import floor
+from aoi_daemon.infer.bundle import load_bundle
+from tools.line.bench_report import over_floor, summary, told
 from tools.line.ending import exit_code
+from tools.line.floor import floor
 from tools.line.run import simulated_line
 from tools.line.setup import DEMO_BOARDS, DEMO_BUNDLE, ROOT, demo_boards
 from tools.simulator.client import SimulatorProcess
@@ -27,6 +28,12 @@ from tools.simulator.client import SimulatorProcess
 _EXAMPLES = """examples:
   ./tools/bench_line --parts 2000 --takt-ms 50 --report bench.json
   ./tools/bench_line --parts 20000 --takt-ms 5 --memory --bundle FOLDER
+  aoi-daemon build-engine --bundle FOLDER --fp16 && ./tools/bench_line --bundle FOLDER \\
+      --backend tensorrt --precision fp16 --wait spin --parts 100000 --takt-ms 5 --floor-runs 100
+      on the GPU, with the engine that was built for it; about nine minutes
+
+exit codes: 0 every part had its verdict in time; 1 a part was missed, or passed without
+the daemon's PASS; 2 the command line, a folder or the engine is wrong; 130 stopped with Ctrl-C.
 """
 
 
@@ -42,12 +49,63 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--takt-ms", type=float, default=50.0, metavar="MS", help="time from part to part (default 50)")
     parser.add_argument("--boards", type=Path, metavar="DIR", help="boards in DeepPCB's layout (default: generated)")
     parser.add_argument("--bundle", type=Path, default=DEMO_BUNDLE, metavar="DIR", help="model bundle")
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "fp16", "int8"), help="default fp32")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="of the CPU back end")
     parser.add_argument("--floor-runs", type=int, default=200, metavar="N", help="samples of each floor, twice")
     parser.add_argument("--memory", action="store_true", help="watch each process' memory as well")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
-    return parser.parse_args(argv)
+    add_inspection(parser)
+    found = parser.parse_args(argv)
+    if found.parts < 1:
+        parser.error(f"--parts {found.parts}: at least 1")
+    if not 2 <= found.takt_ms <= 60_000:
+        parser.error(f"--takt-ms {found.takt_ms:g}: 2 to 60000")
+    if found.floor_runs < 1:
+        parser.error(f"--floor-runs {found.floor_runs}: at least 1")
+    for option, folder in (("boards", found.boards), ("bundle", found.bundle)):
+        if folder is not None and not folder.is_dir():
+            parser.error(f"--{option} {folder}: no such folder")
+    if found.report is not None and not found.report.resolve().parent.is_dir():
+        parser.error(f"--report {found.report}: its folder does not exist")
+    return found
+
+
+def add_inspection(parser: argparse.ArgumentParser) -> None:
+    """The options that become the section [inspection] of the line."""
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "fp16", "int8"), help="default fp32")
+    parser.add_argument(
+        "--backend", default="onnx", choices=("onnx", "tensorrt"), help="onnx: the CPU (default); tensorrt: the GPU"
+    )
+    parser.add_argument(
+        "--threads", type=_bounded(1, 64), default=min(64, os.cpu_count() or 1), metavar="N",
+        help="of the CPU back end (default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", type=_bounded(0, 15), default=0, metavar="N", help="tensorrt: number of the GPU (default 0)"
+    )
+    parser.add_argument(
+        "--wait", default="block", choices=("block", "spin"), help="tensorrt: how a run's end is waited for"
+    )
+    parser.add_argument("--no-cuda-graph", action="store_true", help="tensorrt: launch each kernel by itself")
+
+
+def _bounded(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r}: {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def inspection_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The section [inspection] that the options ask for."""
+    return {
+        "backend": options.backend,
+        "precision": options.precision,
+        "threads": options.threads,
+        "device": options.device,
+        "wait": options.wait,
+        "cuda_graph": not options.no_cuda_graph,
+    }
 
 
 def main() -> int:
@@ -57,28 +115,34 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Floor, line, floor; the report."""
+    """Floor, line, floor; the report.
+
+    Raises:
+        AoiError: boards, bundle or engine are not what can be run.
+        DaemonError: the line did not run.
+    """
+    inspection = inspection_of(options)
+    load_bundle(options.bundle)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         boards = options.boards
         if boards is None:
             task = progress.add_task("drawing boards", total=DEMO_BOARDS)
             boards = demo_boards(ROOT / "runs", lambda done: progress.update(task, completed=done))
-        samples: dict[str, list[float]] = {"model": [], "plc": [], "model_flat_out": [], "plc_flat_out": []}
+        floors: dict[str, list[dict[str, Any]]] = {"model": [], "plc": []}
 
         def measure_floor() -> None:
-            task = progress.add_task("bare model, bare FC15", total=4)
-            model = [str(boards), str(options.bundle), options.precision, str(options.threads)]
-            with SimulatorProcess(scan_ms=0) as plc:
-                wire = [plc.host, str(plc.port)]
-                for name, rest in (("model", model), ("plc", wire)):
-                    for suffix, takt_ms in (("", options.takt_ms), ("_flat_out", 0.0)):
-                        samples[name + suffix] += floor.measure(name, rest, options.floor_runs, takt_ms)
-                        progress.advance(task)
+            task = progress.add_task("bare model, bare FC15", total=2)
+            for kind, found in floors.items():
+                with SimulatorProcess(scan_ms=0) as plc:
+                    settings: dict[str, Any] = {"host": plc.host, "port": plc.port}
+                    if kind == "model":
+                        settings = {"boards": str(boards), "bundle": str(options.bundle), **inspection}
+                    found.append(floor(kind, options.floor_runs, options.takt_ms, **settings))
+                progress.advance(task)
 
         measure_floor()
         task = progress.add_task("the line", total=options.parts)
-        inspection = {"threads": options.threads, "precision": options.precision}
         with simulated_line(
             boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms, bundle=options.bundle,
             inspection=inspection,
@@ -94,14 +158,12 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             report = line.report()
             if memory is not None:
                 report["memory_kib"] = memory.figures()
+            report["daemon"] = told(line.daemon.log_file)
         measure_floor()
     report["machine"] = {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()}
     report["takt_ms"] = options.takt_ms
-    report["floor_ms"] = {name: quantiles(values) for name, values in samples.items()}
-    bare = report["floor_ms"]["model"]["p50"] + report["floor_ms"]["plc"]["p50"]
-    report["over_floor_ms"] = round(report["latency_ms"]["p50"] - bare, 3)
-    report["over_floor_ratio"] = round(report["latency_ms"]["p50"] / bare, 3)
-    return report
+    report["inspection"] = inspection
+    return report | over_floor(report["latency_ms"]["p50"], floors)
 
 
 class Memory:
@@ -132,25 +194,6 @@ def _cpu() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.machine()
-
-
-def summary(report: dict[str, Any]) -> Table:
-    """The figures as a table."""
-    machine = report["machine"]
-    title = f"{report['parts']} parts at {report['takt_ms']:g} ms, {machine['cores']} cores, {machine['cpu']}, ms"
-    table = Table("", "p50", "p99", "p99.9", "max", title=title, title_justify="left")
-    rows = [("ready to verified answer", report["latency_ms"])]
-    rows += [(f"  {name}", values) for name, values in report["stages_ms"].items()]
-    rows += [(f"floor: {name.replace('_', ' ')}", values) for name, values in report["floor_ms"].items()]
-    for name, values in rows:
-        table.add_row(name, *(f"{values[key]:.3f}" for key in ("p50", "p99", "p999", "max")))
-    table.caption = (
-        f"deadlines missed {report['deadline_misses']}, undelivered {report['undelivered']}; "
-        f"p50 over the bare medians {report['over_floor_ms']:+.3f} ms (ratio {report['over_floor_ratio']:.3f})"
-    )
-    for name, values in report.get("memory_kib", {}).items():
-        table.add_row(f"memory of {name}, MiB", *(f"{values[key] / 1024:.1f}" for key in ("early", "end", "most")), "")
-    return table
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from aoi_daemon.control import NotRunningError, request
+from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Outcome
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictReader
@@ -58,7 +59,11 @@ class LineDaemon:
             (self.folder / "recipes" / f"{name}.toml").write_text(tomli_w.dumps(recipe))
 
     def start(self) -> None:
-        """Start the process and wait until its control socket answers."""
+        """Start the process and wait until its control socket answers.
+
+        Raises:
+            DaemonError: it has ended, or does not answer in time; with the end of its log.
+        """
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "aoi_daemon", "run", "--config", str(self.config)],
@@ -68,7 +73,7 @@ class LineDaemon:
                 # A Ctrl-C in the terminal is the demo's, which then stops the daemon in order.
                 start_new_session=True,
             )
-        wait_for(self._answers, 30, "the daemon's control socket")
+        self._wait(self._answers, 30, "the daemon's control socket")
 
     def restart(self) -> None:
         """Start again after the process has ended, as systemd would; the verdict ring is a new one."""
@@ -78,14 +83,28 @@ class LineDaemon:
         self.start()
         self.watch()
 
+    def _wait(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        try:
+            wait_for(condition, timeout_s, what)
+        except DaemonError as error:
+            raise DaemonError(f"{error}\n{self.log()}") from None
+
     def _answers(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
-            raise DaemonError(f"the daemon ended with code {self.process.returncode}:\n{self.log()}")
+            raise DaemonError(f"the daemon ended with code {self.process.returncode}")
         try:
             self.status()
         except NotRunningError:
             return False
         return True
+
+    def _ready(self) -> bool:
+        if not self._answers():
+            return False
+        status = self.status()
+        if status["state"] == Line.FAULTED.name:
+            raise DaemonError("the line is FAULTED: it is never READY without a reset")
+        return bool(status["ready"])
 
     def ask(self, do: str) -> dict[str, Any]:
         """One request on the control socket."""
@@ -97,11 +116,12 @@ class LineDaemon:
         return status
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Until the PLC has seen READY."""
-        try:
-            wait_for(lambda: self._answers() and self.status()["ready"], timeout_s, "READY")
-        except DaemonError as error:
-            raise DaemonError(f"{error}\n{self.log()}") from None
+        """Until the PLC has seen READY.
+
+        Raises:
+            DaemonError: the daemon has ended, its line is FAULTED, or it took longer; with the end of its log.
+        """
+        self._wait(self._ready, timeout_s, "READY")
 
     def watch(self) -> VerdictReader:
         """The verdict ring, from its start at the first call."""

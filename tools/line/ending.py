@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from aoi_daemon.control import NotRunningError
+from aoi_daemon.errors import CameraError, ModelError
 from tools.boards.labels import BoardsError
 from tools.line.daemon import DaemonError
 from tools.line.report import line_failed
@@ -26,11 +28,11 @@ def exit_code(
     except KeyboardInterrupt:
         console.print("stopped")
         return 130
-    except (BoardsError, FileNotFoundError) as error:
-        console.print(str(error), style="red", markup=False)
+    except (BoardsError, CameraError, ModelError, FileNotFoundError) as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 2
-    except (DaemonError, SimulatorError) as error:
-        console.print(str(error), style="red", markup=False)
+    except (DaemonError, NotRunningError, SimulatorError) as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     if report_file is not None:
         report_file.write_text(json.dumps(report, indent=2) + "\n")

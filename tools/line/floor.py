@@ -1,104 +1,167 @@
 """The floor under the line's latency: the bare model, and the bare FC15 round trip by raw socket.
 
-Each in a fresh process with the scheduling that the line's stages have, once
-paced as the line is (caches and clocks go cold between parts) and once flat
-out. `python -m tools.line.floor model|plc ...` prints the samples as JSON.
+Each in a fresh process, first flat out, then paced as the line is (caches and
+clocks go cold between parts), then with the scheduling that the line's stages
+have. `python -m tools.line.floor '{"kind": "model" or "plc", ...}'` prints one
+JSON object; exit code 2 and one line on standard error where it cannot measure.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any, Final
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from aoi_daemon.infer.bundle import load_bundle
-from aoi_daemon.infer.executor import NO_DEADLINE, warm_up
-from aoi_daemon.infer.onnx import OnnxExecutor
+from aoi_daemon.acquire.images import list_stills
+from aoi_daemon.errors import AoiError, ModelError
+from aoi_daemon.infer.bundle import Bundle, load_bundle, read_image
+from aoi_daemon.infer.executor import NO_DEADLINE
+from tools.gpu.realtime import PRIORITY, go_fifo, measure, settle
+from tools.line.daemon import DaemonError
 
-_FC15 = struct.Struct(">HHHBBHHBH")
+_FC15: Final = struct.Struct(">HHHBBHHBH")
+_PLC_PRIORITY: Final = 50
+_BOARDS: Final = 16
+_WARM_UP_RUNS: Final = 20
+_WARM_UP_RUNS_GPU: Final = 200
+
+Image = NDArray[np.uint8]
+Once = Callable[[int], object]
 
 
-def measure(kind: str, arguments: list[str], runs: int, takt_ms: float) -> list[float]:
-    """Samples in ms of `kind` in a process of its own; `takt_ms` 0 is flat out."""
-    command = [sys.executable, "-m", "tools.line.floor", kind, str(runs), str(takt_ms), *arguments]
-    found: list[float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+def floor(kind: str, runs: int, takt_ms: float, **settings: Any) -> dict[str, Any]:
+    """Measure `kind` in a process of its own: `name`, `flat_out` and `paced`, in ms, and the `scheduling` when paced.
+
+    Args:
+        kind: "model", with the settings `boards`, `bundle` and those of the section [inspection]; or "plc", with
+            `host` and `port`.
+        runs: samples, so many flat out and so many paced.
+        takt_ms: the pace.
+        settings: JSON.
+
+    Raises:
+        ModelError: what it is told to run cannot be run on this machine; with the reason.
+        DaemonError: it ended otherwise; with the end of what it said.
+    """
+    case = json.dumps({"kind": kind, "runs": runs, "takt_ms": takt_ms, **settings})
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.line.floor", case], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    if done.returncode == 2:
+        raise ModelError(done.stderr.strip())
+    if done.returncode:
+        raise DaemonError(f"the floor's {kind} ended with code {done.returncode}:\n{done.stderr[-2000:].strip()}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def sample(once: Callable[[int], None], runs: int, takt_ms: float) -> list[float]:
-    """`once(i)` timed `runs` times, ms, started each `takt_ms`."""
-    found = []
-    due = time.monotonic()
-    for index in range(runs):
-        due += takt_ms / 1e3
-        if takt_ms:
-            time.sleep(max(0.0, due - time.monotonic()))
-        begun = time.monotonic_ns()
-        once(index)
-        found.append((time.monotonic_ns() - begun) / 1e6)
-    return found
+def board_pairs(boards: Path, channels: int) -> Iterator[tuple[Image, Image]]:
+    """Some boards of a folder, and their templates (themselves where they have none), (H, W, channels) uint8."""
+    for still in list_stills(boards)[:_BOARDS]:
+        image = read_image(still.image, channels)
+        yield image, image if still.template is None else read_image(still.template, channels)
 
 
-def bare_model(boards: Path, bundle_folder: Path, precision: str, threads: int) -> Callable[[int], None]:
-    """The model on boards that lie in memory, and nothing else."""
-    bundle = load_bundle(bundle_folder)
-    names = sorted(boards.glob("*_test.*"))[:16]
-    pairs = []
-    for path in names:
-        both = (path, path.with_name(path.name.replace("_test.", "_temp.")))
-        images = [cv2.imread(str(each), cv2.IMREAD_GRAYSCALE) for each in both]
-        pairs.append([np.ascontiguousarray(image[..., None], np.uint8) for image in images if image is not None])
-    executor = OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads)
+@contextmanager
+def bare_onnx(boards: Path, bundle: Bundle, precision: str, *, threads: int) -> Iterator[tuple[str, Once]]:
+    """ONNX Runtime on boards that lie in memory, and nothing else: what it is, and one run."""
+    from aoi_daemon.infer.onnx import OnnxExecutor  # noqa: PLC0415  # the GPU's process has no use for it
+
+    pairs = list(board_pairs(boards, bundle.manifest.channels))
+    with OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads) as executor:
+
+        def once(index: int) -> None:
+            image, template = pairs[index % len(pairs)]
+            executor.infer(image, template if executor.has_template else None, NO_DEADLINE)
+
+        measure(once, _WARM_UP_RUNS)
+        yield executor.name, once
+
+
+@contextmanager
+def bare_tensorrt(
+    boards: Path, bundle: Bundle, precision: Any, *, wait: str, device: int, cuda_graph: bool
+) -> Iterator[tuple[str, Once]]:
+    """The same by `execute_async_v3`, with the bundle's engine for this machine."""
+    from tools.gpu.bare import BareLoop  # noqa: PLC0415  # CUDA starts in this process alone
+
+    pairs = list(board_pairs(boards, bundle.manifest.channels))
     height_px, width_px, channels = pairs[0][0].shape
-    warm_up(executor, (height_px, width_px, channels), runs=20)
+    shape = (height_px, width_px, channels)
+    with closing(
+        BareLoop(bundle, precision, shape, spin=wait == "spin", graph=cuda_graph, device=device)
+    ) as loop:  # fmt: skip
+        # Page-locked, as the ring's slots are.
+        locked = [tuple(_page_locked(loop.device, image) for image in pair) for pair in pairs]
 
-    def once(index: int) -> None:
-        image, template = pairs[index % len(pairs)]
-        executor.infer(image, template if executor.has_template else None, NO_DEADLINE)
+        def once(index: int) -> None:
+            image, template = locked[index % len(locked)]
+            loop.run(image, template)
 
-    return once
+        measure(once, _WARM_UP_RUNS_GPU)
+        yield f"bare execute_async_v3, {wait}, CUDA graph {loop.graph}, {loop.device.gpu.name}", once
 
 
-def bare_fc15(host: str, port: int) -> Callable[[int], None]:
+def _page_locked(device: Any, image: Image) -> Image:
+    copy: Image = device.page_locked(image.nbytes).reshape(image.shape)
+    copy[:] = image
+    return copy
+
+
+@contextmanager
+def bare_fc15(host: str, port: int) -> Iterator[tuple[str, Once]]:
     """One FC15 write of 16 coils and its answer, on a raw socket."""
-    plc = socket.create_connection((host, port), 5)
-    plc.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with socket.create_connection((host, port), 5) as plc:
+        plc.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def once(index: int) -> None:
-        plc.sendall(_FC15.pack(index & 0xFFFF, 0, 9, 1, 15, 0, 16, 2, 0))
-        answer = b""
-        while len(answer) < 12:
-            piece = plc.recv(64)
-            if not piece:
-                raise ConnectionError("the PLC closed the connection")
-            answer += piece
+        def once(index: int) -> None:
+            plc.sendall(_FC15.pack(index & 0xFFFF, 0, 9, 1, 15, 0, 16, 2, 0))
+            answer = b""
+            while len(answer) < 12:
+                piece = plc.recv(64)
+                if not piece:
+                    raise ConnectionError("the PLC closed the connection")
+                answer += piece
 
-    return once
+        yield f"FC15 to {host}:{port}", once
 
 
-def main() -> None:
-    """Measure what the command line names, and print the samples."""
-    kind, runs, takt_ms, *rest = sys.argv[1:]
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(40 if kind == "model" else 50))
-    except PermissionError:
-        pass  # as the daemon's stages: where it is refused they run without, too
-    once = (
-        bare_model(Path(rest[0]), Path(rest[1]), rest[2], int(rest[3]))
-        if kind == "model"
-        else bare_fc15(rest[0], int(rest[1]))
+def _opened(case: dict[str, Any]) -> AbstractContextManager[tuple[str, Once]]:
+    if case["kind"] == "plc":
+        return bare_fc15(case["host"], case["port"])
+    boards, bundle, precision = Path(case["boards"]), load_bundle(Path(case["bundle"])), case["precision"]
+    if case["backend"] == "onnx":
+        return bare_onnx(boards, bundle, precision, threads=case["threads"])
+    return bare_tensorrt(
+        boards, bundle, precision, wait=case["wait"], device=case["device"], cuda_graph=case["cuda_graph"]
     )
-    print(json.dumps(sample(once, int(runs), float(takt_ms))))
+
+
+def main() -> int:
+    """Measure what the command line says, and print the samples; the exit code."""
+    case = json.loads(sys.argv[1])
+    try:
+        with _opened(case) as (name, once):
+            settle()
+            flat_out_ns = measure(once, case["runs"])
+            scheduling = go_fifo(PRIORITY if case["kind"] == "model" else _PLC_PRIORITY)
+            paced_ns = measure(once, case["runs"], case["takt_ms"])
+    except AoiError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    samples = {"flat_out": [ns / 1e6 for ns in flat_out_ns], "paced": [ns / 1e6 for ns in paced_ns]}
+    print(json.dumps({"name": name, "scheduling": scheduling, **samples}))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aoi_daemon.messages import Outcome, Reason
-from aoi_daemon.supervisor.status import STAGES, latency_ms, quantiles, stage_times_ms
-from tools.simulator.records import PartRecord
+from aoi_daemon.status import STAGES, latency_ms, quantiles, stage_times_ms
+from tools.simulator.records import Event, PartRecord
 
 
 class Tally:
@@ -69,6 +70,29 @@ class Tally:
             "stages_ms": {name: quantiles(values) for name, values in self.stages_ms.items()},
             "plc": dict(plc),
         }
+
+
+def readiness(events: Iterable[Event], parts: Iterable[PartRecord], since_ns: int) -> dict[str, Any]:
+    """READY after something happened at `since_ns`, by the PLC's account, and the parts meanwhile.
+
+    Returns:
+        `ready_0_ms` and `ready_again_ms` after `since_ns` (None: never); of the parts triggered between it and
+        READY again, `parts_between` and, by number, `passed_between`; `passed_after`, of those after it.
+    """
+    watched = [event for event in events if event.at_ns >= since_ns and event.kind in ("ready", "not_ready")]
+    dropped_ns = next((event.at_ns for event in watched if event.kind == "not_ready"), None)
+    again_ns = next(
+        (event.at_ns for event in watched if event.kind == "ready" and event.at_ns > (dropped_ns or math.inf)), None
+    )
+    later = [part for part in parts if part.trigger_ns >= since_ns]
+    between = [part for part in later if again_ns is None or part.trigger_ns < again_ns]
+    return {
+        "ready_0_ms": None if dropped_ns is None else round((dropped_ns - since_ns) / 1e6, 1),
+        "ready_again_ms": None if again_ns is None else round((again_ns - since_ns) / 1e6, 1),
+        "parts_between": len(between),
+        "passed_between": [part.number for part in between if not part.ejected],
+        "passed_after": sum(not part.ejected for part in later) - sum(not part.ejected for part in between),
+    }
 
 
 def line_failed(report: Mapping[str, Any]) -> list[str]:

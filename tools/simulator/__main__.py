@@ -123,6 +123,8 @@ async def _serve(options: Options, control_at: str, *, machine: bool) -> None:
     print(json.dumps(listens) if machine else _listens(listens), flush=True)
     gc.collect()
     gc.freeze()
+    # With its log of 100,000 parts a full collection stops it for longer than a short takt allows.
+    gc.disable()
     await stop.wait()
     control.close()
     server.shut()

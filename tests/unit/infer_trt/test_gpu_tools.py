@@ -37,7 +37,7 @@ def stand_in(monkeypatch):
 
     class Stand(OnnxExecutor):
         notes = ()
-        warm_up = (WarmUp((160, 192, 1), 20, True, 1, 1, 1),)
+        warm_up = (WarmUp((160, 192, 1), 20, True, 1, 1),)
 
         def infer(self, *arguments):
             found = super().infer(*arguments)

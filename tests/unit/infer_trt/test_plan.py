@@ -144,11 +144,11 @@ def test_sizes_are_served_by_exact_profiles_ranges_or_fixed_inputs():
 def test_without_a_gpu_a_bundle_is_checked_for_a_plan_of_model_and_size(bundle, put):
     """For check-config: whatever GPU it is for, it must be this model's and serve the recipe's frame."""
     put(target="sm86", gpu="NVIDIA A10")
-    check_plans(bundle, "fp16", FRAME)
+    check_plans(bundle, "fp16", [FRAME])
     with pytest.raises(ModelError, match="not built for 96 x 64 x 1"):
-        check_plans(bundle, "fp16", (64, 96, 1))
+        check_plans(bundle, "fp16", [FRAME, (64, 96, 1)])
     with pytest.raises(ModelError, match="no fp32 plan fits"):
-        check_plans(bundle, "fp32", FRAME)
+        check_plans(bundle, "fp32", [FRAME])
 
 
 def test_a_plan_is_never_seen_beside_another_plans_sidecar(bundle, put, monkeypatch):

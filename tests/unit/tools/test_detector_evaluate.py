@@ -1,17 +1,15 @@
-"""The figures: matching, average precision, suppression and escapes, against values worked out by hand."""
+"""The trainer's figures: average precision, suppression, thresholds and escapes, by values worked out by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from tools.boards.labels import CLASS_NAMES
 from tools.detector.evaluate import (
     Detections,
     Truth,
     best_threshold,
-    curves,
-    iou_matrix,
-    match,
     mean_average_precision,
     operating_points,
     summary,
@@ -38,38 +36,22 @@ def truth(*rows):
     )
 
 
-def test_iou_of_known_boxes():
-    """A box with itself, with its half, with one elsewhere."""
-    boxes = np.array([BOX, (10, 10, 30, 20), FAR], np.float32)
-    assert iou_matrix(boxes[:1], boxes)[0].tolist() == pytest.approx([1.0, 0.5, 0.0])
-
-
-def test_a_label_counts_once_and_for_the_best_score():
-    """Of two detections on one label the surer one is right."""
-    right = match(found((BOX, 0.5, 0), (BOX, 0.9, 0)), truth((BOX, 0)), 0.33)
-    assert right.tolist() == [False, True]
-
-
-def test_a_detection_of_another_class_is_wrong():
-    """However well the box fits."""
-    assert not match(found((BOX, 0.9, 1)), truth((BOX, 0)), 0.33).any()
-
-
-def test_iou_must_exceed_the_threshold():
-    """A half-covered label is found at 0.33 and not at 0.5."""
-    half = (10, 10, 30, 20)
-    assert match(found((half, 0.9, 0)), truth((BOX, 0)), 0.33).all()
-    assert not match(found((half, 0.9, 0)), truth((BOX, 0)), 0.5).any()
-
-
-def test_average_precision_by_hand():
-    """Right, wrong, right over two labels: (1/1 + 2/3) / 2."""
+def test_average_precision_is_deeppcbs_by_hand():
+    """Right, wrong, right over two labels: (1/1 + 2/3) / 2, the area under the curve as it is."""
     detections = [found((BOX, 0.9, 2), ((0, 0, 5, 5), 0.8, 2), (FAR, 0.7, 2))]
     labels = [truth((BOX, 2), (FAR, 2))]
-    curve = curves(detections, labels, 0.33)[2]
-    assert curve.average_precision == pytest.approx((1 + 2 / 3) / 2)
-    assert curve.recall.tolist() == pytest.approx([0.5, 0.5, 1.0])
     assert mean_average_precision(detections, labels, 0.33) == pytest.approx((1 + 2 / 3) / 2)
+    figures = summary(detections, labels, 0.5)
+    assert figures["map_iou33"] == figures["map_iou50_95"] == pytest.approx((1 + 2 / 3) / 2)
+    assert figures["ap_iou33"] == {CLASS_NAMES[2]: pytest.approx((1 + 2 / 3) / 2)}
+
+
+def test_operating_points_are_of_matches_at_deeppcbs_iou():
+    """A half-covered label is found, though COCO's 0.5 would not have it; the same label twice is once wrong."""
+    half = (10, 10, 30, 20)
+    (point,) = operating_points([found((half, 0.9, 0), (BOX, 0.8, 0), (FAR, 0.7, 1))], [truth((BOX, 0))], [0.75])
+    assert (point.precision, point.recall, point.f_score) == (0.5, 1.0, pytest.approx(2 / 3))
+    assert summary([found((half, 0.9, 0))], [truth((BOX, 0))], 0.5)["map_iou50"] == 0.0
 
 
 def test_classes_without_labels_are_left_out_of_the_mean():
