@@ -1,3 +1,9 @@
 """Real-time automated optical inspection: camera to PLC coil inside the takt."""
 
+import os
+
+# ONNX Runtime 1.29 and newer otherwise open a database and a thread in the inspection process and send facts of
+# the model to their maker. Said before it is imported, and to every process: later it is not looked at any more.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "0.1.0"

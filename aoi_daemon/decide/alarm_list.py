@@ -36,6 +36,7 @@ class Alarm(enum.IntEnum):
     DEADLINE_MISSED = 11
     STAGE_LOST = 12
     PLC_BEHIND = 13
+    PRODUCT_DIFFERS = 14
 
 
 class AlarmKind(NamedTuple):
@@ -106,6 +107,10 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
     Alarm.PLC_BEHIND: AlarmKind(
         _MEDIUM, "The PLC does not act on the verdicts",
         "Check the PLC's program and its acknowledgement of the result sequence.",
+    ),
+    Alarm.PRODUCT_DIFFERS: AlarmKind(
+        _HIGH, "The product in use is not the one that was asked for",
+        "Compare the product shown with the one on the line, and change over: on the PLC, here, or by command.",
     ),
 }  # fmt: skip
 

@@ -155,7 +155,7 @@ class Alarms:
     @property
     def active_mask(self) -> int:
         """Bit `alarm` is set while the alarm is active: the board's cell ALARMS."""
-        return mask_of(*(alarm for alarm, entry in self._entries.items() if entry.state.active))
+        return mask_of(*[alarm for alarm, entry in self._entries.items() if entry.state.active])
 
     def snapshot(self) -> list[AlarmRow]:
         """Every alarm that is not NORMAL, as plain JSON: the highest priority first, then the newest."""

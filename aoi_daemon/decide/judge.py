@@ -157,7 +157,8 @@ def judge(found: Found, criteria: Criteria, fov: int, *, slack_ns: int) -> Verdi
         return _PASS
     worst = defects[:MAX_DEFECTS]
     columns = (classes.take(worst), scores.take(worst), *boxes.take(worst, axis=0).T)
-    listed = tuple(map(Defect._make, zip(*(column.tolist() for column in columns), strict=True)))
+    # From lists: the reason stands at `unpack_defects`.
+    listed = tuple([Defect._make(row) for row in zip(*[column.tolist() for column in columns], strict=True)])
     return Verdict(False, Reason.DEFECT, listed, listed[0].label, len(defects))
 
 

@@ -125,6 +125,13 @@ class FrameRing:
             template[:size].reshape(shape) if has_template else None,
         )
 
+    def stamps(self, sequence: int) -> tuple[int, int, int]:
+        """(trigger_ns, ready_ns, fov) of `sequence`. Call `check` afterwards."""
+        _, trigger_ns, ready_ns, fov, *_ = HEADER.unpack_from(
+            self._headers, (sequence % self.layout.slots) * HEADER.size
+        )
+        return trigger_ns, ready_ns, fov
+
     def check(self, sequence: int) -> None:
         """Raise FrameOverrunError unless the slot still holds `sequence`.
 

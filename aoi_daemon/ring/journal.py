@@ -49,7 +49,7 @@ class JournalWriter:
     def __init__(self, memory: SharedMemory, layout: JournalLayout) -> None:
         self._map = memory.map
         self._layout = layout
-        (self.cursor,) = _CURSOR.unpack_from(self._map, 0)
+        self.cursor: int = _CURSOR.unpack_from(self._map, 0)[0]
         self.recovered = _read(memory, layout, self.cursor + 1)
         if self.recovered is not None:
             self._advance()

@@ -29,10 +29,11 @@ class SharedMemory:
             raise RingError(f"shared memory has {actual} bytes, {size_bytes} are expected")
         self.fd = fd
         self.size_bytes = size_bytes
-        # Populated now: no page of it is faulted in while parts pass.
-        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
         prot = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
-        self.map = mmap.mmap(fd, size_bytes, flags=flags, prot=prot)
+        self.map = mmap.mmap(fd, size_bytes, flags=mmap.MAP_SHARED, prot=prot)
+        # A byte of each page is read, so that none is faulted in while parts pass. MAP_POPULATE would do
+        # nothing in a stage: the kernel passes over what mlockall locks on fault.
+        _ = self.map[:: mmap.PAGESIZE]
 
     @classmethod
     def create(cls, name: str, size_bytes: int) -> SharedMemory:

@@ -108,7 +108,7 @@ class LineDaemon:
 
     def ask(self, do: str) -> dict[str, Any]:
         """One request on the control socket."""
-        return request(self.socket, {"do": do})[0]
+        return request(self.socket, {"do": do}, timeout_s=60)[0]  # a reload may prove an engine first
 
     def status(self) -> dict[str, Any]:
         """The line's status."""

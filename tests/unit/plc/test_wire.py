@@ -43,7 +43,7 @@ def names(monkeypatch):
 def test_an_address_needs_no_name_service_and_no_thread():
     before = threading.active_count()
     assert Resolver("127.0.0.1", 502).addresses(0.0) == [Address(socket.AF_INET, ("127.0.0.1", 502))]
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # a test before this one may have left a thread that ends now
 
 
 def test_a_name_is_looked_up_anew_for_each_connection(names):
