@@ -11,6 +11,7 @@ memory that they can only read, and ordinary, lowered priority.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -39,6 +40,10 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _MCL_CURRENT_FUTURE_ONFAULT: Final = 7
 _STARTING_PRIORITY: Final = 1
+_STANDBY_NICE: Final = 10
+_STANDBY_OOM: Final = 500
+"""Added to what the kernel weighs when memory runs out: it ends the process that no part depends on yet."""
+_OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Setup:
     """All that a stage is told at its start.
 
     `index` is the camera's number for acquire; `run` is a name of this start of
-    the daemon, 32 hex digits; `socket` is the control socket.
+    the daemon, 32 hex digits; `socket` is the control socket. `standby`: an
+    inspection that proves itself beside the one on the line, and waits.
     """
 
     stage: str
@@ -58,6 +64,7 @@ class Setup:
     config_file: Path
     socket: Path
     fds: dict[str, int] = field(default_factory=dict)
+    standby: bool = False
 
     def send(self, control: sockets.socket) -> None:
         """Supervisor: send this with its descriptors."""
@@ -71,6 +78,7 @@ class Setup:
             "config_file": str(self.config_file),
             "socket": str(self.socket),
             "fds": list(self.fds),
+            "standby": self.standby,
         }
         sockets.send_fds(control, [json.dumps(body).encode()], list(self.fds.values()))
 
@@ -89,6 +97,7 @@ class Setup:
             config_file=Path(body["config_file"]),
             socket=Path(body["socket"]),
             fds=dict(zip(body["fds"], fds, strict=True)),
+            standby=body["standby"],
         )
 
 
@@ -109,23 +118,26 @@ class Stage:
         self.fds = self.setup.fds
         self.stopping = False
         self._refusal_told = False
+        self._stood_aside: tuple[int, str] | None = None  # niceness and oom_score_adj as they were
         name = self.setup.stage
         configure(name, self.config.log.level, self.setup.log_format)
         self.log = logger()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's to act on
-        signal.signal(signal.SIGTERM, self._on_terminate)
+        # A terminal and systemd signal the whole group. What they ask for is the supervisor's to do, in its order.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if name == "plc":
+            # So does the SIGABRT of systemd's watchdog, and plc still has the safe state to write.
+            signal.signal(signal.SIGABRT, signal.SIG_IGN)
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NAME, f"aoi-{name}".encode()[:15], 0, 0, 0)
         if name in BESIDE:
             os.nice(_NICE)
+            _be_first_to_go()
         elif name != "plc":
             # plc outlives the supervisor for the moment it needs to write the safe state; those
             # beside the path for what they need to end their work.
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         self.board = Board(self.memory("board", SIZE_BYTES))
-
-    def _on_terminate(self, *_: object) -> None:
-        self.stopping = True
 
     def memory(self, name: str, size_bytes: int) -> SharedMemory:
         """Attach to the shared memory sent as `name`; it goes with the process. Beside the path: to read."""
@@ -169,7 +181,9 @@ class Stage:
         """
         section = self.config.realtime
         refused: list[str] = []
-        if section.fifo and not _set_policy(os.SCHED_FIFO, _STARTING_PRIORITY):
+        if self.setup.standby:
+            self._stand_aside()
+        elif section.fifo and not _set_policy(os.SCHED_FIFO, _STARTING_PRIORITY):
             refused.append("SCHED_FIFO (LimitRTPRIO= in the unit, or rtprio in limits.conf)")
         if section.lock_memory and not _lock_memory():
             refused.append("mlockall (LimitMEMLOCK=infinity in the unit)")
@@ -181,12 +195,40 @@ class Stage:
     def go_realtime(self) -> None:
         """The last act before READY: all threads take the stage's priority; nothing is left to collect."""
         self.take_priority()
+        self.freeze()
+
+    @staticmethod
+    def freeze() -> None:
+        """All that is needed is there: nothing is left to collect, and nothing is looked at again."""
         gc.collect()
         gc.freeze()
         gc.disable()
 
+    def _stand_aside(self) -> None:
+        """Below whoever is on the line: in time, and when memory runs out."""
+        score = _OOM_SCORE.read_text().strip()
+        self._stood_aside = (os.nice(0), score)
+        _OOM_SCORE.write_text(str(min(int(score) + _STANDBY_OOM, 1000)))
+        try:
+            # One step, which nobody feels, shows whether the way back is open (root, CAP_SYS_NICE, LimitNICE=).
+            os.nice(1)
+            os.nice(-1)
+        except PermissionError:
+            return
+        os.nice(_STANDBY_NICE)
+
+    def _step_up(self, niceness: int, score: str) -> None:
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
+        with contextlib.suppress(OSError):
+            _OOM_SCORE.write_text(score)
+
     def take_priority(self) -> None:
         """The stage's own priority for all threads, where it is allowed."""
+        if self._stood_aside is not None:
+            self._step_up(*self._stood_aside)
+            self._stood_aside = None
         if self.config.realtime.fifo:
             _set_policy(os.SCHED_FIFO, getattr(self.config.realtime, f"{self.setup.stage}_priority"))
 
@@ -198,6 +240,14 @@ class Stage:
         """
         if self.config.realtime.fifo:
             _set_policy(os.SCHED_OTHER, 0)
+
+
+def _be_first_to_go() -> None:
+    """When memory runs out, the kernel takes those beside the path, not the line that shares their service."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("300")
+    except OSError:
+        pass  # no /proc to write to: as with the others then
 
 
 def _set_policy(policy: int, priority: int) -> bool:

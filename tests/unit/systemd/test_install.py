@@ -1,0 +1,130 @@
+"""tools/install_service, into a folder: what it puts where, and what it leaves alone. No network, no venv."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from aoi_daemon.preflight import check
+
+UNITS = "etc/systemd/system"
+OURS = {
+    f"{UNITS}/aoi-daemon.service", "etc/sysusers.d/aoi-daemon.conf", "etc/tmpfiles.d/aoi-daemon.conf",
+    "etc/udev/rules.d/70-aoi-daemon.rules", "etc/systemd/journald@aoi-daemon.conf",
+}  # fmt: skip
+
+
+def files(root):
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def test_units_and_a_configuration_that_can_be_checked_are_installed(install):
+    found = install("--no-program", "--drop-in", "cpu-affinity", "--drop-in", "gpu-persistence")
+    assert found.returncode == 0, found.stderr
+    drop_ins = {f"{UNITS}/aoi-daemon.service.d/{name}.conf" for name in ("cpu-affinity", "gpu-persistence")}
+    assert {name for name in files(found.root) if not name.startswith("etc/aoi-daemon/")} == OURS | drop_ins
+    assert check(found.root / "etc/aoi-daemon/line.toml").line.line.name
+    assert all((found.root / name).stat().st_mode & 0o777 == 0o644 for name in OURS)
+    assert "systemctl enable --now aoi-daemon" in found.stdout
+
+
+def test_another_prefix_stands_in_the_unit(install):
+    unit = (install("--no-program", "--prefix", "/srv/aoi").root / UNITS / "aoi-daemon.service").read_text()
+    assert "ExecStart=/srv/aoi/bin/aoi-daemon run" in unit and "/opt/aoi-daemon" not in unit
+    assert "--config /etc/aoi-daemon/line.toml" in unit
+
+
+def test_a_configuration_that_is_there_is_never_touched(install):
+    root = install("--no-program").root
+    configuration = root / "etc/aoi-daemon"
+    (configuration / "line.toml").write_text("mine")
+    (configuration / "recipes/demo.toml").unlink()
+    before = files(configuration)
+    found = install("--no-program")
+    assert found.returncode == 0 and "kept as it is" in found.stdout
+    assert (configuration / "line.toml").read_text() == "mine"
+    assert files(configuration) == before
+
+
+def test_a_changed_unit_is_replaced_and_a_drop_in_of_ones_own_is_kept(install):
+    root = install("--no-program").root
+    (root / UNITS / "aoi-daemon.service").write_text("old")
+    (root / UNITS / "aoi-daemon.service.d").mkdir()
+    own = root / UNITS / "aoi-daemon.service.d/override.conf"
+    own.write_text("[Service]\n")
+    install("--no-program")
+    assert "[Service]" in (root / UNITS / "aoi-daemon.service").read_text()
+    assert own.read_text() == "[Service]\n"
+
+
+def test_uninstall_leaves_configuration_and_what_is_not_ours(install):
+    root = install("--no-program", "--drop-in", "jetson").root
+    own = f"{UNITS}/aoi-daemon.service.d/override.conf"
+    (root / own).write_text("[Service]\n")
+    found = install("--uninstall")
+    assert found.returncode == 0, found.stderr
+    assert {name for name in files(root) if not name.startswith("etc/aoi-daemon/")} == {own}
+    assert (root / "etc/aoi-daemon/line.toml").exists()
+    assert "Kept: " in found.stdout
+    assert install("--uninstall").returncode == 0, "again does no harm"
+
+
+def test_uninstall_does_not_remove_a_folder_that_is_no_installation(install):
+    root = install("--no-program").root
+    (root / "opt/aoi-daemon").mkdir(parents=True)
+    (root / "opt/aoi-daemon/data").write_text("mine")
+    install("--uninstall")
+    assert (root / "opt/aoi-daemon/data").exists()
+
+
+def test_a_folder_with_something_else_in_it_is_not_installed_into(install):
+    root = install("--dry-run").root
+    (root / "opt/aoi-daemon").mkdir(parents=True)
+    (root / "opt/aoi-daemon/data").write_text("mine")
+    found = install()
+    assert found.returncode == 1
+    assert "is there, and no virtual environment; give another --prefix" in found.stderr
+    assert files(root) == {"opt/aoi-daemon/data"}
+
+
+def test_a_dry_run_says_everything_and_does_nothing(install):
+    found = install("--dry-run", "--no-program", "--drop-in", "jetson")
+    assert found.returncode == 0, found.stderr
+    assert all(f"{found.root}/{name}" in found.stdout for name in OURS)
+    assert not found.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--bogus"], "unknown option --bogus"),
+        (["--prefix"], "--prefix needs a value"),
+        (["--prefix", ""], "--prefix needs a value"),
+        (["--prefix", "opt/aoi"], "an absolute path"),
+        (["--prefix", "/"], "a plain absolute path"),
+        (["--prefix", "/opt/../etc"], "a plain absolute path"),
+        (["--prefix", "/opt/a|b"], "letters, digits"),
+        (["--prefix", "/home/anna/aoi"], "the service sees no such folder"),
+        (["--drop-in", "nvidia"], "there are: cpu-affinity credentials"),
+        (["--drop-in", "../x"], "there are: cpu-affinity"),
+        (["--wheels", "/nowhere"], "no such folder"),
+        (["--extras", "gpu;rm"], "names with commas"),
+    ],
+)
+def test_a_wrong_option_is_named_and_nothing_is_done(install, options, text):
+    found = install(*options)
+    assert found.returncode == 2
+    assert text in found.stderr and found.stderr.count("\n") == 1
+    assert not found.root.exists()
+
+
+def test_help_has_examples(install):
+    found = install("--help")
+    assert found.returncode == 0 and "examples:" in found.stdout
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may install into /")
+def test_installing_into_the_machine_itself_needs_root(install):
+    found = install("--root", "/")
+    assert found.returncode == 1 and "needs root" in found.stderr
