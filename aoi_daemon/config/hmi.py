@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
-import ssl
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
@@ -12,9 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from aoi_daemon.config.section import FilePath, Reload, Section
-
-PACKAGES: Final = ("nicegui", "prometheus_client")
-"""What the page needs beside the core; `pip install 'aoi-daemon[hmi]'`."""
 
 USERS_FILE: Final = "users.toml"
 
@@ -44,7 +39,7 @@ class HmiSection(Section):
 
     host: str = Field(
         "127.0.0.1", min_length=1, max_length=255,
-        description="Address that it listens on. All but this PC's own (127.0.0.1, ::1, localhost) need TLS, or `plain_http`.",
+        description="Address that it listens on. One that other machines reach needs TLS, or `plain_http` said.",
     )  # fmt: skip
     port: int = Field(8080, ge=1, le=65_535, description="TCP port.")
     tls_certificate: FilePath | None = Field(
@@ -53,11 +48,11 @@ class HmiSection(Section):
     tls_key: FilePath | None = Field(None, description="PEM file with the certificate's private key, unencrypted.")
     plain_http: bool = Field(
         False,
-        description="Listen without TLS on an address that others reach: passwords and sessions can be read on the network.",
+        description="Listen without TLS where others reach it: passwords can be read on the network.",
     )
     origins: Annotated[tuple[Origin, ...], Strict(False)] = Field(
         (), max_length=16,
-        description="Further addresses by which browsers reach the page (`https://aoi.example`): a DNS name, or a reverse proxy. "
+        description="Further addresses of the page, as `https://aoi.example`: a DNS name, or a reverse proxy's. "
         "IP addresses, `localhost` and this PC's own name need no entry.",
     )  # fmt: skip
     users: FilePath | None = Field(
@@ -85,7 +80,9 @@ class HmiSection(Section):
         if list(self.shifts) != sorted(set(self.shifts)):
             raise ValueError(f"hmi.shifts: {list(self.shifts)} are not all different and earliest first")
         if self.session_min > self.session_max_h * 60:
-            raise ValueError(f"hmi.session_min ({self.session_min:g}) exceeds hmi.session_max_h ({self.session_max_h:g} h)")
+            raise ValueError(
+                f"hmi.session_min ({self.session_min:g}) is more than hmi.session_max_h ({self.session_max_h:g} h)"
+            )
         return self
 
     @property
@@ -106,31 +103,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def hmi_problems(section: HmiSection, folder: Path) -> list[str]:
-    """What keeps the page from starting, each with its remedy; `folder` is where line.toml lies. Reads files."""
-    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
-    problems = [
-        f"[hmi]: this needs {' and '.join(missing)}: pip install 'aoi-daemon[hmi]', or take the section out"
-    ] * bool(missing)
-    if section.tls_certificate is None or section.tls_key is None:
-        return problems
-    files = {"tls_certificate": folder / section.tls_certificate, "tls_key": folder / section.tls_key}
-    for key, path in files.items():
-        try:
-            path.read_bytes()
-        except OSError as error:
-            problems.append(f"hmi.{key} = {str(path)!r}: cannot be read: {error.strerror}")
-            return problems
-    try:
-        # An encrypted key would ask for its password on a terminal that nobody sits at.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files.values(), password=_no_password)
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        problems.append(f"hmi.tls_certificate, hmi.tls_key: are no PEM pair without a password: {reason}")
-    return problems
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted")

@@ -1,0 +1,174 @@
+"""The page of a running line: no way in that acts without a right to it, who did what, and health that tells the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from aoi_daemon.control import request
+from aoi_daemon.hmi.users import Role, User, change_users, folded
+from aoi_daemon.hmi.users_password import keep
+from aoi_daemon.ring import events
+from aoi_daemon.ring.events import EventReader
+from aoi_daemon.ring.memory import SharedMemory
+from tools.line.daemon import wait_for
+
+PASSWORD = "vier blaue Kisten am Band"
+
+ALL_ROUTES = """
+import json
+from types import SimpleNamespace
+from fastapi import FastAPI
+from aoi_daemon.hmi.web import install
+
+def walk(routes, prefix=""):
+    for route in routes:
+        path = prefix + getattr(route, "path", "")
+        if hasattr(route, "methods") and route.methods:
+            yield path, sorted(route.methods)
+        elif getattr(route, "routes", None):
+            yield from walk(route.routes, path)
+        else:
+            yield path, ["MOUNT"]
+
+app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+site = SimpleNamespace(config=SimpleNamespace(line=SimpleNamespace(name="x")))
+install(app, site, None)
+print(json.dumps(list(walk(app.routes))))
+"""
+"""Every route of the page and of NiceGUI under it; in a process of its own, for NiceGUI has one app for a process."""
+
+
+class Browser:
+    """The page of a line that runs, from outside."""
+
+    def __init__(self, running, port: int) -> None:
+        self.running = running
+        self.url = f"http://127.0.0.1:{port}"
+        self.http = httpx.Client(base_url=self.url, timeout=20)
+        wait_for(lambda: self.status("/healthz"), 30, "the page")
+
+    def status(self, path: str) -> int:
+        try:
+            return self.http.get(path).status_code
+        except httpx.TransportError:
+            return 0
+
+    def login(self, name: str, password: str = PASSWORD) -> dict:
+        found = self.http.post("/login", json={"name": name, "password": password}, headers={"accept": "application/json"})
+        return found.json()
+
+
+@pytest.fixture
+def browser(line, tmp_path):
+    """A line with its page, and two users."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = line(hmi={"port": port})
+    kept = keep(PASSWORD)
+    users = {folded(name): User(name, role, kept) for name, role in (("anna", Role.MAINTENANCE), ("leo", Role.OPERATOR))}
+    change_users(running.daemon.folder / "users.toml", lambda found: found.update(users))
+    browser = Browser(running, port)
+    yield browser
+    browser.http.close()
+
+
+@pytest.fixture
+def audit(browser):
+    """`audit()`: the audit trail so far, from the event ring."""
+    _, fds = request(browser.running.daemon.socket, {"do": "events"})
+    with SharedMemory(fds[0], events.SIZE_BYTES, read_only=True) as memory:
+        reader, lines = EventReader(memory, from_start=True), []
+
+        def read() -> list[dict]:
+            lines.extend(event.body for event in reader.read() if event.kind == "audit")
+            return lines
+
+        yield read
+
+
+def test_no_route_of_the_whole_app_acts_without_a_right_to_it(browser, audit):
+    listed = subprocess.run([sys.executable, "-c", ALL_ROUTES], check=True, capture_output=True, text=True, timeout=120)
+    routes = json.loads(listed.stdout.splitlines()[-1])
+    assert any(path.startswith("/_nicegui") for path, _ in routes) and any(path == "/rejects" for path, _ in routes)
+    acting = ["/api/acknowledge", "/api/reset", "/api/reload", "/api/recipe", "/api/review", "/api/force", "/api/unforce", "/logout"]
+    for path, methods in [*routes, *((path, ["POST"]) for path in acting)]:
+        real = path.replace("{", "").replace("}", "").replace(":path", "")
+        for method in {"POST", "PUT", "PATCH", "DELETE", *methods} - {"GET", "HEAD", "MOUNT"}:
+            for headers in ({}, {"origin": browser.url}, {"origin": "http://evil.example"}):
+                found = browser.http.request(method, real, headers=headers, json={})
+                assert found.status_code in (401, 403, 405), (method, real, headers, found.status_code)
+                if path in acting and method == "POST":
+                    assert found.status_code == (403 if "evil" in str(headers) else 401), (path, headers)
+    # A page of another site gets no websocket, and no stand-in for one.
+    for query in ("transport=websocket", "transport=polling"):
+        upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+        headers = {"origin": "http://evil.example", **(upgrade if "websocket" in query else {})}
+        method = "GET" if "websocket" in query else "POST"
+        assert browser.http.request(method, f"/_nicegui_ws/socket.io/?EIO=4&{query}", headers=headers).status_code == 403, query
+    about = browser.login("leo")
+    token = {"x-csrf-token": about["csrf"], "origin": browser.url}
+    for path, body in (("/api/reload", {}), ("/api/recipe", {"recipe_id": 1}), ("/api/force", {"word": 1}), ("/api/unforce", {})):
+        assert browser.http.post(path, json=body, headers=token).status_code == 403, path
+        assert browser.http.post(path, json=body, headers={"origin": browser.url}).status_code == 403, path
+    assert browser.running.daemon.status()["reloads"] == 0
+    assert {line["what"] for line in audit() if line["ok"]} == {"login"}
+
+
+def test_what_is_done_by_the_page_is_in_the_audit_with_who_did_it(browser, audit):
+    assert browser.login("anna", "not the password at all")["why"] == "CREDENTIALS"
+    about = browser.login("anna")
+    token = {"x-csrf-token": about["csrf"], "origin": browser.url}
+    browser.running.daemon.recipes["demo"]["stop"] = {"same_place": 3, "reject_percent": 0.0}
+    browser.running.daemon.write_config()
+    done = browser.http.post("/api/reload", headers=token)
+    assert done.status_code == 200 and done.json()["text"] == "reloaded: recipes/demo", done.text
+    wait_for(lambda: {"login", "reload"} <= {line["what"] for line in audit()}, 5, "the audit")
+    (reload,) = [line for line in audit() if line["what"] == "reload"]
+    assert (reload["by"], reload["via"], reload["ok"]) == ("anna (maintenance)", "page", True)
+    assert any("stop" in change["key"] for change in reload["changes"])
+    assert [(line["by"], line["ok"]) for line in audit() if line["what"] == "login"] == [("anna", False), ("anna (maintenance)", True)]
+    browser.running.daemon.line["line"]["takt_ms"] = 0.0
+    browser.running.daemon.write_config()
+    refused = browser.http.post("/api/reload", headers=token)
+    assert refused.status_code == 409 and "takt_ms" in refused.json()["error"]
+    # And the figures go on.
+    browser.running.wait_parts(10)
+    text = browser.http.get("/metrics").text
+    assert "aoi_ready 1.0" in text and 'aoi_reloads_total{result="refused"} 1.0' in text
+    assert 'aoi_parts_rejected_by_class_total{class=' in text and 'class="#' not in text, "classes by their names"
+    wait_for(lambda: 'aoi_process_up{process="hmi"} 1.0' in browser.http.get("/metrics").text, 10, "what the processes say")
+    count = next(line for line in text.splitlines() if line.startswith("aoi_part_latency_seconds_count"))
+    assert float(count.split()[1]) > 0
+
+
+def test_health_turns_red_when_the_supervisor_hangs_or_the_plc_is_gone_and_green_again(browser):
+    assert browser.status("/healthz") == 200
+    wait_for(lambda: browser.status("/readyz") == 200, 10, "READY")
+    pid = browser.running.daemon.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: browser.status("/healthz") == 503, 10, "503")
+        found = browser.http.get("/readyz")
+        assert found.status_code == 503 and found.json()["problems"][0].startswith("supervisor: has not moved for")
+        assert browser.http.get("/api/status").json()["ready"] is False
+        about = browser.login("anna")
+        assert about["ok"], "a login needs no supervisor"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: browser.status("/healthz") == 200, 10, "200")
+    browser.running.wait_ready()
+    # The hung supervisor cost no part.
+    browser.running.no_unproven_pass()
+    browser.running.plc.stop()
+    wait_for(lambda: browser.status("/readyz") == 503, 10, "503")
+    assert browser.status("/healthz") == 200, "the daemon is alive, and waits for the PLC"
+    wait_for(lambda: "plc: no connection to the PLC" in browser.http.get("/readyz").json()["missing"], 5, "the reason")
+    assert "aoi_plc_link_up 0.0" in browser.http.get("/metrics").text
