@@ -5,7 +5,13 @@ import pytest
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=8, help="SIGKILLs of tests/line/test_kills.py (200 for the proof)")
+    parser.addoption("--reloads", type=int, default=30, help="reloads of tests/line/test_reload.py (500 for the proof)")
     parser.addoption("--viky-s", type=float, default=6, help="seconds of tests/line/test_genicam.py (60 for the proof)")
+    parser.addoption(
+        "--broker-parts", type=int, default=200, help="parts that wait for the broker, tests/processes/test_publisher.py (2000 for the proof)"
+    )
+    parser.addoption("--screenshots", metavar="DIR", help="tests/browser: keep a picture of each page in DIR")
+    parser.addoption("--recorder-kills", type=int, default=3, help="SIGKILLs of the recorder, tests/processes/test_recorder.py (50 for the proof)")
 
 
 def pytest_configure(config):

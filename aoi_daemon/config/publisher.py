@@ -13,6 +13,7 @@ from aoi_daemon.config.section import FilePath, Reload, Section
 
 _PLAIN_PORT: Final = 1883
 _TLS_PORT: Final = 8883
+_RATE_PER_S: Final = 500.0
 _FILES: Final = ("ca", "certificate", "key")
 
 
@@ -67,16 +68,25 @@ class PublisherSection(Section):
     answer_s: float = Field(
         15.0, ge=0.5, le=300, description="A broker that has not confirmed for so long is connected anew."
     )
-    reconnect_max_s: float = Field(30.0, ge=0.5, le=3600, description="Longest wait between reconnects; the first is 0.5 s.")
+    reconnect_max_s: float = Field(
+        30.0, ge=0.5, le=3600, description="Longest wait between reconnects; the first is 0.5 s."
+    )
     in_flight: int = Field(
-        100, ge=1, le=1000, description="Messages sent and not confirmed yet, at most (less where the broker allows less)."
+        100,
+        ge=1,
+        le=1000,
+        description="Messages sent and not confirmed yet, at most (less where the broker allows less).",
     )
     include_passes: bool = Field(True, description="Publish passed parts too; false: rejects alone.")
-    catch_up_per_s: int = Field(
-        1000, ge=10, le=100_000, description="Results per second at most, also after the broker was away. At least twice the line's parts."
-    )
+    catch_up_per_s: int | None = Field(
+        None, ge=10, le=100_000,
+        description="Messages per second at most, when there are many to catch up with. Default: 500, or twice the line's parts where that is more.",
+    )  # fmt: skip
     backlog_days: float = Field(
-        7.0, ge=0.01, le=365, description="Results older than this are not published any more; they are counted as lost."
+        7.0,
+        ge=0.01,
+        le=365,
+        description="Results older than this are not published any more; they are counted as lost.",
     )
 
     @field_validator("topic")
@@ -85,9 +95,13 @@ class PublisherSection(Section):
         if topic is None:
             return None
         if re.search(r"[+#\x00-\x1f\x7f]", topic):
-            raise ValueError(f"{topic!r} has + or # or a control character in it, which a topic to publish to may not have")
+            raise ValueError(
+                f"{topic!r} has + or # or a control character in it, which a topic to publish to may not have"
+            )
         if topic.startswith("$") or "" in topic.split("/"):
-            raise ValueError(f"{topic!r}: a topic is words between single slashes, such as plant/hall-2/aoi-1, and no $ at its start")
+            raise ValueError(
+                f"{topic!r}: a topic is words between single slashes, such as plant/hall-2/aoi-1, and no $ at its start"
+            )
         return topic
 
     @model_validator(mode="after")
@@ -138,9 +152,17 @@ def check_line(section: PublisherSection, takt_ms: float, *, recorded: bool) -> 
             "[publisher] needs [recorder]: results are published from its records, "
             "which keep them while the broker is away; add [recorder], or remove [publisher]"
         )
-    least = 2000 / takt_ms
-    if section.catch_up_per_s < least:
+    if section.catch_up_per_s is not None and section.catch_up_per_s < _least_per_s(takt_ms):
         raise ValueError(
-            f"publisher.catch_up_per_s ({section.catch_up_per_s}) must be at least {least:g} at "
+            f"publisher.catch_up_per_s ({section.catch_up_per_s}) must be at least {_least_per_s(takt_ms):g} at "
             f"line.takt_ms = {takt_ms:g}: twice the parts of the line, else a backlog never ends"
         )
+
+
+def rate_per_s(section: PublisherSection, takt_ms: float) -> float:
+    """Messages per second at most, as configured or by default."""
+    return section.catch_up_per_s or max(_RATE_PER_S, _least_per_s(takt_ms))
+
+
+def _least_per_s(takt_ms: float) -> float:
+    return 2000.0 / takt_ms
