@@ -1,0 +1,63 @@
+"""Recorded parts as a table: CSV, or one JSON object a line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from typing import Any, Final, TextIO
+
+from aoi_daemon.recorder.times import iso
+from aoi_daemon.records.rows import Part
+
+_FIELDS: Final = (
+    "id", "uid", "time", "line", "run", "part", "camera", "fov", "sequence", "recipe_id", "recipe", "bundle",
+    "passed", "reason", "defect_count", "worst_class", "offset_x", "offset_y", "latency_ms", "delivered", "missed",
+    "trigger_ns", "ready_ns", "deadline_ns", "picked_ns", "inferred_ns", "judged_ns", "sent_ns", "answered_ns",
+    "image", "template", "review", "review_by", "review_time", "review_note", "defects",
+)  # fmt: skip
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_object(part: Part) -> dict[str, Any]:
+    """One part with plain values; `defects` a list, review fields None where nobody has reviewed it."""
+    review = part.review
+    found: dict[str, Any] = {name: getattr(part, name, None) for name in _FIELDS}
+    found["time"] = iso(part.at)
+    found["review"] = review.verdict if review else None
+    found["review_by"] = review.by if review else None
+    found["review_time"] = iso(review.at) if review else None
+    found["review_note"] = review.note if review else None
+    found["defects"] = [
+        {"class": defect.name, "score": defect.score, "box": [defect.x1, defect.y1, defect.x2, defect.y2]}
+        for defect in part.defects
+    ]
+    return found
+
+
+def write_jsonl(parts: Iterable[Part], out: TextIO) -> None:
+    """One JSON object a part."""
+    for part in parts:
+        out.write(json.dumps(as_object(part), ensure_ascii=False) + "\n")
+
+
+def write_csv(parts: Iterable[Part], out: TextIO) -> None:
+    """One row a part, the first names the columns; `defects` as `class score x1 y1 x2 y2; ...`."""
+    table = csv.writer(out)
+    table.writerow(_FIELDS)
+    for part in parts:
+        found = as_object(part)
+        found["defects"] = "; ".join(
+            f"{each['class']} {each['score']:g} " + " ".join(f"{value:g}" for value in each["box"])
+            for each in found["defects"]
+        )
+        for name in ("passed", "delivered", "missed"):
+            found[name] = int(found[name])
+        for name in ("review_by", "review_note"):
+            found[name] = _no_formula(found[name])
+        table.writerow("" if value is None else value for value in found.values())
+
+
+def _no_formula(text: str | None) -> str | None:
+    """What a person typed must not become a formula in whoever's spreadsheet."""
+    return f"'{text}" if text is not None and text.startswith(_FORMULA) else text

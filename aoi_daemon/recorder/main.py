@@ -1,0 +1,160 @@
+"""The recorder: a row for each part, pictures of those that matter.
+
+Process: recorder, beside the path. Blocks: the reader thread in a select of some ms, the disk thread on the
+disk. Memory: reads the rings; copies frames into memory of its own.
+
+The reader thread must be back before the frame ring has come round; whatever takes longer is the disk thread's.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import Any, Final
+
+import cv2
+
+from aoi_daemon.config.load import load
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.errors import AoiError
+from aoi_daemon.recorder.disk import Disk
+from aoi_daemon.recorder.flight import FlightRecorder
+from aoi_daemon.recorder.health import OK
+from aoi_daemon.recorder.inbox import Inbox
+from aoi_daemon.recorder.reader import Reader
+from aoi_daemon.recorder.session import Line
+from aoi_daemon.ring import events, verdicts
+from aoi_daemon.ring.frames import RingLayout
+from aoi_daemon.stage import Stage, now_ns, ring_layout
+
+_MOST_POLL_S: Final = 0.01
+_LEAST_POLL_S: Final = 0.001
+_TELL_NS: Final = 1_000_000_000
+_END_S: Final = 4.0
+_LEAST_SPARE: Final = 2
+
+
+class Recorder:
+    """The two threads of one recorder, and what it says of itself."""
+
+    def __init__(self, stage: Stage, section: RecorderSection) -> None:
+        self.stage = stage
+        self.log = stage.log
+        config = stage.config
+        cameras = range(len(config.cameras))
+        layouts = [ring_layout(config, camera) for camera in cameras]
+        spare = spare_frames(section, layouts)
+        keep = section.around + config.ring.slots + frames_until_verdict(config)
+        self.flights = [FlightRecorder(stage.frame_ring(camera), camera, keep=keep, spare=spare) for camera in cameras]
+        self.inbox = Inbox(rows=section.queue_parts, pictures=spare, cameras=len(cameras))
+        self.verdicts = verdicts.VerdictReader(stage.memory("verdicts", verdicts.SIZE_BYTES), from_start=True)
+        self.events = events.EventReader(stage.memory("events", events.SIZE_BYTES), from_start=True)
+        self.reader = Reader(
+            stage.board, self.verdicts, self.events, self.flights, self.inbox, run=stage.setup.run,
+            around=section.around, sampled_percent=section.passes_sampled_percent, views_ns=int(config.views_ms * 1e6),
+            since_ns=now_ns(),
+        )  # fmt: skip
+        line = Line(stage.setup.run, config.line.name, tuple(camera.name for camera in config.cameras))
+        folder = section.folder_in(stage.setup.config_file.parent)
+        self.disk = Disk(
+            folder, section, line, recipes=all_recipes(stage), inbox=self.inbox, flights=self.flights, log=self.log
+        )
+        self.poll_s = poll_s(config)
+        self._told_ns = 0
+        self._state = OK
+
+    def run(self) -> None:
+        """Record until stopped; then what is left."""
+        self.disk.start()
+        control = [self.stage.control.fileno()]
+        while not self.stage.stopping:
+            self.look()
+            ready, _, _ = select.select(control, [], [], self.poll_s)
+            if ready:
+                for command in self.stage.commands():
+                    self.obey(command)
+        while self.look():
+            pass
+        self.reader.finish(now_ns(), time.time())
+        if not self.disk.finish(_END_S):
+            self.log.error("records_cut_short", rows=self.inbox.rows_waiting, pictures=self.inbox.pictures_waiting)
+
+    def look(self) -> int:
+        """Take in what is new; how many parts."""
+        self.disk.check()
+        now = now_ns()
+        found = self.reader.look(now, time.time())
+        if now - self._told_ns >= _TELL_NS:
+            self._told_ns = now
+            self.tell(now)
+        return found
+
+    def obey(self, command: dict[str, Any]) -> None:
+        """A new recipe brings new names."""
+        if command["do"] == "recipe":
+            self.disk.new_recipe(Recipe.model_validate_json(command["recipe"]))
+
+    def tell(self, now: int) -> None:
+        """Say how it goes, and log when that has changed."""
+        inbox, counts, health = self.inbox, self.disk.counts, self.disk.health
+        if inbox.lost_ns and now - inbox.lost_ns < 2 * _TELL_NS:
+            health.behind(now)
+        state = health.state(now)
+        facts = {
+            "state": state,
+            "parts": counts.parts,
+            "pictures": counts.pictures,
+            "pictures_lost": inbox.pictures_lost,
+            "rows_waiting": inbox.rows_waiting,
+            "pictures_waiting": inbox.pictures_waiting,
+            "frames_missed": sum(flight.missed for flight in self.flights),
+            "parts_lost": self.verdicts.lost,
+            "events_lost": self.events.lost,
+            "free_gb": round(counts.free_bytes / 1e9, 2),
+            "longest_write_ms": round(health.longest_ns / 1e6, 1),
+        }
+        if counts.aside:
+            facts["damaged"] = counts.aside
+        self.stage.tell(tell="alive", **facts)
+        if state != self._state:
+            log = self.log.info if state == OK else self.log.error
+            log("recorder_state", was=self._state, **facts)
+            self._state = state
+
+
+def spare_frames(section: RecorderSection, layouts: list[RingLayout]) -> int:
+    """How many frames of each camera may wait for the disk."""
+    each = 2 * sum(layout.plane_bytes for layout in layouts)
+    return max(_LEAST_SPARE, section.buffer_mb * 1_000_000 // each)
+
+
+def frames_until_verdict(config: LineConfig) -> int:
+    """So many frames may have come after a part's by the time that its verdict is there."""
+    return int(config.line.deadline_ms / config.line.takt_ms) + 2
+
+
+def poll_s(config: LineConfig) -> float:
+    """Time between two looks: a quarter of what the frame ring holds, and no more than 10 ms."""
+    ring_s = (config.ring.slots - 1) * config.line.takt_ms / 1e3
+    return min(_MOST_POLL_S, max(_LEAST_POLL_S, ring_s / 4))
+
+
+def all_recipes(stage: Stage) -> list[Recipe]:
+    """The recipe that the line runs, and those beside it: parts of another product may still be in the ring."""
+    try:
+        others = list(load(stage.setup.config_file).recipes.values())
+    except AoiError:
+        others = []  # being edited; the recipe of the line is known in any case
+    return [*others, stage.setup.recipe]
+
+
+def main(stage: Stage) -> None:
+    """Entry of the process."""
+    section = stage.config.recorder
+    if section is None:
+        return
+    # PNG has no use for OpenCV's pool, and no core to spare for it.
+    cv2.setNumThreads(1)
+    Recorder(stage, section).run()

@@ -1,0 +1,172 @@
+"""Open the records as a recorder that was killed, or a PC that lost power, has left them.
+
+Process: recorder, its disk thread, at its start. All of it is bounded: what was in hand, the newest rows, and
+a time for the check of the database. A database that cannot be trusted is kept, under another name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from aoi_daemon.recorder.pictures import INCOMING, LIST
+from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES, DamagedError, is_damage, open_writer, writing
+from aoi_daemon.records.parts import Image, ImageKind, insert_image
+
+CHECK_S: Final = 10.0
+_NEWEST: Final = 1000
+_STEPS: Final = 20_000
+"""Virtual machine steps of SQLite between two looks at the clock, a few ms."""
+
+
+def open_whole(folder: Path, log: Any, *, check: bool) -> tuple[sqlite3.Connection, str]:
+    """The database of `folder` for writing, and the name under which a damaged one was put aside (else "").
+
+    Args:
+        folder: made where it is not there.
+        log: where that is said.
+        check: look through the database first.
+
+    Raises:
+        RecordsError: it cannot be opened.
+        OSError, sqlite3.Error: the disk does not do what it should.
+    """
+    try:
+        connection = open_writer(folder, create=True)
+        if check:
+            with _closing_on_error(connection):
+                _check(connection, folder, log)
+        aside = ""
+    except DamagedError as error:
+        aside = put_aside(folder, str(error), log)
+        connection = open_writer(folder, create=True)
+    with _closing_on_error(connection):
+        _adopt(connection, folder, log)
+    return connection, aside
+
+
+def mend(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
+    """Remove what a killed recorder had in hand, and rows whose picture a power cut has taken."""
+    incoming = folder / INCOMING
+    removed = 0
+    with contextlib.suppress(FileNotFoundError):
+        for name in (incoming / LIST).read_text(errors="replace").splitlines():
+            # Newest first: this picture was written a moment before the end.
+            row = connection.execute(
+                "SELECT 1 FROM (SELECT file FROM images ORDER BY id DESC LIMIT ?) WHERE file = ?", (_NEWEST, name)
+            ).fetchone()
+            if row is None and _inside(folder, name) and not name.startswith(TEMPLATES):
+                (folder / name).unlink(missing_ok=True)
+                removed += 1
+        os.truncate(incoming / LIST, 0)
+        for path in incoming.iterdir():
+            if path.name != LIST:
+                path.unlink()
+                removed += 1
+    gone = [
+        row
+        for row, name, size in connection.execute(
+            "SELECT id, file, bytes FROM images ORDER BY id DESC LIMIT ?", (_NEWEST,)
+        )
+        if _size(folder / name) != size
+    ]
+    if gone:
+        with writing(connection):
+            connection.executemany("DELETE FROM images WHERE id = ?", ((row,) for row in gone))
+    if gone or removed:
+        log.info("records_mended", files_without_row=removed, rows_without_file=len(gone))
+
+
+def _check(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
+    """SQLite's quick check, for as long as there is time: a season of parts takes minutes to read through."""
+    until = time.monotonic() + CHECK_S
+    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if "interrupted" not in str(error):
+            raise
+        log.info("records_check_cut_short", after_s=CHECK_S)
+        return
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    finally:
+        connection.set_progress_handler(None, 0)
+    if found != "ok":
+        raise DamagedError(f"{folder / DATABASE}: {found}")
+
+
+def put_aside(folder: Path, error: str, log: Any) -> str:
+    """Rename a damaged database and its log; its new name. A reader that has it open reads on.
+
+    Raises:
+        OSError: the folder does not allow it.
+    """
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{DATABASE}.damaged-{stamp}"
+    for number in range(2, 1000):
+        if not (folder / name).exists():
+            break
+        name = f"{DATABASE}.damaged-{stamp}-{number}"
+    for ending in ("-wal", "-shm", ""):  # the database last: a new one must never meet the old one's log
+        with contextlib.suppress(FileNotFoundError):
+            (folder / f"{DATABASE}{ending}").rename(folder / f"{name}{ending}")
+    log.error(
+        "records_damaged", error=error, kept_as=name, action="a new database begins",
+        remedy="check the disk; `sqlite3 FILE .recover` may save rows of the old one",
+    )  # fmt: skip
+    return name
+
+
+def _adopt(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
+    """Take pictures of an earlier database into a new one, so that they too go when their time has come."""
+    if connection.execute("SELECT 1 FROM parts UNION ALL SELECT 1 FROM images LIMIT 1").fetchone() is not None:
+        return
+    found = 0
+    with writing(connection):
+        for path, kind in _pictures_in(folder):
+            stat = path.stat()
+            image = Image(
+                at=stat.st_mtime, camera="", kind=kind, why="around", cause="of an earlier database",
+                file=path.relative_to(folder).as_posix(), size_bytes=stat.st_size, width_px=0, height_px=0,
+            )  # fmt: skip
+            insert_image(connection, image)
+            found += 1
+    if found:
+        log.info("pictures_adopted", pictures=found)
+
+
+def _pictures_in(folder: Path) -> Iterator[tuple[Path, ImageKind]]:
+    for path in (folder / IMAGES).glob("*/*/*.png"):
+        yield path, "context"
+    for path in (folder / TEMPLATES).glob("*.png"):
+        yield path, "template"
+
+
+def _inside(folder: Path, name: str) -> bool:
+    """Whether `name` is a file of ours, and not what a torn line happens to spell."""
+    return name.startswith(f"{IMAGES}/") and name.endswith(".png") and ".." not in name and (folder / name).is_file()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
+
+
+@contextlib.contextmanager
+def _closing_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error) and is_damage(error):
+            raise DamagedError(str(error)) from error
+        raise

@@ -1,0 +1,185 @@
+"""Open the records database: SQLite, one writer of parts beside any number of readers.
+
+Files of the records folder: `records.sqlite` with its `-wal` and `-shm`, `images/YYYY-MM-DD/HH/*.png` (UTC),
+`templates/*.png`. A connection is used by one thread at a time. Whoever reads keeps its transactions short:
+a reader that holds one open keeps the write-ahead log from being emptied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from aoi_daemon.records.faults import DamagedError, RecordsError
+from aoi_daemon.records.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+
+__all__ = [
+    "DATABASE",
+    "IMAGES",
+    "TEMPLATES",
+    "DamagedError",
+    "RecordsError",
+    "is_damage",
+    "open_reader",
+    "open_writer",
+    "writing",
+]
+
+DATABASE: Final = "records.sqlite"
+IMAGES: Final = "images"
+TEMPLATES: Final = "templates"
+_BUSY_MS: Final = 5000
+_PAGE_CACHE_KIB: Final = 8192
+_NOT_A_DATABASE: Final = ("file is not a database", "malformed", "file is encrypted")
+
+
+def open_writer(folder: Path, *, create: bool = False) -> sqlite3.Connection:
+    """Open the records of `folder` for reading and writing.
+
+    Several processes may write (the recorder parts, the page reviews), each in transactions of a few ms
+    (see `writing`); one that finds the other at it waits up to 5 s.
+
+    Args:
+        folder: the records folder.
+        create: make folder and database where there are none (the recorder alone does).
+
+    Raises:
+        DamagedError: the file is no database, or its pages do not fit together.
+        RecordsError: not there, not readable, or of another program or version; with the remedy.
+    """
+    file = folder / DATABASE
+    if create:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordsError(f"{folder}: cannot be made: {error.strerror}") from error
+    connection = _connect(file, "rwc" if create else "rw")
+    with _closing_on_error(connection, file):
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        if create and _is_empty(connection):
+            _make(connection)
+        _check(connection, file)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+    return connection
+
+
+def open_reader(folder: Path) -> sqlite3.Connection:
+    """Open the records of `folder` for reading, also while the daemon runs.
+
+    Raises:
+        DamagedError, RecordsError: as `open_writer`.
+    """
+    file = folder / DATABASE
+    connection = _connect(file, "ro")
+    with _closing_on_error(connection, file):
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        _check(connection, file)
+        connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+    return connection
+
+
+@contextlib.contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction: all of it, or nothing.
+
+    The lock is taken at the start: a transaction that reads first and then writes can be refused half way.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    try:
+        connection.execute("COMMIT")
+    except BaseException:
+        # A COMMIT that found the disk full may leave the transaction open.
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        raise
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether `error` says that the database's own pages are wrong, not that something was in its way."""
+    return any(words in str(error) for words in _NOT_A_DATABASE)
+
+
+def _connect(file: Path, mode: str) -> sqlite3.Connection:
+    if mode != "rwc" and not file.is_file():
+        why = "no such file" if file.parent.is_dir() else "no such folder"
+        raise RecordsError(f"{file}: {why}; is this the folder of [recorder] in line.toml, and has it run?")
+    try:
+        # Autocommit, transactions begun by hand: what the module would begin by itself locks late.
+        return sqlite3.connect(
+            f"file:{quote(str(file.absolute()))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise RecordsError(f"{file}: cannot be opened: {error}; check the folder's owner and mode") from error
+
+
+@contextlib.contextmanager
+def _closing_on_error(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        connection.close()
+        if is_damage(error):
+            raise DamagedError(f"{file}: {error}") from error
+        raise RecordsError(f"{file}: {error}; check the disk, and the folder's owner and mode") from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    # Before the first table, else it takes a VACUUM of the whole file.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    with writing(connection):
+        for statement in _statements(SCHEMA):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One at a time: `executescript` would end the transaction that all of them belong to."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _check(connection: sqlite3.Connection, file: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application == 0 and _is_empty(connection):
+        raise RecordsError(f"{file}: has nothing in it yet; the recorder makes it when it starts")
+    if application != APPLICATION_ID:
+        raise RecordsError(
+            f"{file}: is a database of another program (application_id {application:#x}, expected "
+            f"{APPLICATION_ID:#x}); name another folder in [recorder], or move the file away"
+        )
+    if version != SCHEMA_VERSION:
+        raise RecordsError(
+            f"{file}: has schema version {version}, this program reads and writes {SCHEMA_VERSION}; "
+            + (
+                "run the newer aoi-daemon that wrote it, or name another folder in [recorder]"
+                if version > SCHEMA_VERSION
+                else "move the folder away and let the recorder begin a new one"
+            )
+        )

@@ -1,0 +1,201 @@
+"""What goes into one transaction, and what comes again."""
+
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from aoi_daemon.config.recipe import Recipe, Template
+from aoi_daemon.messages import Reason
+from aoi_daemon.recorder.flight import Frame
+from aoi_daemon.recorder.inbox import BEFORE_START, KILLED, Job, Moment, Row
+from aoi_daemon.recorder.products import Products
+from aoi_daemon.recorder.session import Line, Session
+from aoi_daemon.records import queries
+from aoi_daemon.records.database import RecordsError, open_reader
+from aoi_daemon.records.parts import Gap
+from aoi_daemon.ring.events import Event
+from tests.unit.recorder.conftest import SIZE, picture, section
+from tests.unit.records.conftest import NOON, make_outcome
+
+LINE = Line("f" * 32, "line-1", ("top", "side"))
+
+
+@pytest.fixture
+def opened(tmp_path, log):
+    """`opened(first=...)`: a session on one folder; `read(query function, ...)` asks it."""
+    sessions = []
+
+    def make(first=True, recipes=(), run="f" * 32, **keys):
+        for old in sessions:
+            old.close()
+        sessions[:] = [Session(
+            tmp_path / "records", section(**keys), LINE._replace(run=run), Products(recipes), log, first=first, wall_s=NOON
+        )]  # fmt: skip
+        return sessions[0]
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+@pytest.fixture
+def read(tmp_path):
+    def ask(question, *arguments):
+        with closing(open_reader(tmp_path / "records")) as connection:
+            return question(connection, *arguments)
+
+    return ask
+
+
+def rows(*numbers, reason=Reason.NONE, lost=""):
+    return [Row(make_outcome(number, reason), NOON + number, lost) for number in numbers]
+
+
+def numbers(read):
+    return [part.part for part in read(queries.parts_after, 0, 999)]
+
+
+def job(part, why="reject", template=False, camera=0, around=0, cause="", recipe=1, fov=0):
+    frame = Frame(camera, picture(part % 250).reshape(-1), picture(99).reshape(-1))
+    frame.shape, frame.has_template, frame.number, frame.fov = (SIZE, SIZE, 1), template, 41, fov
+    return Job(frame, why, NOON, part, recipe, cause, around)
+
+
+def test_what_was_new_is_told_and_recorded(opened, read):
+    session = opened()
+    assert session.last_part == 0
+    assert [row.outcome.part for row in session.commit(rows(1, 2, 3), [], [], []).new] == [1, 2, 3]
+    assert (session.last_part, numbers(read)) == (3, [1, 2, 3])
+
+
+def test_after_a_restart_it_goes_on_after_the_last(opened, read):
+    opened().commit(rows(1, 2, 3), [Moment(Event(1, 0, "line", {}), NOON)], [], [])
+    session = opened()
+    assert session.last_part == 3
+    done = session.commit(rows(2, 3, 4), [Moment(Event(n, 0, "line", {}), NOON) for n in (1, 2)], [], [])
+    assert [row.outcome.part for row in done.new] == [4] and done.again == []
+    assert numbers(read) == [1, 2, 3, 4]
+    assert read(queries.gaps, 0.0) == []
+    assert [event.number for event in read(queries.events, None, 0.0, 9)] == [2, 1]
+
+
+def test_parts_that_were_overwritten_are_a_gap(opened, read):
+    session = opened()
+    session.commit(rows(1, 2, 7), [], [], [])
+    (gap,) = read(queries.gaps, 0.0)
+    assert (gap.what, gap.first_part, gap.last_part, gap.parts) == ("rows", 3, 6, 4)
+    assert opened().last_part == 7
+
+
+def test_a_number_that_comes_twice_is_said(opened, read):
+    session = opened()
+    session.commit(rows(1, 2), [], [], [])
+    assert [row.outcome.part for row in session.commit(rows(2, 3), [], [], []).new] == [3]
+    (gap,) = read(queries.gaps, 0.0)
+    assert (gap.first_part, gap.last_part, gap.why) == (2, 2, "a second part of this number")
+
+
+def test_another_run_counts_from_one(opened, read):
+    opened().commit(rows(1, 2), [], [], [])
+    opened(run="e" * 32).commit(rows(1), [], [], [])
+    assert [part.uid[:2] + str(part.part) for part in read(queries.parts_after, 0, 9)] == ["ff1", "ff2", "ee1"]
+
+
+def test_an_error_leaves_nothing_of_the_batch(opened, read, monkeypatch):
+    session = opened()
+    session.commit(rows(1), [], [], [])
+    monkeypatch.setattr(session, "_row", lambda part: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        session.commit(rows(2, 3), [], [], session.file(job(2)))
+    assert (session.last_part, numbers(read)) == (1, [1])
+
+
+def test_a_reject_has_its_picture_and_its_template(opened, read, tmp_path):
+    session = opened()
+    session.commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    session.commit([], [], [], session.file(job(1, template=True)))
+    (part,) = read(queries.parts_after, 0, 9)
+    image = cv2.imread(str(tmp_path / "records" / part.image), cv2.IMREAD_UNCHANGED)
+    assert (image == 1).all()
+    assert (cv2.imread(str(tmp_path / "records" / part.template), cv2.IMREAD_UNCHANGED) == 99).all()
+    assert [i.kind for i in read(queries.images_of, part.id)] == ["frame", "template"]
+
+
+def test_without_templates_none_is_kept(opened, read):
+    session = opened(templates=False)
+    session.commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    session.commit([], [], [], session.file(job(1, template=True)))
+    assert read(queries.parts_after, 0, 9)[0].template is None
+
+
+def recipe_with(template: Path) -> Recipe:
+    return Recipe(id=1, name="r", bundle=Path("b"), width_px=SIZE, height_px=SIZE, templates=(Template(fov=2, image=template),))
+
+
+def test_a_recipes_template_is_copied_once(opened, read, tmp_path):
+    """What the recipe names may be replaced tomorrow; the part was held against today's."""
+    file = tmp_path / "golden.png"
+    cv2.imwrite(str(file), np.full((SIZE, SIZE), 55, np.uint8))
+    session = opened(recipes=[recipe_with(file)])
+    session.commit(rows(1, 2, 3, reason=Reason.DEFECT), [], [], [])
+    session.commit([], [], [], session.file(job(1, fov=2)) + session.file(job(2, fov=2)) + session.file(job(3, fov=9)))
+    first, second, third = read(queries.parts_after, 0, 9)
+    assert first.template == second.template != None and third.template is None  # noqa: E711
+    assert (cv2.imread(str(tmp_path / "records" / first.template), cv2.IMREAD_UNCHANGED) == 55).all()
+
+
+def test_a_recipes_template_that_is_gone_costs_itself_alone(opened, read, tmp_path, log):
+    session = opened(recipes=[recipe_with(tmp_path / "none.png")])
+    session.commit(rows(1, 2), [], [], [])
+    session.commit([], [], [], session.file(job(1, fov=2)) + session.file(job(2, fov=2)))
+    assert [part.image is not None for part in read(queries.parts_after, 0, 9)] == [True, True]
+    assert log.names() == ["template_not_kept"], "once, not for each part"
+
+
+def test_what_was_around_a_fault_is_found_with_it(opened, read):
+    session = opened()
+    session.commit(rows(1, 2), [], [], [])
+    filed = session.file(job(1, "around", around=2, cause="LATE")) + session.file(job(0, "around", around=2, cause="LATE"))
+    session.commit([], [], [], filed)
+    own, other = read(queries.images_of, 2)
+    assert (own.part_id, other.part_id, own.cause) == (1, None, "LATE")
+    assert other.file.endswith("-top-frame00000041.png")
+
+
+def test_after_a_kill_a_picture_that_is_missing_is_written_and_one_that_is_there_is_not(opened, read):
+    session = opened()
+    session.commit(rows(1, 2, reason=Reason.DEFECT), [], [], [])
+    session.commit([], [], [], session.file(job(1)))
+    session = opened()
+    assert session.file(job(1)) == []
+    assert len(session.file(job(1, camera=1))) == 1, "the other camera's view of it"
+    session.commit(rows(1, 2, reason=Reason.DEFECT), [], [], session.file(job(2)))
+    assert all(part.image for part in read(queries.parts_after, 0, 9))
+
+
+def test_a_picture_that_a_killed_recorder_had_in_its_hands_is_said_to_be_lost(opened):
+    """Its part is recorded, its frame has left the ring meanwhile."""
+    session = opened()
+    session.commit(rows(1, 2, 3, reason=Reason.DEFECT), [], [Gap("images", 3, 3, 1, NOON, "the disk is full")], [])
+    session.commit([], [], [], session.file(job(1)))
+    again = opened().commit(rows(1, 2, 3, reason=Reason.DEFECT, lost=BEFORE_START), [], [], []).again
+    assert [(row.outcome.part, row.lost) for row in again] == [(2, KILLED)]
+
+
+def test_a_folder_that_was_taken_away_is_noticed(opened, tmp_path):
+    session = opened()
+    session.look()
+    (tmp_path / "records").rename(tmp_path / "away")
+    with pytest.raises(RecordsError, match="is gone"):
+        session.look()
+
+
+def test_a_template_that_finds_no_room_takes_its_picture_with_it(opened, tmp_path):
+    session = opened()
+    (tmp_path / "records" / "templates").write_text("in the way")
+    with pytest.raises(OSError, match="templates"):
+        session.file(job(1, template=True))
+    assert list((tmp_path / "records" / "images").rglob("*.png")) == []
