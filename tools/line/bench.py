@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aoi_daemon.infer.bundle import load_bundle
+from tools.line import beside
 from tools.line.bench_report import over_floor, summary, told
 from tools.line.ending import exit_code
 from tools.line.floor import floor
@@ -50,10 +52,13 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--boards", type=Path, metavar="DIR", help="boards in DeepPCB's layout (default: generated)")
     parser.add_argument("--bundle", type=Path, default=DEMO_BUNDLE, metavar="DIR", help="model bundle")
     parser.add_argument("--floor-runs", type=int, default=200, metavar="N", help="samples of each floor, twice")
+    parser.add_argument("--beside", action="store_true", help="with recorder and page beside the path")
+    parser.add_argument("--browser", action="store_true", help="...and the page open in a headless Chromium")
     parser.add_argument("--memory", action="store_true", help="watch each process' memory as well")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     add_inspection(parser)
     found = parser.parse_args(argv)
+    found.beside |= found.browser
     if found.parts < 1:
         parser.error(f"--parts {found.parts}: at least 1")
     if not 2 <= found.takt_ms <= 60_000:
@@ -143,10 +148,16 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
 
         measure_floor()
         task = progress.add_task("the line", total=options.parts)
-        with simulated_line(
-            boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms, bundle=options.bundle,
-            inspection=inspection,
-        ) as line:  # fmt: skip
+        port = beside.free_port() if options.beside else 0
+        with ExitStack() as owned:
+            line = owned.enter_context(
+                simulated_line(
+                    boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms,
+                    bundle=options.bundle, inspection=inspection, **(beside.sections(port) if port else {}),
+                )
+            )  # fmt: skip
+            if options.browser:
+                owned.enter_context(beside.browser_at(f"http://127.0.0.1:{port}"))
             memory = Memory(line.daemon.status()["stages"]) if options.memory else None
 
             def show(_tally: object, plc: dict[str, Any]) -> None:
@@ -159,10 +170,12 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             if memory is not None:
                 report["memory_kib"] = memory.figures()
             report["daemon"] = told(line.daemon.log_file)
+            report["beside"] = line.daemon.status()["beside"]
         measure_floor()
     report["machine"] = {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()}
     report["takt_ms"] = options.takt_ms
     report["inspection"] = inspection
+    report["browser"] = options.browser
     return report | over_floor(report["latency_ms"]["p50"], floors)
 
 

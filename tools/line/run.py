@@ -33,7 +33,7 @@ class Line:
         return found
 
     def run(self, parts: int, progress: Callable[[Tally, dict[str, Any]], None]) -> None:
-        """Until the PLC has decided `parts` parts, or none has come for a while.
+        """Until the PLC has decided `parts` parts (0: for ever), or none has come for a while.
 
         Raises:
             DaemonError: no part came for ten seconds.
@@ -44,7 +44,7 @@ class Line:
             counters = self.counters()
             progress(self.tally, counters)
             now = counters["good"] + counters["escape"] + counters["ejected"]
-            if now >= parts:
+            if 0 < parts <= now:
                 break
             if now != decided:
                 decided, since = now, time.monotonic()

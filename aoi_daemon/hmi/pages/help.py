@@ -1,0 +1,54 @@
+"""Which line, which version, which model; and what the signs and colours mean."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from html import escape
+from pathlib import Path
+
+from aoi_daemon import __version__
+from aoi_daemon.hmi.access import Refused
+from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.symbols import priority_sign, sign
+from aoi_daemon.infer.bundle import MANIFEST
+
+
+async def build(page: Page) -> None:
+    """Show it."""
+    words, site = page.words, page.site
+    try:
+        bundle = await site.read(bundle_hash, site.recipe.bundle)
+    except (OSError, Refused) as error:
+        bundle = words("not_found", why=str(error))
+    setup, section = site.stage.setup, site.config.line
+    python = ".".join(map(str, sys.version_info[:3]))
+    facts = (
+        ("line", section.name),
+        ("version", f"aoi-daemon {__version__}, Python {python}"),
+        ("config_file", str(setup.config_file)),
+        ("recipe", f"{site.recipe.id}  {site.recipe.name}"),
+        ("bundle", f"{site.recipe.bundle.name}  {bundle}"),
+        ("run_id", setup.run),
+        ("takt", f"{section.takt_ms:g} ms{words('comma')}{words('deadline', ms=f'{section.deadline_ms:g}')}"),
+    )
+    rows = "".join(f"<dt>{words(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts)
+    signs = (
+        (sign("check"), "sign_good"),
+        (sign("wait"), "sign_wait"),
+        (f'<b class="bad-word">{sign("cross")}</b>', "sign_bad"),
+        *((priority_sign(name), f"sign_{name.lower()}") for name in ("HIGH", "MEDIUM", "LOW")),
+        (sign("rejects"), "strip_help"),
+        (sign("alarms"), "grayed"),
+    )
+    legend = "".join(f"<span>{mark}</span><span>{words(key)}</span>" for mark, key in signs)
+    page.show(
+        f'<div class="half"><section class="panel"><h2>{words("about")}</h2><dl class="facts">{rows}</dl>'
+        f'<button data-dark="">{sign("night")} {words("theme")}</button></section>'
+        f'<section class="panel"><h2>{words("signs")}</h2><div class="legend">{legend}</div></section></div>'
+    )
+
+
+def bundle_hash(bundle: Path) -> str:
+    """SHA-256 of the bundle's manifest, which holds the hash of every other file of it. Raises OSError."""
+    return hashlib.sha256((bundle / MANIFEST).read_bytes()).hexdigest()

@@ -1,0 +1,91 @@
+"""Change of product, and reload of the files: what came of it, or where the refused file is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from html import escape
+
+from aoi_daemon.config.load import load
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.errors import AoiError
+from aoi_daemon.hmi.access import Action, Refused
+from aoi_daemon.hmi.actions import Result
+from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.site import Site
+from aoi_daemon.hmi.symbols import sign
+from aoi_daemon.hmi.texts import Words
+
+
+async def build(page: Page) -> None:
+    """Show it."""
+    words = page.words
+    recipes: list[Recipe] = []
+    problem = ""
+    try:
+        found = await page.site.read(load, page.site.stage.setup.config_file)
+        recipes = sorted(found.recipes.values(), key=lambda recipe: recipe.id)
+    except (AoiError, OSError) as error:
+        problem = str(error)
+
+    def choice(site: Site, words: Words) -> str:
+        return "".join(_row(page, recipe, used=recipe.id == site.recipe.id) for recipe in recipes)
+
+    wrong = ""
+    if problem:
+        wrong = f'<p>{words("files_wrong")}</p><p class="answer bad">{escape(problem)}</p>'
+    off = "" if page.may(Action.RELOAD) else " disabled"
+    note = "" if page.may(Action.RELOAD) else page.for_role("maintenance")
+    page.show(
+        f'<div class="columns"><section class="panel live"><h2>{words("recipes")}</h2>{wrong}'
+        f'{page.cell("recipes", choice)}</section><div class="stack"><section class="panel stack">'
+        f'<button class="wide" data-do="reload"{off}>{words("reload")}</button>{note}'
+        f'<p class="note">{words("reload_note")}</p><div id="answer"></div></section></div></div>'
+    )
+
+    async def reload(_: str) -> None:
+        result = await _answered(page, page.site.actions.reload(page.session))
+        if result is not None and result.ok:
+            changed = ", ".join(map(str, result.answer.get("changed") or ())) or words("nothing_changed")
+            _tell(page, words("done_reload", what=changed), ok=True)
+
+    async def change(number: str) -> None:
+        recipe_id = int(number) if number.isdecimal() else 0
+        result = await _answered(page, page.site.actions.change_recipe(page.session, recipe_id))
+        if result is not None and result.ok:
+            _tell(page, words("done_recipe"), ok=True)
+
+    page.on("reload", reload)
+    page.on("recipe", change)
+
+
+async def _answered(page: Page, doing: Awaitable[Result]) -> Result | None:
+    page.put("answer", f'<p class="answer">{page.words("working")}</p>')
+    try:
+        result = await doing
+    except Refused as refused:
+        _tell(page, page.refusal(refused), ok=False)
+        return None
+    if not result.ok:
+        # As the daemon words it: it names file, key, value and bound, which are the same in every language.
+        _tell(page, result.text, ok=False)
+    return result
+
+
+def _tell(page: Page, text: str, *, ok: bool) -> None:
+    kind = "good" if ok else "bad"
+    page.put("answer", f'<p class="answer {kind}">{sign("check" if ok else "cross")} {escape(text)}</p>')
+
+
+def _row(page: Page, recipe: Recipe, *, used: bool) -> str:
+    words: Words = page.words
+    if used:
+        act = f'<b class="badge">{sign("check")} {words("current")}</b>'
+    else:
+        sure = escape(words("change_sure", name=recipe.name, id=recipe.id))
+        off = "" if page.may(Action.RECIPE) else " disabled"
+        attributes = f'data-do="recipe" data-arg="{recipe.id}" data-confirm="{sure}"{off}'
+        act = f"<button {attributes}>{words('change_over')}</button>"
+    return (
+        f'<div class="recipe"><div><b>{recipe.id}  {escape(recipe.name)}</b>'
+        f"<small>{words('bundle')}: {escape(recipe.bundle.name)}</small></div>{act}</div>"
+    )

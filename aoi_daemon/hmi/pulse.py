@@ -1,0 +1,139 @@
+"""The one clock of all pages: reads the line, and sends each browser what has changed.
+
+Process: hmi. Blocks: nowhere; it sleeps between two reads. With nobody looking it reads twice a second and
+renders nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from aoi_daemon.hmi import cells
+from aoi_daemon.hmi.boxes import Box, overlay, verdict
+from aoi_daemon.hmi.live import class_name
+from aoi_daemon.hmi.pictures import Choice, Shot
+from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.site import Site, reason_name
+from aoi_daemon.hmi.texts import Words
+from aoi_daemon.messages import Outcome
+from aoi_daemon.stage import now_ns
+
+_LOOK_S: Final = 0.12
+"""While somebody looks at pictures: a ring of 8 frames at 50 ms holds a reject for 0.4 s."""
+_IDLE_S: Final = 0.5
+_PUSH_NS: Final = 340_000_000
+_RECOUNT_S: Final = 60.0
+_RETRY_S: Final = 3.0
+
+
+class Pulse:
+    """Beats for the pages of `site`; `open` and `close` are told by the pages."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.pages: dict[str, Page] = {}
+        self._choice = Choice()
+        self._shot: Shot | None = None
+        self._pushed_ns = 0
+        self._recount_at = 0.0
+
+    def open(self, page: Page) -> None:
+        """A browser has opened `page`: it sees the last part, also on a line that stands."""
+        self.pages[page.client.id] = page
+        last = self.site.live.last
+        if page.wants_pictures and last is not None and (self._shot is None or self._shot.part.part < last.part):
+            self._shot = self.site.pictures.take(last)
+        page.client.on_delete(lambda: self.pages.pop(page.client.id, None))
+
+    @property
+    def browsers(self) -> int:
+        """Open pages that are connected."""
+        return sum(page.client.has_socket_connection for page in self.pages.values())
+
+    @property
+    def shot(self) -> Shot | None:
+        """The part that is shown."""
+        return self._shot
+
+    async def run(self) -> None:
+        """Until the process is to end; the pages are told, so that none shows old figures for a while."""
+        while not self.site.stage.stopping:
+            self.beat()
+            looked_at = any(page.wants_pictures and page.visible for page in self._connected())
+            await asyncio.sleep(_LOOK_S if looked_at else _IDLE_S)
+        for page in self._connected():
+            page.run("gone")
+
+    def beat(self) -> None:
+        """Read what is new; every third of a second send it."""
+        site = self.site
+        parts = site.live.read()
+        site.count(parts)
+        pages = list(self._connected())
+        if any(page.wants_pictures and page.visible for page in pages):
+            self._choose(parts)
+        now = now_ns()
+        if pages and now - self._pushed_ns >= _PUSH_NS:
+            self._pushed_ns = now
+            self._push(pages)
+
+    def _connected(self) -> Iterator[Page]:
+        return (page for page in self.pages.values() if page.client.has_socket_connection)
+
+    def _choose(self, parts: list[Outcome]) -> None:
+        part = self._choice.of(parts, now_ns())
+        # A reject's frame is taken at once, before its slot is used again; of the good ones one for each push.
+        if part is not None and (not part.passed or now_ns() - self._pushed_ns >= _PUSH_NS):
+            self._shot = self.site.pictures.take(part)
+
+    def _push(self, pages: list[Page]) -> None:
+        site, now_s = self.site, time.time()
+        shift = site.figures.base.shift
+        if now_s >= self._recount_at or now_s >= shift.until:
+            self._recount_at = now_s + (_RETRY_S if site.figures.base.problem else _RECOUNT_S)
+            site.recount(now_s)
+        site.new_generation()
+        shots: dict[str, dict[str, Any]] = {}
+        for page in pages:
+            message: dict[str, Any] = {"hung": round(site.live.supervisor_age_s(), 2), "clock": cells.clock(now_s)}
+            if page.visible:
+                if changed := page.changed():
+                    message["put"] = changed
+                if page.wants_pictures and self._shot is not None and page.shot is not self._shot:
+                    page.shot = self._shot
+                    language = page.words.language
+                    if language not in shots:
+                        shots[language] = shot_message(site, self._shot, page.words)
+                    message["part"] = shots[language]
+            page.client.run_javascript(f"aoi.beat({json.dumps(message)})")
+
+
+def shot_message(site: Site, shot: Shot, words: Words) -> dict[str, Any]:
+    """What the browser needs to show `shot`."""
+    part = shot.part
+    boxes = [Box(words.cause(class_name(site.classes, found.label)), *found[1:]) for found in part.found]
+    camera = f" · {site.config.cameras[part.camera].name}" if len(site.config.cameras) > 1 else ""
+    at = cells.clock(site.live.wall_s(part.sent_ns or part.deadline_ns))
+    caption = f"{words('part', number=part.part)} · {at}{camera}"
+    # Boxes are in the template's px where the recipe aligns: on the frame they lie where the board lay.
+    shift_px = (0.0, 0.0)
+    if site.recipe.registration is not None:
+        per_hundredth = site.recipe.px_per_mm / 100
+        shift_px = (part.offset_x * per_hundredth, part.offset_y * per_hundredth)
+    size = (shot.width_px, shot.height_px)
+    frame = f"/live/{part.part}/frame.jpg?{site.stage.setup.run[:8]}" if shot.frame is not None else ""
+    template = f"/live/{part.part}/template.jpg?{shot.template_key}" if shot.template is not None else ""
+    return {
+        "part": part.part,
+        "passed": part.passed,
+        "verdict": verdict(words, passed=part.passed, reason=reason_name(part.reason), boxes=boxes,
+                           count=part.defect_count, caption=caption),
+        "frame": frame,
+        "template": template,
+        "frame_boxes": overlay(boxes, *size, shift_px),
+        "template_boxes": overlay(boxes, *size, named=False),
+    }  # fmt: skip

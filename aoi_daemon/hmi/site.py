@@ -1,0 +1,134 @@
+"""What all open pages share: the line as it is now, its pictures and figures, and the gate to the actions.
+
+Process: hmi. Blocks: nowhere; what reads a disk does so in a worker thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from aoi_daemon.config.recipe import Manifest, Recipe
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.hmi.access import Refused
+from aoi_daemon.hmi.live import Live, class_name
+from aoi_daemon.hmi.pictures import Pictures
+from aoi_daemon.hmi.routes import Backend
+from aoi_daemon.hmi.shift_figures import Base, ShiftFigures, Tally, read_base
+from aoi_daemon.hmi.shifts import Shift, shift_at
+from aoi_daemon.hmi.texts import Words
+from aoi_daemon.infer.bundle import MANIFEST
+from aoi_daemon.logs import logger
+from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.stage import Stage
+
+_SINCE_START: Final = "-"
+T = TypeVar("T")
+
+
+class Site:
+    """One for the process. `folder` is that of the records, None where none are kept."""
+
+    def __init__(self, stage: Stage, backend: Backend) -> None:
+        self.stage = stage
+        self.backend = backend
+        self.access = backend.access
+        self.actions = backend.actions
+        self.config: LineConfig = stage.config
+        recorder = stage.config.recorder
+        self.folder: Path | None = None
+        if recorder is not None:
+            self.folder = stage.setup.config_file.parent / recorder.folder
+        self.live = Live(stage)
+        rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
+        self.pictures = Pictures(rings, stage.setup.recipe)
+        self._counting: asyncio.Task[None] | None = None
+        self._rendered: dict[tuple[Callable[..., str], str], str] = {}
+        self._log = logger()
+        self.use(stage.setup.recipe)
+        self.figures = ShiftFigures(Base(self._no_shift()))
+
+    def use(self, recipe: Recipe) -> None:
+        """Another recipe is in use: its classes, its templates."""
+        self.recipe = recipe
+        self.classes: Sequence[str] = ()
+        try:
+            # Not the whole bundle: inspection has checked every file of it.
+            self.classes = Manifest.model_validate_json((recipe.bundle / MANIFEST).read_bytes()).classes
+        except (OSError, ValueError) as error:
+            self._log.warning("classes_not_known", bundle=str(recipe.bundle), error=str(error))
+        self.pictures.use(recipe)
+        self.backend.metrics.changed(self.classes)
+
+    @property
+    def beside(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the processes beside the path say of themselves, by their name."""
+        return self.backend.metrics.source.facts
+
+    def shift_now(self, now_s: float) -> Shift:
+        """The running shift; without records the time since the start."""
+        section = self.config.hmi
+        if self.folder is None or section is None:
+            return self._no_shift()
+        return shift_at(now_s, section.shifts)
+
+    @staticmethod
+    def _no_shift() -> Shift:
+        return Shift(0.0, 0.0, _SINCE_START)
+
+    def count(self, parts: Sequence[Outcome]) -> None:
+        """Add parts to the shift's figures."""
+        self.figures.add(
+            Tally(part.part, self.live.wall_s(part.sent_ns or part.judged_ns or part.deadline_ns), self._cause(part))
+            for part in parts
+        )
+
+    def _cause(self, part: Outcome) -> str:
+        if part.passed:
+            return ""
+        # As the records name it, or one reject would stand in two bars.
+        return class_name(self.classes, part.worst_class) if part.worst_class >= 0 else reason_name(part.reason)
+
+    def recount(self, now_s: float) -> None:
+        """Count the shift anew from the records, in the background."""
+        if self.folder is not None and (self._counting is None or self._counting.done()):
+            self._counting = asyncio.create_task(self._recount(now_s))
+
+    async def _recount(self, now_s: float) -> None:
+        assert self.folder is not None
+        try:
+            base = await self.backend.desk.run(read_base, self.folder, self.stage.setup.run, self.shift_now(now_s))
+        except Refused:
+            return  # much is waiting for the daemon; the next minute counts again
+        self.figures.rebase(base)
+
+    async def recounted(self, now_s: float) -> None:
+        """Count the shift anew, now: somebody has changed the records and looks at the figures."""
+        if self._counting is not None:
+            await self._counting  # it may have read before the change
+        await self._recount(now_s)
+
+    def render(self, cell: Callable[[Site, Words], str], words: Words) -> str:
+        """`cell` in the language of `words`: once for all who look, until `new_generation`."""
+        key = (cell, words.language)
+        if key not in self._rendered:
+            self._rendered[key] = cell(self, words)
+        return self._rendered[key]
+
+    def new_generation(self) -> None:
+        """The line has moved: what was rendered is old."""
+        self._rendered.clear()
+
+    async def read(self, work: Callable[..., T], *arguments: Any) -> T:
+        """`work(*arguments)`, which reads a disk, in a worker thread."""
+        return await self.backend.desk.run(work, *arguments)
+
+
+def reason_name(reason: int) -> str:
+    """The name of a reason; its number for one that this version does not know."""
+    try:
+        return Reason(reason).name
+    except ValueError:
+        return f"#{reason}"
