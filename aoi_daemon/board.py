@@ -24,6 +24,7 @@ class StageState(enum.IntEnum):
     READY = 2
     LOST = 3
     REFUSED = 4  # it runs, and will not be ready until something is changed (golden check failed)
+    CHANGEOVER = 5  # it has left in order, and the process that takes its place is about to be ready
 
 
 class Link(enum.IntEnum):
@@ -48,6 +49,7 @@ class Cell(enum.IntEnum):
     GOLDEN_PASSED = enum.auto()
     RECIPE = enum.auto()
     BUNDLE = enum.auto()
+    LIVE_NS = enum.auto()  # when this process took the line: parts that were ready before are nobody's
     JUDGED = enum.auto()
     ENGINE_FAULTS = enum.auto()
     # plc
@@ -55,7 +57,9 @@ class Cell(enum.IntEnum):
     PLC_NS = enum.auto()
     LINK = enum.auto()
     READY = enum.auto()  # the PLC has verified READY=1
+    READY_NS = enum.auto()  # when the PLC last verified READY=1 after READY=0
     COILS = enum.auto()  # the 16 bits last verified by the PLC
+    FORCED = enum.auto()  # the word that a person forces onto the coils, -1 none
     PARTS = enum.auto()
     PASSED = enum.auto()
     REJECTED = enum.auto()
@@ -67,6 +71,7 @@ class Cell(enum.IntEnum):
     PLC_STATUS = enum.auto()  # the word polled from the PLC
     LINE_RUNNING = enum.auto()  # 1 running, 0 not, -1 not known (no poll)
     ACK_BEHIND = enum.auto()
+    ASKED_RECIPE = enum.auto()  # the id that the PLC asks for, 0 none, -1 not known (no poll yet)
     STOPPED_BY_RULE = enum.auto()
     REJECTED_FOR = enum.auto()  # as many cells as there are reasons
 

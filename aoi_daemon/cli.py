@@ -20,6 +20,10 @@ from aoi_daemon.engine.build_command import run as run_build
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
 from aoi_daemon.engine.commands import run as run_engine
 from aoi_daemon.errors import AoiError, ConfigError
+from aoi_daemon.hmi.users_command import add_parsers as add_user_parsers
+from aoi_daemon.hmi.users_command import run as run_users
+from aoi_daemon.recorder.commands import add_parsers as add_recorder_parsers
+from aoi_daemon.recorder.commands import run as run_recorder
 
 DEFAULT_CONFIG = Path("/etc/aoi-daemon/line.toml")
 
@@ -29,9 +33,13 @@ _EXAMPLES = """examples:
   aoi-daemon status                                   what the line is doing
   aoi-daemon status --json | jq .rejected_for         the same for scripts
   aoi-daemon reload                                   apply changed files, whole or not at all
+  aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
   aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
+  aoi-daemon export --format csv --out parts.csv      what became of the parts
+  aoi-daemon user add anna --role operator            who may act on the page
+  aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
 """
 
 
@@ -56,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     for name, help_text in (
         ("reload", "apply the changed files to the running line, whole or not at all"),
         ("status", "what the running line is doing; exit 1 when it is not READY"),
+        ("recipe", "change over to another product; the one in use stays where it is refused"),
         ("reset", "acknowledge all alarms, lift a stop, and start again after a fault"),
     ):
         command = commands.add_parser(name, help=help_text)
@@ -64,8 +73,12 @@ def parser() -> argparse.ArgumentParser:
         )
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON object")
+        if name == "recipe":
+            command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
     add_engine_parsers(commands)
     add_build_parser(commands)
+    add_recorder_parsers(commands)
+    add_user_parsers(commands)
     return top
 
 
@@ -80,6 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_engine(arguments)
         if arguments.command == "build-engine":
             return run_build(arguments)
+        if arguments.command in ("export", "replay"):
+            return run_recorder(arguments)
+        if arguments.command == "user":
+            return run_users(arguments)
         if arguments.command == "run":
             return _run(arguments.config)
         if arguments.command == "check-config":
@@ -96,20 +113,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(file: Path) -> int:
-    from aoi_daemon.preflight import check
+    from aoi_daemon.preflight import check, not_checked
 
     configuration = check(file)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
+    for unknown in not_checked(configuration):
+        print(f"note: {unknown}")
     return 0
 
 
 def _run(file: Path) -> int:
     from aoi_daemon import logs
     from aoi_daemon.preflight import check
+    from aoi_daemon.service import give_up
     from aoi_daemon.supervisor.main import Supervisor
 
-    configuration = check(file)
+    try:
+        configuration = check(file)
+    except AoiError as error:
+        give_up(str(error))
+        raise
     section = configuration.line.log
     log_format = logs.resolve_format(section.format)
     logs.configure("supervisor", section.level, log_format)
@@ -137,18 +161,51 @@ def _stage(name: str, control_fd: int) -> int:
 def _ask(arguments: argparse.Namespace) -> int:
     from aoi_daemon.control import request, socket_path
 
-    answer, _ = request(socket_path(arguments.socket), {"do": arguments.command})
+    path = socket_path(arguments.socket)
+    if arguments.command in ("reload", "recipe"):
+        return _order(arguments, path)
+    answer, _ = request(path, {"do": arguments.command})
     if not answer["ok"]:
         print(answer["error"], file=sys.stderr)
-        return 2 if arguments.command == "reload" else 1
+        return 1
     if arguments.command == "status":
         status = answer["status"]
         print(json.dumps(status) if arguments.json else _describe(status))
         return 0 if status["ready"] else 1
-    if arguments.command == "reload":
-        print("reloaded: " + (", ".join(answer["changed"]) or "nothing had changed"))
-    else:
-        print(answer["message"])
+    print(answer["message"])
+    return 0
+
+
+def _order(arguments: argparse.Namespace, path: Path) -> int:
+    """A reload or a changeover: a new engine may load and prove itself first, which is told while it lasts."""
+    from aoi_daemon.control import request, request_and_wait
+
+    said = ""
+
+    def still() -> None:
+        nonlocal said
+        step = request(path, {"do": "status"})[0]["status"]["changeover"]["step"]
+        if step != said:
+            said = step
+            print(f"waiting: {step} (Ctrl-C leaves it to go on)", file=sys.stderr, flush=True)
+
+    body = {"do": arguments.command}
+    if arguments.command == "recipe":
+        wanted = arguments.wanted
+        body["id"] = int(wanted) if wanted.isdecimal() and len(wanted) <= 5 else wanted
+    try:
+        answer = request_and_wait(path, body, still)
+    except KeyboardInterrupt:
+        print("not waited for; aoi-daemon status tells what comes of it", file=sys.stderr)
+        return 130
+    if not answer["ok"]:
+        print(answer["error"], file=sys.stderr)
+        return 2 if arguments.command == "reload" or answer.get("unknown") else 1
+    print(f"reloaded: {answer['message']}" if arguments.command == "reload" else answer["message"])
+    for note in answer.get("notes", ()):
+        print(f"note: {note}")
+    if "switch_ms" in answer:
+        print(f"switched in {answer['switch_ms']:.1f} ms")
     return 0
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,3 +67,35 @@ def request(path: Path, body: dict[str, Any], timeout_s: float = 10.0) -> tuple[
         raise NotRunningError(f"{path}: the daemon closed the connection")
     found: dict[str, Any] = json.loads(data)
     return found, list(fds)
+
+
+def request_and_wait(
+    path: Path, body: dict[str, Any], still: Callable[[], object], look_s: float = 2.0
+) -> dict[str, Any]:
+    """Send a request whose answer may take minutes, and wait for as long as the daemon lives.
+
+    Args:
+        path: the control socket.
+        body: the request.
+        still: called each `look_s` while there is no answer; asks the daemon for its status, say. What it
+            raises ends the waiting, and what was ordered goes on.
+        look_s: as said.
+
+    Raises:
+        NotRunningError: nobody listens, or the daemon ended before it answered.
+    """
+    with connect(path, look_s) as client:
+        try:
+            client.send(json.dumps(body).encode())
+            while True:
+                try:
+                    data = client.recv(MAX_ANSWER_BYTES)
+                    break
+                except TimeoutError:
+                    still()
+        except OSError as error:
+            raise NotRunningError(f"{path}: the daemon is gone ({error.strerror})") from error
+    if not data:
+        raise NotRunningError(f"{path}: the daemon ended before it answered")
+    found: dict[str, Any] = json.loads(data)
+    return found

@@ -2,13 +2,20 @@
 
 Process: inspection. Blocks: on the doorbell of the cameras, and in the
 executor. One thread owns the engine. Memory: reads the frame rings in place.
+
+There may be two for a while: one is on the line, and writes the board's cells
+of inspection; the other proves itself (standby), or has just left and waits
+until it is certain that it is not needed again. It writes none.
 """
 
 from __future__ import annotations
 
+import fcntl
 import select
+import struct
+import termios
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
@@ -17,12 +24,12 @@ from numpy.typing import NDArray
 from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
-from aoi_daemon.decide.optics import optics_fault
-from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError, ModelError
-from aoi_daemon.infer.bundle import Bundle, load_bundle, read_image
+from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
+from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, warm_up
 from aoi_daemon.infer.registration import Registrar
+from aoi_daemon.look import Seen, look, read_templates
 from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Reason, pack_defects
 from aoi_daemon.ring.doorbell import drain, ring
 from aoi_daemon.stage import Stage, now_ns
@@ -35,17 +42,12 @@ _PARTS_IN_TIME: Final = 100
 _GPU_WARM_UP_RUNS: Final = 200
 _GOLDEN_S: Final = 5.0
 """Time allowed to one golden part; it is not on the takt."""
+_HANDOVER_NS: Final = 50_000_000
+"""Longest wait for plc to take the last judgement; it may be waiting for the PLC."""
+_LOOK_AGAIN_S: Final = 0.0005
+_LONGEST_ERROR: Final = 2000
 
 Image = NDArray[np.uint8]
-
-
-class Seen(NamedTuple):
-    """What was found on one view. `inferred_ns` 0: no model has run; offsets as `Judgement` has them."""
-
-    verdict: Verdict
-    inferred_ns: int = 0
-    offset_x: int = 0
-    offset_y: int = 0
 
 
 class Inspection:
@@ -63,6 +65,8 @@ class Inspection:
         self.bundle_id = int(self.bundle.hash[:16], 16)
         self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
         self._parts_to_go = 0  # until the priority comes back; 0: the stage has it
+        self._retiring = False
+        self._golden_passed = False
         self.templates = read_templates(self.recipe)
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         read_from = [*self.templates.values()]
@@ -72,30 +76,69 @@ class Inspection:
             read_from.append(self.registrar.aligned)
         self.executor = make_executor(stage, self.bundle, read_from)
 
-    def qualify(self) -> bool:
-        """Warm the executor up and run the golden parts; False when a verdict does not hold."""
+    def qualify(self) -> list[str]:
+        """Warm the executor up and run the golden parts; the names of those whose verdict does not hold."""
         recipe = self.recipe
         shape = (recipe.height_px, recipe.width_px, recipe.channels)
         runs = self.stage.config.inspection.warm_up_runs
+        progress = _no_progress if self.stage.setup.standby else self._progress
         warm_up(self.executor, shape, runs=runs)
         if self.registrar is not None:
             self.registrar.warm_up(runs)
-        self.board[Cell.INSPECTION_NS] = now_ns()
-        wrong = check_golden(self.executor, self.bundle, recipe, self._progress)
+        progress()
+        wrong = check_golden(self.executor, self.bundle, recipe, progress)
         if wrong:
             self.log.error("golden_failed", parts=wrong, remedy="another bundle, or the engine built anew")
         # Not before: golden parts are read as the bundle says, not as the product does.
         self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
-        return not wrong
+        self._golden_passed = not wrong
+        return wrong
 
     def _progress(self) -> None:
         self.board[Cell.INSPECTION_NS] = now_ns()
 
+    def wait_turn(self) -> None:
+        """Until the supervisor gives this process the line, or stops it. The board is another's meanwhile."""
+        control = self.stage.control.fileno()
+        while not self.stage.stopping:
+            select.select([control], [], [])
+            if any(command["do"] == "live" for command in self.stage.commands()):
+                return
+
+    def go_live(self) -> None:
+        """Take the line: what was ready before this moment has been rejected, or will be."""
+        board = self.board
+        board[Cell.RECIPE] = self.recipe.id
+        board[Cell.BUNDLE] = self.bundle_id >> 1  # cells are signed
+        board[Cell.GOLDEN_PASSED] = self._golden_passed
+        self.stage.take_priority()
+        self._parts_to_go = 0
+        self._retiring = False
+        live_ns = now_ns()
+        board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = live_ns
+        came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
+        waiting = [part for part in came if part.ready_ns >= live_ns]
+        board[Cell.INSPECTION_STATE] = StageState.READY if self._golden_passed else StageState.REFUSED
+        self.stage.tell(tell="live")
+        self.log.info("inspection_ready", bundle=self.bundle.manifest.name, golden=self._golden_passed)
+        for part in waiting:
+            self.inspect(part)
+
+    def retire(self) -> None:
+        """Leave the line in order: what has been judged is with plc before the board says that nobody judges."""
+        until_ns = now_ns() + _HANDOVER_NS
+        while _unread(self.judgements_fd) and now_ns() < until_ns:
+            select.select([], [], [], _LOOK_AGAIN_S)
+        self.board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
+        self.stage.tell(tell="retired")
+        # What comes now, the end of an engine at the worst, is no work for the line.
+        self.stage.yield_priority()
+
     def run(self) -> None:
-        """Judge parts until stopped."""
+        """Judge parts until stopped, or told to retire."""
         control = self.stage.control.fileno()
         watched = [self.frames_fd, control]
-        while not self.stage.stopping:
+        while not (self.stage.stopping or self._retiring):
             self._progress()
             ready, _, _ = select.select(watched, [], [], _IDLE_S)
             for announcement in drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size):
@@ -106,12 +149,17 @@ class Inspection:
                     self.obey(command)
 
     def obey(self, command: dict[str, str]) -> None:
-        """Between two parts: `recipe` swaps the criteria (the supervisor has validated them)."""
+        """Between two parts: `recipe` swaps the criteria (the supervisor has validated them); `retire` leaves."""
         if command["do"] == "recipe":
-            self.recipe = Recipe.model_validate_json(command["recipe"])
-            self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
-            self.executor.decoder = decoder_for(self.bundle.manifest, self.recipe)
-            self.log.info("recipe_swapped", recipe=self.recipe.name)
+            recipe = Recipe.model_validate_json(command["recipe"])
+            criteria = Criteria.compile(recipe, self.bundle.manifest.classes)
+            self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
+            self.recipe, self.criteria = recipe, criteria
+            self.board[Cell.RECIPE] = recipe.id
+            self.stage.tell(tell="swapped")
+            self.log.info("recipe_swapped", recipe=recipe.name)
+        elif command["do"] == "retire":
+            self._retiring = True
 
     def inspect(self, part: Announcement) -> None:
         """Judge one view and send what was found. Every view that is still in the ring is answered."""
@@ -160,28 +208,9 @@ class Inspection:
         Raises:
             InferenceTimeoutError: the part's time ran out; it is LATE.
         """
-        recipe = self.recipe
-        if image.shape != (recipe.height_px, recipe.width_px, recipe.channels):
-            return Seen(Verdict.reject(Reason.NO_RECIPE))
-        template = own_template if own_template is not None else self.templates.get(part.fov)
-        if template is None and (self.bundle.manifest.has_template or self.registrar is not None):
-            return Seen(Verdict.reject(Reason.NO_RECIPE))
-        if part.deadline_ns <= picked_ns:
-            return Seen(Verdict.reject(Reason.LATE))
-        if recipe.optics is not None and optics_fault(image, recipe.optics):
-            return Seen(Verdict.reject(Reason.OPTICS))
-        offset_x = offset_y = 0
-        if self.registrar is not None:
-            alignment = self.registrar.align(image, own_template, part.fov)
-            offset_x, offset_y = alignment.offset_x, alignment.offset_y
-            if alignment.image is None:
-                reason = Reason.REGISTRATION if now_ns() < part.deadline_ns else Reason.LATE
-                return Seen(Verdict.reject(reason), 0, offset_x, offset_y)
-            image = alignment.image
-        found = self.executor.infer(image, template, part.deadline_ns)
-        inferred_ns = now_ns()
-        verdict = judge(found, self.criteria, part.fov, slack_ns=part.deadline_ns - inferred_ns)
-        return Seen(verdict, inferred_ns, offset_x, offset_y)
+        return look(
+            self, image, own_template, fov=part.fov, deadline_ns=part.deadline_ns, picked_ns=picked_ns, clock=now_ns
+        )
 
 
 def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Executor:
@@ -192,9 +221,10 @@ def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Exec
     section, recipe = stage.config.inspection, stage.setup.recipe
     if section.backend == "tensorrt":
         from aoi_daemon.infer.trt_open import open_executor  # noqa: PLC0415
+        from aoi_daemon.infer.trt_plan import golden_shapes  # noqa: PLC0415
 
         executor = open_executor(
-            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels)],
+            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels), *golden_shapes(bundle)],
             device=section.device, wait=section.wait, cuda_graph=section.cuda_graph,
             warm_up_runs=max(_GPU_WARM_UP_RUNS, section.warm_up_runs), pinned=frames,
         )  # fmt: skip
@@ -203,20 +233,6 @@ def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Exec
     from aoi_daemon.infer.onnx import OnnxExecutor  # noqa: PLC0415
 
     return OnnxExecutor(bundle.model_path(section.precision), bundle.manifest, threads=section.threads)
-
-
-def read_templates(recipe: Recipe) -> dict[int, Image]:
-    """The recipe's golden templates by fov, (H, W, channels) uint8. Raises ModelError on a wrong size."""
-    found: dict[int, Image] = {}
-    for template in recipe.templates:
-        image = read_image(template.image, recipe.channels)
-        if image.shape[:2] != (recipe.height_px, recipe.width_px):
-            raise ModelError(
-                f"template {template.image} of fov {template.fov} is {image.shape[1]} x {image.shape[0]} px, "
-                f"the recipe is {recipe.width_px} x {recipe.height_px}"
-            )
-        found[template.fov] = image
-    return found
 
 
 def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:
@@ -237,21 +253,37 @@ def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: C
     return wrong
 
 
+def _no_progress() -> None:
+    """Of a standby: the cell is another's."""
+
+
+def _unread(pipe_fd: int) -> int:
+    """Bytes in a pipe that its reader has not taken yet."""
+    found: int = struct.unpack("i", fcntl.ioctl(pipe_fd, termios.FIONREAD, b"\0" * 4))[0]
+    return found
+
+
 def main(stage: Stage) -> None:
-    """Entry of the process. An engine that fails ends it: the supervisor starts a new one."""
+    """Entry of the process. An engine that fails ends it: the supervisor starts a new one, or keeps the one it has."""
     stage.prepare_realtime()
     # Waking OpenCV's pool costs more than it saves, and its threads have no core of their own (acquire does the same).
     cv2.setNumThreads(1)
-    inspection = Inspection(stage)
+    try:
+        inspection = Inspection(stage)
+        wrong = inspection.qualify()
+    except Exception as error:
+        if stage.setup.standby:
+            stage.tell(tell="standby", passed=False, error=f"{error or type(error).__name__}"[:_LONGEST_ERROR])
+        raise
     with inspection.executor:
-        stage.board[Cell.RECIPE] = inspection.recipe.id
-        stage.board[Cell.BUNDLE] = inspection.bundle_id >> 1  # cells are signed
-        passed = inspection.qualify()
-        stage.board[Cell.GOLDEN_PASSED] = passed
-        # What was announced before READY has been rejected already.
-        for _ in drain(inspection.frames_fd, Announcement.unpack, ANNOUNCEMENT.size):
-            pass
-        stage.go_realtime()
-        stage.board[Cell.INSPECTION_STATE] = StageState.READY if passed else StageState.REFUSED
-        stage.log.info("inspection_ready", bundle=inspection.bundle.manifest.name, golden=passed)
-        inspection.run()
+        stage.freeze()
+        if stage.setup.standby:
+            names = ", ".join(wrong)
+            stage.tell(tell="standby", passed=not wrong, error=names and f"golden parts got the wrong verdict: {names}")
+            inspection.wait_turn()
+        while not stage.stopping:
+            inspection.go_live()
+            inspection.run()
+            if not stage.stopping:
+                inspection.retire()
+                inspection.wait_turn()

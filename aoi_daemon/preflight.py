@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
+from aoi_daemon.config.hmi_check import hmi_problems
 from aoi_daemon.config.load import Configuration, load
+from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
@@ -56,6 +59,7 @@ def check(file: Path, product: str = "") -> Configuration:
         material[name] = _material(recipe, bundle, engines=configuration.line.inspection.backend == "tensorrt")
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
+    _check_beside(configuration)
     return replace(configuration, material=material)
 
 
@@ -69,6 +73,18 @@ def _material(recipe: Recipe, bundle: Bundle, *, engines: bool) -> str:
         except OSError:
             found.update(b"gone")  # whoever opens it says so, by its name
     return found.hexdigest()
+
+
+def _check_beside(configuration: Configuration) -> None:
+    """The packages and files that those beside the path need."""
+    line, folder = configuration.line, configuration.file.parent
+    problems = [] if line.hmi is None else hmi_problems(line.hmi, folder)
+    if line.publisher is not None:
+        problems += missing_files(line.publisher, folder)
+        if importlib.util.find_spec("paho") is None:
+            problems.append("[publisher]: needs paho-mqtt: pip install 'aoi-daemon[mqtt]', or take the section out")
+    if problems:
+        raise ConfigError(configuration.file, problems)
 
 
 def not_checked(configuration: Configuration) -> list[str]:

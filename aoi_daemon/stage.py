@@ -206,9 +206,11 @@ class Stage:
 
     def _stand_aside(self) -> None:
         """Below whoever is on the line: in time, and when memory runs out."""
-        score = _OOM_SCORE.read_text().strip()
+        score = ""
+        with contextlib.suppress(OSError, ValueError):  # what a sandbox hides is done without
+            score = _OOM_SCORE.read_text().strip()
+            _OOM_SCORE.write_text(str(min(int(score) + _STANDBY_OOM, 1000)))
         self._stood_aside = (os.nice(0), score)
-        _OOM_SCORE.write_text(str(min(int(score) + _STANDBY_OOM, 1000)))
         try:
             # One step, which nobody feels, shows whether the way back is open (root, CAP_SYS_NICE, LimitNICE=).
             os.nice(1)

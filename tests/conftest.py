@@ -11,6 +11,7 @@ def pytest_addoption(parser):
         "--broker-parts", type=int, default=200, help="parts that wait for the broker, tests/processes/test_publisher.py (2000 for the proof)"
     )
     parser.addoption("--screenshots", metavar="DIR", help="tests/browser: keep a picture of each page in DIR")
+    parser.addoption("--beside-kills", type=int, default=6, help="SIGKILLs of recorder, page and publisher, tests/line/test_beside.py (50 for the proof)")
     parser.addoption("--recorder-kills", type=int, default=3, help="SIGKILLs of the recorder, tests/processes/test_recorder.py (50 for the proof)")
 
 

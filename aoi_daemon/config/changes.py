@@ -16,10 +16,23 @@ class Change(NamedTuple):
 
 
 def changes(old: Configuration, new: Configuration) -> list[Change]:
-    """Every key of line.toml and of the recipe in use that differs, as `section.key`, in the files' order."""
-    found = _differences("", old.line.model_dump(mode="json"), new.line.model_dump(mode="json"))
-    recipe = f"recipes/{new.line.line.recipe}"
-    return found + _differences(recipe, old.recipe.model_dump(mode="json"), new.recipe.model_dump(mode="json"))
+    """Every key of line.toml and of the recipes that differs, as `section.key`; the product in use first."""
+    found = [] if old.in_use == new.in_use else [Change("product", old.in_use, new.in_use)]
+    found += _differences("", old.line.model_dump(mode="json"), new.line.model_dump(mode="json"))
+    for name in (*old.recipes, *(name for name in new.recipes if name not in old.recipes)):
+        key, was, now = f"recipes/{name}", old.recipes.get(name), new.recipes.get(name)
+        if was is None or now is None:
+            # Its number says enough: all of its keys would push what else has changed out of the record.
+            found.append(Change(key, was and f"id {was.id}", now and f"id {now.id}"))
+            continue
+        found += _differences(key, was.model_dump(mode="json"), now.model_dump(mode="json"))
+        if old.material.get(name) != new.material.get(name):
+            found.append(Change(f"{key} files", _short(old.material.get(name)), _short(new.material.get(name))))
+    return found
+
+
+def _short(digest: str | None) -> str | None:
+    return None if digest is None else digest[:16]
 
 
 def _differences(key: str, was: Any, now: Any) -> list[Change]:

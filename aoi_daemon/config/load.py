@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,20 +29,51 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Configuration:
-    """All files of a line, validated: the line, and its recipes by name."""
+    """All files of a line, validated: the line, its recipes by name, and which of them is in use.
+
+    Attributes:
+        product: the name of the recipe in use, "" for line.recipe.
+        material: by recipe, a hash of the files that it names (bundle, engines, templates); empty where
+            nobody has looked at them.
+        sources: the bytes that each file was read from.
+    """
 
     file: Path
     line: LineConfig
     recipes: Mapping[str, Recipe]
+    product: str = ""
+    material: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[Path, bytes] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def in_use(self) -> str:
+        """The name of the recipe in use: recipes/NAME.toml."""
+        return self.product or self.line.line.recipe
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that the line starts with."""
-        return self.recipes[self.line.line.recipe]
+        """The recipe in use."""
+        return self.recipes[self.in_use]
+
+    def recipe_file(self, name: str) -> Path:
+        """Where the recipe `name` is written."""
+        return self.file.parent / "recipes" / f"{name}.toml"
+
+    def with_product(self, name: str) -> Configuration:
+        """The same files with the recipe `name` in use.
+
+        Raises:
+            ConfigError: there is no such recipe, or the cameras do not fit it.
+        """
+        if name not in self.recipes:
+            there = ", ".join(self.recipes)
+            raise ConfigError(self.recipe_file(name), [f"there is no recipe of this name (there: {there})"])
+        _check_sizes(self.line, self.recipes[name], self.file)
+        return replace(self, product=name)
 
 
-def load(file: Path) -> Configuration:
-    """Read `file` (line.toml) and every recipe in recipes/ beside it.
+def load(file: Path, product: str = "") -> Configuration:
+    """Read `file` (line.toml) and every recipe in recipes/ beside it; `product` is in use ("": line.recipe).
 
     Relative paths in a file are taken from that file's folder.
 
@@ -50,10 +81,11 @@ def load(file: Path) -> Configuration:
         ConfigError: with all problems of the first wrong file.
     """
     file = file.absolute()
-    line = _resolve_line(read_model(file, LineConfig), file)
+    sources: dict[Path, bytes] = {}
+    line = _resolve_line(read_model(file, LineConfig, sources), file)
     recipes: dict[str, Recipe] = {}
-    for path in sorted((file.parent / "recipes").glob("*.toml")):
-        recipes[path.stem] = _resolve_recipe(read_model(path, Recipe), path)
+    for path in _recipe_files(file):
+        recipes[path.stem] = _resolve_recipe(read_model(path, Recipe, sources), path)
     _check_ids(recipes, file.parent / "recipes")
     if line.line.recipe not in recipes:
         there = ", ".join(recipes) or "none"
@@ -61,14 +93,43 @@ def load(file: Path) -> Configuration:
             file,
             [f"line.recipe = {line.line.recipe!r}: no such file recipes/{line.line.recipe}.toml (there: {there})"],
         )
+    # Of both, though one is in use: the other is what a start without a memory begins with.
     _check_sizes(line, recipes[line.line.recipe], file)
-    return Configuration(file, line, recipes)
+    found = Configuration(file, line, recipes, sources=sources)
+    if product and product not in recipes:
+        raise ConfigError(
+            found.recipe_file(product), ["is gone, and it is the product in use: change over to another one first"]
+        )
+    return found.with_product(product) if product else found
 
 
-def read_model(file: Path, model: type[M]) -> M:
-    """Read one TOML file into `model`. Raises ConfigError naming file, key, value and bound."""
+def altered(configuration: Configuration) -> list[Path]:
+    """The files that are not as `configuration` was read from them: changed, gone or new."""
+    now: dict[Path, bytes] = {}
+    for path in (configuration.file, *_recipe_files(configuration.file)):
+        try:
+            now[path] = path.read_bytes()
+        except OSError:
+            continue  # gone, or not to be read: not as it was
+    before = configuration.sources
+    return sorted(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
+
+
+def _recipe_files(file: Path) -> list[Path]:
+    return sorted((file.parent / "recipes").glob("*.toml"))
+
+
+def read_model(file: Path, model: type[M], sources: dict[Path, bytes] | None = None) -> M:
+    """Read one TOML file into `model`; its bytes are kept in `sources`.
+
+    Raises:
+        ConfigError: naming file, key, value and bound.
+    """
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
+        if sources is not None:
+            sources[file] = content
+        data = tomllib.loads(content.decode("utf-8"))
     except FileNotFoundError:
         raise ConfigError(file, ["the file does not exist"]) from None
     except OSError as error:
@@ -129,9 +190,15 @@ def _resolve_line(line: LineConfig, file: Path) -> LineConfig:
         if not path.exists():
             problems.append(f"cameras[{index}].{key} = {str(path)!r}: does not exist")
         cameras.append(camera.model_copy(update={key: path}))
+    supervisor = line.supervisor
+    if supervisor.state_folder is not None:
+        folder = file.parent / supervisor.state_folder
+        if not folder.is_dir():
+            problems.append(f"supervisor.state_folder = {str(folder)!r}: is no folder")
+        supervisor = supervisor.model_copy(update={"state_folder": folder})
     if problems:
         raise ConfigError(file, problems)
-    return line.model_copy(update={"cameras": tuple(cameras)})
+    return line.model_copy(update={"cameras": tuple(cameras), "supervisor": supervisor})
 
 
 def _resolve_recipe(recipe: Recipe, file: Path) -> Recipe:

@@ -1,28 +1,44 @@
-"""What a changed configuration does to a running line. Pure.
+"""What a changed configuration, or another product, does to a running line. Pure.
 
-A reload lands whole or not at all: `plan` either says what to do, or refuses
-with every reason.
+It lands whole or not at all: `plan` either says what to do, or refuses with
+every reason.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from aoi_daemon.config.load import Configuration
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.section import Reload, Section
 from aoi_daemon.errors import ConfigError
+
+_BUILT_IN: Final = ("bundle", "width_px", "height_px", "channels", "templates", "registration")
+"""Keys of a recipe that memory is taken for before READY; the others are swapped between two parts."""
 
 
 @dataclass(frozen=True)
 class ReloadPlan:
-    """`changed` sections, the stages to restart, and whether the recipe is swapped between parts."""
+    """What leads from one configuration to the next.
+
+    Attributes:
+        changed: the sections and recipes that differ, by name.
+        standby: another inspection process has to prove itself beside the one in use, and take its place.
+        swap_recipe: the recipe in use differs: plc takes it, and inspection between two parts.
+        restart_acquire: the cameras, by number, whose process is started anew.
+        restart_plc: whether plc is.
+        restart_beside: the processes beside the path that are.
+        notes: what a person might expect and does not happen, a sentence each.
+    """
 
     changed: tuple[str, ...] = ()
-    restart_acquire: frozenset[int] = field(default_factory=frozenset)
-    restart_inspection: bool = False
-    restart_plc: bool = False
+    standby: bool = False
     swap_recipe: bool = False
+    restart_acquire: frozenset[int] = field(default_factory=frozenset)
+    restart_plc: bool = False
     restart_beside: frozenset[str] = field(default_factory=frozenset)
+    notes: tuple[str, ...] = ()
 
 
 def plan(old: Configuration, new: Configuration) -> ReloadPlan:
@@ -33,36 +49,70 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
     """
     changed: list[str] = []
     refused: list[str] = []
-    restart_inspection = False
-    restart_plc = False
-    restart_beside: set[str] = set()
+    by_rule: dict[Reload, set[str]] = {rule: set() for rule in Reload}
     for name in type(old.line).model_fields:
-        if name == "cameras" or getattr(old.line, name) == getattr(new.line, name):
+        if name in ("cameras", "line") or getattr(old.line, name) == getattr(new.line, name):
             continue
         changed.append(name)
         # A table that may be absent has its rule in whichever configuration it is there.
         section = getattr(new.line, name) or getattr(old.line, name)
-        reload = section.reload if isinstance(section, Section) else Reload.NEVER
-        restart_inspection |= reload is Reload.INSPECTION
-        restart_plc |= reload is Reload.PLC
-        if reload is Reload.BESIDE:
-            restart_beside.add(name)
-        if reload is Reload.NEVER:
-            refused.append(f"{name}: changed, and {Reload.NEVER.value}; nothing has been changed")
+        by_rule[section.reload if isinstance(section, Section) else Reload.NEVER].add(name)
+    notes = _line_section(old, new, changed, by_rule[Reload.NEVER])
+    never = sorted(by_rule[Reload.NEVER])
+    refused += [f"{name}: changed, and {Reload.NEVER.value}; nothing has been changed" for name in never]
     restart_acquire = _changed_cameras(old, new, refused)
-    changed.extend(f"cameras[{index}]" for index in sorted(restart_acquire))
+    changed += [f"cameras[{index}]" for index in sorted(restart_acquire)]
     if refused:
         raise ConfigError(new.file, refused)
-    swap_recipe = False
-    if old.recipe != new.recipe:
-        changed.append(f"recipes/{new.line.line.recipe}")
-        fixed = ("id", "bundle", "width_px", "height_px", "channels", "templates", "registration")
-        if any(getattr(old.recipe, key) != getattr(new.recipe, key) for key in fixed):
-            restart_inspection = True
-        swap_recipe = True
+    changed += [f"recipes/{name}" for name in _changed_recipes(old, new)]
     return ReloadPlan(
-        tuple(changed), restart_acquire, restart_inspection, restart_plc, swap_recipe, frozenset(restart_beside)
+        changed=tuple(changed),
+        standby=bool(by_rule[Reload.INSPECTION]) or _other_engine(old, new),
+        swap_recipe=old.recipe != new.recipe,
+        restart_acquire=restart_acquire,
+        restart_plc=bool(by_rule[Reload.PLC]),
+        restart_beside=frozenset(by_rule[Reload.BESIDE]),
+        notes=tuple(notes),
     )
+
+
+def _line_section(old: Configuration, new: Configuration, changed: list[str], never: set[str]) -> list[str]:
+    """Of [line], the product to start with may change: it says nothing of the product in use."""
+    was, now = old.line.line, new.line.line
+    if was.model_copy(update={"recipe": now.recipe}) != now:
+        changed.append("line")
+        never.add("line")
+    if was.recipe == now.recipe:
+        return []
+    changed.append("line.recipe")
+    return [
+        f"line.recipe = {now.recipe!r} holds from the next start of the service; "
+        f"the product in use is still {new.in_use!r} (aoi-daemon recipe changes it)"
+    ]
+
+
+def _changed_recipes(old: Configuration, new: Configuration) -> list[str]:
+    names = [*old.recipes, *(name for name in new.recipes if name not in old.recipes)]
+    return [
+        name
+        for name in names
+        if old.recipes.get(name) != new.recipes.get(name) or old.material.get(name) != new.material.get(name)
+    ]
+
+
+def _other_engine(old: Configuration, new: Configuration) -> bool:
+    """Whether the process that inspects now was made for something else."""
+    before, after = old.recipe, new.recipe
+    return (
+        any(getattr(before, key) != getattr(after, key) for key in _BUILT_IN)
+        or (after.registration is not None and _scale(before) != _scale(after))
+        or old.material.get(old.in_use) != new.material.get(new.in_use)
+    )
+
+
+def _scale(recipe: Recipe) -> tuple[float, float]:
+    """What a registration's lengths are turned into pixels by, and its offsets into millimetres."""
+    return recipe.px_per_unit, recipe.px_per_mm
 
 
 def _changed_cameras(old: Configuration, new: Configuration, refused: list[str]) -> frozenset[int]:

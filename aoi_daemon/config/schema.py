@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, Union
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config.hmi import HmiSection
-from aoi_daemon.config.publisher import PublisherSection
+from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
 
@@ -27,7 +27,10 @@ class LineSection(Section):
         50.0, ge=1, le=60_000,
         description="The PLC has the verdict this long after the trigger stamp (after the frame where the camera gives none).",
     )  # fmt: skip
-    recipe: Name = Field("demo", description="The product at start: recipes/NAME.toml beside this file.")
+    recipe: Name = Field(
+        "demo",
+        description="The product at the first start, and at the next start after this key was changed: recipes/NAME.toml beside this file. From then on the product in use is kept over reloads and restarts until a changeover.",
+    )
 
 
 class CameraSection(Section):
@@ -195,6 +198,9 @@ class SupervisorSection(Section):
     socket: FilePath | None = Field(
         None, description="Control socket. Default: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR, else /tmp."
     )
+    state_folder: FilePath | None = Field(
+        None, description="Where the product in use is kept. Default: $STATE_DIRECTORY, else beside the control socket."
+    )
 
 
 class LogSection(Section):
@@ -237,11 +243,16 @@ class LineConfig(Section):
                 f"line.deadline_ms ({deadline_ms}) over line.takt_ms ({takt_ms}) needs [plc.registers]: "
                 "with coils alone the PLC cannot tell which part a verdict is for"
             )
+        if plc.timeout_ms >= self.supervisor.hang_ms:
+            raise ValueError(
+                f"plc.timeout_ms ({plc.timeout_ms:g}) must be below supervisor.hang_ms ({self.supervisor.hang_ms:g}): "
+                "a plc that waits for a slow PLC would be taken for one that hangs"
+            )
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras.name: {names} are not all different")
-        if self.publisher is not None and self.recorder is None:
-            raise ValueError("[publisher] needs [recorder]: what a broker could not take waits in its records")
+        if self.publisher is not None:
+            check_line(self.publisher, takt_ms, recorded=self.recorder is not None)
         if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         return self

@@ -17,7 +17,7 @@ class Reload(enum.Enum):
 
     BETWEEN_PARTS = "between two parts"
     ACQUIRE = "restarts acquire"
-    INSPECTION = "restarts inspection"
+    INSPECTION = "a second inspection proves itself with it, then takes the line"
     PLC = "restarts plc"
     BESIDE = "restarts that process alone; the line does not notice"
     NEVER = "needs a restart of the service"

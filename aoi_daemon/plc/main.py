@@ -11,26 +11,28 @@ import os
 import select
 from typing import Final
 
-from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell, reason_cell
+from aoi_daemon.board import Cell, StageState, reason_cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.decide.rules import ProcessFeedback, StopWatch
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, TRIGGER, Announcement, Judgement, Outcome, Reason
+from aoi_daemon.plc.forcing import Forcing
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plc.parts import Part, Parts
+from aoi_daemon.plc.readiness import Readiness
+from aoi_daemon.plc.report import NO_JUDGEMENT, flags_of, recipe_of, registers_of
 from aoi_daemon.plcmap import coils
 from aoi_daemon.plcmap.coils import Result
-from aoi_daemon.plcmap.registers import POLL_WORDS, Flag, Poll, Report, Status, decode_poll, encode_report
+from aoi_daemon.plcmap.registers import POLL_WORDS, RECIPE_OFFSET, Poll, Status, decode_poll
 from aoi_daemon.ring.doorbell import drain
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictWriter
 from aoi_daemon.stage import Stage, now_ns
 
-_NO_JUDGEMENT: Final = Judgement(False, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, b"")
 _MS: Final = 1_000_000
-_TENTH_MS: Final = 100_000
+_IDLE_S: Final = 0.05
+"""Longest wait: the loop says that it moves at least this often, however slow heartbeat and reconnect are."""
 
 
 class Plc:
@@ -42,12 +44,16 @@ class Plc:
         self.log = stage.log
         config = stage.config
         self.section = config.plc
-        self.cameras = range(len(config.cameras))
+        self.readiness = Readiness(self.board, len(config.cameras), int(self.section.stall_ms * _MS))
         self.announcements = stage.fds["announcements_r"]
         self.judgements = stage.fds["judgements_r"]
         self.answer_ns = int(self.section.answer_ms * _MS)
-        self.parts = Parts(len(self.cameras), self.answer_ns, int(config.views_ms * _MS), number=self.board[Cell.PARTS])
+        views_ns = int(config.views_ms * _MS)
         self.outcomes = VerdictWriter(stage.memory("verdicts", SIZE_BYTES))
+        if self.outcomes.recovered is not None:
+            # The part that a killed predecessor had on the wire: recorded, and counted with it.
+            self._count(self.outcomes.recovered)
+        self.parts = Parts(len(config.cameras), self.answer_ns, views_ns, number=self.board[Cell.PARTS])
         self.link = PlcLink(self.section, self.board, self.log)
         self.recipe = stage.setup.recipe
         self.rules = StopWatch(self.recipe.stop, self.recipe.px_per_unit)
@@ -61,6 +67,8 @@ class Plc:
         self.beat_ns = 0
         self.poll_ns = 0
         self.polled: Poll | None = None
+        self.forcing = Forcing(stage, self.link, self._release)
+        self.recipe_shown = -1  # what the register `recipe` holds; -1: not known
 
     def run(self) -> None:
         """Serve until stopped; what waits then is still answered, and the safe state is last."""
@@ -77,17 +85,10 @@ class Plc:
             if not self.link.up and now_ns() >= self.link.retry_ns:
                 self._reconnect()
             line_ready = self._line_ready()
-            # A part's announcement was written before its judgement: where this one is ready to be read, so is that.
-            if self.announcements in ready:
-                for announcement in drain(self.announcements, Announcement.unpack, ANNOUNCEMENT.size):
-                    self.parts.announce(announcement, ready=line_ready)
-            if self.judgements in ready:
-                for judgement in drain(self.judgements, Judgement.unpack, JUDGEMENT.size):
-                    self.parts.judge(judgement)
-            if self.board[Cell.INSPECTION_STATE] != StageState.READY:
-                self.parts.reject_all(Reason.ENGINE_FAULT)
+            self._take_in(ready, line_ready)
             while (part := self.parts.take(now_ns())) is not None:
                 self._deliver(part, line_ready)
+            self._show_recipe()
             self._refresh()
             if self.section.poll is not None:
                 self._poll(self.section.poll)
@@ -95,6 +96,26 @@ class Plc:
             self.link.write(coils.SAFE)
         self.board[Cell.READY] = 0
         self.link.close()
+
+    def _take_in(self, ready: list[int], line_ready: bool) -> None:
+        """What the other stages say of parts.
+
+        A part's announcement was written before its judgement: where this one is ready to be read, so is that.
+        """
+        if self.announcements in ready:
+            self.forcing.announced_ns = now_ns()
+            live_ns = self.board[Cell.LIVE_NS]
+            for announcement in drain(self.announcements, Announcement.unpack, ANNOUNCEMENT.size):
+                # What was ready before this inspection took the line, it never sees.
+                self.parts.announce(announcement, ready=line_ready and announcement.ready_ns >= live_ns)
+        if self.judgements in ready:
+            for judgement in drain(self.judgements, Judgement.unpack, JUDGEMENT.size):
+                self.parts.judge(judgement)
+        inspection = self.board[Cell.INSPECTION_STATE]
+        if inspection != StageState.READY:
+            self.parts.reject_all(Reason.NOT_READY if inspection == StageState.CHANGEOVER else Reason.ENGINE_FAULT)
+        if self.forcing.word is not None:
+            self.forcing.look()
 
     def _wait_s(self) -> float:
         """Until the next thing that has to be done without being told to."""
@@ -104,41 +125,16 @@ class Plc:
             due.append(cutoff_ns)
         if self.section.poll is not None and self.link.up:
             due.append(self.poll_ns)
-        return max(0.0, (min(due) - now_ns()) / 1e9)
+        if self.forcing.word is not None:
+            due.append(self.forcing.until_ns)
+        return min(_IDLE_S, max(0.0, (min(due) - now_ns()) / 1e9))
 
     # -- readiness ----------------------------------------------------------
 
     def _line_ready(self) -> bool:
-        """Camera, engine, recipe and link are good, and the golden check has passed."""
-        board = self.board
-        return (
-            self.link.up
-            and not self.stage.stopping
-            and board[Cell.LINE_STATE] == Line.RUNNING
-            and board[Cell.INSPECTION_STATE] == StageState.READY
-            and board[Cell.GOLDEN_PASSED] == 1
-            and all(self._camera_ready(camera) for camera in self.cameras)
-            and self._all_move()
-        )
-
-    def _camera_ready(self, camera: int) -> bool:
-        state = self.board[camera_cell(camera, CameraCell.STATE)]
-        return state == StageState.READY and self.board[camera_cell(camera, CameraCell.PRESENT)] == 1
-
-    def _all_move(self) -> bool:
-        """Whoever says that it works has moved lately; without that the heartbeat stops.
-
-        A stage that is known to be down, or a camera that is being opened, does not stop it: READY=0
-        says so already. The heartbeat is for what nobody would notice otherwise.
-        """
-        board = self.board
-        since_ns = now_ns() - int(self.section.stall_ms * _MS)
-        if board[Cell.INSPECTION_STATE] == StageState.READY and board[Cell.INSPECTION_NS] < since_ns:
-            return False
-        return not any(
-            self._camera_ready(camera) and board[camera_cell(camera, CameraCell.PROGRESS_NS)] < since_ns
-            for camera in self.cameras
-        )
+        """The link is good, nobody forces the coils, and the rest of the line is as it must be."""
+        free = self.link.up and self.forcing.word is None and not self.stage.stopping
+        return free and self.readiness.line(now_ns())
 
     # -- coils --------------------------------------------------------------
 
@@ -166,15 +162,18 @@ class Plc:
         self.beat_ns += self.heartbeat_ns
         if self.beat_ns <= now:
             self.beat_ns = now + self.heartbeat_ns  # after a gap: no catching up
-        if self._all_move():
+        if self.readiness.all_move(now):
             self.heartbeat = not self.heartbeat
             self.board.add(Cell.HEARTBEATS)
 
     def _write(self, word: int, timeout_s: float | None = None) -> bool:
         done = self.link.write(word, timeout_s)
         if done:
+            board, is_ready = self.board, word >> coils.Coil.READY & 1
+            if is_ready and not self.written >> coils.Coil.READY & 1:
+                board[Cell.READY_NS] = now_ns()
             self.written = word
-            self.board[Cell.READY] = word >> coils.Coil.READY & 1
+            board[Cell.READY] = is_ready
         return done
 
     def _refresh(self) -> None:
@@ -182,6 +181,9 @@ class Plc:
         if not self.link.up:
             return
         now = now_ns()
+        if self.forcing.word is not None:
+            self._write_forced(self.forcing.word, now)
+            return
         line_ready = self._line_ready()
         changed = self._word(line_ready) != self.written
         cutoff_ns = self.parts.cutoff_ns()
@@ -193,12 +195,37 @@ class Plc:
             self._write(word)
 
     def _reconnect(self) -> None:
-        """A new connection starts from the safe state: the last verdict is not shown again."""
+        """A new connection starts from the safe state: neither the last verdict nor a forced word is shown again."""
+        self.forcing.end("the connection to the PLC was lost")
         self.result = Result.NONE
         safe = coils.pack(sequence=self.sequence)
         if self.link.connect(safe):
             self.written = safe
             self.beat_ns = now_ns()
+            self.recipe_shown = -1
+
+    def _show_recipe(self) -> None:
+        """Acknowledge another product at once: the register `recipe` follows what inspection judges by."""
+        registers, recipe = self.section.registers, self.board[Cell.RECIPE]
+        if registers is None or recipe == self.recipe_shown or not recipe or not self.link.up:
+            return
+        cutoff_ns = self.parts.cutoff_ns()
+        if cutoff_ns is not None and cutoff_ns - now_ns() < self.answer_ns:
+            return  # the verdict that is due comes first, and carries a recipe of its own
+        if self.link.write_registers(registers.base + RECIPE_OFFSET, [recipe], self.section.timeout_ms / 1e3):
+            self.recipe_shown = recipe
+
+    def _write_forced(self, word: int, now: int) -> None:
+        """The heartbeat is whatever is forced; the word is written in its time, so that a lost link is noticed."""
+        if word != self.written or now >= self.beat_ns:
+            self.beat_ns = now + self.heartbeat_ns
+            self._write(word)
+
+    def _release(self) -> None:
+        """After forced coils: the safe state, with the sequence that the PLC goes on from."""
+        self.result = Result.NONE
+        if self.link.up:
+            self._write(coils.pack(sequence=self.sequence))
 
     # -- verdicts -----------------------------------------------------------
 
@@ -230,65 +257,44 @@ class Plc:
         timeout_s = left_s if reason is Reason.NONE else None
         registers = self.section.registers
         if registers is not None:
-            values = self._registers(part, reason, line_ready)
+            flags = flags_of(self.board, ready=line_ready, overrun=self._overrun())
+            values = registers_of(
+                part, self.result, reason, self.board, flags=flags, feedback=self.feedback, now_ns=now_ns()
+            )
             if not self.link.write_registers(registers.base, values, left_s):
                 return False
+            self.recipe_shown = values[RECIPE_OFFSET]
         return self._write(self._word(line_ready), timeout_s)
-
-    def _registers(self, part: Part, reason: Reason, line_ready: bool) -> list[int]:
-        judgement = part.judgement or _NO_JUDGEMENT
-        flags = Flag.READY if line_ready else Flag(0)
-        if self.board[Cell.ALARMS]:
-            flags |= Flag.ALARM
-        if not self.board[Cell.STOPPED_BY_RULE]:
-            flags |= Flag.RUN_PERMIT
-        if self._overrun():
-            flags |= Flag.OVERRUN
-        stamp_ns = part.first.trigger_ns or part.first.ready_ns
-        return encode_report(
-            Report(
-                heartbeat=self.board[Cell.HEARTBEATS],
-                trigger_id=part.first.trigger_id or part.number,
-                verdict=self.result,
-                defect_class=judgement.worst_class,
-                defect_count=judgement.defect_count,
-                latency=(now_ns() - stamp_ns) // _TENTH_MS,
-                recipe=self.recipe.id,
-                error_code=reason,
-                flags=flags,
-                offset_x=judgement.offset_x,
-                offset_y=judgement.offset_y,
-                reject_rate=self.feedback.reject_per_mille,
-                frequent_class=self.feedback.most_frequent_class,
-                sequence=part.number,
-            )
-        )
 
     def _outcome(self, part: Part, reason: Reason, sent_ns: int) -> Outcome:
         view = part.views.get(part.decided_by, part.first)
-        judgement = part.judgement or _NO_JUDGEMENT
+        judgement = part.judgement or NO_JUDGEMENT
         return Outcome(
             part.number, reason is Reason.NONE, reason, view.camera, judgement.worst_class,
-            judgement.defect_count, self.recipe.id, view.fov, view.sequence, judgement.bundle,
+            judgement.defect_count, recipe_of(judgement, self.board), view.fov, view.sequence, judgement.bundle,
             judgement.offset_x, judgement.offset_y, view.trigger_ns, view.ready_ns, part.deadline_ns,
             judgement.picked_ns, judgement.inferred_ns, judgement.judged_ns, sent_ns, 0, judgement.defects,
         )  # fmt: skip
 
     def _record(self, outcome: Outcome) -> None:
         """What became of a part: the ring, the counts, the stop rules."""
+        # Before the record: whoever comes after us goes on with the next number.
+        self.board[Cell.PARTS] = outcome.part
         self.outcomes.append(outcome)
-        board = self.board
-        answered_ns = outcome.answered_ns
+        self._count(outcome)
+        self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
+        stop = self.rules.saw(Reason(outcome.reason), outcome.found, fov=outcome.fov, camera=outcome.camera)
+        if stop is not None:
+            self.board[Cell.STOPPED_BY_RULE] = 1
+            self.log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
+
+    def _count(self, outcome: Outcome) -> None:
+        board, answered_ns = self.board, outcome.answered_ns
         board[Cell.PARTS] = outcome.part
         board.add(Cell.PASSED if outcome.passed else Cell.REJECTED)
         board.add(reason_cell(outcome.reason))
         board.add(Cell.UNDELIVERED, not answered_ns)
         board.add(Cell.DEADLINE_MISSES, not answered_ns or answered_ns > outcome.deadline_ns)
-        self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
-        stop = self.rules.saw(Reason(outcome.reason), outcome.found, fov=outcome.fov, camera=outcome.camera)
-        if stop is not None:
-            board[Cell.STOPPED_BY_RULE] = 1
-            self.log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
 
     # -- the other direction -------------------------------------------------
 
@@ -308,6 +314,7 @@ class Plc:
         self.board[Cell.PLC_STATUS] = polled.status
         self.board[Cell.LINE_RUNNING] = Status.LINE_RUNNING in polled.status
         self.board[Cell.ACK_BEHIND] = (self.parts.number - polled.acted_on) & 0xFF
+        self.board[Cell.ASKED_RECIPE] = polled.recipe_request
         if before is None:
             return  # the first read is where we begin, not an edge
         if (polled.status ^ before.status) & Status.TRIGGER:
@@ -321,11 +328,22 @@ class Plc:
     def _obey(self) -> None:
         for command in self.stage.commands():
             if command["do"] == "reset":
+                self.forcing.end("reset")
                 self.rules.reset()
                 self.board[Cell.STOPPED_BY_RULE] = 0
             elif command["do"] == "recipe":
-                self.recipe = Recipe.model_validate_json(command["recipe"])
-                self.rules = StopWatch(self.recipe.stop, self.recipe.px_per_unit)
+                self._take(Recipe.model_validate_json(command["recipe"]))
+            elif command["do"] == "force":
+                self.forcing.ask(command["word"], command["number"])
+            elif command["do"] == "unforce":
+                self.forcing.end("ended by a person")
+
+    def _take(self, recipe: Recipe) -> None:
+        """Another recipe: what has been counted goes on for the same product by the same rules, else it begins anew."""
+        before, self.recipe = self.recipe, recipe
+        if (before.id, before.stop, before.px_per_unit) != (recipe.id, recipe.stop, recipe.px_per_unit):
+            self.rules = StopWatch(recipe.stop, recipe.px_per_unit)
+            self.feedback = ProcessFeedback(recipe.stop.window, MAX_CLASSES)
 
 
 def main(stage: Stage) -> None:

@@ -94,7 +94,7 @@ REPORT_FIELDS: Final[tuple[Field, ...]] = (
     _signed("defect_class", "Class index of the worst defect, -1 none."),
     _number("defect_count", "Defects that counted."),
     _number("latency", "Trigger to verdict, in 0.1 ms."),
-    _number("recipe", "The `id` of the recipe it was judged by."),
+    _number("recipe", "The `id` of the recipe it was judged by; written at once when another is in use."),
     _number("error_code", "Why it was rejected: the number of the reason, 0 for a good part."),
     _number("flags", "Bit 0 ALARM, 1 READY, 2 RUN_PERMIT, 3 OVERRUN."),
     _signed("offset_x", "Registration offset, in 0.01 mm."),
@@ -104,6 +104,8 @@ REPORT_FIELDS: Final[tuple[Field, ...]] = (
     _counter("sequence", "Commit word, last: the rest is valid for this sequence; its low byte is SEQ."),
 )
 REPORT_WORDS: Final = sum(field.words for field in REPORT_FIELDS)
+RECIPE_OFFSET: Final = sum(field.words for field in REPORT_FIELDS[: Report._fields.index("recipe")])
+"""Of the register `recipe`, which is also written alone: it acknowledges a change of product."""
 
 
 def encode_report(report: Report) -> list[int]:
@@ -162,7 +164,7 @@ POLL_FIELDS: Final[tuple[Field, ...]] = (
     ),
     _counter("trigger_id", "Number of the last trigger.", words=2),
     _counter("result_ack", "Sequence of the last verdict taken; compare the low byte."),
-    _number("recipe_request", "The `id` of the recipe wanted, 0 none."),
+    _number("recipe_request", "The `id` of the recipe wanted, 0 none; a change is a request, `recipe` the answer."),
     _counter("acted_on", "Sequence of the last verdict acted on; compare the low byte."),
     _counter("reserved", "Not used, 0.", words=2),
 )

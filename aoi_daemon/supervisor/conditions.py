@@ -14,7 +14,8 @@ class Conditions:
     def __init__(self, board: Board, cameras: int, ack_behind: int | None = None, hold_ns: int = 5_000_000_000) -> None:
         self._board = board
         self._cameras = cameras
-        self._ack_behind = ack_behind
+        self.ack_behind = ack_behind
+        """So many verdicts not acted on are too many; None: the PLC is not asked."""
         self._hold_ns = hold_ns
         self._seen: dict[Alarm, int] = {}
         self._until_ns: dict[Alarm, int] = {}
@@ -33,7 +34,7 @@ class Conditions:
             found.add(Alarm.GOLDEN_FAILED)
         if board[Cell.STOPPED_BY_RULE]:
             found.add(Alarm.STOP_RULE)
-        if self._ack_behind is not None and board[Cell.ACK_BEHIND] > self._ack_behind:
+        if self.ack_behind is not None and board[Cell.ACK_BEHIND] > self.ack_behind:
             found.add(Alarm.PLC_BEHIND)
         if line is not Line.STARTING:
             if board[Cell.LINK] != Link.UP:

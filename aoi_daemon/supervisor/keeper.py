@@ -15,11 +15,12 @@ from aoi_daemon.board import CameraCell, Cell, Link, StageState, camera_cell
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.lifecycle import Event, Line, after
 from aoi_daemon.logs import logger
-from aoi_daemon.service import Notifier
 from aoi_daemon.stage import Setup, now_ns
+from aoi_daemon.supervisor.pair import InspectionPair
 from aoi_daemon.supervisor.restarts import RestartBudget
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
+from aoi_daemon.supervisor.watchdog import DECISION_LOOP, Look
 
 _STOP_S: Final = 3.0
 
@@ -36,17 +37,26 @@ class StageKeeper:
         self._setup = setup
         self._event = event
         self._log = logger()
-        self._notifier = Notifier()
         self.board = shared.board
         line = configuration.line
         # plc first: the safe state is on the wire before anything else begins.
         self.plc = StageProcess("plc", 0, log_fd)
-        self.stages = [self.plc, StageProcess("inspection", 0, log_fd)]
-        self.stages += [StageProcess("acquire", index, log_fd) for index in range(len(line.cameras))]
+        self.pair = InspectionPair(log_fd)
+        self.cameras = [StageProcess("acquire", index, log_fd) for index in range(len(line.cameras))]
         self._budget = RestartBudget(line.supervisor.restarts, int(line.supervisor.window_s * 1e9))
         self._due: dict[str, int] = {}  # stage label: when to start it again
         self.state = Line.STARTING
         self.board[Cell.LINE_STATE] = self.state
+
+    @property
+    def stages(self) -> list[StageProcess]:
+        """Those that the line needs: of two inspections the one that is live."""
+        return [self.plc, self.pair.live, *self.cameras]
+
+    @property
+    def processes(self) -> list[StageProcess]:
+        """All of them, those on their way in or out too."""
+        return [*self.stages, *self.pair.others]
 
     def start_all(self) -> None:
         """Start every stage."""
@@ -62,7 +72,8 @@ class StageKeeper:
                 stage.signal(signal.SIGKILL)
             if now >= self._due.get(stage.label, now + 1) and self.state is not Line.FAULTED:
                 del self._due[stage.label]
-                self._start(stage)
+                self._begin(stage)
+        self.pair.look(now)
         if all(self.state_of(stage) == StageState.READY for stage in self.stages):
             self.move(Event.ALL_READY)
 
@@ -74,10 +85,6 @@ class StageKeeper:
         log = self._log.error if state is Line.FAULTED else self._log.info
         log("line", was=self.state.name, now=state.name, because=event.value)
         self._event("line", was=self.state.name, now=state.name, because=event.value)
-        if state is Line.RUNNING:
-            self._notifier.send(ready=1, status="running")
-        else:
-            self._notifier.send(status=f"{state.name.lower()}: {event.value}")
         self.state = state
         self.board[Cell.LINE_STATE] = state
         self.wake_plc()
@@ -96,6 +103,12 @@ class StageKeeper:
             stage.ended_on_purpose = True
             stage.tell(do="stop")
 
+    @staticmethod
+    def kill(stage: StageProcess) -> None:
+        """End `stage` at once, on purpose."""
+        stage.ended_on_purpose = True
+        stage.signal(signal.SIGKILL)
+
     def reset(self) -> None:
         """A person has looked at the line: a new budget, and a new start of what has been given up."""
         self._budget.reset()
@@ -105,13 +118,42 @@ class StageKeeper:
             if self.state_of(stage) == StageState.REFUSED:
                 self.restart(stage)
 
+    def prove(self, setup: Callable[[str, int, dict[str, int]], Setup]) -> None:
+        """Start another inspection beside the live one. Raises OSError when the system has no room."""
+        self.pair.prove(setup("inspection", 0, self._shared.fds_for("inspection", 0)))
+        assert self.pair.reserve is not None
+        self._log.info("standby_started", pid=self.pair.reserve.pid)
+
+    def exchange(self) -> bool:
+        """The other inspection takes the line, where one is ready to. It is given `hang_ms` for it."""
+        if not self.pair.proven:
+            return False
+        before = self.board[Cell.INSPECTION_STATE]
+        # Before it is told: from then on these cells are its own.
+        self.board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
+        self.board[Cell.INSPECTION_NS] = now_ns()
+        if not self.pair.exchange():
+            self.board[Cell.INSPECTION_STATE] = before
+            return False
+        self._due.pop(self.pair.live.label, None)
+        self.wake_plc()
+        return True
+
     def ended(self, stage: StageProcess) -> None:
         """The process of `stage` is gone: say so to everybody, and start it again as the budget allows."""
+        if stage in self.pair.others:
+            self._log.info("inspection_ended", pid=stage.pid, how=self.pair.ended(stage))
+            return
         pid, how = stage.pid, stage.reap()
+        self.pair.how = how if stage is self.pair.live else self.pair.how
         self._mark_lost(stage)
         self.wake_plc()
         if stage.ended_on_purpose:
-            self._start(stage)
+            self._begin(stage)
+            return
+        if stage is self.pair.live and self.exchange():
+            self._log.error("stage_lost", which=stage.label, pid=pid, how=how, instead=self.pair.live.pid)
+            self._event("stage", which=stage.label, what="lost", how=how)
             return
         now = now_ns()
         restart = self._budget.lost(now)
@@ -121,16 +163,15 @@ class StageKeeper:
         self.move(Event.BUDGET_SPENT if restart.spent else Event.STAGE_LOST)
         self.board.add(Cell.RESTARTS)
         if restart.delay_ns == 0 and self.state is not Line.FAULTED:
-            self._start(stage)
+            self._begin(stage)
         else:
             self._due[stage.label] = now + restart.delay_ns
 
     def stop_all(self, while_waiting: Callable[[], None]) -> None:
         """No new part first, then the parts in hand, then the safe state; the engine last."""
         self.move(Event.TERMINATE)
-        self._notifier.send(stopping=1)
         for name in ("acquire", "plc", "inspection"):
-            group = [stage for stage in self.stages if stage.name == name and stage.pid]
+            group = [stage for stage in self.processes if stage.name == name and stage.pid]
             for stage in group:
                 stage.tell(do="stop")
             self.await_ends(group, while_waiting)
@@ -158,6 +199,10 @@ class StageKeeper:
             return camera_cell(stage.index, CameraCell.STATE)
         return Cell.INSPECTION_STATE if stage.name == "inspection" else Cell.PLC_STATE
 
+    def _begin(self, stage: StageProcess) -> None:
+        if stage is not self.pair.live or not self.exchange():
+            self._start(stage)
+
     def _start(self, stage: StageProcess) -> None:
         self.board[self._cell_of(stage)] = StageState.STARTING
         stage.start(self._setup(stage.name, stage.index, self._shared.fds_for(stage.name, stage.index)))
@@ -172,6 +217,7 @@ class StageKeeper:
         else:
             self.board[Cell.LINK] = Link.DOWN
             self.board[Cell.READY] = 0
+            self.board[Cell.FORCED] = -1
 
     def _hangs(self, stage: StageProcess, now: int) -> bool:
         section = self.configuration.line.supervisor
@@ -185,10 +231,17 @@ class StageKeeper:
             limit_s = section.hang_ms / 1e3
         return now - max(moved, stage.started_ns) > limit_s * 1e9
 
-    def notify(self, **fields: str | int) -> None:
-        """Tell the service manager."""
-        self._notifier.send(**fields)
+    def looks(self) -> list[Look]:
+        """The decision loop, for the service manager's watchdog."""
+        return [
+            Look(
+                stage.name, self.state_of(stage), self.board[DECISION_LOOP[stage.name]], stage.started_ns,
+                self._due.get(stage.label, 0),
+            )
+            for stage in self.stages
+            if stage.name in DECISION_LOOP
+        ]  # fmt: skip
 
     def heard(self) -> list[tuple[StageProcess, dict[str, Any]]]:
         """What the stages have said since the last call."""
-        return [(stage, message) for stage in self.stages for message in stage.heard()]
+        return [(stage, message) for stage in self.processes for message in stage.heard()]

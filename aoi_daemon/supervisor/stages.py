@@ -53,7 +53,10 @@ class StageProcess:
         self.control = ours
         self.started_ns = now_ns()
         self.ended_on_purpose = False
-        setup.send(ours)
+        try:
+            setup.send(ours)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has ended already, and its pidfd says so
 
     def tell(self, **command: Any) -> bool:
         """Send a command; False when the stage cannot take it now (it is ending, or does not read)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -99,30 +100,41 @@ class TestLine:
         assert self.plc.status()["counters"]["faults"] == 0
 
 
+def starter(owned: ExitStack, folder: Path, boards: Path, bundle: Path) -> Callable[..., TestLine]:
+    """`start(**sections)`: start a line in `folder`, ended with `owned`.
+
+    Keywords: `plc_options` for the simulator, `recipe` for keys of the recipe demo, `more` for other recipes.
+    """
+
+    def start(
+        *, plc_options: dict[str, Any] | None = None, recipe: dict[str, Any] | None = None,
+        camera: dict[str, Any] | None = None, ready: bool = True, takt_ms: float = TAKT_MS,
+        deadline_ms: float | None = None, use_bundle: Path = bundle,
+        more: dict[str, dict[str, Any]] | None = None, **sections: Any,
+    ) -> TestLine:  # fmt: skip
+        deadline = deadline_ms or takt_ms
+        plc = owned.enter_context(SimulatorProcess(scan_ms=0, deadline_ms=deadline, **(plc_options or {})))
+        config = line_config(
+            boards, takt_ms=takt_ms, deadline_ms=deadline, plc_port=plc.port,
+            photo_eye_port=plc.photo_eye_port, **sections,
+        )  # fmt: skip
+        config["cameras"][0].update(camera or {})
+        demo = {**demo_recipe(boards, use_bundle), **(recipe or {})}
+        others = {name: {**demo, "name": name, **keys} for name, keys in (more or {}).items()}
+        daemon = LineDaemon(folder / "line", config, {"demo": demo, **others})
+        owned.enter_context(daemon)
+        found = TestLine(daemon, plc)
+        daemon.watch()
+        if ready:
+            daemon.wait_ready()
+            found.wait_ready()
+        return found
+
+    return start
+
+
 @pytest.fixture
 def line(tmp_path, boards, bundle):
-    """`line(**sections)`: start a line; keyword `plc_options` for the simulator, `recipe` for recipe keys."""
+    """`line(**sections)`: start a line of the test's own; see `starter`."""
     with ExitStack() as owned:
-
-        def start(
-            *, plc_options: dict[str, Any] | None = None, recipe: dict[str, Any] | None = None,
-            camera: dict[str, Any] | None = None, ready: bool = True, takt_ms: float = TAKT_MS,
-            deadline_ms: float | None = None, use_bundle: Path = bundle, **sections: Any,
-        ) -> TestLine:  # fmt: skip
-            deadline = deadline_ms or takt_ms
-            plc = owned.enter_context(SimulatorProcess(scan_ms=0, deadline_ms=deadline, **(plc_options or {})))
-            config = line_config(
-                boards, takt_ms=takt_ms, deadline_ms=deadline, plc_port=plc.port,
-                photo_eye_port=plc.photo_eye_port, **sections,
-            )  # fmt: skip
-            config["cameras"][0].update(camera or {})
-            daemon = LineDaemon(tmp_path / "line", config, {"demo": {**demo_recipe(boards, use_bundle), **(recipe or {})}})
-            owned.enter_context(daemon)
-            found = TestLine(daemon, plc)
-            daemon.watch()
-            if ready:
-                daemon.wait_ready()
-                found.wait_ready()
-            return found
-
-        yield start
+        yield starter(owned, tmp_path, boards, bundle)

@@ -287,6 +287,10 @@ def move(alarms, alarm, event, now_ns):
     }[event]()
 
 
+STILL_THERE = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED, AlarmState.RELEASED)
+"""The condition has not gone since it came: to hear of it again is no new one."""
+
+
 @holds_for(
     st.lists(st.tuples(st.sampled_from((Alarm.CAMERA_LOST, Alarm.STOP_RULE)), st.sampled_from(Event)), max_size=40)
 )
@@ -297,7 +301,7 @@ def test_no_alarm_is_normal_again_without_clear_and_acknowledge(events):
     for now_ns, (alarm, event) in enumerate(events):
         before = alarms.state(alarm)
         move(alarms, alarm, event, now_ns)
-        if event is Event.RAISE and before not in (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED):
+        if event is Event.RAISE and before not in STILL_THERE:
             since[alarm] = set()
         since.get(alarm, set()).add(event)
         if before is not AlarmState.NORMAL and alarms.state(alarm) is AlarmState.NORMAL:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from aoi_daemon import inspection
+from aoi_daemon.board import Cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import InferenceTimeoutError
@@ -151,12 +152,16 @@ class MapModel:
         return self.decoder.decode([values], image.shape)
 
 
-def reading(manifest, recipe):
+def reading(manifest, recipe, *, standby=False):
     """An inspection of maps, up to its qualification, with one bad golden part."""
     one = Inspection.__new__(Inspection)
     image = np.zeros((64, 64, 1), np.uint8)
     one.recipe, one.registrar, one.board = recipe, None, {}
-    one.stage = SimpleNamespace(config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1)))
+    one.said = []
+    one.stage = SimpleNamespace(
+        config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1)), setup=SimpleNamespace(standby=standby),
+        tell=lambda **message: one.said.append(message),
+    )  # fmt: skip
     one.log = SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None)
     one.bundle = SimpleNamespace(
         manifest=manifest, golden=lambda: [SimpleNamespace(name="g", image=image, template=None, passed=False)]
@@ -177,12 +182,32 @@ def test_golden_parts_are_read_as_the_bundle_says_and_parts_as_the_product_does(
     """A product that asks for more than the bundle would let the bad golden part pass."""
     manifest = manifest_of("anomaly", maps={"threshold": 0.3}, golden_limits=({"name": "*", "score": 0.3},))
     one, image = reading(manifest, map_recipe(maps={"threshold": 0.6}))
-    assert one.qualify()
+    assert one.qualify() == []
     assert len(one.executor.infer(image, None, 0).scores) == 0
 
 
 def test_a_swapped_recipe_brings_its_own_reading():
     """Between two parts, with the model that is there."""
     one, image = reading(manifest_of("anomaly"), map_recipe())
-    one.obey({"do": "recipe", "recipe": map_recipe(maps={"threshold": 0.2}).model_dump_json()})
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7, maps={"threshold": 0.2}).model_dump_json()})
     assert len(one.executor.infer(image, None, 0).scores) == 1
+    assert one.board[Cell.RECIPE] == one.recipe.id == 7
+    assert one.said == [{"tell": "swapped"}]
+
+
+def test_a_recipe_that_does_not_go_with_the_model_leaves_the_one_that_does():
+    """The supervisor has checked it; whatever is sent all the same is taken whole or not at all."""
+    one, _ = reading(manifest_of("anomaly"), map_recipe())
+    before = one.recipe, one.criteria, one.executor.decoder
+    with pytest.raises(ValueError, match="the bundle has no class rust"):
+        one.obey({"do": "recipe", "recipe": map_recipe(limits=({"name": "rust"},)).model_dump_json()})
+    assert (one.recipe, one.criteria, one.executor.decoder) == before
+    assert one.board == {}
+
+
+@pytest.mark.parametrize("standby", [False, True])
+def test_a_standby_writes_nothing_on_the_board(standby):
+    """It is another's; the one on the line says that it moves."""
+    one, _ = reading(manifest_of("anomaly", maps={"threshold": 0.3}), map_recipe(), standby=standby)
+    one.qualify()
+    assert set(one.board) == (set() if standby else {Cell.INSPECTION_NS})

@@ -69,6 +69,8 @@ def test_a_right_configuration_loads_with_paths_from_its_folder(folder):
         ),
         ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\nmax_width_px = 320\n', r"cameras\[1\]\.max_width_px = 320: recipe 'board' needs at least 640"),
         ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\nchannels = 3\n', r"cameras\[1\]\.channels = 3: recipe 'board' has 1"),
+        ("[plc]\ntimeout_ms = 3000\n", r"plc\.timeout_ms \(3000\) must be below supervisor\.hang_ms \(2000\)"),
+        ('[publisher]\nhost = "broker"\n', r"\[publisher\] needs \[recorder\]"),
         ("what is this", r"line\.toml: is not TOML: .*line"),
     ],
 )  # fmt: skip

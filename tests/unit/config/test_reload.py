@@ -1,5 +1,6 @@
 """What a changed configuration does to a running line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,15 @@ def test_nothing_changed_does_nothing():
 
 def test_the_plc_section_restarts_plc_alone():
     found = plan(configuration(), configuration({"plc": {"port": 1502}}))
-    assert (found.restart_plc, found.restart_inspection, found.restart_acquire, found.swap_recipe) == (
+    assert (found.restart_plc, found.standby, found.restart_acquire, found.swap_recipe) == (
         True, False, frozenset(), False,
     )  # fmt: skip
     assert found.changed == ("plc",)
 
 
-def test_the_inspection_section_restarts_inspection_alone():
+def test_the_inspection_section_asks_for_another_inspection_alone():
     found = plan(configuration(), configuration({"inspection": {"threads": 1}}))
-    assert (found.restart_plc, found.restart_inspection, found.restart_acquire) == (False, True, frozenset())
+    assert (found.restart_plc, found.standby, found.restart_acquire) == (False, True, frozenset())
 
 
 def test_a_camera_restarts_its_own_process():
@@ -44,18 +45,18 @@ def test_a_camera_restarts_its_own_process():
 
 def test_a_threshold_is_swapped_between_parts():
     found = plan(configuration(), configuration(recipe={"limits": [{"name": "*", "score": 0.3}]}))
-    assert found.swap_recipe and not found.restart_inspection
+    assert found.swap_recipe and not found.standby
 
 
-def test_another_bundle_restarts_inspection():
+def test_another_bundle_asks_for_another_inspection():
     found = plan(configuration(), configuration(recipe={"bundle": "other"}))
-    assert found.restart_inspection
+    assert found.standby
 
 
-def test_another_registration_restarts_inspection():
+def test_another_registration_asks_for_another_inspection():
     """Its memory is taken, and its templates are learnt, before READY."""
     found = plan(configuration(), configuration(recipe={"registration": {"max_offset": 5.0}}))
-    assert found.restart_inspection
+    assert found.standby
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,75 @@ def test_the_size_of_the_ring_is_not_reloaded():
 def test_the_number_of_cameras_is_not_reloaded():
     with pytest.raises(ConfigError, match="cameras: their number changed"):
         plan(configuration(), configuration(cameras=[CAMERA, {**CAMERA, "name": "b"}]))
+
+
+# -- products ------------------------------------------------------------------
+
+
+def two_products(**other) -> Configuration:
+    found = configuration()
+    second = Recipe.model_validate({**RECIPE, "id": 2, "name": "second", **other})
+    return replace(found, recipes={**found.recipes, "second": second})
+
+
+def changed_over(old: Configuration):
+    return plan(old, old.with_product("second"))
+
+
+def test_a_product_that_differs_in_criteria_alone_is_swapped_between_parts():
+    found = changed_over(two_products(limits=[{"name": "*", "score": 0.3}]))
+    assert found.swap_recipe and not found.standby
+
+
+@pytest.mark.parametrize(
+    "other", [{"bundle": "other"}, {"width_px": 320}, {"height_px": 320}, {"templates": [{"fov": 1, "image": "t.png"}]}]
+)
+def test_a_product_of_another_engine_or_size_asks_for_another_inspection(other):
+    assert changed_over(two_products(**other)).standby
+
+
+def test_files_that_were_replaced_under_their_old_name_are_another_engine():
+    """The process that inspects has the old ones in its memory, and would be started with the new ones some day."""
+    old, new = configuration(), configuration()
+    found = plan(replace(old, material={"demo": "a"}), replace(new, material={"demo": "b"}))
+    assert found.standby and found.changed == ("recipes/demo",)
+
+
+def test_a_registration_with_another_scale_asks_for_another_inspection():
+    """It has turned its lengths into pixels before READY."""
+    registered = {"registration": {"max_offset": 0.2}, "unit": "mm"}
+    old, new = configuration(recipe=registered), configuration(recipe={**registered, "px_per_mm": 40.0})
+    assert plan(old, new).standby
+    assert not plan(configuration(), configuration(recipe={"px_per_mm": 40.0})).standby
+
+
+def test_a_product_that_is_not_in_use_is_kept_for_its_changeover():
+    found = plan(two_products(), two_products(bundle="other"))
+    assert found.changed == ("recipes/second",)
+    assert not found.standby and not found.swap_recipe
+
+
+def test_the_product_to_start_with_says_nothing_of_the_product_in_use():
+    """It may be edited, and the reload says that it does not change over."""
+    old = two_products()
+    new = replace(old, line=old.line.model_copy(update={"line": old.line.line.model_copy(update={"recipe": "second"})}))
+    found = plan(old, replace(new, product="demo"))
+    assert found.changed == ("line.recipe",)
+    assert not found.standby and not found.swap_recipe
+    assert "the product in use is still 'demo'" in found.notes[0]
+
+
+def test_the_line_s_clock_is_not_reloaded_with_it():
+    old = configuration()
+    with pytest.raises(ConfigError, match="line: changed, and needs a restart of the service"):
+        plan(old, configuration({"line": {"takt_ms": 60.0, "recipe": "demo"}}))
+
+
+def test_a_product_that_the_cameras_do_not_fit_is_refused():
+    with pytest.raises(ConfigError, match=r"max_width_px = 640: recipe 'second' needs at least 1280"):
+        two_products(width_px=1280).with_product("second")
+
+
+def test_a_product_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(ConfigError, match=r"third\.toml: there is no recipe of this name \(there: demo, second\)"):
+        two_products().with_product("third")

@@ -1,0 +1,65 @@
+"""The alarms of the line: what the board shows, what was said, and what a person has done about them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aoi_daemon.board import Board, Cell
+from aoi_daemon.decide.alarms import Alarm, AlarmRow, Alarms, Transition
+from aoi_daemon.supervisor.chronicle import Chronicle
+from aoi_daemon.supervisor.conditions import Conditions
+
+_KNOWN: Final = {alarm.name: alarm for alarm in Alarm}
+
+
+class AlarmWatch:
+    """Moves the alarms, writes their mask on the board, and tells the chronicle.
+
+    `said` are the alarms that somebody has said, with the reason, and that stay
+    until they are taken back or a person resets.
+    """
+
+    def __init__(self, board: Board, conditions: Conditions, chronicle: Chronicle) -> None:
+        self._board = board
+        self._chronicle = chronicle
+        self._alarms = Alarms()
+        self.conditions = conditions
+        self.said: dict[Alarm, str] = {}
+
+    def look(self, now_ns: int, others: dict[Alarm, str]) -> bool:
+        """What the board, `said` and `others` say now; whether the mask on the board has changed."""
+        active = {alarm: "" for alarm in self.conditions.now(now_ns)} | self.said | others
+        for alarm in Alarm:
+            self._chronicle.alarms(self._alarms.set(alarm, alarm in active, now_ns, active.get(alarm, "")))
+        mask = self._alarms.active_mask
+        changed = mask != self._board[Cell.ALARMS]
+        self._board[Cell.ALARMS] = mask
+        return changed
+
+    def acknowledge(self, name: object, by: str, now_ns: int) -> tuple[list[str], str]:
+        """A person has seen the alarm `name` (None: all): the names of those that moved, and why not, or ""."""
+        if name is not None and name not in _KNOWN:
+            return [], f"no alarm is called {name!r}; there are: {', '.join(_KNOWN)}"
+        changed = self._alarms.acknowledge(now_ns, None if name is None else _KNOWN[str(name)])
+        return self._moved(changed, by), ""
+
+    def reset(self, by: str, now_ns: int) -> None:
+        """A person has looked at the line."""
+        self.said.clear()
+        self._moved(self._alarms.acknowledge(now_ns) + self._alarms.reset(now_ns), by)
+
+    def snapshot(self) -> list[AlarmRow]:
+        """For the status JSON."""
+        return self._alarms.snapshot()
+
+    def _moved(self, changed: list[Transition], by: str) -> list[str]:
+        self._chronicle.alarms(changed, by)
+        return [change.alarm.name for change in changed]
+
+
+def product_differs(board: Board) -> dict[Alarm, str]:
+    """The alarm that the PLC, where it is polled, asks for another product than parts are judged by."""
+    asked, in_use = board[Cell.ASKED_RECIPE], board[Cell.RECIPE]
+    if asked <= 0 or in_use <= 0 or asked == in_use:
+        return {}
+    return {Alarm.PRODUCT_DIFFERS: f"the PLC asks for recipe {asked}, {in_use} is in use"}

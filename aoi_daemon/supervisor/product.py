@@ -1,0 +1,117 @@
+"""Which product is in use, kept over restarts of the daemon.
+
+A small file in the state folder, replaced whole. A thread writes it: a disk
+that hangs must not hold up the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ConfigDict, Field
+
+from aoi_daemon.config.load import Configuration
+from aoi_daemon.config.section import Name, Section
+from aoi_daemon.errors import ConfigError
+
+_MAX_BYTES: Final = 4096
+_LAST_WRITE_S: Final = 1.0
+
+
+class Kept(Section):
+    """What is kept. A later version may add to it, so unknown keys are passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    recipe: str = Field(min_length=1, max_length=255, description="The product in use: the name of its file.")
+    start: Name = Field(description="line.recipe at that time: whoever has edited it since means something by it.")
+    asked: int = Field(0, ge=0, le=0xFFFF, description="The id that the PLC asked for last.")
+
+
+def state_file(configured: Path | None, socket: Path) -> Path:
+    """Where it is kept: in the folder configured, else the service's state folder, else beside the control socket."""
+    of_service = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    folder = configured or (Path(of_service) if of_service else socket.parent)
+    # By the socket's name: two daemons on one machine have two of them.
+    return folder / f"{socket.stem}.product"
+
+
+def choose(configuration: Configuration, kept: Kept | None) -> tuple[Configuration, str]:
+    """`configuration` with the product in use to start with; and what is wrong with it, "" where nothing is."""
+    start = configuration.line.line.recipe
+    if kept is None or kept.start != start or kept.recipe == start:
+        return configuration, ""
+    if kept.recipe not in configuration.recipes:
+        return configuration, f"{kept.recipe}, in use before the restart, is gone; {start} (line.recipe) is in use"
+    try:
+        return configuration.with_product(kept.recipe), ""
+    except ConfigError as error:
+        return configuration, f"{kept.recipe}, in use before the restart: {error}; {start} (line.recipe) is in use"
+
+
+class ProductFile:
+    """Reads and writes the file `path`."""
+
+    def __init__(self, path: Path, log: Any) -> None:
+        self.path = path
+        self._log = log
+        self._to_write: queue.SimpleQueue[Kept | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+
+    def read(self) -> Kept | None:
+        """What is kept; None where there is nothing, or nothing that can be used (which is logged)."""
+        try:
+            with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+                if os.fstat(file.fileno()).st_uid != os.geteuid():
+                    # Beside a socket in /tmp anybody may put a file of this name.
+                    raise ValueError("belongs to another user")
+                return Kept.model_validate_json(file.read(_MAX_BYTES))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._log.warning("product_not_read", file=str(self.path), error=str(error), action="line.recipe is used")
+            return None
+
+    def write(self, kept: Kept) -> None:
+        """Keep this, soon."""
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write_all, name="product", daemon=True)
+            self._writer.start()
+        self._to_write.put(kept)
+
+    def close(self) -> None:
+        """What was to be kept is, unless the disk hangs."""
+        if self._writer is not None:
+            self._to_write.put(None)
+            self._writer.join(_LAST_WRITE_S)
+
+    def _write_all(self) -> None:
+        while (kept := self._to_write.get()) is not None:
+            try:
+                _replace(self.path, kept.model_dump_json().encode() + b"\n")
+            except OSError as error:
+                self._log.error(
+                    "product_not_kept", file=str(self.path), error=str(error),
+                    action="after a restart line.recipe is in use", recipe=kept.recipe,
+                )  # fmt: skip
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write `path` whole or not at all, through to the disk."""
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(partial).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(partial).unlink()
+        raise

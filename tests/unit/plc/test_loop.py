@@ -1,0 +1,188 @@
+"""One turn of plc's loop, with a link that is a stand-in."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from aoi_daemon.board import SIZE_BYTES, Board, Cell, StageState
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.messages import Announcement, Judgement, Reason
+from aoi_daemon.plc.main import Plc
+from aoi_daemon.plcmap.registers import RECIPE_OFFSET
+from aoi_daemon.ring import verdicts
+from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage import now_ns
+
+SECOND = 1_000_000_000
+RECIPE = Recipe(id=1, name="demo", bundle=Path("b"), width_px=64, height_px=64)
+
+
+class Link:
+    """A PLC that takes everything."""
+
+    up = True
+    retry_ns = 0
+
+    def __init__(self):
+        self.coils = []
+        self.registers = []
+
+    def connect(self, safe):
+        self.coils.append(safe)
+        return True
+
+    def write(self, word, timeout_s=None):
+        self.coils.append(word)
+        return True
+
+    def write_registers(self, base, values, timeout_s):
+        self.registers.append((base, values))
+        return True
+
+
+@pytest.fixture
+def plc():
+    """Ready to serve, two seconds after the last part, with registers at 0."""
+    with ExitStack() as owned:
+        memory = {
+            name: owned.enter_context(SharedMemory.create(name, size))
+            for name, size in (("board", SIZE_BYTES), ("verdicts", verdicts.SIZE_BYTES))
+        }
+        fds = {}
+        for name in ("announcements", "judgements", "triggers"):
+            fds[f"{name}_r"], fds[f"{name}_w"] = os.pipe2(os.O_NONBLOCK)
+        for fd in fds.values():
+            owned.callback(os.close, fd)
+        config = LineConfig.model_validate(
+            {"cameras": [{"kind": "replay", "source": "."}], "plc": {"registers": {"base": 0}}}
+        )
+        said = []
+        stage = SimpleNamespace(
+            board=Board(memory["board"]), config=config, setup=SimpleNamespace(recipe=RECIPE), fds=fds,
+            memory=lambda name, _: memory[name], stopping=False, log=SimpleNamespace(), tell=lambda **m: said.append(m),
+        )  # fmt: skip
+        found = Plc(stage)
+        found.link = found.forcing._link = Link()
+        found.forcing.announced_ns -= 2 * SECOND
+        found.said = said
+        yield found
+
+
+def announce(plc: Plc, ready_ns: int, sequence: int = 1) -> None:
+    part = Announcement(0, 0, 0, sequence, sequence, 0, ready_ns, ready_ns + SECOND)
+    os.write(plc.stage.fds["announcements_w"], part.pack())
+    plc._take_in([plc.announcements], line_ready=True)
+
+
+def test_a_part_that_was_ready_before_inspection_took_the_line_is_nobody_s(plc):
+    """It lies in a pipe that the new one has emptied: without this the part would wait for its deadline, and be late."""
+    now = now_ns()
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    plc.board[Cell.LIVE_NS] = now
+    announce(plc, now - 1, 1)
+    announce(plc, now, 2)
+    first, second = plc.parts.waiting
+    assert first.reason is Reason.NOT_READY
+    assert second.reason is None
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(StageState.READY, None), (StageState.CHANGEOVER, Reason.NOT_READY), (StageState.LOST, Reason.ENGINE_FAULT)],
+)
+def test_what_waits_when_nobody_inspects_is_rejected_for_what_it_is(plc, state, reason):
+    """A change of engine is no fault."""
+    plc.board[Cell.INSPECTION_STATE] = state
+    announce(plc, now_ns())
+    assert plc.parts.waiting[0].reason is reason
+
+
+def test_what_was_judged_before_the_engine_left_still_counts(plc):
+    now = now_ns()
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    announce(plc, now)
+    judgement = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, now, now, now, b"")
+    os.write(plc.stage.fds["judgements_w"], judgement.pack())
+    plc.board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
+    plc._take_in([plc.judgements], line_ready=True)
+    assert plc.parts.waiting[0].reason is Reason.NONE
+
+
+def test_another_product_is_acknowledged_at_once_and_once(plc):
+    """And again after what the register held is not known any more."""
+    plc._show_recipe()
+    assert plc.link.registers == [], "there is none yet"
+    plc.board[Cell.RECIPE] = 7
+    plc._show_recipe()
+    plc._show_recipe()
+    assert plc.link.registers == [(RECIPE_OFFSET, [7])]
+    plc._reconnect()
+    plc._show_recipe()
+    assert plc.link.registers == [(RECIPE_OFFSET, [7])] * 2
+
+
+def test_a_verdict_that_is_due_goes_before_the_acknowledgement(plc):
+    plc.board[Cell.RECIPE] = 7
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    announce(plc, now_ns() - SECOND)
+    plc._show_recipe()
+    assert plc.link.registers == []
+
+
+def test_nothing_stays_forced_over_a_reconnect_however_quick(plc):
+    plc.forcing.ask(0b110, number=1)
+    assert plc.forcing.word == 0b110
+    plc._reconnect()
+    assert plc.forcing.word is None
+    assert plc.board[Cell.FORCED] == -1
+    assert plc.said[-1] == {"tell": "unforced", "why": "the connection to the PLC was lost"}
+
+
+def test_the_stop_rules_go_on_for_the_same_product_by_the_same_rules(plc):
+    """A reload of a threshold is no reset; another product begins anew."""
+    rules, feedback = plc.rules, plc.feedback
+    plc._take(RECIPE.model_copy(update={"overlap": 0.4}))
+    assert (plc.rules, plc.feedback) == (rules, feedback)
+    plc._take(RECIPE.model_copy(update={"id": 2}))
+    assert plc.rules is not rules and plc.feedback is not feedback
+
+
+def test_ready_is_stamped_when_the_plc_verifies_it_and_not_again(plc):
+    plc._write(0)
+    plc._write(1 << 3)
+    stamped = plc.board[Cell.READY_NS]
+    assert stamped
+    plc._write(1 << 3 | 1 << 4)
+    assert plc.board[Cell.READY_NS] == stamped
+
+
+def test_a_part_is_told_by_the_recipe_that_judged_it(plc):
+    """Though another is in use by now; one that was not judged, by the one in use."""
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    plc.board[Cell.RECIPE] = 7
+    announce(plc, now_ns())
+    part = plc.parts.waiting[0]
+    assert plc._outcome(part, Reason.LATE, 0).recipe == 7
+    part.judged[0] = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 0, 0, 0, b"")
+    assert plc._outcome(part, Reason.NONE, 0).recipe == 1
+    assert plc._send(part, Reason.NONE, line_ready=True, left_s=1.0)
+    assert plc.link.registers[-1][1][RECIPE_OFFSET] == 1
+    plc.parts.waiting.clear()
+    plc._show_recipe()
+    assert plc.link.registers[-1] == (RECIPE_OFFSET, [7]), "the register does not stay at what is past"
+
+
+def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):
+    """A writer that was killed between sending and recording leaves a prepared record."""
+    announce(plc, now_ns())
+    part = plc.parts.take(now_ns() + SECOND)
+    plc.outcomes.prepare(plc._outcome(part, Reason.DEFECT, now_ns()))
+    successor = Plc(plc.stage)
+    assert (plc.board[Cell.PARTS], plc.board[Cell.REJECTED]) == (part.number, 1)
+    successor.link = Link()
+    announce(successor, now_ns(), sequence=2)
+    assert successor.parts.take(now_ns() + SECOND).number == part.number + 1

@@ -1,0 +1,112 @@
+"""The product in use, kept over restarts."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aoi_daemon.config.load import Configuration
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.supervisor.product import Kept, ProductFile, choose, state_file
+
+
+class Log:
+    def __init__(self):
+        self.said = []
+
+    def warning(self, event, **values):
+        self.said.append((event, values["error"]))
+
+    error = warning
+
+
+@pytest.fixture
+def file(tmp_path):
+    found = ProductFile(tmp_path / "line.product", Log())
+    yield found
+    found.close()
+
+
+def configuration(**sizes) -> Configuration:
+    """Recipes `demo` (line.recipe), and those named in `sizes` with their width."""
+    line = LineConfig.model_validate({"cameras": [{"kind": "replay", "source": "."}], "line": {"recipe": "demo"}})
+    recipes = {
+        name: Recipe(id=number, name=name, bundle=Path("b"), width_px=width, height_px=640)
+        for number, (name, width) in enumerate({"demo": 640, **sizes}.items(), 1)
+    }
+    return Configuration(Path("/etc/line.toml"), line, recipes)
+
+
+def test_what_is_kept_is_read_again_whoever_reads(file):
+    file.write(Kept(recipe="b", start="demo"))
+    file.write(Kept(recipe="c", start="demo", asked=7))
+    file.close()
+    assert ProductFile(file.path, Log()).read() == Kept(recipe="c", start="demo", asked=7)
+    assert [path.name for path in file.path.parent.iterdir()] == ["line.product"]
+
+
+def test_nothing_kept_is_no_fault(file):
+    assert file.read() is None
+    assert file._log.said == []
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"recipe": 1, "start": "demo"}', b"\xff", b'{"recipe": "b"', b'{"recipe": "b", "start": "d", "asked": -1}'])
+def test_what_cannot_be_read_is_said_and_done_without(file, content):
+    file.path.write_bytes(content)
+    assert file.read() is None
+    assert file._log.said[0][0] == "product_not_read"
+
+
+def test_a_link_is_not_followed(file, tmp_path):
+    """Beside a socket in /tmp anybody may have put one."""
+    (tmp_path / "theirs").write_text(Kept(recipe="b", start="demo").model_dump_json())
+    file.path.symlink_to(tmp_path / "theirs")
+    assert file.read() is None
+    assert len(file._log.said) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_another_user_s_file_is_not_believed(file):
+    file.path.write_text(Kept(recipe="b", start="demo").model_dump_json())
+    os.chown(file.path, 12345, 12345)
+    assert file.read() is None
+    assert "belongs to another user" in file._log.said[0][1]
+
+
+def test_a_folder_that_is_gone_is_said_and_stops_nobody(tmp_path):
+    file = ProductFile(tmp_path / "gone" / "line.product", Log())
+    file.write(Kept(recipe="b", start="demo"))
+    file.close()
+    assert file._log.said[0][0] == "product_not_kept"
+
+
+def test_the_product_in_use_is_used_again():
+    found, wrong = choose(configuration(b=640), Kept(recipe="b", start="demo"))
+    assert (found.in_use, wrong) == ("b", "")
+
+
+def test_without_a_memory_line_recipe_is_used():
+    assert choose(configuration(b=640), None)[0].in_use == "demo"
+
+
+def test_line_recipe_counts_again_once_it_was_edited():
+    """Whoever edits it and starts the service anew means it."""
+    found, wrong = choose(configuration(b=640), Kept(recipe="b", start="another"))
+    assert (found.in_use, wrong) == ("demo", "")
+
+
+@pytest.mark.parametrize(("sizes", "says"), [({}, "b, in use before the restart, is gone"), ({"b": 1280}, "needs at least 1280")])
+def test_a_product_that_cannot_be_used_any_more_is_said(sizes, says):
+    found, wrong = choose(configuration(**sizes), Kept(recipe="b", start="demo"))
+    assert found.in_use == "demo"
+    assert says in wrong and "demo (line.recipe) is in use" in wrong
+
+
+def test_it_lies_in_the_state_folder_else_beside_the_socket(monkeypatch, tmp_path):
+    socket = tmp_path / "aoi-daemon.sock"
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert state_file(None, socket) == tmp_path / "aoi-daemon.product"
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/aoi-daemon:/var/lib/other")
+    assert state_file(None, socket) == Path("/var/lib/aoi-daemon/aoi-daemon.product")
+    assert state_file(Path("/srv"), socket) == Path("/srv/aoi-daemon.product")
