@@ -36,6 +36,8 @@ _LOOK_AGAIN_S: Final = 2.0
 _OWN_PORT: Final = {"http": 80, "https": 443}
 
 # NiceGUI starts by inline scripts and compiles its templates in the browser; all else comes from here alone.
+_FONTS: Final = "/static/fonts/"
+"""Open, as the login page is written in them."""
 _PAGE_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
@@ -88,7 +90,7 @@ class Guard:
                 return 405, f"{scope['method']} is not taken here"
             if not origin_is_ours(headers, scope["scheme"], self._access.section):
                 return 403, "the request comes from another site"
-        if path in MACHINES or path == LOGIN or self._may_look(scope):
+        if path in MACHINES or path == LOGIN or path.startswith(_FONTS) or self._may_look(scope):
             return None
         if scope["type"] == "http" and scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
             return 303, f"{LOGIN}?next={quote(path)}"

@@ -1,4 +1,4 @@
-"""The login page: one HTML form in both languages, without a script or anything to load. Pure."""
+"""The login page: one HTML form in both languages, without a script, and nothing to load but a font. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Final
 from aoi_daemon.hmi.access import Denial
 
 _STYLE: Final = """
+@font-face{font-family:"AOI Sans SC";src:url(/static/fonts/sans-sc-400.woff2) format("woff2");unicode-range:U+2E80-FFEF}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:grid;place-items:center;background:#d9dadb;color:#1d2124;
-font:18px/1.4 system-ui,"Noto Sans","Noto Sans CJK SC","Microsoft YaHei",sans-serif}
+font:18px/1.4 system-ui,"Noto Sans","AOI Sans SC",sans-serif}
 form{width:min(26rem,94vw);padding:2rem;background:#eff0f1;border:1px solid #a9adb0;border-radius:6px}
 h1{margin:0 0 1.25rem;font-size:1.3rem;overflow-wrap:anywhere}
 label{display:block;margin:1rem 0 .3rem}
@@ -29,9 +30,9 @@ input{background:#1d2124;border-color:#8b9196}button{background:#c9d3dc;color:#1
 
 POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""The page's Content-Security-Policy: its own style, and nothing else."""
+"""The page's Content-Security-Policy: its own style, the site's font, and nothing else."""
 
 _TEXTS: Final = {
     "en": {

@@ -13,6 +13,7 @@ from aoi_daemon.board import StageState
 from aoi_daemon.decide.alarm_list import KINDS, Alarm, Priority
 from aoi_daemon.decide.alarms import AlarmState
 from aoi_daemon.hmi.access import Denial
+from aoi_daemon.hmi.access_page import login_page
 from aoi_daemon.hmi.shell import STATIC
 from aoi_daemon.hmi.texts import ALARMS_ZH, BECAUSE_ZH, CLASSES_ZH, LANGUAGES, TEXTS, Words
 from aoi_daemon.hmi.users import Role
@@ -70,7 +71,11 @@ def test_each_text_is_used_and_each_that_is_used_is_there():
 def test_each_chinese_character_is_in_the_font_that_comes_with_the_page():
     texts = [
         *(text for pair in TEXTS.values() for text in pair), *(text for pair in ALARMS_ZH.values() for text in pair),
-        *CLASSES_ZH.values(), *BECAUSE_ZH.values(),
+        *CLASSES_ZH.values(), *BECAUSE_ZH.values(), login_page("line", "zh", no_users=True),
+        *(
+            login_page("line", "zh", denial=denial)
+            for denial in (Denial.CREDENTIALS, Denial.TOO_OFTEN, Denial.STATE, Denial.INPUT)
+        ),
     ]  # fmt: skip
     kept = set((STATIC / "fonts" / "characters.txt").read_text())
     missing = {character for text in texts for character in text if ord(character) > 0x2E7F} - kept
