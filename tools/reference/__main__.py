@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,8 +93,18 @@ def _bounds(field: FieldInfo) -> str:
 
 def _plain(annotation: Any) -> str:
     names = {bool: "true, false", str: "text", int: "integer", float: "number", Path: "path"}
-    found = [names[part] for part in (annotation, *typing.get_args(annotation)) if part in names]
-    return ", ".join(dict.fromkeys(found)) or "list"
+    parts = list(_parts(annotation))
+    if any(typing.get_origin(part) is tuple for part in parts):
+        return "list"
+    return ", ".join(dict.fromkeys(names[part] for part in parts if part in names)) or "list"
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """`annotation` and all that it is made of; what only annotates it has none of the types above."""
+    if isinstance(annotation, Hashable):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _parts(part)
 
 
 def registers() -> str:
