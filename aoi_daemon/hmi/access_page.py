@@ -10,10 +10,11 @@ from typing import Final
 from aoi_daemon.hmi.access import Denial
 
 _STYLE: Final = """
-@font-face{font-family:"AOI Sans SC";src:url(/static/fonts/sans-sc-400.woff2) format("woff2");unicode-range:U+2E80-FFEF}
+@font-face{font-family:"AOI Sans SC";font-weight:400 700;src:url(/static/fonts/sans-sc-400.woff2) format("woff2");
+unicode-range:U+2E80-FFEF}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:grid;place-items:center;background:#d9dadb;color:#1d2124;
-font:18px/1.4 system-ui,"Noto Sans","AOI Sans SC",sans-serif}
+font:18px/1.4 "AOI Sans SC",system-ui,"Noto Sans",sans-serif}
 form{width:min(26rem,94vw);padding:2rem;background:#eff0f1;border:1px solid #a9adb0;border-radius:6px}
 h1{margin:0 0 1.25rem;font-size:1.3rem;overflow-wrap:anywhere}
 label{display:block;margin:1rem 0 .3rem}
