@@ -34,13 +34,14 @@ class Trigger(NamedTuple):
 class TaktPace:
     """A part each takt, on a schedule that does not drift and does not wait.
 
-    Pure. A part is taken up to a quarter takt late. A later one has gone past: it is missed, and the next
-    one comes when it is due, so that parts never come closer than three quarters of a takt.
+    Pure. A camera is triggered by hardware, on time however late its computer is, and its frame waits: so
+    a part is taken up to half a takt late, with the stamp of when it was due. A later one has gone past:
+    it is missed, and the next one comes when it is due, so that parts never come closer than half a takt.
     """
 
     def __init__(self, takt_ns: int) -> None:
         self._takt_ns = takt_ns
-        self._grace_ns = takt_ns // 4
+        self._grace_ns = takt_ns // 2
         self._next_ns: int | None = None
 
     def next_ns(self, now_ns: int) -> int:

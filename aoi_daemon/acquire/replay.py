@@ -161,7 +161,7 @@ class ReplayDriver:
             due_ns = self._takt.next_ns(now_ns)
             if now_ns >= due_ns:
                 self._takt.taken()
-                return Trigger(now_ns, 0)
+                return Trigger(due_ns, 0)
             if now_ns >= until_ns:
                 return None
             self._sleep((min(due_ns, until_ns) - now_ns) / 1e9)
