@@ -19,6 +19,7 @@ stale; SAFE, all 0, says that the next verdict may have any.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,7 @@ BAD: Final = 2
 _VERDICTS: Final = {Result.NONE: "none", Result.PASS: "pass", Result.REJECT: "reject"}
 _FRESH: Final = range(1, 128)
 _WATCHED: Final = tuple(coil for coil in Coil if coil is not Coil.SEQ)
+_WATCHED_BITS: Final = sum(1 << coil for coil in _WATCHED)
 
 
 @dataclass
@@ -55,8 +57,8 @@ class Tracker:
         self.heartbeat_timeout_ns = heartbeat_timeout_ns
         self.counters = Counters()
         self.heartbeat = Periods()
-        self.parts: Log[PartRecord] = Log(keep)
-        self.events: Log[Event] = Log(keep)
+        self.parts: Log[PartRecord] = Log(keep, lambda ns: PartRecord(ns, 0, ns + 1, "none", ns + 2, -1, False))
+        self.events: Log[Event] = Log(keep, lambda ns: Event(ns, "coils", ns & 0xFFFF, ""))
         self.word = SAFE
         self.alive = False
         self.acknowledged = 0
@@ -86,7 +88,7 @@ class Tracker:
         """The 16 coils were written."""
         self.tick(now_ns)
         before, coils = view(self.word), view(word)
-        changed = " ".join(c.name for c in _WATCHED if (self.word ^ word) >> c & 1)
+        changed = _names((self.word ^ word) & _WATCHED_BITS)
         self.word = word
         self.counters.writes += 1
         self._note(now_ns, "coils", changed)
@@ -217,6 +219,12 @@ class Tracker:
 
     def _note(self, at_ns: int, kind: str, detail: str = "") -> None:
         self.events.append(Event(at_ns, kind, self.word, detail))
+
+
+@functools.cache
+def _names(bits: int) -> str:
+    """The coils among `bits`, but for the sequence."""
+    return " ".join(coil.name for coil in _WATCHED if bits >> coil & 1)
 
 
 def _refusal(coils: Coils, slot: Slot, *, alive: bool) -> str:

@@ -8,7 +8,7 @@ from tools.simulator.records import Log, Periods
 
 @given(st.integers(1, 20), st.integers(0, 60), st.integers(-5, 70), st.integers(1, 30))
 def test_a_log_gives_what_it_keeps_by_number(keep, total, start, limit):
-    log = Log(keep)
+    log = Log(keep, blank=lambda number: number)
     for number in range(total):
         log.append(number)
     kept = range(max(0, total - keep), total)
