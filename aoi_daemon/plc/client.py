@@ -56,16 +56,16 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 
 
 class PlcClient:
-    """A connection to `unit` behind `host`:`port`, for one thread.
+    """A connection to `unit` behind `host`:`port`, for one thread. `spin_s`: see `Wire`.
 
     A method that raises a PlcError has reset the connection; a ValueError says
     that nothing was sent. Error messages are the same for the same fault, so
     that an outage can be logged once.
     """
 
-    def __init__(self, host: str, port: int = 502, unit: int = 1) -> None:
+    def __init__(self, host: str, port: int = 502, unit: int = 1, *, spin_s: float = 0.0) -> None:
         self._unit = unit
-        self._wire = Wire()
+        self._wire = Wire(spin_s)
         self._modbus = _Modbus(host, port, self._wire)
         self._resolver = Resolver(host, port)
 

@@ -22,11 +22,11 @@ _CONNECT_S = 0.2
 class PlcLink:
     """Writes and reads of the plc stage, with the link's state on the board."""
 
-    def __init__(self, section: PlcSection, board: Board, log: Any) -> None:
+    def __init__(self, section: PlcSection, board: Board, log: Any, *, spin_s: float = 0.0) -> None:
         self._section = section
         self._board = board
         self._log = log
-        self._client = PlcClient(section.host, section.port, section.unit)
+        self._client = PlcClient(section.host, section.port, section.unit, spin_s=spin_s)
         self._timeout_s = section.timeout_ms / 1e3
         self._wait_ms = section.reconnect_min_ms
         self._said = ""

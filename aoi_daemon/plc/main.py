@@ -54,7 +54,8 @@ class Plc:
             # The part that a killed predecessor had on the wire: recorded, and counted with it.
             self._count(self.outcomes.recovered)
         self.parts = Parts(len(config.cameras), self.answer_ns, views_ns, number=self.board[Cell.PARTS])
-        self.link = PlcLink(self.section, self.board, self.log)
+        self.spin_ns = config.realtime.spin_us * 1000
+        self.link = PlcLink(self.section, self.board, self.log, spin_s=self.spin_ns / 1e9)
         self.recipe = stage.setup.recipe
         self.rules = StopWatch(self.recipe.stop, self.recipe.px_per_unit)
         self.feedback = ProcessFeedback(self.recipe.stop.window, MAX_CLASSES)
@@ -77,7 +78,7 @@ class Plc:
         self.board[Cell.PLC_STATE] = StageState.READY
         while not (self.stage.stopping and not self.parts.waiting):
             self.board[Cell.PLC_NS] = now_ns()
-            ready, _, _ = select.select(watched, [], [], self._wait_s())
+            ready = self._wait(watched)
             if control in ready:
                 self._obey()
                 if self.stage.stopping and control in watched:
@@ -116,6 +117,18 @@ class Plc:
             self.parts.reject_all(Reason.NOT_READY if inspection == StageState.CHANGEOVER else Reason.ENGINE_FAULT)
         if self.forcing.word is not None:
             self.forcing.look()
+
+    def _wait(self, watched: list[int]) -> list[int]:
+        """Which doorbells have rung, once one has or something is due; awake for a while where a part is judged."""
+        wait_s = self._wait_s()
+        if self.spin_ns and self.parts.waiting:
+            until_ns = now_ns() + min(self.spin_ns, int(wait_s * 1e9))
+            while now_ns() < until_ns:
+                ready, _, _ = select.select(watched, [], [], 0)
+                if ready:
+                    return ready
+            wait_s = self._wait_s()
+        return select.select(watched, [], [], wait_s)[0]
 
     def _wait_s(self) -> float:
         """Until the next thing that has to be done without being told to."""

@@ -41,9 +41,14 @@ class Address(NamedTuple):
 
 
 class Wire:
-    """The connection. Errors leave it as it is: the caller closes it, which resets it."""
+    """The connection. Errors leave it as it is: the caller closes it, which resets it.
 
-    def __init__(self) -> None:
+    Args:
+        spin_s: an answer is asked for without pause for so long, before the wait for it sleeps.
+    """
+
+    def __init__(self, spin_s: float = 0.0) -> None:
+        self._spin_s = spin_s
         self._socket: socket.socket | None = None
         # poll, not select: select fails on a descriptor above 1023.
         self._readable = select.poll()
@@ -124,9 +129,9 @@ class Wire:
         """
         connection = self._connection()
         frame = b""
+        spin_until_s = monotonic() + self._spin_s
         while True:
-            left_ms = (deadline_s - monotonic()) * 1e3
-            if left_ms <= 0 or not self._readable.poll(left_ms):
+            if not self._is_readable(deadline_s, spin_until_s):
                 raise PlcTimeoutError("no whole answer in time" if frame else "no answer in time")
             frame += self._read(connection)
             size = self._size(frame)
@@ -134,6 +139,13 @@ class Wire:
                 raise PlcAnswerError(f"the answer has {size} bytes and {len(frame) - size} more")
             if len(frame) == size:
                 return frame
+
+    def _is_readable(self, deadline_s: float, spin_until_s: float) -> bool:
+        """Something has come by `deadline_s`; without sleeping where it comes by `spin_until_s`."""
+        while (now_s := monotonic()) < deadline_s:
+            if self._readable.poll(0 if now_s < spin_until_s else (deadline_s - now_s) * 1e3):
+                return True
+        return False
 
     def _size(self, frame: bytes) -> int:
         """How long `frame` will be when it is whole; its header is checked as soon as it is there."""

@@ -186,3 +186,55 @@ def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):
     successor.link = Link()
     announce(successor, now_ns(), sequence=2)
     assert successor.parts.take(now_ns() + SECOND).number == part.number + 1
+
+
+JUDGED = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 1, 1, 1, b"")
+
+
+def waits(plc, spin_us):
+    """The time-outs of `select` in one wait of the loop, s; nothing comes."""
+    plc.spin_ns = spin_us * 1000
+    plc.beat_ns = now_ns() + SECOND
+    found = []
+
+    def select_(readers, writers, errors, timeout_s):
+        found.append(timeout_s)
+        return [], [], []
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("aoi_daemon.plc.main.select", SimpleNamespace(select=select_))
+        assert plc._wait([plc.judgements]) == []
+    return found
+
+
+def test_while_a_part_is_judged_plc_stays_awake_and_then_sleeps(plc):
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    announce(plc, now_ns())
+    *awake, asleep = waits(plc, spin_us=500)
+    assert set(awake) == {0}
+    assert asleep > 0
+
+
+def test_without_a_part_or_without_a_spin_plc_sleeps_at_once(plc):
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    assert len(waits(plc, spin_us=500)) == 1
+    announce(plc, now_ns())
+    assert len(waits(plc, spin_us=0)) == 1
+
+
+def test_a_judgement_that_comes_while_plc_is_awake_is_seen_at_once(plc):
+    plc.spin_ns = 10 * SECOND
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    announce(plc, now_ns())
+    os.write(plc.stage.fds["judgements_w"], JUDGED.pack())
+    assert plc._wait([plc.announcements, plc.judgements]) == [plc.judgements]
+
+
+def test_what_is_due_ends_the_spin(plc):
+    """The heartbeat does not wait for it."""
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    announce(plc, now_ns())
+    plc.spin_ns = 60 * SECOND
+    plc.beat_ns = now_ns() + 2_000_000
+    assert plc._wait([plc.judgements]) == []
+    assert now_ns() >= plc.beat_ns

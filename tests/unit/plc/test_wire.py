@@ -1,4 +1,4 @@
-"""The resolution of the PLC's name: bounded, and not needed twice."""
+"""The resolution of the PLC's name: bounded, and not needed twice. The wait for an answer: awake or asleep, and bounded."""
 
 import socket
 import threading
@@ -8,8 +8,9 @@ import pytest
 
 from aoi_daemon.errors import PlcError, PlcTimeoutError
 from aoi_daemon.plc.client import PlcClient
-from aoi_daemon.plc.wire import Address, Resolver
+from aoi_daemon.plc.wire import Address, Resolver, Wire
 
+REQUEST = bytes.fromhex("0001 0000 0006 01 06 0000 0001")
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 502))]
 
 
@@ -101,3 +102,71 @@ def test_a_name_with_several_addresses_is_tried_to_the_last(names):
         with pytest.raises(PlcError, match="refused"):
             client.connect(5)
         assert not client.connected
+
+
+class Asked:
+    """In place of the connection's poll: what was asked, and the answer comes after so many times."""
+
+    def __init__(self, poll, after=0):
+        self.poll_, self.after, self.waits_ms = poll, after, []
+
+    def poll(self, wait_ms):
+        self.waits_ms.append(wait_ms)
+        return self.poll_.poll(0) if len(self.waits_ms) > self.after else []
+
+
+@pytest.fixture
+def peers():
+    """A function that gives a wire and its other end, asked by an FC06 of which any answer is the echo."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        made = []
+
+        def connect(**options):
+            wire = Wire(**options)
+            wire.open(Address(socket.AF_INET, server.getsockname()), 5)
+            peer = server.accept()[0]
+            made.extend((wire, peer))
+            wire.send(REQUEST)
+            assert peer.recv(300) == REQUEST
+            return wire, peer
+
+        yield connect
+        for end in made:
+            end.close()
+
+
+def test_an_answer_that_comes_at_once_is_had_without_sleeping(peers):
+    wire, peer = peers(spin_s=5.0)
+    peer.sendall(REQUEST)
+    wire._readable = asked = Asked(wire._readable, after=100)
+    assert wire.receive(time.monotonic() + 10) == REQUEST
+    assert asked.waits_ms == [0] * len(asked.waits_ms)
+    assert len(asked.waits_ms) > 100
+    wire._readable = asked.poll_
+
+
+@pytest.mark.parametrize("spin_s", [0.0, 0.002])
+def test_an_answer_that_takes_longer_than_the_spin_is_slept_for(peers, spin_s):
+    wire, peer = peers(spin_s=spin_s)
+    later = threading.Timer(0.05, peer.sendall, [REQUEST])
+    later.start()
+    busy_s = time.process_time()
+    assert wire.receive(time.monotonic() + 10) == REQUEST
+    assert time.process_time() - busy_s < 0.04
+    later.join()
+
+
+@pytest.mark.parametrize("spin_s", [0.0, 0.002, 5.0])
+def test_no_answer_is_a_time_out_at_the_deadline_however_long_the_spin(peers, spin_s):
+    wire, _ = peers(spin_s=spin_s)
+    begun_s = time.monotonic()
+    with pytest.raises(PlcTimeoutError, match="no answer in time"):
+        wire.receive(begun_s + 0.03)
+    assert 0.03 <= time.monotonic() - begun_s < 2.0
+
+
+def test_half_an_answer_is_a_time_out_while_awake_too(peers):
+    wire, peer = peers(spin_s=5.0)
+    peer.sendall(REQUEST[:5])
+    with pytest.raises(PlcTimeoutError, match="no whole answer in time"):
+        wire.receive(time.monotonic() + 0.03)
