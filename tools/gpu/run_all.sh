@@ -20,7 +20,11 @@
 # Environment: PYTHON, an interpreter that has what is needed (else .venv is made, which needs the network,
 # with TensorRT-RTX; AOI_GPU_EXTRA=gpu takes TensorRT); BUNDLE (default: config/bundles/demo); SIZE, the
 # frames' (640x640); BUILT, where the copy with engines lies (OUT/bundle); PRECISION of executor, line, kill and
-# long (fp16); WAIT, spin or block (spin); LIMIT_S for each step (590).
+# long (fp16); WAIT, spin or block (spin); SPIN_US, realtime.spin_us of line and long (1000); RUNS of executor
+# (20000); LIMIT_S for each step (590).
+#
+# The line's figures are those of a line PC only where SCHED_FIFO is allowed: the output of `line` says so where it
+# is not. In a container or another cgroup of a kernel with RT_GROUP_SCHED, root is refused it too.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 all=(build tests executor fp32 line kill long)
@@ -49,7 +53,7 @@ fi
 source_bundle=$(realpath -m "${BUNDLE:-$root/config/bundles/demo}")
 bundle=$(realpath -m "${BUILT:-$out/bundle}")
 cd "$root" || exit 2
-precision=${PRECISION:-fp16} wait=${WAIT:-spin} size=${SIZE:-640x640}
+precision=${PRECISION:-fp16} wait=${WAIT:-spin} size=${SIZE:-640x640} spin_us=${SPIN_US:-1000} runs=${RUNS:-20000}
 inspection=(--bundle "$bundle" --backend tensorrt --precision "$precision" --wait "$wait")
 
 build() {
@@ -62,21 +66,23 @@ tests() {
     # What the project's own settings ask of pytest may not be here: only what these tests need is asked for.
     "$PY" -m pytest tests/gpu -c /dev/null --rootdir "$root" --import-mode=importlib -p no:cacheprovider -ra -v
 }
-bench_executor() { "$PY" -m tools.gpu.bench_executor --bundle "$bundle" --built --size "$size" --paced-runs 200 "$@"; }
+bench_executor() {
+    "$PY" -m tools.gpu.bench_executor --bundle "$bundle" --built --size "$size" --runs "$runs" --paced-runs 200 "$@"
+}
 executor() { bench_executor --precisions "$precision" --json "$out/executor.json"; }
 fp32() { bench_executor --precisions fp32 --waits spin --json "$out/fp32.json"; }
-line() { "$PY" -m tools.line.bench "${inspection[@]}" --parts 1200 --takt-ms 50 --report "$out/line.json"; }
+bench_line() { "$PY" -m tools.line.bench "${inspection[@]}" --spin-us "$spin_us" --memory --witness "$@"; }
+line() { bench_line --parts 1200 --takt-ms 50 --report "$out/line.json"; }
 kill_() { "$PY" -m tools.gpu.kill_inspection "${inspection[@]}" --takt-ms 50 --json "$out/kill.json"; }
 long() {
-    "$PY" -m tools.line.bench "${inspection[@]}" --parts 100000 --takt-ms 5 --floor-runs 100 --memory \
-        --report "$out/long.json"
+    bench_line --parts 100000 --takt-ms 5 --floor-runs 100 --report "$out/long.json"
 }
 
 bounded() { # NAME: run that step until its limit
     local name=$1 function=$1 code began=$SECONDS here
     [ "$name" = kill ] && function=kill_
     echo "== $name"
-    here=$(declare -p PY bundle source_bundle out root precision size inspection; declare -f bench_executor "$function")
+    here=$(declare -p PY bundle source_bundle out root precision size inspection spin_us runs; declare -f bench_executor bench_line "$function")
     # SIGINT, as Ctrl-C: the line is taken down in order, where SIGTERM would leave a daemon behind.
     timeout --signal=INT --kill-after=20 "${LIMIT_S:-590}" bash -c "set -uo pipefail; $here; $function" \
         >"$out/$name.txt" 2>&1 </dev/null

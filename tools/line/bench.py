@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tools.line.ending import exit_code
 from tools.line.floor import floor
 from tools.line.run import simulated_line
 from tools.line.setup import DEMO_BOARDS, DEMO_BUNDLE, ROOT, demo_boards
+from tools.line.witness import Witness
 from tools.simulator.client import SimulatorProcess
 
 _EXAMPLES = """examples:
@@ -54,7 +55,14 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--floor-runs", type=int, default=200, metavar="N", help="samples of each floor, twice")
     parser.add_argument("--beside", action="store_true", help="with recorder and page beside the path")
     parser.add_argument("--browser", action="store_true", help="...and the page open in a headless Chromium")
-    parser.add_argument("--memory", action="store_true", help="watch each process' memory as well")
+    parser.add_argument("--memory", action="store_true", help="watch each process' memory and page faults as well")
+    parser.add_argument(
+        "--witness", action="store_true", help="watch whether the machine itself stands still (a process a core)"
+    )
+    parser.add_argument(
+        "--spin-us", type=_bounded(0, 2000), default=0, metavar="US",
+        help="plc stays awake for so long for judgement and answer (realtime.spin_us; default 0)",
+    )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     add_inspection(parser)
     found = parser.parse_args(argv)
@@ -153,20 +161,25 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             line = owned.enter_context(
                 simulated_line(
                     boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms,
-                    bundle=options.bundle, inspection=inspection, **(beside.sections(port) if port else {}),
+                    bundle=options.bundle, inspection=inspection, realtime={"spin_us": options.spin_us},
+                    **(beside.sections(port) if port else {}),
                 )
             )  # fmt: skip
             if options.browser:
                 owned.enter_context(beside.browser_at(f"http://127.0.0.1:{port}"))
             memory = Memory(line.daemon.status()["stages"]) if options.memory else None
+            witness = Witness() if options.witness else None
 
             def show(_tally: object, plc: dict[str, Any]) -> None:
                 progress.update(task, completed=plc["parts"])
                 if memory is not None:
                     memory.look(plc["parts"])
 
-            line.run(options.parts, show)
+            with witness or nullcontext():
+                line.run(options.parts, show)
             report = line.report()
+            if witness is not None:
+                report["machine_stalls"] = witness.report(line.tally.missed_ns)
             if memory is not None:
                 report["memory_kib"] = memory.figures()
             report["daemon"] = told(line.daemon.log_file)
@@ -175,30 +188,33 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     report["machine"] = {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()}
     report["takt_ms"] = options.takt_ms
     report["inspection"] = inspection
+    report["spin_us"] = options.spin_us
     report["browser"] = options.browser
     return report | over_floor(report["latency_ms"]["p50"], floors)
 
 
 class Memory:
-    """Resident memory of each process over the run, KiB, from /proc."""
+    """Resident memory, KiB, and page faults of each process over the run, from /proc (proc_pid_stat(5))."""
 
     def __init__(self, pids: dict[str, int]) -> None:
         self._pids = pids
-        self._seen: dict[str, list[tuple[int, int]]] = {name: [] for name in pids}
+        self._seen: dict[str, list[tuple[int, int, int]]] = {name: [] for name in pids}
 
     def look(self, parts: int) -> None:
         """Take a sample at `parts`."""
         for name, pid in self._pids.items():
-            resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-            self._seen[name].append((parts, resident))
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            minor, major, pages = (int(fields[number - 3]) for number in (10, 12, 24))
+            self._seen[name].append((parts, pages * os.sysconf("SC_PAGE_SIZE") // 1024, minor + major))
 
     def figures(self) -> dict[str, dict[str, int]]:
-        """By process: at a tenth of the run, at its end, and the most."""
+        """By process: KiB at a tenth of the run, at its end, and the most; page faults from that tenth to the end."""
         found = {}
         for name, samples in self._seen.items():
-            last = samples[-1][0]
-            early = next(kib for parts, kib in samples if parts >= last // 10)
-            found[name] = {"early": early, "end": samples[-1][1], "most": max(kib for _, kib in samples)}
+            last = samples[-1]
+            early = next(sample for sample in samples if sample[0] >= last[0] // 10)
+            most = max(kib for _, kib, _ in samples)
+            found[name] = {"early": early[1], "end": last[1], "most": most, "faults": last[2] - early[2]}
         return found
 
 

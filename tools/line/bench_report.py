@@ -34,8 +34,8 @@ def over_floor(p50_ms: float, floors: dict[str, list[dict[str, Any]]]) -> dict[s
 
 
 def told(log: Path) -> dict[str, Any]:
-    """What the daemon's log says of its engine, and of real-time rights that it was refused."""
-    found: dict[str, Any] = {}
+    """What the daemon's log says of its engine, of real-time rights that it was refused, of the link to the PLC."""
+    found: dict[str, Any] = {"links_lost": []}
     for line in log.read_text(errors="replace").splitlines():
         start = line.find("{")
         try:
@@ -46,6 +46,8 @@ def told(log: Path) -> dict[str, Any]:
             found |= {"engine": event["engine"], "engine_notes": event["notes"]}
         elif event.get("event") == "realtime_refused":
             found["realtime_refused"] = event["refused"]
+        elif event.get("event") == "plc_link_down":
+            found["links_lost"].append(event["error"])
     return found
 
 
@@ -72,7 +74,18 @@ def summary(report: dict[str, Any]) -> Table:
         lines.append(f"line: {report['daemon']['engine']}")
     for name, kib in report.get("memory_kib", {}).items():
         early, end, most = (f"{kib[key] / 1024:.1f}" for key in ("early", "end", "most"))
-        lines.append(f"memory of {name}: {early} MiB after a tenth of the parts, {end} at the end, {most} at most")
+        lines.append(
+            f"memory of {name}: {early} MiB after a tenth of the parts, {end} at the end, {most} at most; "
+            f"{kib['faults']} page faults between"
+        )
+    if "machine_stalls" in report:
+        seen = report["machine_stalls"]
+        lines.append(
+            f"the machine stood still for more than 1 ms: {seen['stalls']} times, {seen['longest_ms']:.1f} ms at most "
+            f"({seen['scheduling']}); {seen['rows_that_met_a_stall']} of {seen['rows_of_misses']} rows of misses met it"
+        )
+    for lost in report["daemon"]["links_lost"]:
+        lines.append(f"connection to the PLC lost: {lost}")
     for refused in (*report["daemon"].get("engine_notes", ()), *report["daemon"].get("realtime_refused", ())):
         lines.append(f"note: {refused}")
     table.caption, table.caption_justify = Text("\n".join(lines)), "left"

@@ -20,6 +20,7 @@ class Tally:
         self.latencies_ms: list[float] = []
         self.stages_ms: dict[str, list[float]] = {name: [] for name in STAGES}
         self.verdicts: dict[int, bool] = {}
+        self.missed_ns: list[tuple[int, int]] = []  # from when to when the parts were on their way
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Take in what became of some parts."""
@@ -31,6 +32,8 @@ class Tally:
                 name = Reason(part.reason).name
                 self.reasons[name] = self.reasons.get(name, 0) + 1
             self.undelivered += not part.answered_ns
+            if not part.answered_ns or part.answered_ns > part.deadline_ns or part.reason == Reason.NO_IMAGE:
+                self.missed_ns.append((part.trigger_ns or part.ready_ns, part.answered_ns or part.deadline_ns))
             self.misses += not part.answered_ns or part.answered_ns > part.deadline_ns
             if part.answered_ns:
                 self.latencies_ms.append(latency_ms(part))

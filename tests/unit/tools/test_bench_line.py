@@ -171,15 +171,17 @@ def test_the_log_tells_which_engine_ran_and_what_was_refused(tmp_path):
     log.write_text(
         "a library's {own} words\n"
         + '<6>{"event": "engine_open", "engine": "rtx on T4", "notes": ["no graph"]}\n'
-        + '<4>{"event": "realtime_refused", "refused": ["SCHED_FIFO"]}\n<6>{"event": "line"}\n{"cut sho'
+        + '<4>{"event": "realtime_refused", "refused": ["SCHED_FIFO"]}\n<6>{"event": "line"}\n'
+        + '<3>{"event": "plc_link_down", "error": "no answer in time"}\n{"cut sho'
     )
     assert bench_report.told(log) == {
         "engine": "rtx on T4",
         "engine_notes": ["no graph"],
         "realtime_refused": ["SCHED_FIFO"],
+        "links_lost": ["no answer in time"],
     }
     log.write_text("")
-    assert bench_report.told(log) == {}
+    assert bench_report.told(log) == {"links_lost": []}
 
 
 @pytest.mark.parametrize(("parts", "shown"), [(9_999, "-"), (10_000, "4.000")])
@@ -190,8 +192,11 @@ def test_a_quantile_is_shown_only_where_enough_parts_lie_below_it(parts, shown):
         "floor_samples": 100, "floor_of": {"model": {"name": "bare", "scheduling": "SCHED_FIFO 40"}},
         "machine": {"cores": 2, "cpu": "any"}, "inspection": {"backend": "tensorrt", "precision": "fp16"},
         "deadline_misses": 0, "undelivered": 0, "over_floor_ms": 0.5, "over_floor_ratio": 1.2,
-        "daemon": {"engine": "rtx on T4", "engine_notes": ["not [page-locked]"]},
-        "memory_kib": {"plc": {"early": 1024, "end": 2048, "most": 3072}},
+        "daemon": {"engine": "rtx on T4", "engine_notes": ["not [page-locked]"], "links_lost": ["no answer in time"]},
+        "memory_kib": {"plc": {"early": 1024, "end": 2048, "most": 3072, "faults": 7}},
+        "machine_stalls": {
+            "scheduling": "SCHED_FIFO 95", "stalls": 12, "longest_ms": 4.25, "rows_of_misses": 3, "rows_that_met_a_stall": 2,
+        },
     }  # fmt: skip
     out = io.StringIO()
     Console(file=out, width=110).print(bench_report.summary(report))
@@ -202,9 +207,12 @@ def test_a_quantile_is_shown_only_where_enough_parts_lie_below_it(parts, shown):
     }
     assert rows["ready to verified answer"] == ["1.000", "2.000", "3.000", shown, "5.000"]
     assert rows["floor: model"] == ["1.000", "2.000", "-", "-", "5.000"]
-    assert (
-        "rtx on T4" in out.getvalue() and "not [page-locked]" in out.getvalue() and "2.0 at the end" in out.getvalue()
-    )
+    told = " ".join(out.getvalue().split())
+    for words in (
+        "rtx on T4", "not [page-locked]", "2.0 at the end", "7 page faults", "12 times, 4.2 ms at most (SCHED_FIFO 95)",
+        "2 of 3 rows of misses met it", "connection to the PLC lost: no answer in time",
+    ):  # fmt: skip
+        assert words in told
 
 
 def part(number, trigger_ms, *, ejected):

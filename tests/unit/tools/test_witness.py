@@ -1,0 +1,69 @@
+"""The witness of a machine that stands still: what it counts, and that it sees a core that is taken."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tools.line.witness import Stall, Witness, begun, met
+
+MS = 1_000_000
+PART = (100 * MS, 105 * MS)
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "for_ms", "seen"),
+    [(90, 5, False), (90, 10, False), (90, 11, True), (102, 1, True), (90, 50, True), (105, 5, False)],
+)
+def test_a_stall_counts_for_a_part_that_was_on_its_way_meanwhile(since_ms, for_ms, seen):
+    assert met(PART, [Stall(0, since_ms * MS, for_ms * MS)]) is seen
+
+
+def test_no_stall_explains_nothing():
+    assert not met(PART, [])
+
+
+def test_misses_that_follow_each_other_are_one_row():
+    """A connection that was reset costs the parts until it is back; what began it is one thing."""
+    missed = [(at_ms * MS, (at_ms + 5) * MS) for at_ms in (0, 5, 60, 155, 400)]
+    assert begun(missed) == [missed[0], missed[4]]
+    assert begun([]) == []
+
+
+def test_rows_that_met_a_stall_are_told_beside_those_that_did_not():
+    with Witness() as witness:
+        pass
+    witness.stalls = [Stall(0, 101 * MS, 4 * MS), Stall(1, 5, 2 * MS)]
+    found = witness.report([PART, (900 * MS, 905 * MS)])
+    assert (found["rows_of_misses"], found["rows_that_met_a_stall"]) == (2, 1)
+    assert (found["stalls"], found["longest_ms"], found["worst"][0]["core"]) == (2, 4.0, 0)
+
+
+_TAKES_A_CORE = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(98))
+until = time.monotonic() + 0.05
+while time.monotonic() < until:
+    pass
+"""
+
+
+def test_a_core_that_is_taken_from_everybody_is_seen():
+    core = min(os.sched_getaffinity(0))
+    with Witness() as witness:
+        taken = subprocess.run(
+            [sys.executable, "-c", _TAKES_A_CORE, str(core)], capture_output=True, text=True, check=False
+        )
+    if "PermissionError" in taken.stderr:
+        pytest.skip("SCHED_FIFO is refused here")
+    assert taken.returncode == 0, taken.stderr
+    assert max(stall.ns for stall in witness.stalls if stall.core == core) > 30 * MS
+    assert witness.scheduling == "SCHED_FIFO 95"
+
+
+def test_a_witness_that_was_killed_says_so():
+    with Witness() as witness:
+        witness._process.kill()
+    assert witness.report([])["scheduling"] == "the witness was killed"

@@ -1,0 +1,148 @@
+"""Does the machine itself stand still? A witness on each core, above every stage, sleeps 1 ms: how late does it wake?
+
+What it was late for, no program could have done on that core in time: a hypervisor, firmware, or a kernel that was
+not to be interrupted. (As `cyclictest` does it, during the run.) `python -m tools.line.witness` prints a line once
+it watches, and one JSON object when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+from tools.gpu.realtime import go_fifo
+
+_PRIORITY: Final = 95
+_PERIOD_NS: Final = 1_000_000
+_LATE_NS: Final = 1_000_000
+"""Less is not told: a missed deadline needs more."""
+_KEPT: Final = 10_000
+_ROW_NS: Final = 100_000_000
+"""Missed parts that are closer belong together: a connection that was reset is back by then."""
+
+
+class Stall(NamedTuple):
+    """A core stood still: from when, CLOCK_MONOTONIC in ns, for how long."""
+
+    core: int
+    since_ns: int
+    ns: int
+
+
+class Witness:
+    """Watches while its block runs; `report` is there afterwards."""
+
+    def __enter__(self) -> Witness:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tools.line.witness"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        said, _ = self._process.communicate()
+        found: dict[str, Any] = json.loads(said) if said else {"scheduling": "the witness was killed", "stalls": []}
+        self.scheduling: str = found["scheduling"]
+        self.stalls = [Stall(*stall) for stall in found["stalls"]]
+
+    def report(self, missed: Sequence[tuple[int, int]]) -> dict[str, Any]:
+        """The stalls as JSON, and how many rows of misses began while a core stood still.
+
+        Args:
+            missed: from when to when each missed part was on its way, CLOCK_MONOTONIC in ns, in their order.
+        """
+        longest_ns = max((stall.ns for stall in self.stalls), default=0)
+        rows = begun(missed)
+        return {
+            "scheduling": self.scheduling,
+            "stalls": len(self.stalls),
+            "longest_ms": round(longest_ns / 1e6, 3),
+            "worst": [stall._asdict() for stall in sorted(self.stalls, key=lambda stall: -stall.ns)[:20]],
+            "rows_of_misses": len(rows),
+            "rows_that_met_a_stall": sum(met(part, self.stalls) for part in rows),
+        }
+
+
+def begun(missed: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of parts that were missed one soon after the other, the first: the others are its consequence (a reconnect)."""
+    found = []
+    before_ns = -_ROW_NS
+    for part in missed:
+        if part[0] - before_ns >= _ROW_NS:
+            found.append(part)
+        before_ns = part[0]
+    return found
+
+
+def met(part: tuple[int, int], stalls: Iterable[Stall]) -> bool:
+    """Whether a core stood still while `part` was on its way."""
+    since_ns, until_ns = part
+    return any(stall.since_ns < until_ns and stall.since_ns + stall.ns > since_ns for stall in stalls)
+
+
+def _watch(core: int, write_fd: int) -> None:
+    """One core's witness: until SIGTERM, then a line of JSON."""
+    stalls: list[tuple[int, int, int]] = []
+    watching = True
+
+    def end(_number: int, _frame: object) -> None:
+        nonlocal watching
+        watching = False
+
+    signal.signal(signal.SIGTERM, end)
+    parent = os.getppid()
+    os.sched_setaffinity(0, {core})
+    scheduling = go_fifo(_PRIORITY)
+    gc.disable()
+    os.write(write_fd, b"watches\n")
+    while watching and os.getppid() == parent:
+        due_ns = time.monotonic_ns() + _PERIOD_NS
+        time.sleep(_PERIOD_NS / 1e9)
+        late_ns = time.monotonic_ns() - due_ns
+        if late_ns > _LATE_NS and len(stalls) < _KEPT:
+            stalls.append((core, due_ns, late_ns))
+    with os.fdopen(write_fd, "w") as out:
+        json.dump({"scheduling": scheduling, "stalls": stalls}, out)
+
+
+def main() -> int:
+    """A child for each core that this process may use."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for whoever started this
+    children = []
+    for core in sorted(os.sched_getaffinity(0)):
+        read_fd, write_fd = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(sys.stdin.fileno())
+            os.close(sys.stdout.fileno())
+            try:
+                _watch(core, write_fd)
+            finally:
+                os._exit(0)
+        os.close(write_fd)
+        children.append((pid, os.fdopen(read_fd)))
+    for _, told in children:
+        told.readline()
+    print("watches", flush=True)
+    sys.stdin.read()
+    for pid, _ in children:
+        os.kill(pid, signal.SIGTERM)
+    found = [json.loads(told.read()) for _, told in children]
+    stalls = sorted((stall for one in found for stall in one["stalls"]), key=lambda stall: stall[1])
+    print(json.dumps({"scheduling": found[0]["scheduling"], "stalls": stalls}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
