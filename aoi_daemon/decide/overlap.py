@@ -18,7 +18,9 @@ def suppress_overlaps(
     """The rows that stay, best score first; rows of equal score keep their order.
 
     A row is left out when a better row of its class that stays overlaps it by
-    more than `overlap` (intersection over union, 0..1).
+    more than `overlap` (intersection over union, 0..1). A box whose corners are
+    swapped has no area and overlaps nothing: it stays and leaves none out.
+    Whether a model may give it is for the caller to say.
 
     Args:
         boxes: (n, 4) float32, x1 y1 x2 y2, finite, n at most some hundreds: n x n is held.
@@ -34,7 +36,9 @@ def suppress_overlaps(
     width = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
     height = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
     shared = np.maximum(width, 0) * np.maximum(height, 0)
-    area = (x2 - x1) * (y2 - y1)
+    # What each shares with itself: x2 - x1 times y2 - y1 would be negative where corners are swapped, and what
+    # is shared with any smaller box, 0, more than that.
+    area = shared.diagonal().copy()
     # Multiplied out, not divided: two boxes without area have no ratio.
     same = shared > overlap * (area[:, None] + area - shared)
     same &= classes[:, None] == classes

@@ -67,7 +67,7 @@ def wrap_float_model(
     """Write `target`: the model of `source` with input `image` uint8 (1, H, W, `channels`) and its task's output.
 
     Args:
-        source: an ONNX model with one input, float32 (1, 1 or 3, H, W).
+        source: an ONNX model with one input, float32 (1, 1 or 3, H, W); its weights float32 too.
         target: overwritten.
         task: names the output: heads, scores or maps.
         channels: of the camera; a mono frame is shown to each channel of a colour model.
@@ -81,6 +81,7 @@ def wrap_float_model(
     """
     model = compose.add_prefix(load_model(source), _PREFIX)
     given = _only_input(model, source)
+    _refuse_float16(model, given, source)
     found = _output(model, output, source)
     batch, depth, height, width = (_size(dim) for dim in given.type.tensor_type.shape.dim)
     if (
@@ -158,6 +159,25 @@ def _only_input(model: Model, source: Path) -> Any:
         there = ", ".join(value.name.removeprefix(_PREFIX) for value in inputs) or "none"
         raise ModelError(f"{source}: inputs are {there}; expected one, of four dimensions")
     return inputs[0]
+
+
+def _refuse_float16(model: Model, given: Any, source: Path) -> None:
+    """Refuse what was exported in half precision, before the checker finds fault with something that follows from it.
+
+    An export on the CPU keeps a float32 input, but its weights are float16 and its casts come after what needs them.
+    """
+    if given.type.tensor_type.elem_type == TensorProto.FLOAT16:
+        which = f"its input {given.name.removeprefix(_PREFIX)}"
+    else:
+        half = (item.name for item in model.graph.initializer if item.data_type == TensorProto.FLOAT16)
+        first = next(half, None)
+        if first is None:
+            return
+        which = f"its weight {first.removeprefix(_PREFIX)}"
+    raise ModelError(
+        f"{source}: is float16 already ({which}); export it in float32 (Ultralytics: half=False, or quantize=32), "
+        "the bundle makes its own fp16"
+    )
 
 
 def _output(model: Model, name: str | None, source: Path) -> Any:

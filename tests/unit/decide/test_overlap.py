@@ -53,6 +53,15 @@ def test_boxes_without_area_stay():
     assert kept([(0, 0.9, 5, 5, 5, 5), (0, 0.8, 5, 5, 5, 5)], overlap=0.0) == [0, 1]
 
 
+@pytest.mark.parametrize("swapped", [(10, 0, 0, 10), (0, 10, 10, 0), (10, 10, 0, 0)], ids=["x", "y", "both"])
+@pytest.mark.parametrize("other", [(100, 100, 105, 105), (2, 2, 8, 8)], ids=["far", "inside"])
+@pytest.mark.parametrize("scores", [(0.9, 0.8), (0.8, 0.9)], ids=["better", "worse"])
+def test_a_box_with_its_corners_swapped_overlaps_nothing(swapped, other, scores):
+    """Below what counts nobody has refused it, and figures are measured there."""
+    rows = [(0, scores[0], *swapped), (0, scores[1], *other)]
+    assert sorted(kept(rows)) == [0, 1]
+
+
 def test_an_overlap_of_1_leaves_all():
     """Equal boxes do not overlap by more than all."""
     assert kept([(0, 0.9, 0, 0, 4, 4)] * 3, overlap=1.0) == [0, 1, 2]

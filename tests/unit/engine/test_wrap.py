@@ -122,12 +122,41 @@ def test_the_same_model_gives_the_same_file(exported, tmp_path):
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
+def half_on_gpu(text):
+    """Traced in half precision: its input and output are float16 too."""
+    return text.replace("float[", "float16[")
+
+
+def half_on_cpu(text):
+    """Converted once exported: input and output keep their type, and a cast stands behind what needs it."""
+    # 15360: the bits of 1.0, as ONNX's text has float16.
+    return """
+<ir_version: 8, opset_import: ["" : 17]>
+exported (float[N,3,H,W] image) => (float[N,3,H,W] output0)
+<float16[1] weight = {15360}>
+{
+    product = Mul (half_image, weight)
+    output0 = Cast <to = 1> (product)
+    half_image = Cast <to = 10> (image)
+}
+"""
+
+
+@pytest.mark.parametrize(("edit", "which"), [(half_on_gpu, "its input image"), (half_on_cpu, "its weight weight")])
+def test_an_export_in_half_precision_is_refused_with_how_to_export_it(exported, tmp_path, edit, which):
+    """Not with what ONNX's checker finds in it: nodes in a wrong order say nothing of half=True."""
+    wanted = rf"exported\.onnx: is float16 already \({which}\); export it in float32 .*half=False"
+    with pytest.raises(ModelError, match=wanted):
+        wrap_float_model(exported(edit=edit), tmp_path / "w.onnx", "segment", channels=3)
+    assert not (tmp_path / "w.onnx").exists()
+
+
 @pytest.mark.parametrize(
     ("make", "settings", "problem"),
     [
         ({"depth": 4}, {}, r"input image is FLOAT \['N', 4, 'H', 'W'\]; expected FLOAT \[1, 1 or 3"),
         ({"batch": 8}, {}, r"input image is FLOAT \[8, 3"),
-        ({"edit": lambda text: text.replace("float[", "float16[")}, {}, "input image is FLOAT16"),
+        ({"edit": lambda text: text.replace("float[", "double[")}, {}, "input image is DOUBLE"),
         ({"depth": 1}, {}, "takes 1 channel; frames of 3 have more to show"),
         ({}, {"pixels": Pixels(mean=(0.5,))}, r"takes 3 channels; mean \(0.5,\) has 1"),
         ({}, {"output": "output1"}, r"has no output output1 \(there: output0\)"),
