@@ -1,20 +1,27 @@
 """Raw YOLO heads become detections."""
 
-import warnings
+from pathlib import Path
 
+import cv2
 import numpy as np
+import onnxruntime as ort
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.decide.overlap import suppress_overlaps
+from aoi_daemon.engine.wrap import wrap_float_model
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.infer.decode import decode
 from aoi_daemon.infer.decode_yolo import MAX_CANDIDATES, YoloHeads
+from aoi_daemon.infer.executor import NO_DEADLINE, Detections
+from aoi_daemon.infer.onnx import OnnxExecutor
 from tests.unit.infer.manifests import manifest_of
 
 SHAPE = (480, 640, 1)
 CLASSES = ("open", "short", "spur")
+REAL_SIZE = (320, 416)
+"""Height and width, px, of the frames that a real detector sees here."""
 
 
 def heads_of(candidates, classes=3):
@@ -113,23 +120,135 @@ def test_with_the_judgements_suppression_it_is_yolos_own_decoding(seed, least_sc
     assert np.allclose(nms(found, overlap), slow_nms(heads, least_score, overlap), atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def ultralytics(tmp_path_factory):
+    """That package, where it is installed: it is not one of ours. To run what needs it:
+
+    python3 -m venv V && V/bin/pip install -e .[dev] ultralytics
+    V/bin/python -m pytest tests/unit/infer/test_decode_yolo.py -k ultralytics
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        # It shall neither download nor install, nor leave its settings in the home.
+        patch.setenv("YOLO_OFFLINE", "true")
+        patch.setenv("YOLO_AUTOINSTALL", "false")
+        patch.setenv("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("settings")))
+        yield pytest.importorskip("ultralytics")
+
+
+@pytest.fixture(scope="module", params=["yolov8n", "yolo11n"])
+def exported(request, ultralytics, tmp_path_factory):
+    """A detector of random weights, as `yolo export` writes it."""
+    import torch
+    import yaml
+    from ultralytics.nn.tasks import yaml_model_load
+
+    plan = tmp_path_factory.mktemp("exported") / f"{request.param}.yaml"
+    plan.write_text(yaml.safe_dump({**yaml_model_load(plan.name), "nc": len(CLASSES)}))
+    torch.manual_seed(0)
+    detector = ultralytics.YOLO(plan)
+    net, head = detector.model, detector.model.model[-1]
+    # As they are drawn, no signal comes through, and all candidates are alike: two frames scale each layer.
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        net.train()(torch.from_numpy(np.concatenate([as_floats(noisy_frame(channels)) for channels in (1, 3)])))
+        for boxes, scores in zip(head.cv2, head.cv3, strict=True):
+            boxes[-1].weight *= 10  # of many sizes
+            scores[-1].bias[:] = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(plan.parent)
+        return Path(detector.export(format="onnx", opset=17, imgsz=REAL_SIZE)).absolute()
+
+
+def noisy_frame(channels):
+    """Colours that run into each other."""
+    rng = np.random.default_rng(7)
+    height, width = REAL_SIZE
+    image = cv2.resize(rng.integers(0, 200, (height // 8, width // 8, 3), np.uint8), (width, height))
+    return np.ascontiguousarray((image + rng.integers(0, 56, image.shape, np.uint8))[..., :channels])
+
+
+def as_floats(frame):
+    """As a detector is trained: RGB, 0 to 1, channels first."""
+    return np.ascontiguousarray(in_colour(frame)[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 255
+
+
+def in_colour(frame):
+    """A mono frame is shown to each channel."""
+    return np.repeat(frame, 3 // frame.shape[2], axis=2)
+
+
+def heads_and_threshold(file, frame, count=450):
+    """What the export says of `frame`, and a threshold that `count` of its candidates reach."""
+    (heads,) = ort.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"images": as_floats(frame)})
+    ranked = np.sort(heads[0, 4:].ravel())[::-1]
+    return heads, float(ranked[count - 1 : count + 1].mean())
+
+
+def their_nms(heads, least_score, overlap):
+    """Rows as `nms` gives them. In float64, as they keep classes apart by some thousand px, and round IoUs by it."""
+    import torch
+
+    try:
+        from ultralytics.utils.nms import non_max_suppression
+    except ImportError:
+        from ultralytics.utils.ops import non_max_suppression
+    candidates = torch.from_numpy(heads.astype(np.float64))
+    (found,) = non_max_suppression(candidates, least_score, overlap, multi_label=True, max_det=MAX_CANDIDATES)
+    return sorted((int(row[5]), *(float(row[i]) for i in (4, 0, 1, 2, 3))) for row in found)
+
+
+def assert_same(ours, theirs, *, least, score, px, strays=0):
+    """Rows of (class, score, box), `least` of them: for each of one side one of the other, but for so many strays."""
+    assert len(theirs) >= least
+    assert abs(len(ours) - len(theirs)) <= strays
+    far = np.abs(np.array(ours)[:, None] - np.array(theirs)) > (0, score, px, px, px, px)
+    paired = ~far.any(axis=2)
+    assert np.count_nonzero(~paired.any(axis=0)) <= strays
+    assert np.count_nonzero(~paired.any(axis=1)) <= strays
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(5))
-def test_it_agrees_with_ultralytics(seed):
-    """Where that package is installed; it is not one of ours."""
-    pytest.importorskip("ultralytics")
-    torch = pytest.importorskip("torch")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            from ultralytics.utils.nms import non_max_suppression
-        except ImportError:
-            from ultralytics.utils.ops import non_max_suppression
+def test_it_agrees_with_ultralytics(ultralytics, seed):
+    """On things with some candidates around each."""
     heads = random_heads(seed)
-    theirs = non_max_suppression(
-        torch.from_numpy(heads.copy()), conf_thres=0.25, iou_thres=0.5, multi_label=True, max_det=1000
-    )[0]
-    rows = sorted((int(row[5]), *(float(row[i]) for i in (4, 0, 1, 2, 3))) for row in theirs)
-    assert np.allclose(nms(decoded(heads), 0.5), rows, atol=0.01)
+    assert_same(nms(decoded(heads), 0.5), their_nms(heads, 0.25, 0.5), least=30, score=1e-6, px=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("overlap", [0.3, 0.5, 0.7])
+def test_it_agrees_with_ultralytics_on_heads_of_their_own(exported, overlap):
+    """Every class of a candidate by itself."""
+    heads, least_score = heads_and_threshold(exported, noisy_frame(3))
+    ours = nms(decoded(heads, least_score=least_score), overlap)
+    assert_same(ours, their_nms(heads, least_score, overlap), least=50, score=1e-6, px=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_wrapped_export_finds_what_ultralytics_predicts(ultralytics, exported, tmp_path, channels):
+    """From the camera's frame to boxes in it. They leave to a candidate its likeliest class, and cut at the border."""
+    frame = noisy_frame(channels)
+    _, least_score = heads_and_threshold(exported, frame)
+    (predicted,) = ultralytics.YOLO(exported, task="detect").predict(
+        in_colour(frame), imgsz=REAL_SIZE, conf=least_score, iou=0.5, max_det=MAX_CANDIDATES, verbose=False
+    )
+    theirs = predicted.boxes.data[:, [5, 4, 0, 1, 2, 3]].tolist()
+
+    wrap_float_model(exported, tmp_path / "w.onnx", "yolo", channels=channels)
+    manifest = manifest_of("yolo", CLASSES, channels=channels)
+    with OnnxExecutor(tmp_path / "w.onnx", manifest, threads=1, shape=frame.shape) as executor:
+        executor.decoder = YoloHeads(manifest, least_score=least_score)
+        found = executor.infer(frame, None, NO_DEADLINE)
+    assert len(found.scores) < MAX_CANDIDATES
+    _, likeliest = np.unique(found.boxes, axis=0, return_index=True)
+    ours = nms(Detections(*(column[np.sort(likeliest)] for column in found)), 0.5)
+    height, width = REAL_SIZE
+    ours = [(label, score, *np.clip(box, 0, (width, height) * 2)) for label, score, *box in ours]
+    # Their pixels are divided by 255, ours multiplied: two that overlap by just 0.5 may be one here and two there.
+    assert_same(ours, theirs, least=50, score=1e-4, px=0.1, strays=2)
 
 
 def test_the_best_are_handed_on_when_there_are_too_many():
