@@ -11,39 +11,30 @@ import argparse
 import importlib.util
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
 from aoi_daemon.engine.arguments import PRECISIONS, add_parsers
 from aoi_daemon.engine.faults import InputError, RefusedError
 from aoi_daemon.errors import AoiError
+from aoi_daemon.offline import run_offline
 
 __all__ = ["add_parsers", "run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what one of the commands asks; the exit code."""
-    # A stop by the service manager or a time limit cleans up as Ctrl-C does.
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return run_offline(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.command == "qualify":
             return _qualify(arguments)
         return {"make": _make, "verify": _verify, "show": _show}[arguments.action](arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("aoi-daemon: interrupted, nothing was written\n")
-        return 130
     except AoiError as error:
         sys.stderr.write(f"aoi-daemon: {error}\n")
         return 1 if isinstance(error, RefusedError) else 2
-    except BrokenPipeError:
-        raise  # whoever read our output has seen enough: the command line's to answer
-    except OSError as error:  # a full disk, a folder that may not be written
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"aoi-daemon: {where}{error.strerror}; nothing was written\n")
-        return 1
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _make(arguments: argparse.Namespace) -> int:

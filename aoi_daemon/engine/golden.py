@@ -25,7 +25,6 @@ from aoi_daemon.engine.metrics import DEEPPCB_IOU, match
 from aoi_daemon.engine.qualify import Board, Run
 from aoi_daemon.infer.executor import Detections
 
-LEAST_PARTS: Final = 24
 FOLDER: Final = "golden"
 BILEVEL: Final = (cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9)
 
@@ -58,7 +57,7 @@ def choose(
         run: FP32's answers to them.
         thresholds: (classes,) scores from which a detection counts.
         classes: names, for the errors.
-        count: at least LEAST_PARTS.
+        count: of the parts; the command line asks for 24 at least.
 
     Raises:
         BoardsError: there are not enough clear cases, or none of some class.

@@ -76,14 +76,17 @@ _CODES: Final[Mapping[int, tuple[str, str]]] = {
 
 def refused(code: int, name: str, *, what: str) -> Trouble:
     """The broker said MQTT 5 reason `code`, by the name `name`, to `what` (connection, message)."""
-    words, remedy = _CODES.get(code, (name.lower(), "the broker's log says why"))
-    return Trouble(f"the broker refused {what}: {words} (0x{code:02X})", remedy)
+    return _with_reason(f"the broker refused {what}", code, name)
 
 
 def closed(code: int, name: str) -> Trouble:
     """The broker ended the connection and said MQTT 5 reason `code`."""
+    return _with_reason("the broker ended the connection", code, name)
+
+
+def _with_reason(what: str, code: int, name: str) -> Trouble:
     words, remedy = _CODES.get(code, (name.lower(), "the broker's log says why"))
-    return Trouble(f"the broker ended the connection: {words} (0x{code:02X})", remedy)
+    return Trouble(f"{what}: {words} (0x{code:02X})", remedy)
 
 
 def not_connected(error: Exception, host: str, port: int) -> Trouble:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aoi_daemon.errors import AoiError, InferenceError, ModelError
+from aoi_daemon.offline import run_offline
 from aoi_daemon.recorder.arguments import add_parsers
 from aoi_daemon.records.faults import RecordsError
 
@@ -28,27 +28,18 @@ __all__ = ["add_parsers", "run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what one of the commands asks; the exit code."""
-    # A stop by the service manager or a time limit cleans up as Ctrl-C does.
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return run_offline(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         return _export(arguments) if arguments.command == "export" else _replay(arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("aoi-daemon: interrupted, nothing was written\n")
-        return 130
     except (AoiError, ValueError) as error:
         sys.stderr.write(f"aoi-daemon: {error}\n")
         return 1 if isinstance(error, InferenceError) and not isinstance(error, ModelError) else 2
-    except BrokenPipeError:
-        raise  # whoever read our output has seen enough: the command line's to answer
     except sqlite3.Error as error:
         sys.stderr.write(f"aoi-daemon: the records cannot be read: {error}\n")
         return 1
-    except OSError as error:  # a full disk, a folder that may not be written
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"aoi-daemon: {where}{error.strerror}; nothing was written\n")
-        return 1
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _choice(arguments: argparse.Namespace, recipe: str | None) -> Choice:

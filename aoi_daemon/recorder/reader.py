@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any, Final, NamedTuple
 
 from aoi_daemon.board import Board, CameraCell, camera_cell
+from aoi_daemon.decide.alarms import AlarmState
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.recorder.flight import Context, FlightRecorder, Frame
 from aoi_daemon.recorder.inbox import BEFORE_START, LEFT_THE_RING, Inbox, Job, Moment, Row
@@ -22,7 +23,7 @@ _ROWS_AT_ONCE: Final = 256
 _MOST_MOMENTS: Final = 4096
 _OWN_ALARM: Final = "RECORDER_DISK"
 _STALE_NS: Final = 2_000_000_000
-_RAISED: Final = "unacknowledged"
+_RAISED: Final = AlarmState.UNACKNOWLEDGED.value
 """The state into which an alarm comes when its condition comes, and in no other way."""
 
 

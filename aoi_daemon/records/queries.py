@@ -48,6 +48,7 @@ SELECT p.id, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence, d.recipe_
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id
 LEFT JOIN reviews v ON v.part_id = p.id
 """
+_EVENT: Final = "SELECT e.id, r.run, e.number, e.at, e.kind, e.body FROM events e JOIN runs r ON r.id = e.run_id"
 # A tuple, as the index of rejects has it: a page further costs no more than the first.
 _BEFORE: Final = "AND (p.at, p.id) < (SELECT at, id FROM parts WHERE id = ?)"
 
@@ -142,8 +143,7 @@ def events(
 ) -> list[Event]:
     """Up to `limit` events of `kind` (None: all), newest first; `before_id` turns the page."""
     rows = connection.execute(
-        "SELECT e.id, r.run, e.number, e.at, e.kind, e.body FROM events e JOIN runs r ON r.id = e.run_id "
-        "WHERE e.at >= ? AND e.id < ? AND (? IS NULL OR e.kind = ?) ORDER BY e.id DESC LIMIT ?",
+        f"{_EVENT} WHERE e.at >= ? AND e.id < ? AND (? IS NULL OR e.kind = ?) ORDER BY e.id DESC LIMIT ?",
         (since, before_id if before_id is not None else 2**62, kind, kind, limit),
     )
     return [_event(row) for row in rows]
@@ -152,8 +152,7 @@ def events(
 def events_after(connection: sqlite3.Connection, event_id: int, limit: int) -> list[Event]:
     """Up to `limit` events recorded after row `event_id` (0: from the first), oldest first."""
     rows = connection.execute(
-        "SELECT e.id, r.run, e.number, e.at, e.kind, e.body FROM events e JOIN runs r ON r.id = e.run_id "
-        "WHERE e.id > ? ORDER BY e.id LIMIT ?",
+        f"{_EVENT} WHERE e.id > ? ORDER BY e.id LIMIT ?",
         (event_id, limit),
     )
     return [_event(row) for row in rows]
