@@ -20,6 +20,7 @@ from aoi_daemon.hmi.users import Role, User, change_users
 from aoi_daemon.hmi.users_password import keep
 from tools.boards.generate import generate, write_boards
 from tools.boards.options import BoardOptions
+from tools.line.beside import free_port
 from tools.line.daemon import LineDaemon, wait_for
 from tools.line.setup import demo_recipe, line_config
 from tools.simulator.client import SimulatorProcess
@@ -58,13 +59,6 @@ class PageLine:
             return False
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
 def materials(tmp_path_factory) -> tuple[Path, Path]:
     """(boards, bundle): 12 boards, and the reference model with golden parts."""
@@ -85,7 +79,7 @@ def start_line(materials) -> Callable[..., Any]:
     boards, bundle = materials
 
     def start(owned: ExitStack, folder: Path, parts: int = 0) -> PageLine:
-        port = free_port()
+        port = free_port(0)
         plc = owned.enter_context(SimulatorProcess(scan_ms=0, deadline_ms=50.0, keep=100_000))
         config = line_config(
             boards, takt_ms=100.0, deadline_ms=50.0, plc_port=plc.port, photo_eye_port=plc.photo_eye_port,

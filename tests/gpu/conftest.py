@@ -3,14 +3,11 @@
 One CUDA context serves all of them: a second one in a process made libraries fail.
 """
 
-import hashlib
 from pathlib import Path
 
 import pytest
 
-from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.engine.build_bundle import build_for_bundle
-from aoi_daemon.engine.prepare import convert_fp16, prepare_fp32
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.tensorrt import TensorRtExecutor
@@ -18,7 +15,7 @@ from aoi_daemon.infer.trt_cuda import CudaDevice
 from aoi_daemon.infer.trt_driver import load_driver
 from aoi_daemon.infer.trt_plan import Machine, choose_plan
 from aoi_daemon.infer.trt_vendor import load_vendor
-from tests.unit.engine.toy_detector import CLASSES, write_boards, write_toy
+from tests.unit.engine.toy_detector import write_boards, write_bundle
 
 SIZES = ((96, 96), (160, 96), (128, 160))
 """(width_px, height_px) of three products"""
@@ -62,16 +59,7 @@ def vendor(device):
 @pytest.fixture(scope="session")
 def bundle(device, tmp_path_factory):
     """The toy detector in FP32 and FP16, with engines for this GPU: an exact profile for each size."""
-    folder = tmp_path_factory.mktemp("bundle")
-    fp32 = prepare_fp32(write_toy(folder / "fp32.onnx"))
-    (folder / "fp32.onnx").write_bytes(fp32.SerializeToString())
-    (folder / "fp16.onnx").write_bytes(convert_fp16(fp32).SerializeToString())
-    models = {
-        name: Model(file=f"{name}.onnx", sha256=hashlib.sha256((folder / f"{name}.onnx").read_bytes()).hexdigest())
-        for name in ("fp32", "fp16")
-    }
-    manifest = Manifest(name="toy", classes=CLASSES, has_template=True, stride_px=16, models=models)
-    (folder / "manifest.json").write_text(manifest.model_dump_json())
+    folder = write_bundle(tmp_path_factory.mktemp("bundle"))
     build_for_bundle(folder, None, ["fp32", "fp16"], SIZES)
     return load_bundle(folder)
 

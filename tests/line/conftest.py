@@ -9,13 +9,20 @@ from typing import Any
 
 import pytest
 
+from aoi_daemon.control import request
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
 from aoi_daemon.messages import Outcome
+from aoi_daemon.ring import events
+from aoi_daemon.ring.memory import SharedMemory
+from tests.line.models import copied, first_wrong
+from tests.unit.publisher.mosquitto import broker, subscriber
 from tools.boards.generate import generate, write_boards
 from tools.boards.options import BoardOptions
 from tools.line.daemon import LineDaemon, wait_for
 from tools.line.setup import demo_recipe, line_config
 from tools.simulator.client import SimulatorProcess
+
+__all__ = ["broker", "subscriber"]  # fixtures that are defined elsewhere
 
 TAKT_MS = 50.0
 OPTIONS = BoardOptions(width_px=320, height_px=320, good_fraction=0.6)
@@ -40,6 +47,12 @@ def bundle(tmp_path_factory) -> Path:
         golden += [GoldenPair(template, template, True), GoldenPair(damaged, template, False)]
     make_reference_bundle(folder, golden)
     return folder
+
+
+@pytest.fixture
+def wrong_bundle(tmp_path, bundle) -> Path:
+    """A bundle whose first golden part does not get the verdict that it is said to have."""
+    return copied(bundle, tmp_path / "wrong", first_wrong)
 
 
 class TestLine:
@@ -80,6 +93,11 @@ class TestLine:
     def coils_since(self, since_ns: int) -> list[int]:
         """Every word written to the PLC since `since_ns`."""
         return [event.word for event in self.plc.events() if event.kind == "coils" and event.at_ns >= since_ns]
+
+    def event_memory(self) -> SharedMemory:
+        """The daemon's events, for a reader of the test's own; the caller closes it."""
+        _, fds = request(self.daemon.socket, {"do": "events"})
+        return SharedMemory(fds[0], events.SIZE_BYTES, read_only=True)
 
     def wait_parts(self, count: int, timeout_s: float = 20.0) -> None:
         """Until the PLC has decided `count` more parts."""

@@ -1,10 +1,13 @@
-"""Models that the fail-safe tests need: one that is too slow for any takt."""
+"""Bundles that line tests need: too slow for any takt, damaged, with other golden parts."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +15,31 @@ from onnx import TensorProto, helper, numpy_helper
 
 LAYERS = 400
 CHANNELS = 16
+
+GoldenParts = list[dict[str, Any]]
+"""As a manifest has them."""
+
+
+def copied(bundle: Path, folder: Path, golden: Callable[[GoldenParts], GoldenParts]) -> Path:
+    """Another bundle with the same model: `golden` changes its golden parts, so its hash is another."""
+    shutil.copytree(bundle, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["golden"] = golden(manifest["golden"])
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def first_wrong(golden: GoldenParts) -> GoldenParts:
+    """The first does not get the verdict that it is said to have."""
+    return [{**golden[0], "passed": not golden[0]["passed"]}, *golden[1:]]
+
+
+def flip_a_bit(folder: Path) -> None:
+    """Damage the reference model in `folder`."""
+    model = folder / "reference.onnx"
+    raw = bytearray(model.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    model.write_bytes(raw)
 
 
 def slow_bundle(folder: Path) -> Path:

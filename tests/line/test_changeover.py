@@ -5,9 +5,7 @@ One line for all of them: each test begins with the product `demo` in use and no
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,23 +19,14 @@ import pytest
 
 from aoi_daemon.control import request
 from aoi_daemon.messages import Reason
-from aoi_daemon.ring.events import SIZE_BYTES, EventReader
-from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.events import EventReader
 from aoi_daemon.stage import now_ns
 from tests.line.conftest import starter
+from tests.line.models import copied, first_wrong
 from tools.line.daemon import wait_for
 
 PLC = {"registers": {"base": 0}, "poll": {"base": 100, "period_ms": 5.0}}
 PASSES_ALL = [{"name": "*", "max_count": 10_000}]
-
-
-def copied(bundle: Path, folder: Path, golden) -> Path:
-    """Another bundle with the same model: `golden` changes its golden parts, so its hash is another."""
-    shutil.copytree(bundle, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["golden"] = golden(manifest["golden"])
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
 
 
 class Products:
@@ -82,7 +71,7 @@ def started(tmp_path_factory, boards, bundle):
     """The line of this file. `strict` has the engine of `demo`, `second` another, `wrong` one that fails; `small` is of another size."""
     folder = tmp_path_factory.mktemp("changeover")
     second = copied(bundle, folder / "second", lambda golden: golden[:2])
-    wrong = copied(bundle, folder / "wrong", lambda golden: [{**golden[0], "passed": not golden[0]["passed"]}])
+    wrong = copied(bundle, folder / "wrong", lambda golden: first_wrong(golden[:1]))
     with ExitStack() as owned:
         line = starter(owned, folder, boards, bundle)(
             plc=PLC, supervisor={"restarts": 1000, "hang_ms": 20_000.0}, plc_options={"keep": 200_000},
@@ -93,10 +82,7 @@ def started(tmp_path_factory, boards, bundle):
                 "wrong": {"id": 5, "bundle": str(wrong)},
             },
         )  # fmt: skip
-        _, fds = request(line.daemon.socket, {"do": "events"})
-        memory = SharedMemory(fds[0], SIZE_BYTES, read_only=True)
-        owned.callback(memory.close)
-        yield line, memory
+        yield line, owned.enter_context(line.event_memory())
         line.no_unproven_pass()
 
 

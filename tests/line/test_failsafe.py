@@ -7,7 +7,6 @@ that were measured are printed at the end of the run and stand in the README.
 from __future__ import annotations
 
 import ast
-import json
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ import pytest
 
 import aoi_daemon
 from aoi_daemon.messages import Reason
-from tests.line.models import slow_bundle
+from tests.line.models import flip_a_bit, slow_bundle
 from tools.line.daemon import wait_for
 
 SAFE_BITS = 1 << 0 | 1 << 3 | 1 << 6  # PASS, READY, RUN_PERMIT
@@ -147,10 +146,7 @@ def test_a_killed_engine_rejects_what_waits(line, measured):
 def test_a_corrupt_model_is_refused_at_start(tmp_path, bundle, boards):
     broken = tmp_path / "broken"
     shutil.copytree(bundle, broken)
-    model = broken / "reference.onnx"
-    raw = bytearray(model.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    model.write_bytes(raw)
+    flip_a_bit(broken)
     (tmp_path / "recipes").mkdir()
     (tmp_path / "line.toml").write_text(f'[line]\nrecipe = "a"\n[[cameras]]\nkind = "replay"\nsource = "{boards}"\n')
     (tmp_path / "recipes/a.toml").write_text(
@@ -184,13 +180,8 @@ def test_a_model_that_breaks_while_the_line_runs_ends_in_a_fault_that_a_person_c
     running.no_unproven_pass()
 
 
-def test_a_failed_golden_check_keeps_ready_down_until_another_bundle_comes(line, tmp_path, bundle):
-    wrong = tmp_path / "wrong"
-    shutil.copytree(bundle, wrong)
-    manifest = json.loads((wrong / "manifest.json").read_text())
-    manifest["golden"][0]["passed"] = not manifest["golden"][0]["passed"]
-    (wrong / "manifest.json").write_text(json.dumps(manifest))
-    running = line(use_bundle=wrong, ready=False)
+def test_a_failed_golden_check_keeps_ready_down_until_another_bundle_comes(line, wrong_bundle, bundle):
+    running = line(use_bundle=wrong_bundle, ready=False)
     wait_for(lambda: any(a["name"] == "GOLDEN_FAILED" for a in running.daemon.status()["alarms"]), 20, "the alarm")
     assert not running.plc.status()["ready_effective"]
     assert not any(word & SAFE_BITS & 0b1001 for word in running.coils_since(0))

@@ -12,8 +12,7 @@ import pytest
 
 from aoi_daemon.control import request
 from aoi_daemon.plcmap.coils import Coil
-from aoi_daemon.ring.events import SIZE_BYTES, EventReader
-from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.events import EventReader
 from tests.line.conftest import starter
 from tools.line.daemon import wait_for
 
@@ -61,10 +60,7 @@ def started(tmp_path_factory, boards, bundle):
         line = starter(owned, tmp_path_factory.mktemp("force"), boards, bundle)(
             takt_ms=60.0, camera={"pace": "plc", "wait_ready": False}, plc={"poll": {"base": 100, "period_ms": 5.0}}
         )
-        _, fds = request(line.daemon.socket, {"do": "events"})
-        memory = SharedMemory(fds[0], SIZE_BYTES, read_only=True)
-        owned.callback(memory.close)
-        yield line, memory
+        yield line, owned.enter_context(line.event_memory())
 
 
 @pytest.fixture

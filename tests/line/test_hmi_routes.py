@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 
 import httpx
 import pytest
 
-from aoi_daemon.control import request
 from aoi_daemon.hmi.users import Role, User, change_users, folded
 from aoi_daemon.hmi.users_password import keep
-from aoi_daemon.ring import events
 from aoi_daemon.ring.events import EventReader
-from aoi_daemon.ring.memory import SharedMemory
+from tools.line.beside import free_port
 from tools.line.daemon import wait_for
 
 PASSWORD = "vier blaue Kisten am Band"
@@ -69,8 +66,7 @@ class Browser:
 @pytest.fixture
 def browser(line, tmp_path):
     """A line with its page, and two users."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port(0)
     running = line(hmi={"port": port})
     kept = keep(PASSWORD)
     users = {folded(name): User(name, role, kept) for name, role in (("anna", Role.MAINTENANCE), ("leo", Role.OPERATOR))}
@@ -83,8 +79,7 @@ def browser(line, tmp_path):
 @pytest.fixture
 def audit(browser):
     """`audit()`: the audit trail so far, from the event ring."""
-    _, fds = request(browser.running.daemon.socket, {"do": "events"})
-    with SharedMemory(fds[0], events.SIZE_BYTES, read_only=True) as memory:
+    with browser.running.event_memory() as memory:
         reader, lines = EventReader(memory, from_start=True), []
 
         def read() -> list[dict]:

@@ -9,22 +9,10 @@ import time
 
 import pytest
 
-from tests.unit.publisher.mosquitto import Mosquitto, Subscriber, needs_mosquitto
+from tests.unit.publisher.mosquitto import needs_mosquitto
 from tools.line.daemon import wait_for
 
 pytestmark = needs_mosquitto
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with Mosquitto(tmp_path / "broker") as found:
-        yield found
-
-
-@pytest.fixture
-def subscriber(broker):
-    with Subscriber(broker.port, "aoi/#") as found:
-        yield found
 
 
 def sections(tmp_path, broker):

@@ -23,6 +23,7 @@ from aoi_daemon.control import request
 from aoi_daemon.messages import Reason
 from aoi_daemon.stage import now_ns
 from tests.line.conftest import starter
+from tests.line.models import flip_a_bit
 from tools.line.daemon import wait_for
 
 JUDGED = (Reason.NONE, Reason.DEFECT)
@@ -75,13 +76,6 @@ def in_bundle(change: Callable[[Path], None]) -> Callable[[Path, dict], bytes]:
         return tomli_w.dumps({**recipe, "bundle": str(broken)}).encode()
 
     return make
-
-
-def flip_a_bit(folder: Path) -> None:
-    model = folder / "reference.onnx"
-    raw = bytearray(model.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    model.write_bytes(raw)
 
 
 BAD: dict[str, tuple[str, Callable[[Path, dict], bytes | None], str]] = {

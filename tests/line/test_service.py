@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import socket
 import time
@@ -56,17 +54,6 @@ class Manager:
     def starves(self) -> None:
         """No feed for so long that systemd would have ended the service."""
         wait_for(lambda: self.hear() and time.monotonic() - self.fed > 3 * WATCHDOG_S, 10, "no more WATCHDOG=1")
-
-
-@pytest.fixture
-def wrong_bundle(tmp_path, bundle):
-    """A bundle whose first golden part does not get the verdict that it is said to have."""
-    folder = tmp_path / "wrong"
-    shutil.copytree(bundle, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["golden"][0]["passed"] = not manifest["golden"][0]["passed"]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
 
 
 @pytest.fixture

@@ -135,12 +135,18 @@ def test_a_frame_lost_for_want_of_buffers_is_a_missed_part(opened):
     assert sum(missed) >= 10
 
 
-def test_silence_is_none_after_the_time_out_and_costs_no_cpu(opened):
+def silent(opened):
+    """A camera that has stopped, with planes for frames that do not come: (driver, image, template)."""
     driver = opened()
     driver._nodes.AcquisitionStop.execute()
     image, template = planes()
     while driver.fetch_into(image, template, 0.2) is not None:
         pass
+    return driver, image, template
+
+
+def test_silence_is_none_after_the_time_out_and_costs_no_cpu(opened):
+    driver, image, template = silent(opened)
     begun_s, cpu_s = time.monotonic(), time.process_time()
     assert driver.fetch_into(image, template, 0.2) is None
     assert 0.2 <= time.monotonic() - begun_s < 0.4
@@ -148,11 +154,7 @@ def test_silence_is_none_after_the_time_out_and_costs_no_cpu(opened):
 
 
 def test_a_wall_clock_set_back_does_not_prolong_the_wait(opened, monkeypatch):
-    driver = opened()
-    driver._nodes.AcquisitionStop.execute()
-    image, template = planes()
-    while driver.fetch_into(image, template, 0.2) is not None:
-        pass
+    driver, image, template = silent(opened)
     wall = iter(range(2_000_000_000, 0, -3600))
     monkeypatch.setattr(time, "time", lambda: float(next(wall)))
     begun_s = time.monotonic()
@@ -161,11 +163,7 @@ def test_a_wall_clock_set_back_does_not_prolong_the_wait(opened, monkeypatch):
 
 
 def test_a_signal_is_handled_within_a_slice(opened):
-    driver = opened()
-    driver._nodes.AcquisitionStop.execute()
-    image, template = planes()
-    while driver.fetch_into(image, template, 0.2) is not None:
-        pass
+    driver, image, template = silent(opened)
     handled_s = []
     before = signal.signal(signal.SIGALRM, lambda *_: handled_s.append(time.monotonic()))
     try:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 import aoi_daemon.publisher
 from aoi_daemon.publisher.cursor import CursorFile
-from tests.unit.publisher.mosquitto import Mosquitto, Subscriber, needs_mosquitto
+from tests.unit.publisher.mosquitto import needs_mosquitto
 from tests.unit.publisher.recording import RUN, record, record_alarm, remove
 from tests.unit.publisher.supervised import SupervisedPublisher
 from tools.line.daemon import wait_for
@@ -20,18 +20,6 @@ from tools.line.daemon import wait_for
 pytestmark = needs_mosquitto
 SCHEMA = json.loads((Path(aoi_daemon.publisher.__file__).parent / "schema.json").read_text())
 QUICK = {"answer_s": 1.0, "reconnect_max_s": 0.5}
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with Mosquitto(tmp_path / "broker") as found:
-        yield found
-
-
-@pytest.fixture
-def subscriber(broker):
-    with Subscriber(broker.port, "aoi/#") as found:
-        yield found
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import trustme
 
 from tests.unit.publisher.mosquitto import Mosquitto, Subscriber, needs_mosquitto
 from tests.unit.publisher.recording import record
-from tests.unit.publisher.stepped import SteppedPublisher
 
 pytestmark = [
     needs_mosquitto,
@@ -24,15 +23,10 @@ pytestmark = [
 
 
 @pytest.fixture
-def publisher(tmp_path):
-    """`publisher(port, **section)`: one with ten parts to publish, which goes on while the test waits."""
+def publisher(tmp_path, publisher):
+    """The same, with ten parts to publish."""
     record(tmp_path / "records", range(1, 11))
-    with contextlib.ExitStack() as owned:
-
-        def start(port: int, **section) -> SteppedPublisher:
-            return owned.enter_context(SteppedPublisher(tmp_path, port=port, **section))
-
-        yield start
+    return publisher
 
 
 def password_file(folder: Path, **users: str) -> Path:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
-import pytest
-
 from aoi_daemon.board import Cell
 from aoi_daemon.decide.alarms import Alarm, mask_of
 from aoi_daemon.lifecycle import Line
@@ -17,27 +13,19 @@ from tools.line.daemon import wait_for
 pytestmark = needs_mosquitto
 
 
-@pytest.fixture
-def broker(tmp_path):
-    with Mosquitto(tmp_path / "broker") as found:
-        yield found
+def most_on_its_way(folder, publisher, *, window: int, parts: list[int], **section) -> int:
+    """Messages on their way at once, at the most, to a broker that takes `window`, until it has the results of `parts`, each once and in order."""
+    with Mosquitto(folder / "narrow", "allow_anonymous true", f"max_inflight_messages {window}") as narrow, Subscriber(narrow.port, "aoi/#") as subscriber:
+        running = publisher(narrow.port, **section)
+        most = 0
 
+        def all_there() -> bool:
+            nonlocal most
+            most = max(most, running.unconfirmed)
+            return subscriber.results() == parts
 
-@pytest.fixture
-def subscriber(broker):
-    with Subscriber(broker.port, "aoi/#") as found:
-        yield found
-
-
-@pytest.fixture
-def publisher(tmp_path):
-    """`publisher(port, **section)`: one that goes on while the test waits."""
-    with contextlib.ExitStack() as owned:
-
-        def start(port: int, **section) -> SteppedPublisher:
-            return owned.enter_context(SteppedPublisher(tmp_path, port=port, **section))
-
-        yield start
+        running.until_true(all_there)
+        return most
 
 
 def test_a_broker_that_goes_while_messages_are_on_their_way_loses_none(tmp_path, broker, subscriber, publisher):
@@ -99,17 +87,7 @@ def test_a_broker_that_knows_no_mqtt_5_is_reached_by_3_1_1(tmp_path, broker, sub
 def test_no_more_than_the_broker_s_window_is_on_its_way(tmp_path, publisher):
     """Receive Maximum: a client that does not keep to it is thrown out."""
     record(tmp_path / "records", range(1, 201))
-    with Mosquitto(tmp_path / "narrow", "allow_anonymous true", "max_inflight_messages 3") as narrow, Subscriber(narrow.port, "aoi/#") as subscriber:
-        running = publisher(narrow.port, catch_up_per_s=100_000)
-        most = 0
-
-        def all_there() -> bool:
-            nonlocal most
-            most = max(most, running.unconfirmed)
-            return subscriber.results() == list(range(1, 201))
-
-        running.until_true(all_there)
-        assert 0 < most <= 3
+    assert 0 < most_on_its_way(tmp_path, publisher, window=3, parts=list(range(1, 201)), catch_up_per_s=100_000) <= 3
 
 
 def test_results_that_nobody_subscribes_to_are_counted(tmp_path, broker, publisher):
@@ -121,17 +99,7 @@ def test_results_that_nobody_subscribes_to_are_counted(tmp_path, broker, publish
 
 def test_a_broker_that_takes_one_message_at_a_time_gets_one(tmp_path, publisher):
     record(tmp_path / "records", range(1, 21))
-    with Mosquitto(tmp_path / "narrow", "allow_anonymous true", "max_inflight_messages 1") as narrow, Subscriber(narrow.port, "aoi/#") as subscriber:
-        running = publisher(narrow.port)
-        most = 0
-
-        def all_there() -> bool:
-            nonlocal most
-            most = max(most, running.unconfirmed)
-            return subscriber.results() == list(range(1, 21))
-
-        running.until_true(all_there)
-        assert most == 1
+    assert most_on_its_way(tmp_path, publisher, window=1, parts=list(range(1, 21))) == 1
 
 
 def test_the_will_is_left_to_a_broker_that_does_not_hear_the_leave(tmp_path, broker, subscriber):

@@ -37,14 +37,19 @@ def manifest() -> Manifest:
     )  # fmt: skip
 
 
+def run_words(words) -> int:
+    """`aoi-daemon WORDS`; its exit code."""
+    parser = argparse.ArgumentParser(prog="aoi-daemon")
+    add_parsers(parser.add_subparsers(dest="command", required=True))
+    return run(parser.parse_args([str(word) for word in words]))
+
+
 @pytest.fixture
 def command(capsys):
     """Run `aoi-daemon WORDS`: exit code, stdout, stderr."""
 
     def call(*words: object) -> tuple[int, str, str]:
-        parser = argparse.ArgumentParser(prog="aoi-daemon")
-        add_parsers(parser.add_subparsers(dest="command", required=True))
-        code = run(parser.parse_args([str(word) for word in words]))
+        code = run_words(words)
         out, err = capsys.readouterr()
         return code, out, err
 
@@ -73,12 +78,10 @@ def make(command, toy, boards, tmp_path):
 def made(toy, boards, tmp_path_factory) -> Path:
     """A finished bundle of the toy detector; copy it before changing it."""
     folder = tmp_path_factory.mktemp("made")
-    parser = argparse.ArgumentParser(prog="aoi-daemon")
-    add_parsers(parser.add_subparsers(dest="command", required=True))
     words = ["bundle", "make", "--model", toy, "--name", "demo", "--classes", ",".join(CLASSES), "--calibration", boards,
              "--qualification", boards, "--golden", boards, "--out", folder / "demo", "--threads", "1", "--no-cache",
              "--calibration-frames", "6"]  # fmt: skip
-    assert run(parser.parse_args([str(word) for word in words])) == 0
+    assert run_words(words) == 0
     return folder / "demo"
 
 

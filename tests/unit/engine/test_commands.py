@@ -19,7 +19,7 @@ from aoi_daemon.config.recipe import ClassLimit
 from aoi_daemon.engine import variants
 from aoi_daemon.engine.lint import lint_quantised
 from aoi_daemon.infer.bundle import load_bundle
-from tests.unit.engine.toy_detector import toy_model, write_boards
+from tests.unit.engine.toy_detector import insert_before, toy_model, write_boards
 
 ROOT = Path(__file__).parents[3]
 
@@ -474,15 +474,10 @@ def test_colour_boards_make_a_bundle_of_their_own(command, tmp_path, toy):
         value.type.tensor_type.shape.dim[3].dim_value = 3
     mean = [onnx.helper.make_node("ReduceMean", [f"{k}_planes_all"], [f"{k}_planes"], axes=[1], keepdims=1, name=f"{k}_mean")
             for k in ("image", "template")]  # fmt: skip
-    order = list(model.graph.node)
-    for node in order:
+    for node in model.graph.node:
         if node.output[0] in ("image_planes", "template_planes"):
             node.output[0] += "_all"
-    at = next(i for i, node in enumerate(order) if node.name == "image_scaled")
-    order[at:at] = mean
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in order]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
+    insert_before(model, "image_scaled", *mean)
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     folder = write_boards(tmp_path / "boards", 45, seed=4)
     for file in folder.glob("*.png"):

@@ -9,6 +9,7 @@ from aoi_daemon.engine.calibrate import calibrate
 from aoi_daemon.engine.frames import list_frames
 from aoi_daemon.engine.lint import lint_quantised
 from aoi_daemon.engine.quantize import quantise
+from tests.unit.engine.toy_detector import insert_before
 
 
 @pytest.fixture(scope="session")
@@ -33,16 +34,6 @@ def node(model, name):
 
 def replace(model, name, value):
     next(i for i in model.graph.initializer if i.name == name).CopyFrom(numpy_helper.from_array(value, name))
-
-
-def insert_before(model, name, *nodes):
-    """Put `nodes` in front of the node `name`, which keeps the graph in order."""
-    order = list(model.graph.node)
-    at = next(i for i, n in enumerate(order) if n.name == name)
-    order[at:at] = nodes
-    copies = [onnx.NodeProto.FromString(n.SerializeToString()) for n in order]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
 
 
 def test_what_we_write_is_clean(model):

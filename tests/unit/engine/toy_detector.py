@@ -8,6 +8,7 @@ noise, so that precisions differ.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from aoi_daemon.config.recipe import Manifest, Model
+from aoi_daemon.engine.prepare import convert_fp16, prepare_fp32
 
 CLASSES = ("bright", "dark")
 HALF_BOX_PX = 12
@@ -164,6 +168,21 @@ def write_toy(file: Path, **options) -> Path:
     return file
 
 
+def write_bundle(folder: Path) -> Path:
+    """Write a bundle of the detector in FP32 and FP16, without engines and golden parts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fp32 = prepare_fp32(write_toy(folder / "fp32.onnx"))
+    (folder / "fp32.onnx").write_bytes(fp32.SerializeToString())
+    (folder / "fp16.onnx").write_bytes(convert_fp16(fp32).SerializeToString())
+    models = {
+        name: Model(file=f"{name}.onnx", sha256=hashlib.sha256((folder / f"{name}.onnx").read_bytes()).hexdigest())
+        for name in ("fp32", "fp16")
+    }
+    manifest = Manifest(name="toy", classes=CLASSES, has_template=True, stride_px=16, models=models)
+    (folder / "manifest.json").write_text(manifest.model_dump_json())
+    return folder
+
+
 def write_boards(folder: Path, count: int, *, seed: int, size_px: int = 96, good_every: int = 3) -> Path:
     """Write `count` boards with bright and dark patches; each `good_every`th is good."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -187,6 +206,16 @@ def write_boards(folder: Path, count: int, *, seed: int, size_px: int = 96, good
         cv2.imwrite(str(folder / f"b{number:03d}_temp.png"), template)
         (folder / f"b{number:03d}.txt").write_text("".join(lines))
     return folder
+
+
+def insert_before(model: onnx.ModelProto, name: str, *nodes: onnx.NodeProto) -> None:
+    """Put `nodes` in front of the node `name`, which keeps the graph in order."""
+    order = list(model.graph.node)
+    at = next(i for i, n in enumerate(order) if n.name == name)
+    order[at:at] = nodes
+    copies = [onnx.NodeProto.FromString(n.SerializeToString()) for n in order]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
 
 
 def tensor_types(model: onnx.ModelProto) -> dict[str, int]:

@@ -15,32 +15,22 @@ from aoi_daemon.board import Board
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.logs import logger
-from aoi_daemon.messages import Defect, Outcome, Reason, pack_defects
+from aoi_daemon.messages import Defect, Outcome, Reason
 from aoi_daemon.records import parts
-from aoi_daemon.records.database import open_writer, writing
+from aoi_daemon.records.database import writing
 from aoi_daemon.ring import events, verdicts
 from aoi_daemon.ring.events import EventWriter
 from aoi_daemon.ring.frames import FrameRing
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictWriter
 from aoi_daemon.stage import ring_layout
-
-MS = 1_000_000
-NOON = 1_795_348_800.0  # 2026-11-22T12:00Z
-RUN = "f" * 32
+from tests.unit.records.conftest import MS, NOON, RUN, Records, make_outcome
 
 
 def outcome(part: int, reason: Reason = Reason.NONE, **fields) -> Outcome:
     """A part that took 10 ms of 50; one that is rejected for a defect has one, of class 1."""
-    found = (Defect(1, 0.9, 1.0, 2.0, 30.0, 40.0),) if reason is Reason.DEFECT else ()
-    start = part * 50 * MS
-    return Outcome(
-        part=part, passed=reason is Reason.NONE, reason=reason, camera=0, worst_class=1 if found else -1,
-        defect_count=len(found), recipe=1, fov=0, sequence=part, bundle=0, offset_x=0, offset_y=0,
-        trigger_ns=start, ready_ns=start + MS, deadline_ns=start + 50 * MS, picked_ns=start + 2 * MS,
-        inferred_ns=start + 8 * MS, judged_ns=start + 9 * MS, sent_ns=start + 9 * MS, answered_ns=start + 10 * MS,
-        defects=pack_defects(found),
-    )._replace(**fields)  # fmt: skip
+    answered = {"answered_ns": part * 50 * MS + 10 * MS}
+    return make_outcome(part, reason, (Defect(1, 0.9, 1.0, 2.0, 30.0, 40.0),), **(answered | fields))
 
 
 class FakeStage:
@@ -100,25 +90,13 @@ def stage(make_stage):
     return make_stage()
 
 
-class Records:
-    """A records folder; `add` records a part."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.writer = open_writer(folder, create=True)
-        self.product = parts.Product(1, "demo", "ab" * 8, ("open", "short"), 50.0)
-        with writing(self.writer):
-            self.run = parts.run_id(self.writer, RUN, "line-1", NOON)
-            self.row = parts.product_id(self.writer, self.product)
+class PageRecords(Records):
+    """A records folder with pictures that can be looked at, and events."""
 
     def add(self, part: int, reason: Reason = Reason.NONE, at: float | None = None, **fields) -> int:
-        with writing(self.writer):
-            found = parts.insert_part(
-                self.writer, outcome(part, reason, **fields), run=self.run, at=NOON + part if at is None else at,
-                camera="top", product=self.product, product_row=self.row,
-            )  # fmt: skip
-        assert found is not None
-        return found
+        row = super().add(part, reason, at, **fields)
+        assert row is not None
+        return row
 
     def add_picture(self, row: int, file: str, kind: str = "frame") -> None:
         path = self.folder / file
@@ -135,6 +113,6 @@ class Records:
 
 @pytest.fixture
 def records(tmp_path):
-    found = Records(tmp_path / "records")
+    found = PageRecords(tmp_path / "records")
     yield found
-    found.writer.close()
+    found.close()

@@ -65,17 +65,20 @@ def test_a_port_in_use_is_said_once_and_taken_when_it_is_free(stage, logged, mon
     assert "hmi.port" in logged[0][1]["remedy"]
 
 
+async def stop_once_logged(stage, logged) -> None:
+    while not logged:
+        await asyncio.sleep(0.01)
+    stage.stopping = True
+
+
 def test_a_process_that_is_to_end_does_not_wait_for_its_port(stage, logged, monkeypatch):
     monkeypatch.setattr(hmi_main, "_LISTEN_AGAIN_S", 0.01)
 
     async def end_it() -> socket.socket | None:
-        async def stop() -> None:
-            while not logged:
-                await asyncio.sleep(0.01)
-            stage.stopping = True
-
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            found, _ = await asyncio.gather(_listen(stage, section_of(port_of(taken)), {}), stop())
+            found, _ = await asyncio.gather(
+                _listen(stage, section_of(port_of(taken)), {}), stop_once_logged(stage, logged)
+            )
             return found
 
     assert asyncio.run(end_it()) is None
@@ -85,12 +88,9 @@ def test_an_address_that_is_not_this_pcs_is_said_with_its_key(stage, logged, mon
     monkeypatch.setattr(hmi_main, "_LISTEN_AGAIN_S", 0.0)
 
     async def once() -> None:
-        async def stop() -> None:
-            while not logged:
-                await asyncio.sleep(0.01)
-            stage.stopping = True
-
-        await asyncio.gather(_listen(stage, section_of(8080, host="192.0.2.1", plain_http=True), {}), stop())
+        await asyncio.gather(
+            _listen(stage, section_of(8080, host="192.0.2.1", plain_http=True), {}), stop_once_logged(stage, logged)
+        )
 
     asyncio.run(once())
     assert "192.0.2.1:8080" in logged[0][1]["address"]

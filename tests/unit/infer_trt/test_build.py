@@ -8,20 +8,18 @@ import numpy as np
 import onnx
 import pytest
 
-from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.engine.build import Order, _hint, build_plan
 from aoi_daemon.engine.build_bundle import build_for_bundle
 from aoi_daemon.engine.build_progress import Progress
 from aoi_daemon.engine.build_shapes import exact
 from aoi_daemon.engine.plan import write_plan
-from aoi_daemon.engine.prepare import convert_fp16, prepare_fp32
 from aoi_daemon.engine.reference import make_reference_model
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.trt_driver import Gpu
 from aoi_daemon.infer.trt_plan import Machine, choose_plan, read_plan
 from aoi_daemon.infer.trt_vendor import Vendor, load_vendor
-from tests.unit.engine.toy_detector import write_boards, write_toy
+from tests.unit.engine.toy_detector import write_boards, write_bundle, write_toy
 from tests.unit.infer_trt import trt_graphs
 from tests.unit.infer_trt.need_rtx import need_rtx
 
@@ -241,24 +239,9 @@ def test_with_no_gpu_the_target_must_be_named(order, monkeypatch):
         build_plan(order(trt_graphs.small(), target=None))
 
 
-def make_bundle(folder):
-    """A bundle of the toy detector in FP32 and FP16."""
-    folder.mkdir()
-    fp32 = prepare_fp32(write_toy(folder / "fp32.onnx"))
-    (folder / "fp32.onnx").write_bytes(fp32.SerializeToString())
-    (folder / "fp16.onnx").write_bytes(convert_fp16(fp32).SerializeToString())
-    models = {
-        name: Model(file=f"{name}.onnx", sha256=hashlib.sha256((folder / f"{name}.onnx").read_bytes()).hexdigest())
-        for name in ("fp32", "fp16")
-    }
-    manifest = Manifest(name="toy", classes=("bright", "dark"), has_template=True, stride_px=16, models=models)
-    (folder / "manifest.json").write_text(manifest.model_dump_json())
-    return folder
-
-
 def test_engines_go_into_a_bundle_and_are_found_by_the_machine_they_are_for(tmp_path):
     """The bundle's hash stays: records of all machines know it by the same name."""
-    folder = make_bundle(tmp_path / "toy")
+    folder = write_bundle(tmp_path / "toy")
     before = load_bundle(folder).hash
     plans = build_for_bundle(folder, "sm75", ["fp32", "fp16"], [(96, 96), (128, 96)])
     bundle = load_bundle(folder)
@@ -273,7 +256,7 @@ def test_engines_go_into_a_bundle_and_are_found_by_the_machine_they_are_for(tmp_
 
 def test_a_frame_that_the_bundle_does_not_take_is_refused_before_the_build(tmp_path):
     """TensorRT would only warn of a size that is no multiple of the stride."""
-    folder = make_bundle(tmp_path / "toy")
+    folder = write_bundle(tmp_path / "toy")
     with pytest.raises(ModelError, match="100 x 96 px, bundle toy needs multiples of 16"):
         build_for_bundle(folder, "sm75", ["fp32"], [(100, 96)])
     assert not (folder / "engines").exists()

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from tools.line.beside import free_port
 from tools.line.daemon import wait_for
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -27,18 +29,11 @@ needs_mosquitto = pytest.mark.skipif(
 )
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 class Mosquitto:
     """A broker in `folder`. It keeps its sessions over `stop` and `start`; `lines` are of mosquitto.conf."""
 
     def __init__(self, folder: Path, *lines: str) -> None:
-        self.port = free_port()
+        self.port = free_port(0)
         self.folder = folder
         folder.mkdir(parents=True)
         self._config = folder / "mosquitto.conf"
@@ -146,3 +141,17 @@ class Subscriber:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that runs."""
+    with Mosquitto(tmp_path / "broker") as found:
+        yield found
+
+
+@pytest.fixture
+def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
+    """Of all that the publisher sends to `broker` under its own topic."""
+    with Subscriber(broker.port, "aoi/#") as found:
+        yield found

@@ -8,41 +8,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell
 from aoi_daemon.config.publisher import PublisherSection
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.publisher.access import Access
 from aoi_daemon.publisher.live import Live
 from aoi_daemon.publisher.main import Publisher
-from aoi_daemon.ring import events
-from aoi_daemon.ring.memory import SharedMemory
-from aoi_daemon.stage import now_ns
+from aoi_daemon.ring.events import EventReader
 from tests.unit.publisher.mosquitto import Subscriber
+from tests.unit.publisher.published_line import PublishedLine, as_wanted
 from tools.line.daemon import DaemonError
 
 QUICK = {"host": "127.0.0.1", "answer_s": 1.0, "reconnect_max_s": 0.5}
 RUN = "f" * 32
 
 
-class SteppedPublisher:
+class SteppedPublisher(PublishedLine):
     """Of the records in `folder`/records; `section` is its part of line.toml. It goes on while the test waits."""
 
     def __init__(self, folder: Path, **section: Any) -> None:
-        self._board_memory = SharedMemory.create("board", SIZE_BYTES)
-        self._event_memory = SharedMemory.create("events", events.SIZE_BYTES)
-        self.board = Board(self._board_memory)
-        self.board[Cell.LINE_STATE] = Line.RUNNING
-        self.board[Cell.READY] = 1
-        self.board[Cell.RECIPE] = 7
-        self._events = events.EventWriter(self._event_memory)
-        self.live = Live(self.board, events.EventReader(self._event_memory, from_start=True), "board-a")
+        super().__init__()
+        self.live = Live(self.board, EventReader(self._event_memory, from_start=True), "board-a")
         found = PublisherSection.model_validate_json(json.dumps({**QUICK, **section}))
         self._publisher = Publisher(Access(found, "line-1", folder), folder / "records", self.live, RUN, 50.0)
-
-    def alarm(self, **body: str) -> None:
-        """An alarm moves, as the supervisor says it."""
-        whole = {"name": "CAMERA_LOST", "was": "normal", "event": "the condition came", "priority": "HIGH", "detail": "", "by": "", **body}
-        self._events.append("alarm", whole, now_ns())
 
     @property
     def unconfirmed(self) -> int:
@@ -51,12 +37,7 @@ class SteppedPublisher:
 
     def until(self, timeout_s: float = 15.0, **wanted: Any) -> None:
         """Until each fact is as wanted; a text: contains it."""
-
-        def there() -> bool:
-            facts = self._publisher.facts()
-            return all(v in facts[key] if isinstance(v, str) else facts[key] == v for key, v in wanted.items())
-
-        self.until_true(there, str(wanted), timeout_s)
+        self.until_true(lambda: as_wanted(self._publisher.facts(), wanted), str(wanted), timeout_s)
 
     def until_true(self, condition: Callable[[], Any], what: str = "", timeout_s: float = 15.0) -> None:
         end_s = time.monotonic() + timeout_s
@@ -74,5 +55,4 @@ class SteppedPublisher:
 
     def __exit__(self, *_: object) -> None:
         self._publisher.close()
-        self._board_memory.close()
-        self._event_memory.close()
+        self.close_memory()

@@ -12,19 +12,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.lifecycle import Line
-from aoi_daemon.ring import events
-from aoi_daemon.ring.memory import SharedMemory
-from aoi_daemon.stage import Setup, now_ns
+from aoi_daemon.stage import Setup
+from tests.unit.publisher.published_line import PublishedLine, as_wanted
 from tools.line.daemon import DaemonError, wait_for
 
 RECIPE = {"id": 7, "name": "board-a", "bundle": "unused", "width_px": 64, "height_px": 64, "limits": [{"name": "*"}]}
 
 
-class SupervisedPublisher:
+class SupervisedPublisher(PublishedLine):
     """A publisher of the records in `folder`/records; `section` is its part of line.toml."""
 
     def __init__(self, folder: Path, *, environment: dict[str, str] | None = None, **section: Any) -> None:
@@ -38,13 +35,7 @@ class SupervisedPublisher:
         self.section = line["publisher"]
         self._config = LineConfig.model_validate_json(json.dumps(line))
         self._environment = {**os.environ, **(environment or {})}
-        self._board_memory = SharedMemory.create("board", SIZE_BYTES)
-        self._event_memory = SharedMemory.create("events", events.SIZE_BYTES)
-        self.board = Board(self._board_memory)
-        self.board[Cell.LINE_STATE] = Line.RUNNING
-        self.board[Cell.READY] = 1
-        self.board[Cell.RECIPE] = 7
-        self.events = events.EventWriter(self._event_memory)
+        super().__init__()
         self.log_file = folder / "publisher.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -72,11 +63,6 @@ class SupervisedPublisher:
         assert self._control is not None
         self._control.send(json.dumps(command).encode())
 
-    def alarm(self, **body: str) -> None:
-        """An alarm moves, as the supervisor says it."""
-        whole = {"name": "CAMERA_LOST", "was": "normal", "event": "the condition came", "priority": "HIGH", "detail": "", "by": "", **body}
-        self.events.append("alarm", whole, now_ns())
-
     def hear(self) -> dict[str, Any]:
         """What it last said of itself."""
         assert self._control is not None
@@ -89,7 +75,7 @@ class SupervisedPublisher:
 
         def there() -> bool:
             found = self.hear()
-            return all(value in found[key] if isinstance(value, str) else found[key] == value for key, value in wanted.items()) if found else False
+            return bool(found) and as_wanted(found, wanted)
 
         try:
             wait_for(there, timeout_s, str(wanted))
@@ -120,9 +106,7 @@ class SupervisedPublisher:
             self.kill()
         if self._control is not None:
             self._control.close()
-        del self.board
-        self._board_memory.close()
-        self._event_memory.close()
+        self.close_memory()
 
     def __enter__(self) -> SupervisedPublisher:
         self.start()

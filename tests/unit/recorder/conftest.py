@@ -9,7 +9,9 @@ from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.recorder.flight import FlightRecorder
 from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
-from tests.unit.records.conftest import Records
+from tests.unit.records.conftest import records
+
+__all__ = ["records"]  # a fixture that is defined elsewhere
 
 SIZE = 16
 
@@ -66,13 +68,6 @@ def frames():
     yield make
     for each in made:
         each.memory.close()
-
-
-@pytest.fixture
-def records(tmp_path):
-    found = Records(tmp_path / "records")
-    yield found
-    found.close()
 
 
 @pytest.fixture

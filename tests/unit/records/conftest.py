@@ -10,6 +10,7 @@ from aoi_daemon.records.database import open_reader, open_writer, writing
 
 MS = 1_000_000
 NOON = 1_795_348_800.0  # 2026-11-22T12:00Z
+RUN = "f" * 32
 PRODUCT = parts.Product(1, "demo", "ab" * 8, ("open", "short"), 50.0)
 BAD = (Defect(1, 0.9, 1.0, 2.0, 30.0, 40.0), Defect(0, 0.5, 5.0, 6.0, 7.0, 8.0))
 
@@ -35,7 +36,7 @@ class Records:
         self.writer = open_writer(folder, create=True)
         self.reader = open_reader(folder)
         with writing(self.writer):
-            self.run = parts.run_id(self.writer, "f" * 32, "line-1", NOON)
+            self.run = parts.run_id(self.writer, RUN, "line-1", NOON)
             self.product = parts.product_id(self.writer, PRODUCT)
 
     def add(self, part: int, reason: Reason = Reason.NONE, at: float | None = None, **fields) -> int:
