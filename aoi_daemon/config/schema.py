@@ -169,7 +169,7 @@ class PlcSection(Section):
     stall_ms: float = Field(
         500.0, ge=50, le=60_000, description="A stage that has not moved for so long stops the heartbeat."
     )
-    reconnect_min_ms: float = Field(50.0, ge=10, le=10_000, description="First wait before a reconnect.")
+    reconnect_min_ms: float = Field(50.0, ge=10, le=10_000, description="Wait after the first reconnect that failed; the first one comes at once.")
     reconnect_max_ms: float = Field(1000.0, ge=10, le=60_000, description="Longest wait between reconnects.")
     registers: RegisterSection | None = Field(None, description="The register profile; absent: coils alone.")
     poll: PollSection | None = Field(None, description="Reading from the PLC; absent: never.")

@@ -1,8 +1,10 @@
 """The connection to the PLC: up or down, safe state first, nothing replayed.
 
-Every fault resets the connection and takes the link down; the next attempt
-comes after a back-off. A link is up only once the safe state has been verified
-on the new connection.
+Every fault resets the connection and takes the link down. The next attempt
+comes at once: a PASS that the PLC reads too late may have been taken for the next
+part's, and the safe state takes it back while that part is in front of it.
+Attempts that fail are repeated after a back-off. A link is up only once the safe
+state has been verified on the new connection.
 """
 
 from __future__ import annotations
@@ -85,16 +87,18 @@ class PlcLink:
             return None
 
     def _down(self, error: PlcError) -> None:
-        if self.up:
-            self._board.add(Cell.RECONNECTS)
-        self.up = False
+        was_up, self.up = self.up, False
         self._board[Cell.LINK] = Link.DOWN
         self._board[Cell.READY] = 0
-        self.retry_ns = now_ns() + int(self._wait_ms * 1e6)
+        self.retry_ns = now_ns()
+        if was_up:
+            self._board.add(Cell.RECONNECTS)
+        else:
+            self.retry_ns += int(self._wait_ms * 1e6)
+            self._wait_ms = min(2 * self._wait_ms, self._section.reconnect_max_ms)
         if str(error) != self._said:  # an outage is one line, not one for each attempt
             self._said = str(error)
             self._log.error("plc_link_down", error=str(error), action=error.action.value)
-        self._wait_ms = min(2 * self._wait_ms, self._section.reconnect_max_ms)
 
     def close(self) -> None:
         """Give the connection back."""

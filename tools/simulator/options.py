@@ -28,7 +28,7 @@ class Options:
     coil_base: int = _option(0, 0, _ADDRESSES - COILS, "address of the coil PASS")
     register_base: int = _option(0, 0, _ADDRESSES - REPORT_WORDS, "address of the register profile")
     poll_base: int = _option(100, 0, _ADDRESSES - POLL_WORDS, "address of the poll block")
-    keep: int = _option(65_536, 1, 10_000_000, "parts and events that the logs keep; counters keep all")
+    keep: int = _option(20_000, 1, 10_000_000, "parts and events that the logs keep; counters keep all")
     priority: int = _option(60, 0, 90, "SCHED_FIFO priority, where allowed: a PLC is punctual; 0: none")
     host: str = field(default="127.0.0.1", metadata={"meaning": "address to listen on"})
 

@@ -2,9 +2,12 @@
 
 Each part opens a slot, preset to reject, for the window from its trigger to
 the deadline. Coils alone do not say which part a verdict is for, so the window
-does: that is safe while the deadline is not longer than the takt. A slot is
-cleared by a PASS with REJECT=0 and READY=1, a live heartbeat and a fresh
-sequence, in its window. Everything else leaves it, or puts it back, at reject:
+does, while the deadline is not longer than the takt, and the count: since the
+last verdict the sequence has gone on by as many as parts have been triggered. A
+verdict that a slow PLC reads in the next part's window is out of step with them.
+A slot is cleared by a PASS with REJECT=0 and READY=1, a live heartbeat and a
+fresh sequence in step, in its window. Everything else leaves it, or puts it
+back, at reject:
 
 - a REJECT in the window wins over a PASS, before or after it,
 - READY=0 in the window takes a PASS back: what comes after a reconnect says so,
@@ -14,7 +17,9 @@ sequence, in its window. Everything else leaves it, or puts it back, at reject:
 
 A sequence is fresh when it is 1 to 127 ahead of the last. A word without a
 verdict tells where the sequence stands, so an old write that comes after it is
-stale; SAFE, all 0, says that the next verdict may have any.
+stale; SAFE, all 0, says that the next verdict may have any. After either, and
+after READY=0, the next verdict is taken to be in step; and after three in a row
+that were not: a part was seen by the camera's trigger or by the PLC alone.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ GOOD: Final = 1
 BAD: Final = 2
 _VERDICTS: Final = {Result.NONE: "none", Result.PASS: "pass", Result.REJECT: "reject"}
 _FRESH: Final = range(1, 128)
+_OUT_OF_STEP: Final = 3
 _WATCHED: Final = tuple(coil for coil in Coil if coil is not Coil.SEQ)
 _WATCHED_BITS: Final = sum(1 << coil for coil in _WATCHED)
 
@@ -52,7 +58,7 @@ class Slot:
 class Tracker:
     """Slots, heartbeat watch and counters of one camera station."""
 
-    def __init__(self, deadline_ns: int, heartbeat_timeout_ns: int, keep: int = 65_536) -> None:
+    def __init__(self, deadline_ns: int, heartbeat_timeout_ns: int, keep: int = 20_000) -> None:
         self.deadline_ns = deadline_ns
         self.heartbeat_timeout_ns = heartbeat_timeout_ns
         self.counters = Counters()
@@ -66,6 +72,9 @@ class Tracker:
         self.last_ejected = False
         self._slots: deque[Slot] = deque()
         self._sequence: int | None = None
+        self._triggered = 0  # parts since the last verdict
+        self._in_step = False
+        self._out_of_step = 0  # verdicts in a row
         self._toggle = False
         self._toggled_ns: int | None = None
         self._was_ready = False
@@ -81,6 +90,7 @@ class Tracker:
         if any(slot.number == number for slot in self._slots):
             return
         self.counters.parts += 1
+        self._triggered += 1
         self._slots.append(Slot(number, truth, trigger_ns, trigger_ns + self.deadline_ns))
         self.tick(now_ns)
 
@@ -98,14 +108,16 @@ class Tracker:
             self._beat(now_ns)
         if not coils.ready:
             self._reject_open()
+            self._in_step = False
         if coils.result == Result.FAULT:
             self._fault(before, now_ns)
         elif coils.result == Result.NONE:
+            self._in_step = self._in_step and self._sequence == coils.sequence
             self._sequence = None if word == SAFE else coils.sequence
             self._toggle = coils.result_toggle
             self.acknowledged = self.acted_on = coils.sequence
-        elif self._is_verdict(coils, now_ns):
-            self._judge(coils, alive=alive, now_ns=now_ns)
+        elif (ahead := self._ahead(coils, now_ns)) is not None:
+            self._judge(coils, in_step=self._keep_step(ahead, now_ns), alive=alive, now_ns=now_ns)
         self._watch_ready(now_ns)
 
     def clear(self, now_ns: int) -> None:
@@ -114,6 +126,7 @@ class Tracker:
         if self.word != SAFE:
             self.word = SAFE
             self._reject_open()
+            self._in_step = False
             self._note(now_ns, "cleared")
             self._watch_ready(now_ns)
 
@@ -138,24 +151,37 @@ class Tracker:
         self._toggled_ns = now_ns
         self.alive = True
 
-    def _is_verdict(self, coils: Coils, now_ns: int) -> bool:
-        """The word brings a new verdict; what is only latched, or old, does not."""
+    def _ahead(self, coils: Coils, now_ns: int) -> int | None:
+        """By how much the word's new verdict is ahead of the last; None: it is only latched, or old."""
+        ahead = 1
         if self._sequence is not None:
             ahead = (coils.sequence - self._sequence) & 0xFF
             if ahead == 0 and coils.result_toggle == self._toggle:
-                return False
+                return None
             if ahead not in _FRESH:
                 self.counters.stale += 1
                 self._note(now_ns, "stale", f"{coils.sequence} after {self._sequence}")
-                return False
+                return None
             if ahead > 1:
                 self.counters.sequence_gaps += 1
                 self._note(now_ns, "sequence_gap", f"{coils.sequence} after {self._sequence}")
         self._sequence = self.acknowledged = coils.sequence
         self._toggle = coils.result_toggle
-        return True
+        return ahead
 
-    def _judge(self, coils: Coils, *, alive: bool, now_ns: int) -> None:
+    def _keep_step(self, ahead: int, now_ns: int) -> bool:
+        """Whether a verdict so far ahead of the last is in step with the parts; the first one is."""
+        if not self._in_step or ahead == self._triggered:
+            self._in_step, self._triggered, self._out_of_step = True, 0, 0
+            return True
+        self._note(now_ns, "out_of_step", f"{ahead} verdicts for {self._triggered} parts")
+        self._out_of_step += 1
+        # A late verdict: those of the parts after it are still to come.
+        self._in_step = ahead < self._triggered and self._out_of_step < _OUT_OF_STEP
+        self._triggered -= ahead
+        return False
+
+    def _judge(self, coils: Coils, *, in_step: bool, alive: bool, now_ns: int) -> None:
         in_window = [slot for slot in self._slots if slot.trigger_ns <= now_ns]
         if not in_window:
             self.counters.late += 1
@@ -171,7 +197,7 @@ class Tracker:
             return
         if slot.verdict == Result.REJECT:
             return
-        refusal = _refusal(coils, slot, alive=alive) if passed else ""
+        refusal = _refusal(coils, slot, in_step=in_step, alive=alive) if passed else ""
         if slot.verdict == Result.NONE:
             slot.arrival_ns, slot.sequence = now_ns, coils.sequence
         slot.verdict = coils.result
@@ -227,10 +253,12 @@ def _names(bits: int) -> str:
     return " ".join(coil.name for coil in _WATCHED if bits >> coil & 1)
 
 
-def _refusal(coils: Coils, slot: Slot, *, alive: bool) -> str:
+def _refusal(coils: Coils, slot: Slot, *, in_step: bool, alive: bool) -> str:
     """Why a PASS does not clear `slot`; "" when it does."""
     if not coils.ready:
         return "READY=0"
     if not alive:
         return "no heartbeat"
+    if not in_step:
+        return "out of step"
     return "a second verdict in one window" if slot.verdict != Result.NONE else ""

@@ -154,6 +154,66 @@ def test_a_second_verdict_takes_a_pass_back(station):
     assert station.ejected()
 
 
+def judged(station, first, last):
+    """Good parts with their verdicts; whether each was ejected."""
+    ejected = []
+    for sequence in range(first, last + 1):
+        station.trigger()
+        station.says(Result.PASS, sequence)
+        ejected.append(station.ejected())
+    return ejected
+
+
+def test_a_pass_that_is_read_in_the_next_parts_window_passes_nobody(station):
+    """Given in time for the part before, it lay in a buffer until the next one was in front of the camera."""
+    assert judged(station, 1, 1) == [False]
+    station.trigger()
+    station.wait(55)
+    station.trigger()
+    station.says(Result.PASS, 2)
+    assert station.ejected() and station.ejected()
+    assert station.track.values["UNEXPECTED"] == 1
+
+
+def test_however_many_verdicts_come_one_part_late_none_passes_the_next(station):
+    judged(station, 1, 1)
+    station.trigger()
+    for sequence in (2, 3):
+        station.wait(55)
+        station.trigger()
+        station.says(Result.PASS, sequence)
+        assert station.ejected()
+    assert station.ejected()
+
+
+def test_after_a_late_verdict_the_next_part_is_in_step_again(station):
+    judged(station, 1, 1)
+    station.trigger()
+    station.wait(55)
+    station.trigger()
+    station.says(Result.PASS, 2)
+    station.says(Result.PASS, 3)  # of a part whose verdict is taken to have come: rejected
+    assert [station.ejected(), station.ejected()] == [True, True]
+    assert judged(station, 4, 6) == [False] * 3
+
+
+def test_a_trigger_that_the_camera_alone_missed_costs_three_parts_and_heals(station):
+    judged(station, 1, 1)
+    station.trigger()
+    station.wait(55)
+    assert station.ejected()
+    assert judged(station, 2, 6) == [True, True, True, False, False]
+
+
+def test_after_not_ready_the_next_verdict_is_taken_to_be_in_step(station):
+    judged(station, 1, 1)
+    station.trigger()
+    station.word = pack(sequence=1)
+    station.scan()
+    assert station.ejected()
+    assert judged(station, 9, 10) == [False, False]
+
+
 def test_what_stands_in_the_coils_when_the_plc_starts_is_nobodys():
     fresh = Block(SOURCE, "AOI_TRACK")
     old = bits(pack(Result.PASS, ready=True, sequence=77))

@@ -16,7 +16,7 @@ class Line:
     """A daemon that behaves, and the clock."""
 
     def __init__(self):
-        self.plc = Tracker(DEADLINE, HEARTBEAT)
+        self.plc = Tracker(DEADLINE, HEARTBEAT, keep=1000)
         self.now = 1_000 * MS
         self.sequence = 0
         self.coils = {"ready": True, "heartbeat": False, "result_toggle": False}
@@ -234,12 +234,99 @@ def test_sequences_run_through_255_to_0(line):
     assert (counters.good, counters.stale, counters.sequence_gaps) == (600, 0, 0)
 
 
-def test_a_skipped_sequence_is_a_gap_and_still_a_verdict(line):
-    line.say(Result.REJECT)
-    line.part()
+def good_part(line, number):
+    line.part(number)
+    line.wait(10)
+    line.say(Result.PASS)
+    line.wait(41)
+    line.beat()
+
+
+def test_a_verdict_after_parts_that_had_none_is_a_gap_and_still_theirs(line):
+    good_part(line, 1)
+    for number in (2, 3):  # undelivered: the deadline was over
+        line.part(number)
+        line.wait(51)
+    line.part(4)
     line.say(Result.PASS, steps=3)
-    assert not line.end()[1].ejected
+    parts = line.end()
+    assert [parts[number].ejected for number in (1, 2, 3, 4)] == [False, True, True, False]
     assert line.plc.counters.sequence_gaps == 1
+
+
+@pytest.mark.parametrize("truth", [GOOD, BAD])
+def test_a_pass_that_a_slow_plc_reads_in_the_next_parts_window_passes_nobody(line, truth):
+    """Sent in time for part 2, it lay in the PLC's buffer until part 3 was in front of the camera."""
+    good_part(line, 1)
+    line.part(2)
+    line.wait(51)
+    line.part(3, truth)
+    line.wait(1)
+    line.say(Result.PASS)
+    assert line.end()[3].ejected
+    assert (line.plc.counters.escape, line.plc.counters.refused) == (0, 1)
+
+
+def test_however_many_verdicts_are_late_none_passes_the_next_part(line):
+    """Each is read in the window after its own; the daemon's READY=0 ends this at the third at the latest."""
+    good_part(line, 1)
+    line.part(2)
+    for number in (3, 4):
+        line.wait(51)
+        line.beat()
+        line.part(number, BAD)
+        line.wait(1)
+        line.say(Result.PASS)
+    parts = line.end()
+    assert parts[3].ejected and parts[4].ejected
+    assert line.plc.counters.escape == 0
+
+
+def test_the_part_after_a_late_verdict_is_lost_and_the_next_is_in_step_again(line):
+    good_part(line, 1)
+    line.part(2)
+    line.wait(51)
+    line.part(3)
+    line.say(Result.PASS)  # of part 2
+    line.say(Result.PASS)
+    line.wait(51)
+    good_part(line, 4)
+    parts = line.end()
+    assert [parts[number].ejected for number in (2, 3, 4)] == [True, True, False]
+
+
+def test_a_trigger_that_the_camera_alone_missed_costs_three_parts_and_heals(line):
+    good_part(line, 1)
+    line.part(2)  # the camera saw nothing, and does not number its frames
+    line.wait(51)
+    for number in range(3, 9):
+        good_part(line, number)
+    parts = line.end()
+    assert [number for number in range(1, 9) if parts[number].ejected] == [2, 3, 4, 5]
+
+
+def test_a_part_that_the_plc_alone_missed_costs_the_next_one(line):
+    good_part(line, 1)
+    line.say(Result.PASS)
+    good_part(line, 2)
+    line.part(3)
+    line.say(Result.PASS, steps=2)
+    line.wait(51)
+    good_part(line, 4)
+    parts = line.end()
+    assert [parts[number].ejected for number in (1, 2, 3, 4)] == [False, False, True, False]
+
+
+def test_after_not_ready_the_next_verdict_is_taken_to_be_in_step(line):
+    """Numbers went on while nobody could be told: the window alone says whose it is, once."""
+    good_part(line, 1)
+    line.part(2)
+    line.plc.write(pack(sequence=line.sequence), line.now)
+    line.wait(51)
+    line.beat()
+    line.part(3)
+    line.say(Result.PASS, steps=7)
+    assert not line.end()[3].ejected
 
 
 def test_a_pass_while_two_parts_wait_is_nobodys(line):
@@ -345,7 +432,7 @@ def word_after(word, step, value):
 
 def run(steps):
     """The tracker after `steps` and the words it saw: (time, word, word before, told by the daemon)."""
-    plc, now, seen, word = Tracker(DEADLINE, HEARTBEAT), 0, [], SAFE
+    plc, now, seen, word = Tracker(DEADLINE, HEARTBEAT, keep=1000), 0, [], SAFE
 
     def write(step, value):
         nonlocal word
