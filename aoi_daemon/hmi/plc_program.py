@@ -48,8 +48,8 @@ def _head(line_name: str) -> list[str]:
         "      PASS = REJECT says nothing (00) or is a fault (11): both reject.",
         "   3. A heartbeat that stands, at 0 or at 1, is a dead daemon: whatever the coils say, reject.",
         "   4. One verdict is for one part. A verdict with no part waiting is an error of the line, not a good part.",
-        "   5. Verdicts are in step with the parts: since the last one the sequence has gone on by as many as parts have",
-        "      been triggered. One that is not is for another part, which a slow PLC or network made it miss: reject.",
+        "   5. Verdicts are in step with the parts: since the last one the sequence has gone on by as many as parts",
+        "      have been triggered. One that is not is for another part, and was read too late: reject.",
         "   This is quality control, not a safety function. *)",
     ]
 

@@ -1,8 +1,8 @@
 """A TCP connection that carries one Modbus/TCP request and its answer at a time.
 
 Process: plc. Blocks: in connect, send and receive, each until a deadline on
-the monotonic clock and not beyond (poll rounds up to the next ms), however few
-bytes at a time the other end sends. Knows the frame's header, nothing above it.
+the monotonic clock (poll wakes up to 1 ms later; what came by then is not taken),
+however few bytes at a time the other end sends. Knows the frame's header, nothing above it.
 """
 
 from __future__ import annotations
@@ -142,9 +142,12 @@ class Wire:
 
     def _is_readable(self, deadline_s: float, spin_until_s: float) -> bool:
         """Something has come by `deadline_s`; without sleeping where it comes by `spin_until_s`."""
+        came: list[tuple[int, int]] = []
         while (now_s := monotonic()) < deadline_s:
-            if self._readable.poll(0 if now_s < spin_until_s else (deadline_s - now_s) * 1e3):
+            if came:
                 return True
+            came = self._readable.poll(0 if now_s < spin_until_s else (deadline_s - now_s) * 1e3)
+        # What came in the millisecond by which poll rounds up is too late: a PASS may be the next part's by now.
         return False
 
     def _size(self, frame: bytes) -> int:

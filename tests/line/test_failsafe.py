@@ -22,6 +22,8 @@ from aoi_daemon.messages import Reason
 from tests.line.models import flip_a_bit, slow_bundle
 from tools.line.daemon import wait_for
 
+STANDSTILLS = 20
+PASSES_ALL = {"limits": [{"name": "*", "max_count": 10_000}]}
 SAFE_BITS = 1 << 0 | 1 << 3 | 1 << 6  # PASS, READY, RUN_PERMIT
 DROP_MS = 300.0
 BACK_S = 15.0
@@ -254,6 +256,26 @@ def test_a_slow_plc_still_gets_each_verdict_in_time(line):
     assert counters["missed"] == counters["refused"] == 0
     assert running.daemon.status()["undelivered"] == 0
     running.no_unproven_pass()
+
+
+def test_a_plc_that_stands_still_into_the_next_window_passes_nobody(line):
+    """A PASS lies in its buffer when the next part comes, and is not that part's."""
+    running = line(takt_ms=30.0, recipe=PASSES_ALL)
+    running.plc.hold_outputs(on=True)  # else the end of the connection alone would take it back
+    for _ in range(STANDSTILLS):
+        running.wait_parts(3)
+        seen = len(running.outcomes())
+        os.kill(running.plc.pid, signal.SIGSTOP)
+        try:
+            wait_for(lambda seen=seen: [o for o in running.outcomes()[seen:] if not o.answered_ns], 5, "an undelivered part")
+        finally:
+            os.kill(running.plc.pid, signal.SIGCONT)
+        running.wait_ready()
+        running.no_unproven_pass()
+    since = running.now_ns()
+    running.wait_parts(10)
+    after = [part for part in running.plc.parts() if part.trigger_ns > since]
+    assert after and not any(part.ejected for part in after[3:]), "in step again"
 
 
 # -- configuration, signals, clocks --------------------------------------------

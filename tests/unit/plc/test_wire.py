@@ -165,6 +165,24 @@ def test_no_answer_is_a_time_out_at_the_deadline_however_long_the_spin(peers, sp
     assert 0.03 <= time.monotonic() - begun_s < 2.0
 
 
+def test_an_answer_in_the_millisecond_after_the_deadline_is_none(peers):
+    """poll rounds its time-out up; a PASS that the PLC took then may have been taken for the next part's."""
+    wire, peer = peers()
+    peer.sendall(REQUEST)
+    deadline_s = time.monotonic() + 0.02
+
+    class Late(Asked):
+        def poll(self, wait_ms):
+            while time.monotonic() < deadline_s:
+                pass
+            return super().poll(wait_ms)
+
+    wire._readable = late = Late(wire._readable)
+    with pytest.raises(PlcTimeoutError, match="no answer in time"):
+        wire.receive(deadline_s)
+    wire._readable = late.poll_
+
+
 def test_half_an_answer_is_a_time_out_while_awake_too(peers):
     wire, peer = peers(spin_s=5.0)
     peer.sendall(REQUEST[:5])
