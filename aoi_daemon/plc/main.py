@@ -248,21 +248,23 @@ class Plc:
         reason = part.reason if part.reason is not None else Reason.LATE
         if reason is Reason.NONE and not line_ready:
             reason = Reason.NOT_READY
-        self.result = Result.PASS if reason is Reason.NONE else Result.REJECT
-        self.toggle = not self.toggle
         self.sequence = part.number & 0xFF
         sent_ns = now_ns()
         left_ns = part.deadline_ns - sent_ns
         outcome = self._outcome(part, reason, sent_ns)
-        # After its deadline a verdict says nothing to the PLC, which has rejected the part by preset,
-        # and could be taken for the next part's.
         if self.link.up and left_ns > 0:
+            self.result = Result.PASS if reason is Reason.NONE else Result.REJECT
+            self.toggle = not self.toggle
             self._beat(sent_ns)
             self.outcomes.prepare(outcome)
             if self._send(part, reason, line_ready, left_ns / 1e9):
                 outcome = outcome._replace(answered_ns=now_ns())
-        elif outcome.passed:
-            outcome = outcome._replace(passed=False, reason=Reason.NOT_READY)
+        else:
+            # After its deadline a verdict says nothing to the PLC, which has rejected the part by preset, and could
+            # be taken for the next part's: not now, and not by the next heartbeat's write either.
+            self.result = Result.NONE
+            if outcome.passed:
+                outcome = outcome._replace(passed=False, reason=Reason.NOT_READY)
         self._record(outcome)
 
     def _send(self, part: Part, reason: Reason, line_ready: bool, left_s: float) -> bool:

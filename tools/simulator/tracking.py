@@ -112,7 +112,8 @@ class Tracker:
         if coils.result == Result.FAULT:
             self._fault(before, now_ns)
         elif coils.result == Result.NONE:
-            self._in_step = self._in_step and self._sequence == coils.sequence
+            if self._sequence is not None:  # parts that there is no verdict of: their time was over
+                self._triggered -= (coils.sequence - self._sequence) & 0xFF
             self._sequence = None if word == SAFE else coils.sequence
             self._toggle = coils.result_toggle
             self.acknowledged = self.acted_on = coils.sequence

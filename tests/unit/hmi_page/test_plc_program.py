@@ -205,6 +205,16 @@ def test_a_trigger_that_the_camera_alone_missed_costs_three_parts_and_heals(stat
     assert judged(station, 2, 6) == [True, True, True, False, False]
 
 
+def test_a_word_that_tells_of_a_part_without_a_verdict_is_none_and_keeps_the_step(station):
+    judged(station, 1, 1)
+    station.trigger()
+    station.wait(55)
+    station.trigger()
+    station.says(Result.NONE, 2)
+    station.says(Result.PASS, 3)
+    assert [station.ejected(), station.ejected()] == [True, False]
+
+
 def test_after_not_ready_the_next_verdict_is_taken_to_be_in_step(station):
     judged(station, 1, 1)
     station.trigger()

@@ -12,6 +12,8 @@ from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.main import Plc
+from aoi_daemon.plc.parts import Part
+from aoi_daemon.plcmap.coils import Result, view
 from aoi_daemon.plcmap.registers import RECIPE_OFFSET
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
@@ -238,3 +240,30 @@ def test_what_is_due_ends_the_spin(plc):
     plc.beat_ns = now_ns() + 2_000_000
     assert plc._wait([plc.judgements]) == []
     assert now_ns() >= plc.beat_ns
+
+
+@pytest.mark.parametrize("reason", [Reason.NONE, Reason.DEFECT, Reason.LATE])
+@pytest.mark.parametrize("link_up", [True, False])
+def test_a_verdict_whose_time_is_over_is_on_no_later_write_either(plc, monkeypatch, reason, link_up):
+    """The process stood still between the judgement and the write: a heartbeat must not carry its PASS to the next part."""
+    monkeypatch.setattr(plc, "_line_ready", lambda: True)
+    now = now_ns()
+    late = now - 1 if link_up else now + SECOND
+    view_ = Announcement(0, 0, 0, 7, 7, now - SECOND, now - SECOND, late)
+    plc.link.up = link_up
+    plc._deliver(Part(7, view_, late, {0: view_}, reason=reason), line_ready=True)
+    plc.link.up = True
+    plc._refresh()
+    assert plc.link.coils, "the PLC hears where the sequence stands"
+    assert {(view(word).result, view(word).sequence) for word in plc.link.coils} == {(Result.NONE, 7)}
+    assert plc.board[Cell.UNDELIVERED] == 1
+
+
+def test_after_a_part_without_a_verdict_the_next_one_has_its_own(plc, monkeypatch):
+    monkeypatch.setattr(plc, "_line_ready", lambda: True)
+    now = now_ns()
+    for number, deadline_ns in ((7, now - 1), (8, now + SECOND)):
+        view_ = Announcement(0, 0, 0, number, number, now - SECOND, now - SECOND, deadline_ns)
+        plc._deliver(Part(number, view_, deadline_ns, {0: view_}, reason=Reason.NONE), line_ready=True)
+    last = view(plc.link.coils[-1])
+    assert (last.result, last.sequence, last.result_toggle) == (Result.PASS, 8, True)

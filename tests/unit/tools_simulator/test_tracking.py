@@ -317,6 +317,19 @@ def test_a_part_that_the_plc_alone_missed_costs_the_next_one(line):
     assert [parts[number].ejected for number in (1, 2, 3, 4)] == [False, False, True, False]
 
 
+def test_a_word_that_tells_of_parts_without_a_verdict_keeps_the_step(line):
+    """Part 2's time was over: 00 with its sequence comes in part 3's window, and part 3's own PASS is in step."""
+    good_part(line, 1)
+    line.part(2)
+    line.wait(51)
+    line.part(3)
+    line.sequence += 1
+    line.beat()
+    line.say(Result.PASS)
+    parts = line.end()
+    assert [parts[number].ejected for number in (1, 2, 3)] == [False, True, False]
+
+
 def test_after_not_ready_the_next_verdict_is_taken_to_be_in_step(line):
     """Numbers went on while nobody could be told: the window alone says whose it is, once."""
     good_part(line, 1)
