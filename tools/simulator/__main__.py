@@ -138,8 +138,8 @@ def _be_punctual() -> None:
     gc.freeze()
     # With its log of 100,000 parts a full collection stops it for longer than a short takt allows.
     gc.disable()
-    # asyncio reads into 256 KiB, which malloc maps anew for each request: two page faults each, and where the
-    # page is one that a virtual machine's host has to find first, one of 50,000 requests waited 7 ms (measured).
+    # asyncio reads into 256 KiB, which malloc maps anew for each request: two page faults each (measured), and a
+    # page may be one that a virtual machine's host has to find first.
     with suppress(AttributeError):  # not a glibc
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)

@@ -95,8 +95,8 @@ class Periods:
 class Log(Generic[T]):
     """The latest `keep` items, each numbered from 0 for ever.
 
-    All memory is taken at the start: a log that grows makes the PLC wait for memory now and then, on a virtual
-    machine up to 9 ms each time (measured), which a line at a short takt takes for a PLC that does not answer.
+    All memory is taken at the start, so that the PLC never waits for any: a line at a short takt would take that
+    for a PLC that does not answer.
 
     Args:
         keep: how many.

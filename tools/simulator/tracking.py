@@ -17,9 +17,10 @@ back, at reject:
 
 A sequence is fresh when it is 1 to 127 ahead of the last. A word without a
 verdict tells where the sequence stands, so an old write that comes after it is
-stale; SAFE, all 0, says that the next verdict may have any. After either, and
-after READY=0, the next verdict is taken to be in step; and after three in a row
-that were not: a part was seen by the camera's trigger or by the PLC alone.
+stale, and parts that it has gone on by have no verdict to come. SAFE, all 0, says
+that the next verdict may have any. After it, as after any READY=0, the next verdict
+is taken to be in step; and after three in a row that were not: a part was seen by
+the camera or by the PLC alone.
 """
 
 from __future__ import annotations
