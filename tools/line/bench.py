@@ -10,6 +10,7 @@ import argparse
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -62,6 +63,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--spin-us", type=_bounded(0, 2000), default=0, metavar="US",
         help="plc stays awake for so long for judgement and answer (realtime.spin_us; default 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--settle-s", type=_bounded(0, 600), default=0, metavar="S",
+        help="pause between the first floor and the line: what a process leaves behind as it ends, a virtual "
+        "machine's memory to be given back say, does not fall into the line's first parts (default 0)",
     )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     add_inspection(parser)
@@ -155,6 +161,9 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                 progress.advance(task)
 
         measure_floor()
+        if options.settle_s:
+            for _ in progress.track(range(options.settle_s), description="settling"):
+                time.sleep(1)
         task = progress.add_task("the line", total=options.parts)
         port = beside.free_port() if options.beside else 0
         with ExitStack() as owned:
@@ -189,6 +198,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     report["takt_ms"] = options.takt_ms
     report["inspection"] = inspection
     report["spin_us"] = options.spin_us
+    report["settle_s"] = options.settle_s
     report["browser"] = options.browser
     return report | over_floor(report["latency_ms"]["p50"], floors)
 

@@ -27,6 +27,7 @@ _LATE_NS: Final = 1_000_000
 _KEPT: Final = 10_000
 _ROW_NS: Final = 100_000_000
 """Missed parts that are closer belong together: a connection that was reset is back by then."""
+_SPAN_NS: Final = 10_000_000_000
 
 
 class Stall(NamedTuple):
@@ -46,6 +47,7 @@ class Witness:
         )
         assert self._process.stdout is not None
         self._process.stdout.readline()
+        self._since_ns = time.monotonic_ns()
         return self
 
     def __exit__(
@@ -61,15 +63,21 @@ class Witness:
 
         Args:
             missed: from when to when each missed part was on its way, CLOCK_MONOTONIC in ns, in their order.
+
+        `by_10_s` counts the stalls of each ten seconds of the watch, `rows_at_s` is when the rows of misses began:
+        a machine that is disturbed at the start alone is another than one that always is.
         """
         longest_ns = max((stall.ns for stall in self.stalls), default=0)
         rows = begun(missed)
+        spans = [max(0, stall.since_ns - self._since_ns) // _SPAN_NS for stall in self.stalls]
         return {
             "scheduling": self.scheduling,
             "stalls": len(self.stalls),
             "longest_ms": round(longest_ns / 1e6, 3),
+            "by_10_s": [spans.count(span) for span in range(max(spans, default=-1) + 1)],
             "worst": [stall._asdict() for stall in sorted(self.stalls, key=lambda stall: -stall.ns)[:20]],
             "rows_of_misses": len(rows),
+            "rows_at_s": [round((since_ns - self._since_ns) / 1e9, 2) for since_ns, _ in rows],
             "rows_that_met_a_stall": sum(met(part, self.stalls) for part in rows),
         }
 

@@ -50,7 +50,7 @@ def test_engines_are_built_once_into_a_copy_and_the_steps_follow_in_the_order_na
     assert ended(out) == [("build", "done"), ("line", "done"), ("executor", "done"), ("tests", "done")]
     assert (out / "bundle" / "engines" / "x.plan").exists() and not (tmp_path / "bundle" / "engines").exists()
     said = (out / "line.txt").read_text()
-    assert f"--bundle {out}/bundle --backend tensorrt --precision fp32 --wait block --spin-us 1000 --memory --witness --parts 1200 --takt-ms 50" in said
+    assert f"--bundle {out}/bundle --backend tensorrt --precision fp32 --wait block --spin-us 1000 --settle-s 0 --memory --witness --parts 1200 --takt-ms 50" in said
     assert f"--report {out}/line.json" in said
     assert "tests/gpu" in (out / "tests.txt").read_text()
     assert "--precisions fp32" in (out / "executor.txt").read_text()

@@ -40,6 +40,16 @@ def test_rows_that_met_a_stall_are_told_beside_those_that_did_not():
     assert (found["stalls"], found["longest_ms"], found["worst"][0]["core"]) == (2, 4.0, 0)
 
 
+def test_when_in_the_watch_stalls_and_misses_were():
+    with Witness() as witness:
+        pass
+    began = witness._since_ns
+    witness.stalls = [Stall(0, began + at_s * 1000 * MS, 2 * MS) for at_s in (1, 9, 31)]
+    found = witness.report([(began + 31_000 * MS, began + 31_005 * MS)])
+    assert found["by_10_s"] == [2, 0, 0, 1]
+    assert found["rows_at_s"] == [31.0]
+
+
 _TAKES_A_CORE = """
 import os, sys, time
 os.sched_setaffinity(0, {int(sys.argv[1])})
