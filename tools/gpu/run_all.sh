@@ -21,7 +21,8 @@
 # with TensorRT-RTX; AOI_GPU_EXTRA=gpu takes TensorRT); BUNDLE (default: config/bundles/demo); SIZE, the
 # frames' (640x640); BUILT, where the copy with engines lies (OUT/bundle); PRECISION of executor, line, kill and
 # long (fp16); WAIT, spin or block (spin); SPIN_US, realtime.spin_us of line and long (1000); SETTLE_S, the pause
-# before their parts (0); RUNS of executor (20000); LIMIT_S for each step (590).
+# before their parts (0); AWAKE=--awake keeps the cores from halting meanwhile; RUNS of executor (20000); LIMIT_S
+# for each step (590).
 #
 # The line's figures are those of a line PC only where SCHED_FIFO is allowed: the output of `line` says so where it
 # is not. In a container or another cgroup of a kernel with RT_GROUP_SCHED, root is refused it too.
@@ -53,7 +54,7 @@ fi
 source_bundle=$(realpath -m "${BUNDLE:-$root/config/bundles/demo}")
 bundle=$(realpath -m "${BUILT:-$out/bundle}")
 cd "$root" || exit 2
-precision=${PRECISION:-fp16} wait=${WAIT:-spin} size=${SIZE:-640x640} spin_us=${SPIN_US:-1000} settle_s=${SETTLE_S:-0} runs=${RUNS:-20000}
+precision=${PRECISION:-fp16} wait=${WAIT:-spin} size=${SIZE:-640x640} spin_us=${SPIN_US:-1000} settle_s=${SETTLE_S:-0} awake=${AWAKE:-} runs=${RUNS:-20000}
 inspection=(--bundle "$bundle" --backend tensorrt --precision "$precision" --wait "$wait")
 
 build() {
@@ -71,7 +72,7 @@ bench_executor() {
 }
 executor() { bench_executor --precisions "$precision" --json "$out/executor.json"; }
 fp32() { bench_executor --precisions fp32 --waits spin --json "$out/fp32.json"; }
-bench_line() { "$PY" -m tools.line.bench "${inspection[@]}" --spin-us "$spin_us" --settle-s "$settle_s" --memory --witness "$@"; }
+bench_line() { "$PY" -m tools.line.bench "${inspection[@]}" --spin-us "$spin_us" --settle-s "$settle_s" $awake --memory --witness "$@"; }
 line() { bench_line --parts 1200 --takt-ms 50 --report "$out/line.json"; }
 kill_() { "$PY" -m tools.gpu.kill_inspection "${inspection[@]}" --takt-ms 50 --json "$out/kill.json"; }
 long() {
@@ -82,7 +83,7 @@ bounded() { # NAME: run that step until its limit
     local name=$1 function=$1 code began=$SECONDS here
     [ "$name" = kill ] && function=kill_
     echo "== $name"
-    here=$(declare -p PY bundle source_bundle out root precision size inspection spin_us settle_s runs; declare -f bench_executor bench_line "$function")
+    here=$(declare -p PY bundle source_bundle out root precision size inspection spin_us settle_s awake runs; declare -f bench_executor bench_line "$function")
     # SIGINT, as Ctrl-C: the line is taken down in order, where SIGTERM would leave a daemon behind.
     timeout --signal=INT --kill-after=20 "${LIMIT_S:-590}" bash -c "set -uo pipefail; $here; $function" \
         >"$out/$name.txt" 2>&1 </dev/null

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aoi_daemon.infer.bundle import load_bundle
 from tools.line import beside
+from tools.line.awake import Awake
 from tools.line.bench_report import over_floor, summary, told
 from tools.line.ending import exit_code
 from tools.line.floor import floor
@@ -59,6 +60,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--memory", action="store_true", help="watch each process' memory and page faults as well")
     parser.add_argument(
         "--witness", action="store_true", help="watch whether the machine itself stands still (a process a core)"
+    )
+    parser.add_argument(
+        "--awake", action="store_true", help="keep the cores from halting, as idle=poll does (a process a core)"
     )
     parser.add_argument(
         "--spin-us", type=_bounded(0, 2000), default=0, metavar="US",
@@ -166,7 +170,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                 time.sleep(1)
         task = progress.add_task("the line", total=options.parts)
         port = beside.free_port() if options.beside else 0
-        with ExitStack() as owned:
+        with Awake() if options.awake else nullcontext(), ExitStack() as owned:
             line = owned.enter_context(
                 simulated_line(
                     boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms,
@@ -198,6 +202,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     report["takt_ms"] = options.takt_ms
     report["inspection"] = inspection
     report["spin_us"] = options.spin_us
+    report["awake"] = options.awake
     report["settle_s"] = options.settle_s
     report["browser"] = options.browser
     return report | over_floor(report["latency_ms"]["p50"], floors)
