@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -71,11 +71,6 @@ class PartLog:
     def quantiles_ms(self) -> dict[str, float]:
         """p50, p99, p999 and max of the last parts, ms; zeros before the first."""
         return quantiles(list(self.times_ms))
-
-
-def class_name(names: Sequence[str], label: int) -> str:
-    """The bundle's name of class `label`; its number where the bundle has none."""
-    return names[label] if 0 <= label < len(names) else f"#{label}"
 
 
 @dataclass(frozen=True)

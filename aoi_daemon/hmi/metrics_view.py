@@ -34,9 +34,10 @@ class Metrics:
         self._registry.register(_LineCollector(source, self.parts))
 
     def pump(self) -> None:
-        """Count the parts that have come since the last call."""
-        while outcomes := self.source.reader.read(_AT_ONCE):
-            self.parts.add(outcomes, self.source.class_names)
+        """Count the parts that have come since the last call; until the product is known they wait in the ring."""
+        names = self.source.class_names
+        while names is not None and (outcomes := self.source.reader.read(_AT_ONCE)):
+            self.parts.add(outcomes, names)
 
     def changed(self, class_names: Sequence[str]) -> None:
         """Another product is judged from now on, by a model with these classes."""

@@ -22,6 +22,8 @@ from aoi_daemon.ring.verdicts import VerdictReader
 class Source:
     """What the metrics are read from. `class_names` and `facts` are renewed by whoever learns of new ones.
 
+    `class_names` is None until the product is known; parts are not counted before.
+
     `facts` is `beside` of the daemon's status: what each process beside the path last said of itself.
     """
 
@@ -30,7 +32,7 @@ class Source:
     reader: VerdictReader
     run: str
     clock: Callable[[], int]
-    class_names: Sequence[str] = ()
+    class_names: Sequence[str] | None = None
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from aoi_daemon.hmi.classes import class_name
 from aoi_daemon.messages import Outcome
 from aoi_daemon.status import STAGES, stage_times_ms
 
@@ -68,10 +69,6 @@ class Parts:
             for name, took_ms in (stage_times_ms(part) or {}).items():
                 self.stages[name].add(took_ms / 1e3)
             if not part.passed and part.worst_class >= 0:
-                self.rejected[_name(class_names, part.worst_class)] += 1
+                self.rejected[class_name(class_names, part.worst_class)] += 1
             for defect in part.found:
-                self.defects[_name(class_names, defect.label)] += 1
-
-
-def _name(names: Sequence[str], label: int) -> str:
-    return names[label] if 0 <= label < len(names) else f"#{label}"
+                self.defects[class_name(class_names, defect.label)] += 1

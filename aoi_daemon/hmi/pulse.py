@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aoi_daemon.hmi import cells
 from aoi_daemon.hmi.boxes import Box, overlay, verdict
-from aoi_daemon.hmi.live import class_name
+from aoi_daemon.hmi.classes import class_name
 from aoi_daemon.hmi.pictures import Choice, Shot
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site, reason_name

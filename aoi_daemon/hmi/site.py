@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar
 from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.access import Refused
-from aoi_daemon.hmi.live import Live, class_name
+from aoi_daemon.hmi.classes import class_name
+from aoi_daemon.hmi.live import Live
 from aoi_daemon.hmi.pictures import Pictures
 from aoi_daemon.hmi.routes import Backend
 from aoi_daemon.hmi.shift_figures import Base, ShiftFigures, Tally, read_base

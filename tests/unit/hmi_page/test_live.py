@@ -5,7 +5,8 @@ from __future__ import annotations
 from aoi_daemon.board import Cell
 from aoi_daemon.decide.alarm_list import Alarm, mask_of
 from aoi_daemon.decide.alarms import AlarmState
-from aoi_daemon.hmi.live import AlarmLog, Live, PartLog, class_name, verdict_ms
+from aoi_daemon.hmi.classes import class_name
+from aoi_daemon.hmi.live import AlarmLog, Live, PartLog, verdict_ms
 from aoi_daemon.messages import Reason
 from aoi_daemon.ring.events import Event
 

@@ -169,6 +169,19 @@ def test_another_product_brings_its_own_class_names(metrics, verdict_memory):
     assert found["aoi_defects_total{class=scratch}"] == found["aoi_defects_total{class=crack}"] == 1
 
 
+def test_parts_wait_until_the_product_and_its_class_names_are_known(board, verdict_memory):
+    """The page starts while parts pass: a reject before its first look at the bundle was counted as class #0."""
+    metrics = Metrics(Source(config(), board, VerdictReader(verdict_memory), "f" * 32, lambda: NOW))
+    writer = VerdictWriter(verdict_memory)
+    writer.append(outcome(1, labels=(0,)))
+    assert values(metrics)["aoi_part_latency_seconds_count"] == 0
+    metrics.changed(("crack",))
+    writer.append(outcome(2, labels=(0,)))
+    found = values(metrics)
+    assert found["aoi_defects_total{class=crack}"] == found["aoi_part_latency_seconds_count"] == 2
+    assert not [name for name in found if "#" in name]
+
+
 def test_parts_that_were_overwritten_are_told(metrics, verdict_memory):
     writer = VerdictWriter(verdict_memory)
     for part in range(1, 8192 + 101):
