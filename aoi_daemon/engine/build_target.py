@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aoi_daemon.engine.build_arguments import TARGETS
-from aoi_daemon.engine.plan import replace_file
 from aoi_daemon.errors import InferenceError, ModelError
+from aoi_daemon.files import replace_file
 from aoi_daemon.infer.trt_driver import Gpu, load_driver
 from aoi_daemon.infer.trt_vendor import Vendor
 

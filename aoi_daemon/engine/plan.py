@@ -7,14 +7,12 @@ whoever runs a plan needs them too.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.errors import ModelError
+from aoi_daemon.files import replace_file
 from aoi_daemon.infer.trt_plan import SIDECAR, Plan
 from aoi_daemon.infer.trt_vendor import Vendor
 
@@ -40,22 +38,6 @@ def write_plan(plan: Plan) -> None:
         replace_file(sidecar, (plan.manifest.model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
         raise ModelError(f"{plan.file}: cannot be written: {error.strerror}") from error
-
-
-def replace_file(file: Path, content: bytes) -> None:
-    """Write `file` whole or not at all, and through to the disk: an edge node may lose power at any time."""
-    handle, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        # mkstemp makes files for the owner alone; the daemon runs as another user than the builder.
-        Path(partial).chmod(0o644)
-        Path(partial).replace(file)
-    except OSError:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 def engine_types(vendor: Vendor, content: bytes) -> dict[str, int]:

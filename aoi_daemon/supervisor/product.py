@@ -6,10 +6,8 @@ that hangs must not hold up the supervisor.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +17,7 @@ from pydantic import ConfigDict, Field
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.section import Name, Section
 from aoi_daemon.errors import ConfigError
+from aoi_daemon.files import replace_file
 
 _MAX_BYTES: Final = 4096
 _LAST_WRITE_S: Final = 1.0
@@ -94,24 +93,9 @@ class ProductFile:
     def _write_all(self) -> None:
         while (kept := self._to_write.get()) is not None:
             try:
-                _replace(self.path, kept.model_dump_json().encode() + b"\n")
+                replace_file(self.path, kept.model_dump_json().encode() + b"\n", 0o600)
             except OSError as error:
                 self._log.error(
                     "product_not_kept", file=str(self.path), error=str(error),
                     action="after a restart line.recipe is in use", recipe=kept.recipe,
                 )  # fmt: skip
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write `path` whole or not at all, through to the disk."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(partial).replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(partial).unlink()
-        raise
