@@ -21,7 +21,7 @@
 # with TensorRT-RTX; AOI_GPU_EXTRA=gpu takes TensorRT); BUNDLE (default: config/bundles/demo); SIZE, the
 # frames' (640x640); BUILT, where the copy with engines lies (OUT/bundle); PRECISION of executor, line, kill and
 # long (fp16); WAIT, spin or block (spin); SPIN_US, realtime.spin_us of line and long (1000); SETTLE_S, the pause
-# before their parts (0); AWAKE=--awake keeps the cores from halting meanwhile; RUNS of executor (20000); LIMIT_S
+# before their parts (0); AWAKE=1 keeps the cores from halting meanwhile; RUNS of executor (20000); LIMIT_S
 # for each step (590).
 #
 # The line's figures are those of a line PC only where SCHED_FIFO is allowed: the output of `line` says so where it
@@ -54,7 +54,7 @@ fi
 source_bundle=$(realpath -m "${BUNDLE:-$root/config/bundles/demo}")
 bundle=$(realpath -m "${BUILT:-$out/bundle}")
 cd "$root" || exit 2
-precision=${PRECISION:-fp16} wait=${WAIT:-spin} size=${SIZE:-640x640} spin_us=${SPIN_US:-1000} settle_s=${SETTLE_S:-0} awake=${AWAKE:-} runs=${RUNS:-20000}
+precision=${PRECISION:-fp16} wait=${WAIT:-spin} size=${SIZE:-640x640} spin_us=${SPIN_US:-1000} settle_s=${SETTLE_S:-0} awake=${AWAKE:+--awake} runs=${RUNS:-20000}
 inspection=(--bundle "$bundle" --backend tensorrt --precision "$precision" --wait "$wait")
 
 build() {

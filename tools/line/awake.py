@@ -32,9 +32,8 @@ class Awake:
         self._process.communicate()
 
 
-def _stay(core: int) -> None:
-    """On `core` alone, below everything, until the parent is gone."""
-    parent = os.getppid()
+def _stay(core: int, parent: int) -> None:
+    """On `core` alone, below everything, until `parent` is gone."""
     os.sched_setaffinity(0, {core})
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     while os.getppid() == parent:
@@ -45,14 +44,14 @@ def _stay(core: int) -> None:
 def main() -> int:
     """A child for each core that this process may use."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for whoever started this
-    children = []
+    parent, children = os.getpid(), []
     for core in sorted(os.sched_getaffinity(0)):
         pid = os.fork()
         if pid == 0:
             os.close(sys.stdin.fileno())
             os.close(sys.stdout.fileno())
             try:
-                _stay(core)
+                _stay(core, parent)
             finally:
                 os._exit(0)
         children.append(pid)

@@ -25,6 +25,7 @@ from tools.line.awake import Awake
 from tools.line.bench_report import over_floor, summary, told
 from tools.line.ending import exit_code
 from tools.line.floor import floor
+from tools.line.memory import Memory
 from tools.line.run import simulated_line
 from tools.line.setup import DEMO_BOARDS, DEMO_BUNDLE, ROOT, demo_boards
 from tools.line.witness import Witness
@@ -61,6 +62,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--witness", action="store_true", help="watch whether the machine itself stands still (a process a core)"
     )
+    parser.add_argument(
+        "--cpu-latency-us", type=_bounded(0, 10_000), metavar="US",
+        help="realtime.cpu_latency_us (default: not asked for)",
+    )  # fmt: skip
     parser.add_argument(
         "--awake", action="store_true", help="keep the cores from halting, as idle=poll does (a process a core)"
     )
@@ -131,6 +136,12 @@ def inspection_of(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def realtime_of(options: argparse.Namespace) -> dict[str, int]:
+    """The section [realtime] that the options ask for."""
+    asked = {"spin_us": options.spin_us, "cpu_latency_us": options.cpu_latency_us}
+    return {key: value for key, value in asked.items() if value is not None}
+
+
 def main() -> int:
     """Run the benchmark; 1 when a part was missed."""
     options = arguments(sys.argv[1:])
@@ -147,7 +158,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     inspection = inspection_of(options)
     load_bundle(options.bundle)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with Awake() if options.awake else nullcontext(), Progress(*columns, console=console) as progress:
         boards = options.boards
         if boards is None:
             task = progress.add_task("drawing boards", total=DEMO_BOARDS)
@@ -170,11 +181,11 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                 time.sleep(1)
         task = progress.add_task("the line", total=options.parts)
         port = beside.free_port() if options.beside else 0
-        with Awake() if options.awake else nullcontext(), ExitStack() as owned:
+        with ExitStack() as owned:
             line = owned.enter_context(
                 simulated_line(
                     boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms,
-                    bundle=options.bundle, inspection=inspection, realtime={"spin_us": options.spin_us},
+                    bundle=options.bundle, inspection=inspection, realtime=realtime_of(options),
                     **(beside.sections(port) if port else {}),
                 )
             )  # fmt: skip
@@ -201,36 +212,11 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     report["machine"] = {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()}
     report["takt_ms"] = options.takt_ms
     report["inspection"] = inspection
-    report["spin_us"] = options.spin_us
+    report["realtime"] = realtime_of(options)
     report["awake"] = options.awake
     report["settle_s"] = options.settle_s
     report["browser"] = options.browser
     return report | over_floor(report["latency_ms"]["p50"], floors)
-
-
-class Memory:
-    """Resident memory, KiB, and page faults of each process over the run, from /proc (proc_pid_stat(5))."""
-
-    def __init__(self, pids: dict[str, int]) -> None:
-        self._pids = pids
-        self._seen: dict[str, list[tuple[int, int, int]]] = {name: [] for name in pids}
-
-    def look(self, parts: int) -> None:
-        """Take a sample at `parts`."""
-        for name, pid in self._pids.items():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            minor, major, pages = (int(fields[number - 3]) for number in (10, 12, 24))
-            self._seen[name].append((parts, pages * os.sysconf("SC_PAGE_SIZE") // 1024, minor + major))
-
-    def figures(self) -> dict[str, dict[str, int]]:
-        """By process: KiB at a tenth of the run, at its end, and the most; page faults from that tenth to the end."""
-        found = {}
-        for name, samples in self._seen.items():
-            last = samples[-1]
-            early = next(sample for sample in samples if sample[0] >= last[0] // 10)
-            most = max(kib for _, kib, _ in samples)
-            found[name] = {"early": early[1], "end": last[1], "most": most, "faults": last[2] - early[2]}
-        return found
 
 
 def _cpu() -> str:

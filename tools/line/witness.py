@@ -99,8 +99,8 @@ def met(part: tuple[int, int], stalls: Iterable[Stall]) -> bool:
     return any(stall.since_ns < until_ns and stall.since_ns + stall.ns > since_ns for stall in stalls)
 
 
-def _watch(core: int, write_fd: int) -> None:
-    """One core's witness: until SIGTERM, then a line of JSON."""
+def _watch(core: int, parent: int, write_fd: int) -> None:
+    """One core's witness: until SIGTERM, then a line of JSON; or until `parent` is gone."""
     stalls: list[tuple[int, int, int]] = []
     watching = True
 
@@ -109,7 +109,6 @@ def _watch(core: int, write_fd: int) -> None:
         watching = False
 
     signal.signal(signal.SIGTERM, end)
-    parent = os.getppid()
     os.sched_setaffinity(0, {core})
     scheduling = go_fifo(_PRIORITY)
     gc.disable()
@@ -127,7 +126,7 @@ def _watch(core: int, write_fd: int) -> None:
 def main() -> int:
     """A child for each core that this process may use."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for whoever started this
-    children = []
+    parent, children = os.getpid(), []
     for core in sorted(os.sched_getaffinity(0)):
         read_fd, write_fd = os.pipe()
         pid = os.fork()
@@ -135,7 +134,7 @@ def main() -> int:
             os.close(sys.stdin.fileno())
             os.close(sys.stdout.fileno())
             try:
-                _watch(core, write_fd)
+                _watch(core, parent, write_fd)
             finally:
                 os._exit(0)
         os.close(write_fd)

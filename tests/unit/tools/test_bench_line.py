@@ -191,7 +191,7 @@ def test_a_quantile_is_shown_only_where_enough_parts_lie_below_it(parts, shown):
         "parts": parts, "takt_ms": 5.0, "latency_ms": VALUES, "stages_ms": {"infer": VALUES}, "floor_ms": {"model": VALUES},
         "floor_samples": 100, "floor_of": {"model": {"name": "bare", "scheduling": "SCHED_FIFO 40"}},
         "machine": {"cores": 2, "cpu": "any"}, "inspection": {"backend": "tensorrt", "precision": "fp16"},
-        "deadline_misses": 0, "undelivered": 0, "over_floor_ms": 0.5, "over_floor_ratio": 1.2,
+        "deadline_misses": 0, "rejected_for": {"LATE": 4}, "undelivered": 0, "over_floor_ms": 0.5, "over_floor_ratio": 1.2,
         "daemon": {"engine": "rtx on T4", "engine_notes": ["not [page-locked]"], "links_lost": ["no answer in time"]},
         "memory_kib": {"plc": {"early": 1024, "end": 2048, "most": 3072, "faults": 7}},
         "machine_stalls": {
@@ -210,7 +210,7 @@ def test_a_quantile_is_shown_only_where_enough_parts_lie_below_it(parts, shown):
     told = " ".join(out.getvalue().split())
     for words in (
         "rtx on T4", "not [page-locked]", "2.0 at the end", "7 page faults", "12 times, 4.2 ms at most (SCHED_FIFO 95)",
-        "2 of 3 rows of misses met it", "connection to the PLC lost: no answer in time",
+        "2 of 3 rows of misses met it", "rejected in time 4;", "connection to the PLC lost: no answer in time",
     ):  # fmt: skip
         assert words in told
 
