@@ -183,6 +183,10 @@ class RealtimeSection(Section):
     acquire_priority: int = Field(45, ge=1, le=90, description="SCHED_FIFO priority of acquire.")
     inspection_priority: int = Field(40, ge=1, le=90, description="SCHED_FIFO priority of inspection; given up after a time-out, for a hundred parts.")
     lock_memory: bool = Field(True, description="Ask for mlockall in the hot processes.")
+    cpu_latency_us: int | None = Field(
+        None, ge=0, le=10_000,
+        description="No core sleeps so deeply that it takes longer to wake, while the daemon runs; 0: none sleeps. Costs power and heat.",
+    )  # fmt: skip
     spin_us: int = Field(
         0, ge=0, le=2000,
         description="plc stays awake for so long before it sleeps: for the judgement of a part, and for the PLC's answer. With a core to spare it saves two wake-ups a part.",

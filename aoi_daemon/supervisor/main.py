@@ -28,6 +28,7 @@ from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.status import snapshot
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
 from aoi_daemon.supervisor.attendants import Attendants
+from aoi_daemon.supervisor.awake import CpuLatency
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 from aoi_daemon.supervisor.control import ControlServer, answer, peer
@@ -78,6 +79,11 @@ class Supervisor:
         if wrong:
             self.log.warning("product_differs", problem=wrong)
             self.alarms.said[Alarm.PRODUCT_DIFFERS] = wrong
+        bound = CpuLatency(line.realtime.cpu_latency_us)
+        self._owned.callback(bound.close)
+        if bound.refused:
+            self.log.warning("realtime_refused", refused=[bound.refused])
+            self.alarms.said[Alarm.REALTIME_REFUSED] = bound.refused
         self.orders = Orders(
             keeper=self.keeper, attendants=self.attendants, alarms=self.alarms, chronicle=self.chronicle,
             notices=self.notices, file=file, kept=kept, setup=self._standby_setup,
@@ -178,7 +184,7 @@ class Supervisor:
     def _heard(self, stage: StageProcess, message: dict[str, Any]) -> None:
         tell = message["tell"]
         if tell == "realtime_refused":
-            self.alarms.said[Alarm.REALTIME_REFUSED] = ""
+            self.alarms.said.setdefault(Alarm.REALTIME_REFUSED, "")
         elif tell == "fresh":
             stage.ended_on_purpose = True  # not a crash: it costs no restart of the budget
         elif tell == "alarm_reset":

@@ -1,5 +1,10 @@
 """The line when nothing is wrong."""
 
+import os
+from pathlib import Path
+
+import pytest
+
 from aoi_daemon.messages import Reason
 from tools.line.daemon import wait_for
 
@@ -103,3 +108,16 @@ def test_status_and_reload_and_check_config_are_commands(line):
     running.daemon.stop()
     gone = run("status", *socket)
     assert gone.returncode == 1 and "no daemon listens" in gone.stderr
+
+
+def test_cores_are_kept_awake_for_as_long_as_the_daemon_runs(line):
+    """realtime.cpu_latency_us; the kernel takes the bound back when the daemon is killed, too."""
+    device = Path("/dev/cpu_dma_latency")
+    if not os.access(device, os.R_OK | os.W_OK):
+        pytest.skip(f"{device} is not for this user")
+    before = device.read_bytes()
+    running = line(realtime={"cpu_latency_us": 0})
+    running.wait_parts(5)
+    assert device.read_bytes() == bytes(4)
+    running.daemon.process.kill()
+    wait_for(lambda: device.read_bytes() == before, 10, "a bound that is given up")
