@@ -22,7 +22,8 @@ from aoi_daemon.ring.verdicts import VerdictReader
 class Source:
     """What the metrics are read from. `class_names` and `facts` are renewed by whoever learns of new ones.
 
-    `class_names` is None until the product is known; parts are not counted before.
+    `class_names` is None until the product is known; parts are not counted before. () is a product
+    whose bundle cannot be read: they are counted by number.
 
     `facts` is `beside` of the daemon's status: what each process beside the path last said of itself.
     """

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access import Action, Denial, Refused
 from aoi_daemon.hmi.routes import Backend
@@ -137,3 +138,17 @@ def test_a_reject_is_counted_under_the_name_that_the_records_give_it(site):
 
 def test_a_bundle_that_cannot_be_read_costs_the_names_alone(site):
     assert site.classes == ()
+
+
+def test_a_reject_while_the_page_starts_is_counted_under_its_class(stage, tmp_path):
+    """It comes after the process has looked at the verdict ring, and before it has read the class names."""
+    models = {"fp32": Model(file="m.onnx", sha256="0" * 64)}
+    manifest = Manifest(name="demo", classes=("open", "short"), has_template=False, models=models)
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "manifest.json").write_text(manifest.model_dump_json())
+    backend = Backend.of(stage)
+    stage.verdicts().append(outcome(1, Reason.DEFECT))
+    Site(stage, backend)
+    backend.metrics.pump()
+    assert dict(backend.metrics.parts.rejected) == {"short": 1}
+    backend.desk.close()

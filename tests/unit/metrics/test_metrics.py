@@ -182,6 +182,13 @@ def test_parts_wait_until_the_product_and_its_class_names_are_known(board, verdi
     assert not [name for name in found if "#" in name]
 
 
+def test_parts_are_counted_by_number_where_the_bundle_cannot_be_read(board, verdict_memory):
+    metrics = Metrics(Source(config(), board, VerdictReader(verdict_memory), "f" * 32, lambda: NOW))
+    VerdictWriter(verdict_memory).append(outcome(1, labels=(0,)))
+    metrics.changed(())
+    assert values(metrics)["aoi_defects_total{class=#0}"] == 1
+
+
 def test_parts_that_were_overwritten_are_told(metrics, verdict_memory):
     writer = VerdictWriter(verdict_memory)
     for part in range(1, 8192 + 101):
