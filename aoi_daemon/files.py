@@ -17,7 +17,7 @@ def replace_file(file: Path, content: bytes, mode: int = 0o644) -> None:
         mode: who may read it; everybody unless told: who writes a bundle is rarely who runs it.
 
     Raises:
-        OSError: it cannot be written; what was there is untouched.
+        OSError: it cannot be written; what was there is untouched, as it is when this is interrupted.
     """
     handle, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
@@ -27,7 +27,7 @@ def replace_file(file: Path, content: bytes, mode: int = 0o644) -> None:
             out.flush()
             os.fsync(out.fileno())
         Path(partial).replace(file)
-    except OSError:
+    except BaseException:  # Ctrl-C in a long build too: nothing half-written is left beside it
         with contextlib.suppress(OSError):
             Path(partial).unlink()
         raise

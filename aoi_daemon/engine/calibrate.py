@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,6 +24,7 @@ from aoi_daemon.engine.frames import Frame, set_hash
 from aoi_daemon.engine.graph import Graph, Model
 from aoi_daemon.engine.ranges import BINS, LEVELS, PERCENTILE, entropy_range, histogram, percentile_range
 from aoi_daemon.errors import ModelError
+from aoi_daemon.files import replace_file
 
 Method = Literal["entropy", "percentile"]
 METHODS: Final[tuple[Method, ...]] = ("entropy", "percentile")
@@ -142,10 +141,6 @@ def _write_cache(file: Path | None, ranges: Mapping[Method, Ranges]) -> None:
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        # Renamed into place: one that is killed while writing leaves no half file to be read.
-        handle, partial = tempfile.mkstemp(dir=file.parent, prefix=".calibration-")
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(ranges, out, indent=1)
-        Path(partial).replace(file)
+        replace_file(file, json.dumps(ranges, indent=1).encode(), 0o600)
     except OSError:
         pass  # a cache that cannot be written costs time, not the bundle

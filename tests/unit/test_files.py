@@ -16,14 +16,15 @@ def test_a_file_is_replaced_whole_and_for_whom_it_is(tmp_path, mode):
     assert os.listdir(tmp_path) == ["kept"]
 
 
-def test_what_was_there_stays_when_the_disk_fails(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_was_there_stays_when_the_disk_fails_or_it_is_interrupted(tmp_path, monkeypatch, fault):
     def fails(_fd):
-        raise OSError(28, "No space left on device")
+        raise fault
 
     file = tmp_path / "kept"
     file.write_bytes(b"before")
     monkeypatch.setattr(os, "fsync", fails)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(type(fault)):
         replace_file(file, b"after")
     assert file.read_bytes() == b"before"
     assert os.listdir(tmp_path) == ["kept"]
