@@ -7,27 +7,24 @@ processes do, each announced part has a verdict on the wire by its deadline.
 
 from __future__ import annotations
 
-import os
 import select
 from typing import Final
 
-from aoi_daemon.board import Cell, StageState, reason_cell
+from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.schema import PollSection
-from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.decide.rules import ProcessFeedback, StopWatch
-from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, TRIGGER, Announcement, Judgement, Outcome, Reason
+from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, Announcement, Judgement, Reason
+from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.forcing import Forcing
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plc.parts import Part, Parts
+from aoi_daemon.plc.polling import Polling
 from aoi_daemon.plc.readiness import Readiness
-from aoi_daemon.plc.report import NO_JUDGEMENT, flags_of, recipe_of, registers_of
+from aoi_daemon.plc.report import flags_of, registers_of
 from aoi_daemon.plcmap import coils
 from aoi_daemon.plcmap.coils import Result
-from aoi_daemon.plcmap.registers import POLL_WORDS, RECIPE_OFFSET, Poll, Status, decode_poll
+from aoi_daemon.plcmap.registers import RECIPE_OFFSET
 from aoi_daemon.ring.doorbell import drain
-from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictWriter
 from aoi_daemon.stage import Stage, now_ns
 
 _MS: Final = 1_000_000
@@ -49,16 +46,10 @@ class Plc:
         self.judgements = stage.fds["judgements_r"]
         self.answer_ns = int(self.section.answer_ms * _MS)
         views_ns = int(config.views_ms * _MS)
-        self.outcomes = VerdictWriter(stage.memory("verdicts", SIZE_BYTES))
-        if self.outcomes.recovered is not None:
-            # The part that a killed predecessor had on the wire: recorded, and counted with it.
-            self._count(self.outcomes.recovered)
+        self.account = Account(stage)
         self.parts = Parts(len(config.cameras), self.answer_ns, views_ns, number=self.board[Cell.PARTS])
         self.spin_ns = config.realtime.spin_us * 1000
         self.link = PlcLink(self.section, self.board, self.log, spin_s=self.spin_ns / 1e9)
-        self.recipe = stage.setup.recipe
-        self.rules = StopWatch(self.recipe.stop, self.recipe.px_per_unit)
-        self.feedback = ProcessFeedback(self.recipe.stop.window, MAX_CLASSES)
         # The last verdict stays on the coils until the next: state is latched, pulses are the PLC's.
         self.result = Result.NONE
         self.sequence = self.parts.number & 0xFF
@@ -66,8 +57,8 @@ class Plc:
         self.written = -1
         self.heartbeat_ns = int(self.section.heartbeat_ms * _MS)
         self.beat_ns = 0
-        self.poll_ns = 0
-        self.polled: Poll | None = None
+        poll = self.section.poll
+        self.polling = Polling(poll, stage, self.link) if poll is not None else None
         self.forcing = Forcing(stage, self.link, self._release)
         self.recipe_shown = -1  # what the register `recipe` holds; -1: not known
 
@@ -91,8 +82,8 @@ class Plc:
                 self._deliver(part, line_ready)
             self._show_recipe()
             self._refresh()
-            if self.section.poll is not None:
-                self._poll(self.section.poll)
+            if self.polling is not None:
+                self._poll(self.polling)
         if self.link.up:
             self.link.write(coils.SAFE)
         self.board[Cell.READY] = 0
@@ -136,8 +127,8 @@ class Plc:
         cutoff_ns = self.parts.cutoff_ns()
         if cutoff_ns is not None:
             due.append(cutoff_ns)
-        if self.section.poll is not None and self.link.up:
-            due.append(self.poll_ns)
+        if self.polling is not None and self.link.up:
+            due.append(self.polling.due_ns)
         if self.forcing.word is not None:
             due.append(self.forcing.until_ns)
         return min(_IDLE_S, max(0.0, (min(due) - now_ns()) / 1e9))
@@ -251,12 +242,12 @@ class Plc:
         self.sequence = part.number & 0xFF
         sent_ns = now_ns()
         left_ns = part.deadline_ns - sent_ns
-        outcome = self._outcome(part, reason, sent_ns)
+        outcome = self.account.outcome(part, reason, sent_ns)
         if self.link.up and left_ns > 0:
             self.result = Result.PASS if reason is Reason.NONE else Result.REJECT
             self.toggle = not self.toggle
             self._beat(sent_ns)
-            self.outcomes.prepare(outcome)
+            self.account.outcomes.prepare(outcome)
             if self._send(part, reason, line_ready, left_ns / 1e9):
                 outcome = outcome._replace(answered_ns=now_ns())
         else:
@@ -265,7 +256,7 @@ class Plc:
             self.result = Result.NONE
             if outcome.passed:
                 outcome = outcome._replace(passed=False, reason=Reason.NOT_READY)
-        self._record(outcome)
+        self.account.enter(outcome)
 
     def _send(self, part: Part, reason: Reason, line_ready: bool, left_s: float) -> bool:
         # A PASS that the PLC takes after the deadline must not be: the connection is reset before.
@@ -274,91 +265,35 @@ class Plc:
         if registers is not None:
             flags = flags_of(self.board, ready=line_ready, overrun=self._overrun())
             values = registers_of(
-                part, self.result, reason, self.board, flags=flags, feedback=self.feedback, now_ns=now_ns()
+                part, self.result, reason, self.board, flags=flags, feedback=self.account.feedback, now_ns=now_ns()
             )
             if not self.link.write_registers(registers.base, values, left_s):
                 return False
             self.recipe_shown = values[RECIPE_OFFSET]
         return self._write(self._word(line_ready), timeout_s)
 
-    def _outcome(self, part: Part, reason: Reason, sent_ns: int) -> Outcome:
-        view = part.views.get(part.decided_by, part.first)
-        judgement = part.judgement or NO_JUDGEMENT
-        return Outcome(
-            part.number, reason is Reason.NONE, reason, view.camera, judgement.worst_class,
-            judgement.defect_count, recipe_of(judgement, self.board), view.fov, view.sequence, judgement.bundle,
-            judgement.offset_x, judgement.offset_y, view.trigger_ns, view.ready_ns, part.deadline_ns,
-            judgement.picked_ns, judgement.inferred_ns, judgement.judged_ns, sent_ns, 0, judgement.defects,
-        )  # fmt: skip
-
-    def _record(self, outcome: Outcome) -> None:
-        """What became of a part: the ring, the counts, the stop rules."""
-        # Before the record: whoever comes after us goes on with the next number.
-        self.board[Cell.PARTS] = outcome.part
-        self.outcomes.append(outcome)
-        self._count(outcome)
-        self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
-        stop = self.rules.saw(Reason(outcome.reason), outcome.found, fov=outcome.fov, camera=outcome.camera)
-        if stop is not None:
-            self.board[Cell.STOPPED_BY_RULE] = 1
-            self.log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
-
-    def _count(self, outcome: Outcome) -> None:
-        board, answered_ns = self.board, outcome.answered_ns
-        board[Cell.PARTS] = outcome.part
-        board.add(Cell.PASSED if outcome.passed else Cell.REJECTED)
-        board.add(reason_cell(outcome.reason))
-        board.add(Cell.UNDELIVERED, not answered_ns)
-        board.add(Cell.DEADLINE_MISSES, not answered_ns or answered_ns > outcome.deadline_ns)
-
     # -- the other direction -------------------------------------------------
 
-    def _poll(self, section: PollSection) -> None:
+    def _poll(self, polling: Polling) -> None:
         now = now_ns()
         cutoff_ns = self.parts.cutoff_ns()
-        if not self.link.up or now < self.poll_ns:
+        if not self.link.up or now < polling.due_ns:
             return
         if cutoff_ns is not None and cutoff_ns - now < self.answer_ns:
             return  # the verdict that is due comes first
-        self.poll_ns = now + int(section.period_ms * _MS)
-        values = self.link.read_registers(section.base, POLL_WORDS)
-        if values is None:
-            return
-        polled, before = decode_poll(values), self.polled
-        self.polled = polled
-        self.board[Cell.PLC_STATUS] = polled.status
-        self.board[Cell.LINE_RUNNING] = Status.LINE_RUNNING in polled.status
-        self.board[Cell.ACK_BEHIND] = (self.parts.number - polled.acted_on) & 0xFF
-        self.board[Cell.ASKED_RECIPE] = polled.recipe_request
-        if before is None:
-            return  # the first read is where we begin, not an edge
-        if (polled.status ^ before.status) & Status.TRIGGER:
-            try:
-                os.write(self.stage.fds["triggers_w"], TRIGGER.pack(now, polled.trigger_id))
-            except BlockingIOError:
-                pass  # acquire is down; a part without an announcement is rejected by preset
-        if Status.ALARM_RESET in polled.status and Status.ALARM_RESET not in before.status:
-            self.stage.tell(tell="alarm_reset")
+        polling.look(now, self.parts.number)
 
     def _obey(self) -> None:
         for command in self.stage.commands():
             if command["do"] == "reset":
                 self.forcing.end("reset")
-                self.rules.reset()
-                self.board[Cell.STOPPED_BY_RULE] = 0
+                self.account.reset()
             elif command["do"] == "recipe":
-                self._take(Recipe.model_validate_json(command["recipe"]))
+                self.account.use(Recipe.model_validate_json(command["recipe"]))
             elif command["do"] == "force":
                 self.forcing.ask(command["word"], command["number"])
             elif command["do"] == "unforce":
                 self.forcing.end("ended by a person")
-
-    def _take(self, recipe: Recipe) -> None:
-        """Another recipe: what has been counted goes on for the same product by the same rules, else it begins anew."""
-        before, self.recipe = self.recipe, recipe
-        if (before.id, before.stop, before.px_per_unit) != (recipe.id, recipe.stop, recipe.px_per_unit):
-            self.rules = StopWatch(recipe.stop, recipe.px_per_unit)
-            self.feedback = ProcessFeedback(recipe.stop.window, MAX_CLASSES)
 
 
 def main(stage: Stage) -> None:

@@ -146,11 +146,12 @@ def test_nothing_stays_forced_over_a_reconnect_however_quick(plc):
 
 def test_the_stop_rules_go_on_for_the_same_product_by_the_same_rules(plc):
     """A reload of a threshold is no reset; another product begins anew."""
-    rules, feedback = plc.rules, plc.feedback
-    plc._take(RECIPE.model_copy(update={"overlap": 0.4}))
-    assert (plc.rules, plc.feedback) == (rules, feedback)
-    plc._take(RECIPE.model_copy(update={"id": 2}))
-    assert plc.rules is not rules and plc.feedback is not feedback
+    account = plc.account
+    rules, feedback = account.rules, account.feedback
+    account.use(RECIPE.model_copy(update={"overlap": 0.4}))
+    assert (account.rules, account.feedback) == (rules, feedback)
+    account.use(RECIPE.model_copy(update={"id": 2}))
+    assert account.rules is not rules and account.feedback is not feedback
 
 
 def test_ready_is_stamped_when_the_plc_verifies_it_and_not_again(plc):
@@ -168,9 +169,9 @@ def test_a_part_is_told_by_the_recipe_that_judged_it(plc):
     plc.board[Cell.RECIPE] = 7
     announce(plc, now_ns())
     part = plc.parts.waiting[0]
-    assert plc._outcome(part, Reason.LATE, 0).recipe == 7
+    assert plc.account.outcome(part, Reason.LATE, 0).recipe == 7
     part.judged[0] = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 0, 0, 0, b"")
-    assert plc._outcome(part, Reason.NONE, 0).recipe == 1
+    assert plc.account.outcome(part, Reason.NONE, 0).recipe == 1
     assert plc._send(part, Reason.NONE, line_ready=True, left_s=1.0)
     assert plc.link.registers[-1][1][RECIPE_OFFSET] == 1
     plc.parts.waiting.clear()
@@ -182,7 +183,7 @@ def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):
     """A writer that was killed between sending and recording leaves a prepared record."""
     announce(plc, now_ns())
     part = plc.parts.take(now_ns() + SECOND)
-    plc.outcomes.prepare(plc._outcome(part, Reason.DEFECT, now_ns()))
+    plc.account.outcomes.prepare(plc.account.outcome(part, Reason.DEFECT, now_ns()))
     successor = Plc(plc.stage)
     assert (plc.board[Cell.PARTS], plc.board[Cell.REJECTED]) == (part.number, 1)
     successor.link = Link()

@@ -1,0 +1,76 @@
+"""What became of each part: the verdict ring, the counts on the board, the stop rules.
+
+Process: plc. Blocks: nowhere. Memory: writes the verdict ring, and the board's cells of parts.
+"""
+
+from __future__ import annotations
+
+from aoi_daemon.board import Cell, reason_cell
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.tasks import MAX_CLASSES
+from aoi_daemon.decide.rules import ProcessFeedback, StopWatch
+from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.plc.parts import Part
+from aoi_daemon.plc.report import NO_JUDGEMENT, recipe_of
+from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictWriter
+from aoi_daemon.stage import Stage
+
+
+class Account:
+    """Each part is entered once, also the one that a killed predecessor had on the wire."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._board = stage.board
+        self._log = stage.log
+        self.outcomes = VerdictWriter(stage.memory("verdicts", SIZE_BYTES))
+        if self.outcomes.recovered is not None:
+            # The part that a killed predecessor had on the wire: recorded, and counted with it.
+            self._count(self.outcomes.recovered)
+        self._begin(stage.setup.recipe)
+
+    def _begin(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.rules = StopWatch(recipe.stop, recipe.px_per_unit)
+        self.feedback = ProcessFeedback(recipe.stop.window, MAX_CLASSES)
+
+    def use(self, recipe: Recipe) -> None:
+        """Another recipe: what has been counted goes on for the same product by the same rules, else it begins anew."""
+        before, self.recipe = self.recipe, recipe
+        if (before.id, before.stop, before.px_per_unit) != (recipe.id, recipe.stop, recipe.px_per_unit):
+            self._begin(recipe)
+
+    def reset(self) -> None:
+        """A person has looked at what a stop rule stopped."""
+        self.rules.reset()
+        self._board[Cell.STOPPED_BY_RULE] = 0
+
+    def outcome(self, part: Part, reason: Reason, sent_ns: int) -> Outcome:
+        """The record of `part`, whose verdict goes out at `sent_ns` (CLOCK_MONOTONIC) and is not answered yet."""
+        view = part.views.get(part.decided_by, part.first)
+        judgement = part.judgement or NO_JUDGEMENT
+        return Outcome(
+            part.number, reason is Reason.NONE, reason, view.camera, judgement.worst_class,
+            judgement.defect_count, recipe_of(judgement, self._board), view.fov, view.sequence, judgement.bundle,
+            judgement.offset_x, judgement.offset_y, view.trigger_ns, view.ready_ns, part.deadline_ns,
+            judgement.picked_ns, judgement.inferred_ns, judgement.judged_ns, sent_ns, 0, judgement.defects,
+        )  # fmt: skip
+
+    def enter(self, outcome: Outcome) -> None:
+        """Take in what became of a part, once its verdict has been answered, or never will be."""
+        # Before the record: whoever comes after us goes on with the next number.
+        self._board[Cell.PARTS] = outcome.part
+        self.outcomes.append(outcome)
+        self._count(outcome)
+        self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
+        stop = self.rules.saw(Reason(outcome.reason), outcome.found, fov=outcome.fov, camera=outcome.camera)
+        if stop is not None:
+            self._board[Cell.STOPPED_BY_RULE] = 1
+            self._log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
+
+    def _count(self, outcome: Outcome) -> None:
+        board, answered_ns = self._board, outcome.answered_ns
+        board[Cell.PARTS] = outcome.part
+        board.add(Cell.PASSED if outcome.passed else Cell.REJECTED)
+        board.add(reason_cell(outcome.reason))
+        board.add(Cell.UNDELIVERED, not answered_ns)
+        board.add(Cell.DEADLINE_MISSES, not answered_ns or answered_ns > outcome.deadline_ns)
