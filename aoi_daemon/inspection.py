@@ -14,7 +14,6 @@ import fcntl
 import select
 import struct
 import termios
-from collections.abc import Callable, Sequence
 from typing import Final
 
 import cv2
@@ -23,25 +22,22 @@ from numpy.typing import NDArray
 
 from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.decide.judge import Criteria, Verdict, judge
+from aoi_daemon.decide.judge import Criteria, Verdict
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
-from aoi_daemon.infer.bundle import Bundle, load_bundle
+from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode import decoder_for
-from aoi_daemon.infer.executor import Executor, warm_up
+from aoi_daemon.infer.executor import warm_up
 from aoi_daemon.infer.registration import Registrar
 from aoi_daemon.look import Seen, look, read_templates
 from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Reason, pack_defects
+from aoi_daemon.proof import check_golden, make_executor
 from aoi_daemon.ring.doorbell import drain, ring
 from aoi_daemon.stage import Stage, now_ns
 
 _IDLE_S: Final = 0.05
 """Longest wait for a part: the loop says that it moves at least this often."""
-_GOLDEN_OVERLAP: Final = 0.5
 _PARTS_IN_TIME: Final = 100
 """So many parts in a row without a time-out give the stage its priority back."""
-_GPU_WARM_UP_RUNS: Final = 200
-_GOLDEN_S: Final = 5.0
-"""Time allowed to one golden part; it is not on the takt."""
 _HANDOVER_NS: Final = 50_000_000
 """Longest wait for plc to take the last judgement; it may be waiting for the PLC."""
 _LOOK_AGAIN_S: Final = 0.0005
@@ -211,46 +207,6 @@ class Inspection:
         return look(
             self, image, own_template, fov=part.fov, deadline_ns=part.deadline_ns, picked_ns=picked_ns, clock=now_ns
         )
-
-
-def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Executor:
-    """The back end that the configuration names; `frames` is the memory that it will read frames from.
-
-    GPU packages are imported only where used.
-    """
-    section, recipe = stage.config.inspection, stage.setup.recipe
-    if section.backend == "tensorrt":
-        from aoi_daemon.infer.trt_open import open_executor  # noqa: PLC0415
-        from aoi_daemon.infer.trt_plan import golden_shapes  # noqa: PLC0415
-
-        executor = open_executor(
-            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels), *golden_shapes(bundle)],
-            device=section.device, wait=section.wait, cuda_graph=section.cuda_graph,
-            warm_up_runs=max(_GPU_WARM_UP_RUNS, section.warm_up_runs), pinned=frames,
-        )  # fmt: skip
-        stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
-        return executor
-    from aoi_daemon.infer.onnx import OnnxExecutor  # noqa: PLC0415
-
-    return OnnxExecutor(bundle.model_path(section.precision), bundle.manifest, threads=section.threads)
-
-
-def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:
-    """Judge the bundle's golden parts by its own limits; the names of those with another verdict."""
-    criteria = Criteria.compile(
-        # The bundle's own limits, in pixels: what a recipe asks of its product changes no golden verdict.
-        recipe.model_copy(
-            update={"limits": bundle.manifest.golden_limits, "regions": (), "unit": "px", "overlap": _GOLDEN_OVERLAP}
-        ),
-        bundle.manifest.classes,
-    )
-    wrong: list[str] = []
-    for part in bundle.golden():
-        found = executor.infer(part.image, part.template, now_ns() + int(_GOLDEN_S * 1e9))
-        if judge(found, criteria, 0, slack_ns=1).passed is not part.passed:
-            wrong.append(part.name)
-        progress()
-    return wrong
 
 
 def _no_progress() -> None:

@@ -1,0 +1,62 @@
+"""The back end that judges parts, opened, and its proof: the golden parts' verdicts hold on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.decide.judge import Criteria, judge
+from aoi_daemon.infer.bundle import Bundle
+from aoi_daemon.infer.executor import Executor
+from aoi_daemon.stage import Stage, now_ns
+
+_GOLDEN_OVERLAP: Final = 0.5
+_GOLDEN_S: Final = 5.0
+"""Time allowed to one golden part; it is not on the takt."""
+_GPU_WARM_UP_RUNS: Final = 200
+
+Image = NDArray[np.uint8]
+
+
+def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Executor:
+    """The back end that the configuration names; `frames` is the memory that it will read frames from.
+
+    GPU packages are imported only where used.
+    """
+    section, recipe = stage.config.inspection, stage.setup.recipe
+    if section.backend == "tensorrt":
+        from aoi_daemon.infer.trt_open import open_executor  # noqa: PLC0415
+        from aoi_daemon.infer.trt_plan import golden_shapes  # noqa: PLC0415
+
+        executor = open_executor(
+            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels), *golden_shapes(bundle)],
+            device=section.device, wait=section.wait, cuda_graph=section.cuda_graph,
+            warm_up_runs=max(_GPU_WARM_UP_RUNS, section.warm_up_runs), pinned=frames,
+        )  # fmt: skip
+        stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
+        return executor
+    from aoi_daemon.infer.onnx import OnnxExecutor  # noqa: PLC0415
+
+    return OnnxExecutor(bundle.model_path(section.precision), bundle.manifest, threads=section.threads)
+
+
+def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:
+    """Judge the bundle's golden parts by its own limits; the names of those with another verdict."""
+    criteria = Criteria.compile(
+        # The bundle's own limits, in pixels: what a recipe asks of its product changes no golden verdict.
+        recipe.model_copy(
+            update={"limits": bundle.manifest.golden_limits, "regions": (), "unit": "px", "overlap": _GOLDEN_OVERLAP}
+        ),
+        bundle.manifest.classes,
+    )
+    wrong: list[str] = []
+    for part in bundle.golden():
+        found = executor.infer(part.image, part.template, now_ns() + int(_GOLDEN_S * 1e9))
+        if judge(found, criteria, 0, slack_ns=1).passed is not part.passed:
+            wrong.append(part.name)
+        progress()
+    return wrong
