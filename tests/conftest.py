@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import signal
+
 import pytest
 
 
@@ -17,6 +19,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.measured = []
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that runs the suite in the background starts it so, and every program under test would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
