@@ -1,8 +1,8 @@
 """Keeps every core from halting, as the kernel's `idle=poll` does: a process of SCHED_IDLE on each that never sleeps.
 
-A virtual machine whose core halts gives it to the host, and waits at the next wake-up until the host gives it back: a
-time slice of some other machine's, 3 ms and more. No program inside can ask for less where the kernel has no cpuidle
-driver; whoever owns the machine boots it with `idle=poll`. This stands in for that where it is not ours to boot.
+A virtual machine whose core halts gives it to the host, and waits at the next wake-up until the host gives it back.
+No program inside can ask for less where the kernel has no cpuidle driver; whoever owns the machine boots it with
+`idle=poll`. This stands in for that where it is not ours to boot.
 `python -m tools.line.awake` prints a line once it keeps the cores awake, and ends when its standard input does.
 """
 
