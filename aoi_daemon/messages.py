@@ -191,6 +191,11 @@ class Outcome(NamedTuple):
         return cls._make(OUTCOME.unpack(record))
 
     @property
+    def missed(self) -> bool:
+        """The PLC's answer had not been checked by the deadline, or never was."""
+        return not self.answered_ns or self.answered_ns > self.deadline_ns
+
+    @property
     def found(self) -> tuple[Defect, ...]:
         """The defects, worst first, at most MAX_DEFECTS."""
         return unpack_defects(self.defects, self.defect_count)

@@ -51,10 +51,9 @@ class PartLog:
             judged = part.reason in BAD_PART_REASONS
             self.marks.append(Mark(part.part, part.passed, judged))
             took_ms = verdict_ms(part, self.deadline_ms)
-            missed = not part.answered_ns or part.answered_ns > part.deadline_ns
             if part.answered_ns:
                 self.times_ms.append(took_ms)
-            self._second(part.sent_ns // 1_000_000_000, took_ms, missed=missed)
+            self._second(part.sent_ns // 1_000_000_000, took_ms, missed=part.missed)
 
     def _second(self, at_s: int, took_ms: float, *, missed: bool) -> None:
         if not self._seconds or self._seconds[-1].at_s != at_s:

@@ -68,9 +68,9 @@ class Account:
             self._log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
 
     def _count(self, outcome: Outcome) -> None:
-        board, answered_ns = self._board, outcome.answered_ns
+        board = self._board
         board[Cell.PARTS] = outcome.part
         board.add(Cell.PASSED if outcome.passed else Cell.REJECTED)
         board.add(reason_cell(outcome.reason))
-        board.add(Cell.UNDELIVERED, not answered_ns)
-        board.add(Cell.DEADLINE_MISSES, not answered_ns or answered_ns > outcome.deadline_ns)
+        board.add(Cell.UNDELIVERED, not outcome.answered_ns)
+        board.add(Cell.DEADLINE_MISSES, outcome.missed)

@@ -115,7 +115,6 @@ def insert_part(
     """
     delivered = outcome.answered_ns != 0
     latency_ms = (outcome.answered_ns - outcome.ready_ns) / 1e6 if delivered else None
-    missed = not delivered or outcome.answered_ns > outcome.deadline_ns
     done = connection.execute(
         _INSERT_PART,
         (
@@ -123,7 +122,7 @@ def insert_part(
             Reason(outcome.reason).name, outcome.defect_count, product.name_of(outcome.worst_class),
             outcome.offset_x, outcome.offset_y, outcome.trigger_ns, outcome.ready_ns, outcome.deadline_ns,
             outcome.picked_ns, outcome.inferred_ns, outcome.judged_ns, outcome.sent_ns, outcome.answered_ns,
-            latency_ms, delivered, missed,
+            latency_ms, delivered, outcome.missed,
         ),
     )  # fmt: skip
     if not done.rowcount:

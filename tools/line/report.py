@@ -32,9 +32,8 @@ class Tally:
                 name = Reason(part.reason).name
                 self.reasons[name] = self.reasons.get(name, 0) + 1
             self.undelivered += not part.answered_ns
-            missed = not part.answered_ns or part.answered_ns > part.deadline_ns
-            self.misses += missed
-            if missed or part.reason == Reason.NO_IMAGE:
+            self.misses += part.missed
+            if part.missed or part.reason == Reason.NO_IMAGE:
                 # One without an image went past up to its time before the next one told of it.
                 since_ns = part.trigger_ns or 2 * part.ready_ns - part.deadline_ns
                 self.missed_ns.append((since_ns, part.answered_ns or part.deadline_ns))
