@@ -11,7 +11,6 @@ import gc
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 from tools.gpu.realtime import go_fifo
+from tools.line.cores import OnEachCore, fork_on_each
 
 _PRIORITY: Final = 95
 _PERIOD_NS: Final = 1_000_000
@@ -38,23 +38,22 @@ class Stall(NamedTuple):
     ns: int
 
 
-class Witness:
+class Witness(OnEachCore):
     """Watches while its block runs; `report` is there afterwards."""
 
+    module = "tools.line.witness"
+
     def __enter__(self) -> Witness:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tools.line.witness"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
+        super().__enter__()
         self._since_ns = time.monotonic_ns()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        said, _ = self._process.communicate()
-        found: dict[str, Any] = json.loads(said) if said else {"scheduling": "the witness was killed", "stalls": []}
+        super().__exit__(kind, error, trace)
+        killed = {"scheduling": "the witness was killed", "stalls": []}
+        found: dict[str, Any] = json.loads(self.said) if self.said else killed
         self.scheduling: str = found["scheduling"]
         self.stalls = [Stall(*stall) for stall in found["stalls"]]
 
@@ -99,7 +98,7 @@ def met(part: tuple[int, int], stalls: Iterable[Stall]) -> bool:
     return any(stall.since_ns < until_ns and stall.since_ns + stall.ns > since_ns for stall in stalls)
 
 
-def _watch(core: int, parent: int, write_fd: int) -> None:
+def _watch(core: int, write_fd: int, parent: int) -> None:
     """One core's witness: until SIGTERM, then a line of JSON; or until `parent` is gone."""
     stalls: list[tuple[int, int, int]] = []
     watching = True
@@ -109,7 +108,6 @@ def _watch(core: int, parent: int, write_fd: int) -> None:
         watching = False
 
     signal.signal(signal.SIGTERM, end)
-    os.sched_setaffinity(0, {core})
     scheduling = go_fifo(_PRIORITY)
     gc.disable()
     os.write(write_fd, b"watches\n")
@@ -125,27 +123,7 @@ def _watch(core: int, parent: int, write_fd: int) -> None:
 
 def main() -> int:
     """A child for each core that this process may use."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for whoever started this
-    parent, children = os.getpid(), []
-    for core in sorted(os.sched_getaffinity(0)):
-        read_fd, write_fd = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(sys.stdin.fileno())
-            os.close(sys.stdout.fileno())
-            try:
-                _watch(core, parent, write_fd)
-            finally:
-                os._exit(0)
-        os.close(write_fd)
-        children.append((pid, os.fdopen(read_fd)))
-    for _, told in children:
-        told.readline()
-    print("watches", flush=True)
-    sys.stdin.read()
-    for pid, _ in children:
-        os.kill(pid, signal.SIGTERM)
-    found = [json.loads(told.read()) for _, told in children]
+    found = [json.loads(told) for told in fork_on_each(_watch)]
     stalls = sorted((stall for one in found for stall in one["stalls"]), key=lambda stall: stall[1])
     print(json.dumps({"scheduling": found[0]["scheduling"], "stalls": stalls}))
     return 0
