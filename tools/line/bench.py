@@ -75,8 +75,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--settle-s", type=_bounded(0, 600), default=0, metavar="S",
-        help="pause between the first floor and the line: what a process leaves behind as it ends, a virtual "
-        "machine's memory to be given back say, does not fall into the line's first parts (default 0)",
+        help="pause between the first floor and the line (default 0)",
     )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     add_inspection(parser)

@@ -67,7 +67,7 @@ def summary(report: dict[str, Any]) -> Table:
         table.add_row(name, *(f"{values[key]:.3f}" if count >= least else "-" for key, least in _ENOUGH.items()))
     lines = [
         f"deadlines missed {report['deadline_misses']}, undelivered {report['undelivered']}; "
-        f"judged too late and rejected in time {report['rejected_for'].get('LATE', 0)}; "
+        f"rejected as LATE {report['rejected_for'].get('LATE', 0)}; "
         f"p50 over the bare medians {report['over_floor_ms']:+.3f} ms (ratio {report['over_floor_ratio']:.3f})",
         f"floor: {report['floor_of']['model']['name']}, {report['floor_of']['model']['scheduling']}",
     ]

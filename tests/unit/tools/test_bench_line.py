@@ -210,7 +210,7 @@ def test_a_quantile_is_shown_only_where_enough_parts_lie_below_it(parts, shown):
     told = " ".join(out.getvalue().split())
     for words in (
         "rtx on T4", "not [page-locked]", "2.0 at the end", "7 page faults", "12 times, 4.2 ms at most (SCHED_FIFO 95)",
-        "2 of 3 rows of misses met it", "rejected in time 4;", "connection to the PLC lost: no answer in time",
+        "2 of 3 rows of misses met it", "rejected as LATE 4;", "connection to the PLC lost: no answer in time",
     ):  # fmt: skip
         assert words in told
 
