@@ -147,7 +147,7 @@ class Judgement(NamedTuple):
         return cls._make(JUDGEMENT.unpack(record))
 
 
-OUTCOME: Final = struct.Struct(f"<Q?BBxhHIIxxxxQQiiqqqqqqqq{MAX_DEFECTS * _DEFECT.size}s")
+OUTCOME: Final = struct.Struct(f"<Q?BBxhHIIxxxxQQiiqqqqqqqq{MAX_DEFECTS * _DEFECT.size}sQ?")
 
 
 class Outcome(NamedTuple):
@@ -156,7 +156,8 @@ class Outcome(NamedTuple):
     `part` counts parts from 1 for the life of the daemon; its low byte is the
     SEQ coils. `sent_ns` is when the write began, `answered_ns` when its echo
     had been checked (0: not delivered). The stamps are those of the view that
-    decided.
+    decided. `trigger_id` is the PLC's number of the part, 0 where it is not known;
+    `bypassed`: the PLC said that it let parts go whatever their verdict.
     """
 
     part: int
@@ -180,6 +181,8 @@ class Outcome(NamedTuple):
     sent_ns: int
     answered_ns: int
     defects: bytes
+    trigger_id: int = 0
+    bypassed: bool = False
 
     def pack(self) -> bytes:
         """This record as `OUTCOME.size` bytes."""
