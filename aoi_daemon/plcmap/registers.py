@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from aoi_daemon.plcmap.coils import Result
 
-MAP_VERSION: Final = 1
+MAP_VERSION: Final = 2
 
 
 class Field(NamedTuple):
