@@ -186,8 +186,8 @@ _READERS: Final = {
     Variant.REGISTERS: (
         "(* The registers alone. *)",
         "SEQ := AOI_R_SEQUENCE MOD 256;",
-        f"PASS := (AOI_R_VERDICT = {Result.PASS.value});",
-        f"REJECT := (AOI_R_VERDICT = {Result.REJECT.value});",
+        f"PASS := (AOI_R_VERDICT = {Result.PASS.value}) OR (AOI_R_VERDICT = {Result.FAULT.value});",
+        f"REJECT := (AOI_R_VERDICT >= {Result.REJECT.value});",
         f"READY := {_flag(Flag.READY)} AND {_KNOWN_MAP};",
         f"RUN_PERMIT := {_flag(Flag.RUN_PERMIT)} AND {_KNOWN_MAP};",
         "HEARTBEAT := ((AOI_R_HEARTBEAT MOD 2) = 1);",
@@ -196,8 +196,9 @@ _READERS: Final = {
     Variant.BOTH: (
         "(* Coils and registers: a PASS is one that both say of the same sequence. *)",
         *_SEQ_OF_COILS,
-        f"PASS := AOI_PASS AND (AOI_R_VERDICT = {Result.PASS.value}) AND ((AOI_R_SEQUENCE MOD 256) = SEQ);",
         "REJECT := AOI_REJECT;",
+        f"PASS := (AOI_R_VERDICT = {Result.PASS.value}) AND ((AOI_R_SEQUENCE MOD 256) = SEQ);",
+        "PASS := AOI_PASS AND (PASS OR REJECT);",
         f"READY := AOI_READY AND {_flag(Flag.READY)} AND {_KNOWN_MAP};",
         f"RUN_PERMIT := AOI_RUN_PERMIT AND {_flag(Flag.RUN_PERMIT)};",
         "HEARTBEAT := AOI_HEARTBEAT;",
