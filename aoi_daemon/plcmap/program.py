@@ -79,7 +79,7 @@ def _head(line_name: str, variant: Variant) -> list[str]:
         "   2. READY = 0, a heartbeat that stands at 0 or at 1, PASS together with REJECT: the part that is not yet",
         "      at the gate is ejected. A part counts only if READY was there before its trigger.",
         "   3. One part, one verdict, one step of the sequence. What does not fit is for another part: eject.",
-        f"   4. After a trigger or verdict that was missing, doubled or too many it is in step again within",
+        "   4. After a trigger or verdict that was missing, doubled or too many it is in step again within",
         f"      {HEALS_WITHIN} parts, all of them ejected.",
         "   5. Call it at least five times in a takt.",
         "   This is quality control, not a safety function. *)",
@@ -149,7 +149,7 @@ def _program(plc: PlcSection, line: LineSection, variant: Variant) -> list[str]:
         "",
         "EDGE_TRIGGER(CLK := SENSOR_TRIGGER);",
         "EDGE_GATE(CLK := SENSOR_GATE);",
-        *(("IF EDGE_TRIGGER.Q THEN", "    NUMBER := NUMBER + 1;", "    TOGGLE := NOT TOGGLE;", "END_IF;") if polled else ()),
+        *(_POLL_TRIGGER if polled else ()),
         f"WATCH(HEARTBEAT := HEARTBEAT, PATIENCE := T#{patience_ms}ms);",
         "TRACK(PART_TRIGGERED := EDGE_TRIGGER.Q, PART_AT_GATE := EDGE_GATE.Q, POSITION := POSITION,",
         "      TRAVEL_MIN := TRAVEL_MIN, TRAVEL_MAX := TRAVEL_MAX,",
@@ -210,6 +210,12 @@ _POLL_VARIABLES: Final = (
     "    LINE_RUNNING, BYPASS_SWITCH, RESET_BUTTON : BOOL; (* inputs *)",
     "    TOGGLE, EJECTED, BEAT : BOOL;",
     "    BEAT_TIMER : TON;",
+)
+_POLL_TRIGGER: Final = (
+    "IF EDGE_TRIGGER.Q THEN",
+    "    NUMBER := NUMBER + 1;",
+    "    TOGGLE := NOT TOGGLE;",
+    "END_IF;",
 )
 _POLL_BODY: Final = (
     "",

@@ -132,6 +132,7 @@ def one_line(variant: Variant, chance: random.Random, words: int) -> int:
     plc, oracle = Program(PLC, LINE, variant, gate_ns=GATE, patience_ns=PATIENCE), Oracle()
     now, word, beats, part, let_go = 1_000 * MS, 0, 0, 0, 0
     queue: list[tuple[int, int]] = []
+    next_part = now
     wildness = chance.choice([0.02, 0.1, 0.5])
 
     def scan(trigger: int | None = None) -> None:
@@ -164,8 +165,11 @@ def one_line(variant: Variant, chance: random.Random, words: int) -> int:
         else:
             word = word & ~(1 << 4) | 1 << 3 | (beats & 1) << 4
         put(plc, variant, word)
-        if not queue or now - (queue[-1][0] - GATE) >= (TAKT if chance.random() > wildness / 4 else 3 * MS):
+        if now >= next_part:
             part += 1
+            next_part = now + chance.choice([TAKT, TAKT, TAKT, 2 * TAKT])
+            if chance.random() < wildness / 4:
+                next_part = now + 3 * MS
             trigger = part
             queue.append((now + GATE, part))
         if trigger is None:
@@ -287,7 +291,7 @@ class World:
             if "old after new" in self.faults:
                 gap = self.chance.choice([0, 1, 20, 45]) * MS
             else:  # worked off in the order in which it was sent
-                gap = max(0, delay - limit)
+                gap = delay - limit + self.chance.choice([0, 0, 20, 45, 80]) * MS
             self.at(now + limit + gap, self.back)
 
     def back(self, now: int) -> None:

@@ -33,9 +33,8 @@ class Plc:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.tracker = Tracker(
-            int(options.deadline_ms * 1e6), int(options.heartbeat_timeout_ms * 1e6), options.keep, Variant(options.program)
-        )
+        deadline_ns, patience_ns = int(options.deadline_ms * 1e6), int(options.heartbeat_timeout_ms * 1e6)
+        self.tracker = Tracker(deadline_ns, patience_ns, options.keep, Variant(options.program))
         self.requests = 0
         self.hold_outputs = False
         self.line_running = True

@@ -17,6 +17,7 @@ _OPERATORS: Final = {
     "AND": "and", "OR": "or", "NOT": "not", "TRUE": "True", "FALSE": "False", "MOD": "%", "/": "//",
     "XOR": "!=", "<>": "!=", "=": "==",
 }  # fmt: skip
+_BRANCHES: Final = {"IF": "if", "ELSIF": "elif"}
 _WRAPS_AT: Final = {"UINT": 0xFFFF, "UDINT": 0xFFFF_FFFF}
 _PLAIN: Final = {"BOOL": "False", "TIME": "0", "UINT": "0", "INT": "0", "UDINT": "0", "DINT": "0"}
 
@@ -98,7 +99,7 @@ class Program:
             lines.append(f"  s.{key} = " + (f"[{start} for _ in range({variable.size})]" if variable.size else start))
         lines += [" def scan(s, now_ns):", "  g = s.g", *_Body(variables, world).statements(body)]
         space: dict[str, Any] = {"kinds": self._kinds}
-        exec(compile("\n".join(lines), name, "exec"), space)  # noqa: S102  # our own program, made into Python
+        exec(compile("\n".join(lines), name, "exec"), space)  # our own program, made into Python
         found: Callable[..., Any] = space[name]
         return found
 
@@ -126,7 +127,8 @@ def _units(tokens: list[str]) -> Iterator[tuple[str, str, dict[str, _Variable], 
             yield kind, "", _declarations(tokens[start:end]), []
         elif kind in {"FUNCTION_BLOCK", "PROGRAM"}:
             end = tokens.index(f"END_{kind}", at)
-            start, variables = at + 2, {}
+            start = at + 2
+            variables: dict[str, _Variable] = {}
             while tokens[start] in {"VAR", "VAR_INPUT", "VAR_OUTPUT"}:
                 last = tokens.index("END_VAR", start)
                 variables |= _declarations(tokens[start + 1 : last])
@@ -175,11 +177,11 @@ class _Body:
         lines.append("  pass")
         while at < len(tokens):
             word = tokens[at]
-            if word in {"IF", "ELSIF"}:
+            if word in _BRANCHES:
                 end = tokens.index("THEN", at)
                 depth -= word == "ELSIF"
                 condition = " ".join(self.expression(tokens[at + 1 : end]))
-                lines += [" " * depth + f"{word.lower().replace('elsif', 'elif')} {condition}:", " " * (depth + 1) + "pass"]
+                lines += [" " * depth + f"{_BRANCHES[word]} {condition}:", " " * (depth + 1) + "pass"]
                 depth += 1
             elif word == "ELSE":
                 end = at
