@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from aoi_daemon.errors import PlcAnswerError, PlcError, PlcTimeoutError
+from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
 from aoi_daemon.plc.client import EXCEPTIONS, PlcClient
 from aoi_daemon.plcmap.coils import SAFE, Result, bits, pack
 from aoi_daemon.plcmap.registers import POLL_WORDS, Report, decode_poll, encode_report
@@ -159,7 +159,7 @@ def test_a_descriptor_above_1023_works(plc):
 
 def test_a_mute_plc_is_a_time_out(plc, client):
     plc.fault("mute")
-    assert fails(client, PlcTimeoutError) == "FC15 at 0: no answer in time"
+    assert fails(client, PlcTimeoutError) == "FC15 (write coils 0 to 15): no answer in time"
 
 
 def test_a_slow_answer_is_a_time_out_and_is_not_taken_for_the_next_ones(plc, client):
@@ -173,7 +173,7 @@ def test_a_slow_answer_is_a_time_out_and_is_not_taken_for_the_next_ones(plc, cli
 
 def test_a_refused_connection_is_an_error_at_once(plc, client):
     plc.fault("refuse")
-    assert fails(client).startswith("FC15 at 0: ")
+    assert fails(client).startswith("FC15 (write coils 0 to 15): ")
     with pytest.raises(PlcError, match="refused") as caught:
         client.connect(ENOUGH_S)
     assert caught.type is PlcError
@@ -187,7 +187,9 @@ def test_a_reset_by_the_plc_is_an_error(plc, client):
 @pytest.mark.parametrize("code", EXCEPTIONS)
 def test_an_exception_answer_is_named_in_words(plc, client, code):
     plc.fault("exception", code=code)
-    assert fails(client, PlcAnswerError) == f"FC15 at 0: exception {code}, {EXCEPTIONS[code]}"
+    assert fails(client, PlcRefusedError) == (
+        f"FC15 (write coils 0 to 15): exception {code}, {EXCEPTIONS[code]}; unit 1 was asked, and answered"
+    )
 
 
 def test_a_wrong_coil_base_is_an_exception_answer(plc, client):
@@ -198,11 +200,16 @@ def test_a_wrong_coil_base_is_an_exception_answer(plc, client):
 @pytest.mark.parametrize("field", ["value", "address", "function", "transaction", "protocol", "unit", "short", "long"])
 def test_an_echo_that_is_wrong_in_one_field_is_an_error(plc, client, field):
     plc.fault("wrong_echo", field=field)
-    fails(client, PlcAnswerError)
+    fails(client, PlcRefusedError if field == "unit" else PlcAnswerError)
     client.connect(ENOUGH_S)
     with pytest.raises(PlcAnswerError):
         client.write_registers(0, encode_report(Report()), ENOUGH_S)
     assert not client.connected
+
+
+def test_another_unit_is_named_with_the_one_that_was_asked(plc, client):
+    plc.fault("wrong_echo", field="unit")
+    assert fails(client, PlcRefusedError) == "FC15 (write coils 0 to 15): unit 1 was asked, unit 0 answered"
 
 
 @pytest.mark.parametrize("field", ["function", "transaction", "protocol", "unit", "short", "long"])
@@ -316,7 +323,7 @@ def test_a_server_that_answers_byte_by_byte_gains_no_time(plc, client):
 
     def ask():
         client.connect(ENOUGH_S)
-        assert fails(client, PlcTimeoutError) == "FC15 at 0: no whole answer in time"
+        assert fails(client, PlcTimeoutError) == "FC15 (write coils 0 to 15): no whole answer in time"
 
     assert shortest_of_three(ask) < TIMEOUT_S + 0.015
 
@@ -369,7 +376,7 @@ def test_a_connection_that_the_plc_closed_is_noticed_before_anything_is_sent():
         with accepted:
             accepted.shutdown(socket.SHUT_WR)
             until_readable(client)
-            assert fails(client) == "FC15 at 0: the PLC closed the connection"
+            assert fails(client) == "FC15 (write coils 0 to 15): the PLC closed the connection"
             accepted.settimeout(ENOUGH_S)
             with pytest.raises(ConnectionResetError):
                 accepted.recv(100)
@@ -390,7 +397,7 @@ def test_bytes_that_nobody_asked_for_are_an_error_before_anything_is_sent():
         with accepted:
             accepted.sendall(b"x")
             until_readable(client)
-            assert fails(client, PlcAnswerError) == "FC15 at 0: the PLC sent bytes that it was not asked for"
+            assert fails(client, PlcAnswerError) == "FC15 (write coils 0 to 15): the PLC sent bytes that it was not asked for"
             accepted.settimeout(ENOUGH_S)
             with pytest.raises(ConnectionResetError):
                 accepted.recv(100)
@@ -404,7 +411,7 @@ def test_bytes_that_nobody_asked_for_are_an_error_before_anything_is_sent():
         (lambda r: [r[:4] + b"\0\2" + r[6:8]], PlcAnswerError),
         (lambda r: [r[:4] + b"\0\3" + r[6:7] + b"\x80\1"], PlcAnswerError),
         (lambda r: [r[:4] + b"\0\3" + r[6:7] + b"\x90\1"], PlcAnswerError),
-        (lambda r: [r[:4] + b"\0\3" + r[6:7] + b"\x8f\x63"], PlcAnswerError),
+        (lambda r: [r[:4] + b"\0\3" + r[6:7] + b"\x8f\x63"], PlcRefusedError),
         (lambda r: [r[:4] + b"\0\6" + r[6:7] + b"\x63" + r[8:12]], PlcAnswerError),
         (lambda r: [echo(r)[0] * 2], PlcAnswerError),
         (lambda r: [echo(r)[0][:11]], PlcTimeoutError),
@@ -484,6 +491,6 @@ def test_pymodbus_says_nothing_of_its_own(plc, client, caplog, capfd):
     for kind in ("mute", "exception", "wrong_echo", "reset"):
         plc.fault(kind)
         client.connect(ENOUGH_S)
-        fails(client, *[{"mute": PlcTimeoutError, "reset": PlcError}.get(kind, PlcAnswerError)])
+        fails(client, *[{"mute": PlcTimeoutError, "reset": PlcError, "exception": PlcRefusedError}.get(kind, PlcAnswerError)])
     assert not [record for record in caplog.records if record.name.startswith("pymodbus")]
     assert capfd.readouterr() == ("", "")

@@ -57,7 +57,7 @@ def line_config(
         ],
         # An answer takes a fraction of a millisecond on loopback, and up to 2 ms once in 10,000: a part that is judged
         # later than that before its deadline is rejected as LATE, in time, where else its deadline could be missed.
-        "plc": {"port": plc_port, "answer_ms": min(5.0, 0.4 * deadline_ms)},
+        "plc": {"port": plc_port, "answer_ms": min(5.0, 0.2 * deadline_ms)},
         "log": {"format": "json"},
     }
     for name, section in more.items():
