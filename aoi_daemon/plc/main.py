@@ -18,7 +18,7 @@ from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.forcing import Forcing
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plc.parts import Part, Parts
-from aoi_daemon.plc.polling import Polling
+from aoi_daemon.plc.polling import Polling, forget
 from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plc.report import flags_of, registers_of
 from aoi_daemon.plcmap import coils
@@ -58,7 +58,9 @@ class Plc:
         self.heartbeat_ns = int(self.section.heartbeat_ms * _MS)
         self.beat_ns = 0
         poll = self.section.poll
-        self.polling = Polling(poll, stage, self.link) if poll is not None else None
+        self.polling = Polling(poll, stage, self.link, self.account.gate) if poll is not None else None
+        if poll is None:
+            forget(self.board)
         self.forcing = Forcing(stage, self.link, self._release)
         self.recipe_shown = -1  # what the register `recipe` holds; -1: not known
 
