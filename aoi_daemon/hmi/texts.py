@@ -51,7 +51,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "bypass": (
         "Bypass is on at the PLC: parts go on whatever their verdict. They are recorded as bypassed.",
-        "PLC 旁路已开启：无论判定如何，产品一律放行，并记录为旁路。",
+        "PLC 旁路已开启：产品不按判定，一律放行，并记录为旁路。",
     ),
     "hung_age": ("It last moved {s} s ago.", "最后活动于 {s} 秒前。"),
     "lost_age": (
@@ -315,15 +315,15 @@ ALARMS_ZH: Final[Mapping[Alarm, tuple[str, str]]] = {
     ),
     Alarm.PLC_REFUSED: (
         "PLC 拒绝请求",
-        "将 line.toml 中的地址和站号与 PLC 的核对。详情写明了所请求的内容。",
+        "将 line.toml 中的地址和站号与 PLC 的核对。详情写明请求、地址和原因。",
     ),
     Alarm.PLC_FROZEN: (
-        "PLC 有应答，但其程序不动",
-        "检查 PLC 是否处于 RUN 状态并翻转其心跳位。心跳位恢复翻转后，产线重新就绪。",
+        "PLC 有应答，其程序不动",
+        "检查 PLC 是否处于 RUN 状态，其心跳位是否变化。心跳位恢复变化后，产线重新就绪。",
     ),
     Alarm.REJECT_UNCONFIRMED: (
         "不良品未确认已剔除",
-        "找到详情所列的产品并取出。检查剔除机构和闸口传感器，然后复位。",
+        "查明详情中的产品并取出。检查剔除机构及其信号，然后复位。",
     ),
     Alarm.PLC_BYPASS: (
         "PLC 旁路已开启：不良品会放行",

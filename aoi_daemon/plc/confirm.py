@@ -92,6 +92,8 @@ class Confirmations:
         unseen: list[int] = []
         unconfirmed = self._resume(acted_on, connection, unseen) if anew else self._move(acted_on)
         self._acted_on = acted_on
+        for number in (*unconfirmed, *unseen):
+            del self._open[number]
         let_go: list[int] = []
         at = self._position
         if at is not None:
@@ -102,6 +104,9 @@ class Confirmations:
                     let_go.append(number)
                 elif number + self._parts <= at:
                     unconfirmed.append(number)
+            if anew and self._last - at > IN_FLIGHT:
+                # After a long outage the PLC knows none of the last parts by number: as at the beginning.
+                self._position = None
         return self._seen(unconfirmed + self._too_old(), unseen, let_go, never_told)
 
     def _move(self, acted_on: int) -> list[int]:
@@ -136,8 +141,7 @@ class Confirmations:
                 unseen.append(number)
             else:
                 self._open[number] = connection
-        # After a long outage the PLC may know none of the last parts by number: as at the beginning.
-        self._position = at if self._last - at <= IN_FLIGHT else None
+        self._position = at
         return []
 
     def _latest(self, acted_on: int) -> int | None:
