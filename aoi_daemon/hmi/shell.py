@@ -136,7 +136,7 @@ class Page:
         )
         ui.html(
             f"{self._banner()}{self._head()}{self._rail()}"
-            f'<div class="page">{self.cell("bypass", cells.bypass_banner, "live")}{body}</div>{self._dialogs()}',
+            f'<div class="page">{self.cell("bypass", cells.bypass_banner)}{body}</div>{self._dialogs()}',
             sanitize=False,
         )
         ui.on("aoi", lambda event: self._tapped(str(event.args.get("do")), event.args.get("arg")))
