@@ -171,6 +171,17 @@ def test_while_the_plc_is_bypassed_parts_say_so_and_count_for_no_stop_rule(side)
     assert line.board[Cell.STOPPED_BY_RULE] == Stopped.RULE, "and only what came after it"
 
 
+def test_a_part_that_was_judged_while_bypassed_need_not_be_ejected_after_it(side):
+    """The PLC may let go by the verdict or at the gate: the record of the part says bypassed either way."""
+    line = side(confirm_parts=1)
+    line.poll(Status.BYPASS, acted_on=99)
+    line.part(Reason.DEFECT)
+    line.part()
+    for number in (1, 2, 2):
+        line.poll(acted_on=number)
+    assert line.board[Cell.STOPPED_BY_RULE] == line.board[Cell.UNCONFIRMED] == 0
+
+
 def test_a_bypass_that_was_read_before_the_connection_was_lost_is_not_believed(side):
     line = side()
     line.poll(Status.BYPASS)
