@@ -22,7 +22,8 @@ class AlarmWatch:
     """Moves the alarms, writes their mask on the board, and tells the chronicle.
 
     `said` are the alarms that somebody has said, with the reason, and that stay
-    until they are taken back or a person resets.
+    until they are taken back or a person resets; `plc_said` the same of what the PLC brought about,
+    whose words may be noise.
     """
 
     def __init__(self, board: Board, conditions: Conditions, chronicle: Chronicle) -> None:
@@ -31,16 +32,19 @@ class AlarmWatch:
         self._alarms = Alarms()
         self.conditions = conditions
         self.said: dict[Alarm, str] = {}
+        self.plc_said: dict[Alarm, str] = {}
         self._steady = {alarm: Chatter() for alarm in _OF_WORDS}
         self._details: dict[Alarm, str] = {}
 
     def look(self, now_ns: int, others: dict[Alarm, str]) -> bool:
         """What the board, `said` and `others` say now; whether the mask on the board has changed."""
-        active = {alarm: self.conditions.detail(alarm) for alarm in self.conditions.now(now_ns)} | self.said | others
+        active = {alarm: self.conditions.detail(alarm) for alarm in self.conditions.now(now_ns)}
+        active |= self.plc_said | self.said | others
         for alarm, steady in self._steady.items():
-            if steady.look(alarm in active, now_ns):
+            # What a person brought about ends when it is mended, however often that is.
+            if steady.look(alarm in active and alarm not in self.said, now_ns):
                 self._details[alarm] = active.setdefault(alarm, self._details.get(alarm, ""))
-        if Alarm.PLC_REFUSED in self.said:
+        if Alarm.PLC_REFUSED in self.plc_said:
             # The PLC answers, so the cable is good: two remedies at once would send a person the wrong way.
             active.pop(Alarm.PLC_LINK, None)
         for alarm in Alarm:
@@ -59,8 +63,9 @@ class AlarmWatch:
 
     def reset(self, by: str, now_ns: int) -> None:
         """A person has looked at the line."""
+        self.said.clear()
         # What the PLC refuses is not over because a person has seen it; it ends when plc says so.
-        self.said = {alarm: detail for alarm, detail in self.said.items() if alarm is Alarm.PLC_REFUSED}
+        self.plc_said = {alarm: detail for alarm, detail in self.plc_said.items() if alarm is Alarm.PLC_REFUSED}
         self._moved(self._alarms.acknowledge(now_ns) + self._alarms.reset(now_ns), by)
 
     def snapshot(self) -> list[AlarmRow]:

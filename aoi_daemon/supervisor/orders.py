@@ -154,7 +154,8 @@ class Orders:
             self._refused(result)
             return
         order, plan = result.order, result.plan
-        self._alarms.said.pop(Alarm.CONFIG_REFUSED, None)
+        for said in (self._alarms.said, self._alarms.plc_said):
+            said.pop(Alarm.CONFIG_REFUSED, None)
         if order.what == "recipe":
             self._alarms.said.pop(Alarm.PRODUCT_DIFFERS, None)
         changed = list(plan.changed)
@@ -184,7 +185,9 @@ class Orders:
             self._notices.reloaded(self._keeper.configuration.line, error)
         if self._chronicle.audit(order.what, order.by, order.via, ok=False, detail=error):
             self._log.error(f"{order.what}_refused", error=error)
-        if order.via == "plc" or not unknown:
+        if order.via == "plc":
+            self._alarms.plc_said[Alarm.CONFIG_REFUSED] = error
+        elif not unknown:
             self._alarms.said[Alarm.CONFIG_REFUSED] = error
         if order.via == "plc":
             self._keep()  # this wish has been dealt with; after a restart it is not a new one

@@ -36,15 +36,15 @@ class PlcSays:
     def refused(self, detail: str) -> None:
         """The PLC refuses what `detail` says; "": no more."""
         if detail:
-            self._alarms.said[Alarm.PLC_REFUSED] = detail
+            self._alarms.plc_said[Alarm.PLC_REFUSED] = detail
             self._pid = self._plc.pid
         else:
-            self._alarms.said.pop(Alarm.PLC_REFUSED, None)
+            self._alarms.plc_said.pop(Alarm.PLC_REFUSED, None)
 
     def look(self, now_ns: int) -> None:
         """Write down what was left out; what a plc said that has ended since is nobody's word."""
         if self._plc.pid != self._pid:
-            self._alarms.said.pop(Alarm.PLC_REFUSED, None)
+            self._alarms.plc_said.pop(Alarm.PLC_REFUSED, None)
         for lines in self._resets.due(now_ns).values():
             self._chronicle.left_out("reset", lines, "not obeyed")
         self._chronicle.look(now_ns)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link, Stopped
+from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.plcmap.registers import Status
 from aoi_daemon.ring import events
@@ -120,6 +121,16 @@ def test_more_resets_than_a_hand_makes_are_not_obeyed_and_are_told_in_one_line(d
     assert audits[-1]["detail"].startswith("44 more were not obeyed")
     desk.says.alarm_reset(desk.now)
     assert desk.resets == 7
+
+
+def test_an_alarm_that_a_person_brought_about_ends_when_it_is_mended_however_often(desk):
+    for said, held in ((desk.watch.said, False), (desk.watch.plc_said, True)):
+        for _ in range(10):
+            said[Alarm.CONFIG_REFUSED] = "line.toml"
+            assert desk.alarms() == {"CONFIG_REFUSED": "line.toml"}
+            del said[Alarm.CONFIG_REFUSED]
+            found = desk.alarms()
+        assert bool(found) is held
 
 
 def test_a_persons_resets_are_never_left_out(desk):
