@@ -11,6 +11,7 @@ import enum
 from typing import Final
 
 from aoi_daemon.messages import Reason
+from aoi_daemon.plcmap.registers import Status
 from aoi_daemon.ring.memory import SharedMemory
 
 MAX_CAMERAS: Final = 8
@@ -70,11 +71,22 @@ class Cell(enum.IntEnum):
     PLC_ROUND_TRIP_NS = enum.auto()
     PLC_STATUS = enum.auto()  # the word polled from the PLC
     LINE_RUNNING = enum.auto()  # 1 running, 0 not, -1 not known (no poll)
-    ACK_BEHIND = enum.auto()
+    ACK_BEHIND = enum.auto()  # verdicts that the PLC's program has not taken
     ASKED_RECIPE = enum.auto()  # the id that the PLC asks for, 0 none, -1 not known (no poll yet)
-    STOPPED_BY_RULE = enum.auto()
+    STOPPED_BY_RULE = enum.auto()  # why RUN_PERMIT is 0: bits of Stopped
+    PLC_MOVES_BY_NS = enum.auto()  # when the PLC's heartbeat must have moved by; 0: it is not watched
+    UNCONFIRMED = enum.auto()  # the first rejected part that was not seen to be ejected, 0 none
+    UNCONFIRMED_MORE = enum.auto()  # how many such parts came after it
+    REJECT_OPEN = enum.auto()  # the oldest rejected part that is still to be confirmed, 0 none
     RESULT_TOGGLE = enum.auto()  # the coil, which goes on over restarts of plc
     REJECTED_FOR = enum.auto()  # as many cells as there are reasons
+
+
+class Stopped(enum.IntFlag):
+    """Who asks the line to stop, until a person resets."""
+
+    RULE = 1
+    UNCONFIRMED = 2  # a rejected part was not seen to be ejected
 
 
 class CameraCell(enum.IntEnum):
@@ -125,3 +137,13 @@ def camera_cell(camera: int, cell: CameraCell) -> int:
 def reason_cell(reason: int) -> int:
     """The index of the count of parts that were rejected for `reason`."""
     return Cell.REJECTED_FOR + reason
+
+
+def bypassed(board: Board) -> bool:
+    """The PLC says that parts go on whatever their verdict; its word counts while it is connected."""
+    return board[Cell.LINK] == Link.UP and bool(board[Cell.PLC_STATUS] & Status.BYPASS)
+
+
+def frozen(board: Board, now_ns: int) -> bool:
+    """The PLC's heartbeat is watched, and has not moved in time."""
+    return 0 < board[Cell.PLC_MOVES_BY_NS] <= now_ns

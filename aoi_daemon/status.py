@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, camera_cell, reason_cell
+from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, bypassed, camera_cell, reason_cell
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Outcome, Reason
 
@@ -70,6 +70,7 @@ def snapshot(board: Board, cameras: Sequence[str]) -> dict[str, Any]:
             "round_trip_ms": round(board[Cell.PLC_ROUND_TRIP_NS] / 1e6, 3),
             "heartbeats": board[Cell.HEARTBEATS],
             "reconnects": board[Cell.RECONNECTS],
+            "bypass": bypassed(board),
         },
         "cameras": [
             {

@@ -12,6 +12,7 @@ from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config import timing
 from aoi_daemon.config.hmi import HmiSection
+from aoi_daemon.config.poll_check import check_poll
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
@@ -149,7 +150,18 @@ class PollSection(Section):
 
     base: int = Field(ge=0, le=65_000, description="Address of the status word, 0-based.")
     period_ms: float = Field(20.0, ge=1, le=10_000, description="Time between two reads.")
-    ack_behind: int = Field(8, ge=1, le=200, description="So many verdicts that the PLC has not acted on set OVERRUN.")
+    ack_behind: int = Field(
+        8, ge=1, le=200,
+        description="More verdicts than this that the PLC's program has not taken (`result_ack`): OVERRUN and the alarm PLC_BEHIND.",
+    )  # fmt: skip
+    watch_ms: float | None = Field(
+        None, ge=10, le=60_000,
+        description="The PLC's HEARTBEAT bit has not changed for so long: READY=0 and the alarm PLC_FROZEN. Have it toggle no faster than it is polled, and several times within this; absent: not watched.",
+    )  # fmt: skip
+    confirm_parts: int | None = Field(
+        None, ge=1, le=100,
+        description="A rejected part that the PLC has not confirmed as ejected when so many parts more have been at the gate: RUN_PERMIT=0 and the alarm REJECT_UNCONFIRMED, until a person resets; absent: not watched.",
+    )  # fmt: skip
 
 
 class PlcSection(Section):
@@ -249,6 +261,8 @@ class LineConfig(Section):
             raise ValueError(f"cameras.name: {names} are not all different")
         if self.publisher is not None:
             check_line(self.publisher, self.line.takt_ms, recorded=self.recorder is not None)
+        if plc.poll is not None:
+            check_poll(plc.poll, answer_ms=plc.answer_ms, takt_ms=self.line.takt_ms)
         if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         return self

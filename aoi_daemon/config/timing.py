@@ -102,6 +102,6 @@ def _down(value_ms: float) -> float:
 def _overlap(report: int, poll: int) -> Iterator[str]:
     if report < poll + POLL_WORDS and poll < report + REPORT_WORDS:
         yield (
-            f"plc.registers.base ({report}, {REPORT_WORDS} registers) and plc.poll.base ({poll}, {POLL_WORDS}) overlap, "
-            f"and the daemon would read what it wrote; set plc.poll.base to {report + REPORT_WORDS} or more"
+            f"plc.registers.base ({report}, {REPORT_WORDS} registers) and plc.poll.base ({poll}, {POLL_WORDS}) overlap"
+            f", and the daemon would read what it wrote; set plc.poll.base to {report + REPORT_WORDS} or more"
         )

@@ -37,6 +37,10 @@ class Alarm(enum.IntEnum):
     STAGE_LOST = 12
     PLC_BEHIND = 13
     PRODUCT_DIFFERS = 14
+    PLC_REFUSED = 15
+    PLC_FROZEN = 16
+    REJECT_UNCONFIRMED = 17
+    PLC_BYPASS = 18
 
 
 class AlarmKind(NamedTuple):
@@ -105,12 +109,29 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
         "It starts again by itself; parts are rejected until then. If it repeats, call maintenance.",
     ),
     Alarm.PLC_BEHIND: AlarmKind(
-        _MEDIUM, "The PLC does not act on the verdicts",
-        "Check the PLC's program and its acknowledgement of the result sequence.",
+        _MEDIUM, "The PLC's program does not take the verdicts",
+        "Check that the PLC's program runs, and its acknowledgement of the result sequence (result_ack).",
     ),
     Alarm.PRODUCT_DIFFERS: AlarmKind(
         _HIGH, "The product in use is not the one that was asked for",
         "Compare the product shown with the one on the line, and change over: on the PLC, here, or by command.",
+    ),
+    Alarm.PLC_REFUSED: AlarmKind(
+        _HIGH, "The PLC refuses what it is asked",
+        "Compare the addresses and the unit in line.toml with those of the PLC. The detail says what was asked.",
+    ),
+    Alarm.PLC_FROZEN: AlarmKind(
+        _HIGH, "The PLC answers, but its program does not move",
+        "Check that the PLC is in RUN and toggles its heartbeat bit. The line is ready again when the bit moves.",
+    ),
+    Alarm.REJECT_UNCONFIRMED: AlarmKind(
+        _HIGH, "A rejected part was not confirmed as ejected",
+        "Find the part that the detail names and take it out. Check ejector and gate sensor, then reset.",
+        latched=True,
+    ),
+    Alarm.PLC_BYPASS: AlarmKind(
+        _LOW, "Bypass is on at the PLC: bad parts go on",
+        "Parts are judged, and recorded as bypassed. Switch bypass off at the PLC before parts count again.",
     ),
 }  # fmt: skip
 

@@ -6,8 +6,8 @@ import time
 from html import escape
 from typing import Final, NamedTuple
 
-from aoi_daemon.board import CameraCell, Cell, Link, StageState, camera_cell
-from aoi_daemon.decide.alarm_list import KINDS
+from aoi_daemon.board import CameraCell, Cell, Link, StageState, bypassed, camera_cell
+from aoi_daemon.decide.alarm_list import KINDS, Alarm, alarms_in
 from aoi_daemon.hmi import charts
 from aoi_daemon.hmi.live import SPAN_S, AlarmNow
 from aoi_daemon.hmi.shift_figures import HOUR_S
@@ -53,6 +53,8 @@ def line_tile(site: Site, words: Words) -> Tile:
         return Tile("bad", words("line"), f"{word}{words('comma')}{words('stop_asked')}")
     if board[Cell.FORCED] >= 0:
         return Tile("warn", words("line"), words("forced"))
+    if bypassed(board):
+        return Tile("warn", words("line"), words("bypassed"))
     if line is not Line.RUNNING:
         return Tile("wait", words("line"), f"{word}{words('comma')}{words('not_ready')}")
     if not board[Cell.READY]:
@@ -101,6 +103,11 @@ def engine_tile(site: Site, words: Words) -> Tile:
 def plc_tile(site: Site, words: Words) -> Tile:
     """The link, and how long the PLC takes to answer."""
     board = site.live.board
+    alarms = alarms_in(board[Cell.ALARMS])
+    if Alarm.PLC_REFUSED in alarms:
+        return Tile("bad", words("plc"), words("plc_refuses"))
+    if Alarm.PLC_FROZEN in alarms:
+        return Tile("bad", words("plc"), words("plc_frozen"))
     if board[Cell.LINK] != Link.UP:
         return Tile("bad", words("plc"), words("no_link"))
     return Tile("good", words("plc"), f"{words('linked')}{words('comma')}{board[Cell.PLC_ROUND_TRIP_NS] / 1e6:.1f} ms")
@@ -133,6 +140,13 @@ def head_state(site: Site, words: Words) -> str:
     state = line_tile(site, words)
     kind = state.level if state.level in ("bad", "warn") else ""
     return f'<div class="tile {kind}">{sign(_SIGNS[state.level])}<b>{escape(state.word)}</b></div>'
+
+
+def bypass_banner(site: Site, words: Words) -> str:
+    """On every page, while the PLC lets parts go whatever their verdict."""
+    if not bypassed(site.live.board):
+        return ""
+    return f'<div class="bypass" role="alert">{sign("alarms")}<span>{escape(words("bypass"))}</span></div>'
 
 
 def head_alarms(site: Site, words: Words) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from aoi_daemon import __version__
-from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, camera_cell, reason_cell
+from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell, reason_cell
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.decide.alarm_list import KINDS, Alarm
 from aoi_daemon.hmi.health import Limits, health, stages
@@ -112,7 +112,9 @@ def _counts(board: Board) -> Iterator[Metric]:
     yield counter("aoi_engine_faults", "Faults of the inspection engine", board[Cell.ENGINE_FAULTS])
     yield gauge("aoi_golden_passed", "1: the golden parts had their verdicts", board[Cell.GOLDEN_PASSED])
     yield gauge("aoi_recipe_id", "Number of the product", board[Cell.RECIPE])
-    yield gauge("aoi_stopped_by_rule", "1: a stop rule asks the line to stop", board[Cell.STOPPED_BY_RULE])
+    yield gauge(
+        "aoi_stopped_by_rule", "1: a stop rule asks the line to stop", board[Cell.STOPPED_BY_RULE] & Stopped.RULE
+    )
     yield gauge(
         "aoi_plc_link_up", "1: the PLC is connected, and the safe state was written", board[Cell.LINK] == Link.UP
     )
@@ -122,7 +124,7 @@ def _counts(board: Board) -> Iterator[Metric]:
     yield counter("aoi_plc_reconnects", "Connections made to the PLC after the first", board[Cell.RECONNECTS])
     yield counter("aoi_plc_heartbeats", "Toggles of HEARTBEAT", board[Cell.HEARTBEATS])
     yield gauge(
-        "aoi_plc_verdicts_behind", "Verdicts that the PLC has not acted on, where it says so", board[Cell.ACK_BEHIND]
+        "aoi_plc_verdicts_behind", "Verdicts that the PLC has not taken, where it says so", board[Cell.ACK_BEHIND]
     )
     if board[Cell.LINE_RUNNING] >= 0:
         yield gauge("aoi_plc_line_running", "1: the PLC says that the line runs (absent: it is not asked)",

@@ -135,7 +135,8 @@ class Page:
             f'<script defer src="/static/page.js?{_CONTENT}"></script>'
         )
         ui.html(
-            f'{self._banner()}{self._head()}{self._rail()}<div class="page">{body}</div>{self._dialogs()}',
+            f"{self._banner()}{self._head()}{self._rail()}"
+            f'<div class="page">{self.cell("bypass", cells.bypass_banner)}{body}</div>{self._dialogs()}',
             sanitize=False,
         )
         ui.on("aoi", lambda event: self._tapped(str(event.args.get("do")), event.args.get("arg")))

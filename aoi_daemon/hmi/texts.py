@@ -49,6 +49,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "The daemon's supervisor does not respond. Parts are judged on; state and alarms are old, commands fail.",
         "守护进程的监控程序无响应。检测继续进行；状态和报警为旧数据，命令无效。",
     ),
+    "bypass": (
+        "Bypass is on at the PLC: parts go on whatever their verdict. They are recorded as bypassed.",
+        "PLC 旁路已开启：产品不按判定，一律放行，并记录为旁路。",
+    ),
     "hung_age": ("It last moved {s} s ago.", "最后活动于 {s} 秒前。"),
     "lost_age": (
         "Last data {s} s ago, at {at}. This page comes back by itself.",
@@ -76,11 +80,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "stop_asked": ("Stop asked", "请求停线"),
     "line_stands": ("PLC: line stands", "PLC：产线停止"),
     "forced": ("Coils forced", "线圈强制中"),
+    "bypassed": ("Bypass on", "旁路开启"),
     "no_picture": ("No picture", "无图像"),
     "no_template": ("No template", "无模板"),
     "some_of": ("{good} of {all}", "{all} 台中 {good} 台"),
     "no_link": ("No connection", "无连接"),
     "linked": ("Connected", "已连接"),
+    "plc_refuses": ("Refuses requests", "拒绝请求"),
+    "plc_frozen": ("Program does not move", "程序不动"),
     "golden_failed": ("Golden part failed", "标准件未通过"),
     "recorder_ok": ("Kept", "正常"),
     "recorder_off": ("Not kept", "未启用"),
@@ -301,10 +308,26 @@ ALARMS_ZH: Final[Mapping[Alarm, tuple[str, str]]] = {
     Alarm.REALTIME_REFUSED: ("系统未给予实时优先级", "判定可能超时，超时产品会被剔除。请以 systemd 服务方式启动。"),
     Alarm.DEADLINE_MISSED: ("有产品因判定超时被剔除", "若反复出现：可能有其他程序占用电脑，或模型对此节拍过慢。"),
     Alarm.STAGE_LOST: ("程序的一部分已停止", "会自动重新启动；在此之前产品一律剔除。若反复出现，请联系维修。"),
-    Alarm.PLC_BEHIND: ("PLC 未执行判定", "检查 PLC 程序及其对结果序号的应答。"),
+    Alarm.PLC_BEHIND: ("PLC 程序未接收判定", "检查 PLC 程序是否运行，以及其对结果序号的应答（result_ack）。"),
     Alarm.PRODUCT_DIFFERS: (
         "使用中的产品与要求的不一致",
         "核对显示的产品与线上的产品，然后换产：在 PLC 上、在本页面或用命令。",
+    ),
+    Alarm.PLC_REFUSED: (
+        "PLC 拒绝请求",
+        "将 line.toml 中的地址和站号与 PLC 的核对。详情写明请求、地址和原因。",
+    ),
+    Alarm.PLC_FROZEN: (
+        "PLC 有应答，其程序不动",
+        "检查 PLC 是否处于 RUN 状态，其心跳位是否变化。心跳位恢复变化后，产线重新就绪。",
+    ),
+    Alarm.REJECT_UNCONFIRMED: (
+        "不良品未确认已剔除",
+        "查明详情中的产品并取出。检查剔除机构及其信号，然后复位。",
+    ),
+    Alarm.PLC_BYPASS: (
+        "PLC 旁路已开启：不良品会放行",
+        "产品照常判定，并记录为旁路。正式生产前，请在 PLC 上关闭旁路。",
     ),
 }
 """Text and remedy of each alarm."""

@@ -5,11 +5,12 @@ Process: plc. Blocks: nowhere. Memory: writes the verdict ring, and the board's 
 
 from __future__ import annotations
 
-from aoi_daemon.board import Cell, reason_cell
+from aoi_daemon.board import Cell, Stopped, bypassed, reason_cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.decide.rules import ProcessFeedback, StopWatch
 from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.report import NO_JUDGEMENT, recipe_of
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictWriter
@@ -26,6 +27,9 @@ class Account:
         if self.outcomes.recovered is not None:
             # The part that a killed predecessor had on the wire: recorded, and counted with it.
             self._count(self.outcomes.recovered)
+        self.gate = Gate(stage.config.plc.poll, self._board, self._log)
+        if self.outcomes.recovered is not None:
+            self.gate.entered(self.outcomes.recovered)
         self._begin(stage.setup.recipe)
 
     def _begin(self, recipe: Recipe) -> None:
@@ -40,8 +44,9 @@ class Account:
             self._begin(recipe)
 
     def reset(self) -> None:
-        """A person has looked at what a stop rule stopped."""
+        """A person has looked at what a stop rule, or a reject that was not confirmed, stopped."""
         self.rules.reset()
+        self.gate.reset()
         self._board[Cell.STOPPED_BY_RULE] = 0
 
     def outcome(self, part: Part, reason: Reason, sent_ns: int) -> Outcome:
@@ -53,6 +58,7 @@ class Account:
             judgement.defect_count, recipe_of(judgement, self._board), view.fov, view.sequence, judgement.bundle,
             judgement.offset_x, judgement.offset_y, view.trigger_ns, view.ready_ns, part.deadline_ns,
             judgement.picked_ns, judgement.inferred_ns, judgement.judged_ns, sent_ns, 0, judgement.defects,
+            bypassed=bypassed(self._board),
         )  # fmt: skip
 
     def enter(self, outcome: Outcome) -> None:
@@ -61,10 +67,13 @@ class Account:
         self._board[Cell.PARTS] = outcome.part
         self.outcomes.append(outcome)
         self._count(outcome)
+        self.gate.entered(outcome)
         self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
+        if outcome.bypassed:
+            return  # a person tries something out: such parts say nothing of the process
         stop = self.rules.saw(Reason(outcome.reason), outcome.found, fov=outcome.fov, camera=outcome.camera)
         if stop is not None:
-            self._board[Cell.STOPPED_BY_RULE] = 1
+            self._board[Cell.STOPPED_BY_RULE] |= Stopped.RULE
             self._log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
 
     def _count(self, outcome: Outcome) -> None:

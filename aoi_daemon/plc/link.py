@@ -142,8 +142,8 @@ class PlcLink:
             self._wait_ms = min(2 * self._wait_ms, self._section.reconnect_max_ms)
         if not self._said:
             self._outage_ns = now
-        if refused:
-            self._refuses(str(error))
+        # A PLC that is gone refuses nothing: else "check the cable" would stay hidden behind it.
+        self._refuses(str(error) if refused else "")
         # An outage is one line, not one for each attempt; what else turns up during it, a few.
         if str(error) not in self._said and len(self._said) < _SAID:
             self._said.append(str(error))

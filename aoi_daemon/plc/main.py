@@ -21,7 +21,7 @@ from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.forcing import Forcing
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plc.parts import Part, Parts
-from aoi_daemon.plc.polling import Polling
+from aoi_daemon.plc.polling import Polling, forget
 from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plc.report import flags_of, registers_of
 from aoi_daemon.plcmap import coils
@@ -69,7 +69,9 @@ class Plc:
         self.busy = False
         poll = self.section.poll
         self._has_more = poll is not None or self.section.registers is not None
-        self.polling = Polling(poll, stage, self.link) if poll is not None else None
+        self.polling = Polling(poll, stage, self.link, self.account.gate) if poll is not None else None
+        if poll is None:
+            forget(self.board)
         self.forcing = Forcing(stage, self.link, self._release)
 
     def run(self) -> None:
@@ -224,7 +226,7 @@ class Plc:
                 self._write_report(report)
                 return True
         if self.polling is not None and now >= self.polling.due_ns:
-            self.polling.look(now, self.parts.number)
+            self.polling.look(now, self.board[Cell.PARTS])
             return True
         return False
 

@@ -8,26 +8,40 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from aoi_daemon.board import Cell
+from aoi_daemon.board import Board, Cell
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.messages import TRIGGER
+from aoi_daemon.plc.gate import Gate
+from aoi_daemon.plc.heartbeat_watch import HeartbeatWatch
 from aoi_daemon.plc.link import PlcLink
+from aoi_daemon.plc.stood import Stood
 from aoi_daemon.plcmap.registers import POLL_WORDS, Poll, Status, decode_poll
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage import Stage, now_ns
 
 _MS: Final = 1_000_000
 
 
 class Polling:
-    """One FC03 read at a time. `due_ns` is when the next is due."""
+    """One FC03 read at a time. `due_ns` is when the next is due.
 
-    def __init__(self, section: PollSection, stage: Stage, link: PlcLink) -> None:
+    What would make the line do something counts once it has been read twice in a row (the product asked for, the
+    alarm reset): one word that was read wrongly moves nothing.
+    """
+
+    def __init__(self, section: PollSection, stage: Stage, link: PlcLink, gate: Gate) -> None:
         self._section = section
+        self._gate = gate
+        self._recipe = Stood()
+        self._reset = Stood()
         self._stage = stage
         self._board = stage.board
         self._link = link
         self._last: Poll | None = None
         self.due_ns = 0
+        forget(self._board)
+        watch_ms = section.watch_ms
+        self._heartbeat = HeartbeatWatch(int(watch_ms * _MS), now_ns()) if watch_ms is not None else None
+        self._show_heartbeat()
 
     def look(self, now: int, number: int) -> None:
         """Read, and pass on what has changed.
@@ -42,16 +56,33 @@ class Polling:
             return
         polled, before = decode_poll(values), self._last
         self._last = polled
-        self._board[Cell.PLC_STATUS] = polled.status
-        self._board[Cell.LINE_RUNNING] = Status.LINE_RUNNING in polled.status
-        self._board[Cell.ACK_BEHIND] = (number - polled.acted_on) & 0xFF
-        self._board[Cell.ASKED_RECIPE] = polled.recipe_request
+        status = polled.status
+        self._board[Cell.PLC_STATUS] = status
+        self._board[Cell.LINE_RUNNING] = Status.LINE_RUNNING in status
+        self._board[Cell.ACK_BEHIND] = (number - polled.result_ack) & 0xFF
+        self._gate.polled(polled, now)
+        if self._heartbeat is not None:
+            self._heartbeat.polled(Status.HEARTBEAT in status, self._board[Cell.RECONNECTS], now)
+            self._show_heartbeat()
+        self._recipe.read(polled.recipe_request)
+        if self._recipe.value is not None:
+            self._board[Cell.ASKED_RECIPE] = self._recipe.value
+        if self._reset.read(Status.ALARM_RESET in status) and self._reset.value:
+            self._stage.tell(tell="alarm_reset")
         if before is None:
             return  # the first read is where we begin, not an edge
-        if (polled.status ^ before.status) & Status.TRIGGER:
+        if (status ^ before.status) & Status.TRIGGER:
             try:
                 os.write(self._stage.fds["triggers_w"], TRIGGER.pack(now, polled.trigger_id))
             except BlockingIOError:
                 pass  # acquire is down; a part without an announcement is rejected by preset
-        if Status.ALARM_RESET in polled.status and Status.ALARM_RESET not in before.status:
-            self._stage.tell(tell="alarm_reset")
+
+    def _show_heartbeat(self) -> None:
+        if self._heartbeat is not None:
+            self._board[Cell.PLC_MOVES_BY_NS] = self._heartbeat.moves_by_ns
+
+
+def forget(board: Board) -> None:
+    """What a former plc process read from the PLC says nothing any more."""
+    board[Cell.PLC_STATUS] = board[Cell.ACK_BEHIND] = board[Cell.PLC_MOVES_BY_NS] = 0
+    board[Cell.LINE_RUNNING] = board[Cell.ASKED_RECIPE] = -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aoi_daemon.board import Board, CameraCell, Cell, StageState, camera_cell
+from aoi_daemon.board import Board, CameraCell, Cell, StageState, camera_cell, frozen
 from aoi_daemon.lifecycle import Line
 
 
@@ -15,7 +15,7 @@ class Readiness:
         self._stall_ns = stall_ns
 
     def line(self, now_ns: int) -> bool:
-        """Camera, engine and recipe are good, and the golden check has passed."""
+        """Camera, engine and recipe are good, the golden check has passed, and the PLC's program moves."""
         board = self._board
         return (
             board[Cell.LINE_STATE] == Line.RUNNING
@@ -23,6 +23,7 @@ class Readiness:
             and board[Cell.GOLDEN_PASSED] == 1
             and all(self._camera(camera) for camera in self._cameras)
             and self.all_move(now_ns)
+            and not frozen(board, now_ns)
         )
 
     def all_move(self, now_ns: int) -> bool:

@@ -140,9 +140,9 @@ class Status(enum.IntFlag):
 
     LINE_RUNNING = 1
     TRIGGER = 2  # toggles with each trigger
-    REJECT_CONFIRMED = 4  # the last part decided was ejected
+    REJECT_CONFIRMED = 4  # the part of `acted_on` was ejected
     ALARM_RESET = 8
-    BYPASS = 16
+    BYPASS = 16  # parts go on whatever their verdict: a maintenance switch
     HEARTBEAT = 32
 
 
@@ -163,12 +163,21 @@ class Poll(NamedTuple):
 POLL_FIELDS: Final[tuple[Field, ...]] = (
     _number(
         "status",
-        "Bit 0 line running, 1 trigger toggle, 2 reject confirmed, 3 alarm reset, 4 bypass, 5 PLC heartbeat.",
+        "Bit 0 line running, 1 trigger toggle, 2 reject confirmed (the part of `acted_on` was ejected), 3 alarm reset, "
+        "4 bypass (parts go on whatever their verdict), 5 PLC heartbeat (toggles).",
     ),
     _counter("trigger_id", "Number of the last trigger.", words=2),
-    _counter("result_ack", "Sequence of the last verdict taken; compare the low byte."),
+    _counter(
+        "result_ack",
+        "Sequence of the last verdict taken by the PLC's program; the low byte is compared. More than "
+        "`poll.ack_behind` verdicts behind: the alarm PLC_BEHIND, and OVERRUN.",
+    ),
     _number("recipe_request", "The `id` of the recipe wanted, 0 none; a change is a request, `recipe` the answer."),
-    _counter("acted_on", "Sequence of the last verdict acted on; compare the low byte."),
+    _counter(
+        "acted_on",
+        "Sequence of the part that was last at the gate, ejected or not, with a verdict or without; the low byte is "
+        "compared, where `poll.confirm_parts` watches the ejector.",
+    ),
     _counter("reserved", "Not used, 0.", words=2),
 )
 POLL_WORDS: Final = sum(field.words for field in POLL_FIELDS)

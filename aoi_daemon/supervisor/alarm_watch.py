@@ -6,17 +6,24 @@ from typing import Final
 
 from aoi_daemon.board import Board, Cell
 from aoi_daemon.decide.alarms import Alarm, AlarmRow, Alarms, Transition
+from aoi_daemon.decide.chatter import Chatter
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 
 _KNOWN: Final = {alarm.name: alarm for alarm in Alarm}
+_OF_WORDS: Final = (
+    Alarm.PLC_BEHIND, Alarm.PRODUCT_DIFFERS, Alarm.PLC_FROZEN, Alarm.PLC_BYPASS, Alarm.PLC_REFUSED,
+    Alarm.CONFIG_REFUSED,
+)  # fmt: skip
+"""What the PLC's words raise and clear: words may be noise. REJECT_UNCONFIRMED is not of them, for a person ends it."""
 
 
 class AlarmWatch:
     """Moves the alarms, writes their mask on the board, and tells the chronicle.
 
     `said` are the alarms that somebody has said, with the reason, and that stay
-    until they are taken back or a person resets.
+    until they are taken back or a person resets; `plc_said` the same of what the PLC brought about,
+    whose words may be noise.
     """
 
     def __init__(self, board: Board, conditions: Conditions, chronicle: Chronicle) -> None:
@@ -25,10 +32,21 @@ class AlarmWatch:
         self._alarms = Alarms()
         self.conditions = conditions
         self.said: dict[Alarm, str] = {}
+        self.plc_said: dict[Alarm, str] = {}
+        self._steady = {alarm: Chatter() for alarm in _OF_WORDS}
+        self._details: dict[Alarm, str] = {}
 
     def look(self, now_ns: int, others: dict[Alarm, str]) -> bool:
         """What the board, `said` and `others` say now; whether the mask on the board has changed."""
-        active = {alarm: "" for alarm in self.conditions.now(now_ns)} | self.said | others
+        active = {alarm: self.conditions.detail(alarm) for alarm in self.conditions.now(now_ns)}
+        active |= self.plc_said | self.said | others
+        for alarm, steady in self._steady.items():
+            # What a person brought about ends when it is mended, however often that is.
+            if steady.look(alarm in active and alarm not in self.said, now_ns):
+                self._details[alarm] = active.setdefault(alarm, self._details.get(alarm, ""))
+        if Alarm.PLC_REFUSED in self.plc_said:
+            # The PLC answers, so the cable is good: two remedies at once would send a person the wrong way.
+            active.pop(Alarm.PLC_LINK, None)
         for alarm in Alarm:
             self._chronicle.alarms(self._alarms.set(alarm, alarm in active, now_ns, active.get(alarm, "")))
         mask = self._alarms.active_mask
@@ -46,6 +64,8 @@ class AlarmWatch:
     def reset(self, by: str, now_ns: int) -> None:
         """A person has looked at the line."""
         self.said.clear()
+        # What the PLC refuses is not over because a person has seen it; it ends when plc says so.
+        self.plc_said = {alarm: detail for alarm, detail in self.plc_said.items() if alarm is Alarm.PLC_REFUSED}
         self._moved(self._alarms.acknowledge(now_ns) + self._alarms.reset(now_ns), by)
 
     def snapshot(self) -> list[AlarmRow]:

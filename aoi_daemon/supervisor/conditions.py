@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, camera_cell, reason_cell
+from aoi_daemon.board import (
+    Board,
+    CameraCell,
+    Cell,
+    Link,
+    StageState,
+    Stopped,
+    bypassed,
+    camera_cell,
+    frozen,
+    reason_cell,
+)
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Reason
@@ -15,7 +26,7 @@ class Conditions:
         self._board = board
         self._cameras = cameras
         self.ack_behind = ack_behind
-        """So many verdicts not acted on are too many; None: the PLC is not asked."""
+        """More verdicts than this that the PLC has not taken are too many; None: the PLC is not asked."""
         self._hold_ns = hold_ns
         self._seen: dict[Alarm, int] = {}
         self._until_ns: dict[Alarm, int] = {}
@@ -32,8 +43,14 @@ class Conditions:
             found.add(Alarm.ENGINE_FAULT if engine else Alarm.STAGE_LOST)
         if board[Cell.INSPECTION_STATE] == StageState.REFUSED:
             found.add(Alarm.GOLDEN_FAILED)
-        if board[Cell.STOPPED_BY_RULE]:
+        if board[Cell.STOPPED_BY_RULE] & Stopped.RULE:
             found.add(Alarm.STOP_RULE)
+        if board[Cell.UNCONFIRMED]:
+            found.add(Alarm.REJECT_UNCONFIRMED)
+        if bypassed(board):
+            found.add(Alarm.PLC_BYPASS)
+        if board[Cell.LINK] == Link.UP and frozen(board, now_ns):
+            found.add(Alarm.PLC_FROZEN)
         if self.ack_behind is not None and board[Cell.ACK_BEHIND] > self.ack_behind:
             found.add(Alarm.PLC_BEHIND)
         if line is not Line.STARTING:
@@ -46,6 +63,17 @@ class Conditions:
         self._counted(Alarm.OPTICS, board[reason_cell(Reason.OPTICS)], now_ns, found)
         self._counted(Alarm.DEADLINE_MISSED, board[Cell.DEADLINE_MISSES], now_ns, found)
         return frozenset(found)
+
+    def detail(self, alarm: Alarm) -> str:
+        """What the board says more of `alarm`, "" for most."""
+        if alarm is not Alarm.REJECT_UNCONFIRMED:
+            return ""
+        board = self._board
+        part, more = board[Cell.UNCONFIRMED], board[Cell.UNCONFIRMED_MORE]
+        others = f" and {more} more after it" if more else ""
+        if board[Cell.STOPPED_BY_RULE] & Stopped.UNCONFIRMED:
+            return f"part {part}{others}: the PLC has not confirmed that it was ejected; the line is asked to stop"
+        return f"part {part}{others}: it went past the gate while there was no connection to the PLC"
 
     def _camera(self, index: int, cell: CameraCell) -> int:
         return self._board[camera_cell(index, cell)]

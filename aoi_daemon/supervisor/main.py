@@ -36,6 +36,7 @@ from aoi_daemon.supervisor.force_desk import ForceDesk
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.notices import Notices
 from aoi_daemon.supervisor.orders import Orders
+from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.product import ProductFile, choose, state_file
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
@@ -89,6 +90,7 @@ class Supervisor:
             notices=self.notices, file=file, kept=kept, setup=self._standby_setup,
         )  # fmt: skip
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
+        self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
         self.stopping = False
         self.reload_wanted = False
         self._ticked_ns = now_ns()
@@ -178,6 +180,7 @@ class Supervisor:
             self.orders.signalled()
         self.orders.look(now)
         self.force.look(now)
+        self.plc_says.look(now)
         self._watch_alarms(now)
         self.notices.tick(now, self.configuration.line, self.keeper.looks)
 
@@ -188,7 +191,9 @@ class Supervisor:
         elif tell == "fresh":
             stage.ended_on_purpose = True  # not a crash: it costs no restart of the budget
         elif tell == "alarm_reset":
-            self._reset("PLC", "plc")
+            self.plc_says.alarm_reset(now_ns())
+        elif tell == "plc_refused":
+            self.plc_says.refused(message["detail"])
         elif tell == "forced":
             self.force.forced(message)
         elif tell == "unforced":

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aoi_daemon.board import Board, Cell
-from aoi_daemon.config.changes import Change
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan
 from aoi_daemon.decide.alarms import Alarm
@@ -155,7 +154,8 @@ class Orders:
             self._refused(result)
             return
         order, plan = result.order, result.plan
-        self._alarms.said.pop(Alarm.CONFIG_REFUSED, None)
+        for said in (self._alarms.said, self._alarms.plc_said):
+            said.pop(Alarm.CONFIG_REFUSED, None)
         if order.what == "recipe":
             self._alarms.said.pop(Alarm.PRODUCT_DIFFERS, None)
         changed = list(plan.changed)
@@ -164,15 +164,16 @@ class Orders:
         if order.what == "reload":
             self._board.add(Cell.RELOADS)
             detail = ", ".join(changed) or "nothing had changed"
-            self._log.info("reloaded", changed=changed, notes=plan.notes, **switched)
         else:
             detail = f"recipe {now.recipe.id} {now.in_use} is in use"
-            self._log.info("recipe_changed", recipe=now.in_use, id=now.recipe.id, **switched)
         took = f"; switched in {result.switch_ms:.1f} ms" if result.switch_ms else ""
-        self._audit(order, detail + took, result.changed)
+        written = self._chronicle.audit(order.what, order.by, order.via, detail=detail + took, changed=result.changed)
         if order.what == "reload":
+            self._log.info("reloaded", changed=changed, notes=plan.notes, **switched)
             # Before the answer: `systemctl reload` ends with the command that gets it.
             self._notices.reloaded(now.line)
+        elif written:
+            self._log.info("recipe_changed", recipe=now.in_use, id=now.recipe.id, **switched)
         self._answer(
             order, {"ok": True, "message": detail, "changed": changed, "notes": list(plan.notes), **switched}
         )  # fmt: skip
@@ -182,16 +183,15 @@ class Orders:
         if order.what == "reload":
             self._board.add(Cell.RELOADS_REFUSED)
             self._notices.reloaded(self._keeper.configuration.line, error)
-        self._log.error(f"{order.what}_refused", error=error)
-        self._chronicle.audit(order.what, order.by, order.via, ok=False, detail=error)
-        if order.via == "plc" or not unknown:
+        if self._chronicle.audit(order.what, order.by, order.via, ok=False, detail=error):
+            self._log.error(f"{order.what}_refused", error=error)
+        if order.via == "plc":
+            self._alarms.plc_said[Alarm.CONFIG_REFUSED] = error
+        elif not unknown:
             self._alarms.said[Alarm.CONFIG_REFUSED] = error
         if order.via == "plc":
             self._keep()  # this wish has been dealt with; after a restart it is not a new one
         self._answer(order, {"ok": False, "error": error, "unknown": unknown})
-
-    def _audit(self, order: Order, detail: str, changed: tuple[Change, ...]) -> None:
-        self._chronicle.audit(order.what, order.by, order.via, detail=detail, changed=changed)
 
     @staticmethod
     def _answer(order: Order, body: dict[str, Any]) -> None:

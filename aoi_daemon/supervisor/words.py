@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, camera_cell
+from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.lifecycle import Line
 
@@ -44,10 +44,16 @@ def describe(board: Board, line: LineConfig, refused: str = "") -> Words:
         # What the stages say then is the consequence; the cause is in the journal.
         return Words(f"faulted: a stage failed too often; read the journal, mend the cause, aoi-daemon reset{end}")
     if board[Cell.READY]:
-        stop = "; asks the line to stop (stop rule): aoi-daemon reset" if board[Cell.STOPPED_BY_RULE] else ""
+        stop = _stop(Stopped(board[Cell.STOPPED_BY_RULE]))
         return Words("running", f": {board[Cell.PARTS]} parts, {board[Cell.REJECTED]} rejected", stop + end)
     name = "not ready" if state is Line.RUNNING else state.name.lower()
     return Words(f"{name}: {'; '.join(_waits(board, line)) or 'waits for the PLC to take READY'}{end}")
+
+
+def _stop(stopped: Stopped) -> str:
+    causes = {Stopped.RULE: "stop rule", Stopped.UNCONFIRMED: "a reject was not confirmed"}
+    found = ", ".join(text for bit, text in causes.items() if bit in stopped)
+    return f"; asks the line to stop ({found}): aoi-daemon reset" if found else ""
 
 
 def _waits(board: Board, line: LineConfig) -> list[str]:

@@ -1,0 +1,48 @@
+"""config/poll_check.py: times of [plc.poll] that cannot do what is asked of them are refused with what to change."""
+
+import pytest
+from pydantic import ValidationError
+
+from aoi_daemon.config.schema import LineConfig
+
+
+def line(takt_ms=50.0, answer_ms=5.0, **poll):
+    return LineConfig.model_validate(
+        {
+            "line": {"takt_ms": takt_ms, "deadline_ms": takt_ms},
+            "cameras": [{"kind": "replay", "source": "."}],
+            "plc": {"answer_ms": answer_ms, "poll": {"base": 0, **poll}},
+        }
+    )
+
+
+def test_by_default_nothing_is_watched():
+    poll = line(period_ms=1000.0).plc.poll
+    assert poll is not None
+    assert (poll.watch_ms, poll.confirm_parts) == (None, None)
+
+
+def test_the_smallest_times_that_work_are_taken():
+    assert line(watch_ms=50.0).plc.poll.watch_ms == 50
+    assert line(takt_ms=30.0, confirm_parts=1).plc.poll.confirm_parts == 1
+
+
+def test_a_heartbeat_cannot_be_watched_faster_than_it_is_read():
+    with pytest.raises(ValidationError, match=r"watch_ms \(49\) must be at least .* = 50: .*Raise watch_ms"):
+        line(watch_ms=49.0)
+
+
+def test_each_part_must_be_seen_at_the_gate():
+    with pytest.raises(ValidationError, match=r"20\) \+ 2 x plc.answer_ms \(5\) = 30 .*at most 19"):
+        line(takt_ms=29.0, confirm_parts=3)
+
+
+def test_where_no_period_is_short_enough_the_takt_is_named():
+    with pytest.raises(ValidationError, match=r"raise line.takt_ms.*or leave confirm_parts out"):
+        line(takt_ms=5.0, answer_ms=2.1, confirm_parts=3)
+
+
+@pytest.mark.parametrize("parts", [0, 101])
+def test_confirm_parts_has_bounds(parts):
+    with pytest.raises(ValidationError, match="confirm_parts"):
+        line(confirm_parts=parts)

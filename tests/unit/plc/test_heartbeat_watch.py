@@ -1,0 +1,46 @@
+"""plc/heartbeat_watch.py and plc/stood.py: what polled bits must do to count."""
+
+from aoi_daemon.plc.heartbeat_watch import HeartbeatWatch
+from aoi_daemon.plc.stood import Stood
+
+
+def test_a_heartbeat_that_moves_is_given_its_time_again():
+    watch = HeartbeatWatch(100, now_ns=0)
+    watch.polled(False, 0, 10)
+    assert watch.moves_by_ns == 110
+    watch.polled(False, 0, 60)
+    assert watch.moves_by_ns == 110
+    watch.polled(True, 0, 90)
+    assert watch.moves_by_ns == 190
+
+
+def test_what_stands_stays_frozen_until_it_moves():
+    watch = HeartbeatWatch(100, now_ns=0)
+    for now in range(0, 500, 20):
+        watch.polled(True, 0, now)
+    assert watch.moves_by_ns == 100
+    watch.polled(False, 0, 500)
+    assert watch.moves_by_ns == 600
+
+
+def test_the_time_without_a_connection_does_not_count():
+    watch = HeartbeatWatch(100, now_ns=0)
+    watch.polled(True, 0, 0)
+    watch.polled(True, 0, 40)
+    watch.polled(True, 1, 5000)
+    assert watch.moves_by_ns == 5060
+
+
+def test_new_connections_give_a_plc_that_stands_no_new_time():
+    """Its network card connects again and again, and its program has stopped."""
+    watch = HeartbeatWatch(100, now_ns=0)
+    for connection in range(20):
+        watch.polled(True, connection, connection * 1000)
+        watch.polled(True, connection, connection * 1000 + 20)
+    assert watch.moves_by_ns <= 19_020
+
+
+def test_a_word_counts_once_it_was_read_twice_and_the_first_is_no_change():
+    stood = Stood()
+    assert [stood.read(value) for value in (3, 3, 4, 3, 5, 5, 5, 3, 3)] == [0, 0, 0, 0, 0, 1, 0, 0, 1]
+    assert stood.value == 3
