@@ -100,7 +100,8 @@ def modbus_serial(_folder: Path) -> list[str]:
         asked = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--no-save", "--omit=optional", "--prefix", str(cache), f"modbus-serial@{MODBUS_SERIAL}"]
         made = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=INSTALL_S)
         if made.returncode:
-            pytest.skip(f"modbus-serial {MODBUS_SERIAL} cannot be installed, is the npm registry reached? {made.stderr.strip()[-300:]}")
+            said = (made.stderr.splitlines() or ["no reason given"])[0]
+            pytest.skip(f"modbus-serial {MODBUS_SERIAL}: npm install needs the npm registry or a mirror of it ({said})")
     script = cache / "modbus_serial_server.js"  # node looks for a package from the script's folder upwards
     shutil.copyfile(HERE / "modbus_serial_server.js", script)
     return ["node", str(script)]
