@@ -73,6 +73,7 @@ class Cell(enum.IntEnum):
     ACK_BEHIND = enum.auto()
     ASKED_RECIPE = enum.auto()  # the id that the PLC asks for, 0 none, -1 not known (no poll yet)
     STOPPED_BY_RULE = enum.auto()
+    RESULT_TOGGLE = enum.auto()  # the coil, which goes on over restarts of plc
     REJECTED_FOR = enum.auto()  # as many cells as there are reasons
 
 

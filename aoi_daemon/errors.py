@@ -12,7 +12,8 @@ AoiError
 |   +-- ModelError         a model does not fit: nothing goes live
 +-- PlcError               the link is reset: READY drops, reconnect with back-off
     +-- PlcTimeoutError    no answer within the budget
-    +-- PlcAnswerError     an exception code, or an answer to another question
+    +-- PlcAnswerError     an answer to another question
+        +-- PlcRefusedError  an exception code, or another unit: a person must compare the addresses
 """
 
 from __future__ import annotations
@@ -106,4 +107,8 @@ class PlcTimeoutError(PlcError):
 
 
 class PlcAnswerError(PlcError):
-    """The PLC answered with an exception code, or something other than the echo."""
+    """The PLC answered something other than the echo."""
+
+
+class PlcRefusedError(PlcAnswerError):
+    """The PLC refuses a request by an exception code, or another unit answers: it will do so again."""

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, Strict, model_validator
 
+from aoi_daemon.config import timing
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
@@ -25,7 +26,7 @@ class LineSection(Section):
     takt_ms: float = Field(50.0, ge=1, le=60_000, description="Time from part to part.")
     deadline_ms: float = Field(
         50.0, ge=1, le=60_000,
-        description="The PLC has the verdict this long after the trigger stamp (after the frame where the camera gives none).",
+        description="The PLC has the verdict this long after the trigger stamp (after the frame where the camera gives none). At most takt_ms.",
     )  # fmt: skip
     recipe: Name = Field(
         "demo",
@@ -160,10 +161,10 @@ class PlcSection(Section):
     port: int = Field(502, ge=1, le=65_535, description="TCP port.")
     unit: int = Field(1, ge=0, le=255, description="Modbus unit (device) id.")
     coil_base: int = Field(0, ge=0, le=65_520, description="Address of the coil PASS, 0-based.")
-    timeout_ms: float = Field(20.0, ge=1, le=10_000, description="No answer for so long: the connection is reset.")
+    timeout_ms: float = Field(20.0, ge=1, le=10_000, description="No answer for so long: the connection is reset. A verdict is reset at its deadline. At least answer_ms.")
     answer_ms: float = Field(
         5.0, ge=0, le=10_000,
-        description="What the PLC needs to answer; a verdict not there this long before the deadline is a REJECT.",
+        description="What the PLC needs to answer a request. A part must be judged so long before its deadline for each request of its verdict (coils 1, registers +1), and once more for another request that may be out; else it is a REJECT.",
     )  # fmt: skip
     heartbeat_ms: float = Field(100.0, ge=10, le=5000, description="Time between two toggles of HEARTBEAT.")
     stall_ms: float = Field(
@@ -240,27 +241,14 @@ class LineConfig(Section):
 
     @model_validator(mode="after")
     def _times_fit(self) -> LineConfig:
-        deadline_ms, takt_ms, plc = self.line.deadline_ms, self.line.takt_ms, self.plc
-        if plc.answer_ms >= deadline_ms:
-            raise ValueError(
-                f"plc.answer_ms ({plc.answer_ms}) must be below line.deadline_ms ({deadline_ms}): no time is left to judge"
-            )
-        if deadline_ms > takt_ms and (plc.registers is None):
-            # With coils alone the PLC tells parts apart by time: one part, one window.
-            raise ValueError(
-                f"line.deadline_ms ({deadline_ms}) over line.takt_ms ({takt_ms}) needs [plc.registers]: "
-                "with coils alone the PLC cannot tell which part a verdict is for"
-            )
-        if plc.timeout_ms >= self.supervisor.hang_ms:
-            raise ValueError(
-                f"plc.timeout_ms ({plc.timeout_ms:g}) must be below supervisor.hang_ms ({self.supervisor.hang_ms:g}): "
-                "a plc that waits for a slow PLC would be taken for one that hangs"
-            )
+        plc = self.plc
+        if wrong := list(timing.problems(self.line, plc, self.supervisor)):
+            raise ValueError("; ".join(wrong))
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras.name: {names} are not all different")
         if self.publisher is not None:
-            check_line(self.publisher, takt_ms, recorded=self.recorder is not None)
+            check_line(self.publisher, self.line.takt_ms, recorded=self.recorder is not None)
         if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         return self

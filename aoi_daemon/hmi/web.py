@@ -20,13 +20,13 @@ from aoi_daemon.hmi.access import Action, Refused
 from aoi_daemon.hmi.pages import alarms, commissioning, overview, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
 from aoi_daemon.hmi.pictures import LARGE_PX, to_jpeg
-from aoi_daemon.hmi.plc_map import as_csv
-from aoi_daemon.hmi.plc_program import as_structured_text
 from aoi_daemon.hmi.pulse import Pulse
 from aoi_daemon.hmi.shell import STATIC, Page
 from aoi_daemon.hmi.shift_report import read_csv
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.infer.bundle import read_image
+from aoi_daemon.plcmap.program import as_structured_text
+from aoi_daemon.plcmap.table import as_csv
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from aoi_daemon.records.faults import RecordsError

@@ -26,7 +26,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu.bit_message import WriteMultipleCoilsRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, WriteMultipleRegistersRequest
 
-from aoi_daemon.errors import PlcAnswerError, PlcError
+from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError
 from aoi_daemon.plc.wire import Resolver, Wire
 
 EXCEPTIONS: Final[dict[int, str]] = {
@@ -99,7 +99,8 @@ class PlcClient:
 
         Raises:
             PlcTimeoutError: no whole answer within `timeout_s`.
-            PlcAnswerError: an exception code, or not the answer to this request.
+            PlcRefusedError: an exception code, or another unit answered.
+            PlcAnswerError: not the answer to this request.
             PlcError: there is no connection, or it broke.
             ValueError: 1 to 1968 coils at addresses 0 to 65535 can be written, not these.
         """
@@ -166,6 +167,7 @@ class PlcClient:
 class _Pdu(Protocol):
     """What is used of pymodbus' requests and answers; which fields are set depends on the function."""
 
+    dev_id: int
     function_code: int
     exception_code: int
     address: int
@@ -196,7 +198,8 @@ class _Modbus(ModbusTcpClient):  # type: ignore[misc]  # mypy skips pymodbus, so
             raise PlcAnswerError(f"answered as FC{answer.function_code & ~_IS_EXCEPTION:02d}")
         if answer.function_code & _IS_EXCEPTION:
             code = answer.exception_code
-            raise PlcAnswerError(f"exception {code}, {EXCEPTIONS.get(code, 'not one of the protocol')}")
+            words = EXCEPTIONS.get(code, "not one of the protocol")
+            raise PlcRefusedError(f"exception {code}, {words}; unit {request.dev_id} was asked, and answered")
         return answer
 
     def connect(self) -> bool:
@@ -217,8 +220,12 @@ class _Modbus(ModbusTcpClient):  # type: ignore[misc]  # mypy skips pymodbus, so
         return frame
 
 
+_REQUESTS: Final = {3: "read registers", 15: "write coils", 16: "write registers"}
+
+
 def _name(request: _Pdu) -> str:
-    return f"FC{request.function_code:02d} at {request.address}"
+    last = request.address + max(request.count, 1) - 1
+    return f"FC{request.function_code:02d} ({_REQUESTS[request.function_code]} {request.address} to {last})"
 
 
 def _check_range(kind: str, address: int, count: int, most: int) -> None:

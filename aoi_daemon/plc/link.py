@@ -1,67 +1,103 @@
 """The connection to the PLC: up or down, safe state first, nothing replayed.
 
 Every fault resets the connection and takes the link down. The next attempt
-comes at once: a PASS that the PLC reads too late may have been taken for the next
-part's, and the safe state takes it back while that part is in front of it.
-Attempts that fail are repeated after a back-off. A link is up only once the safe
-state has been verified on the new connection.
+comes at once, once in STEADY: a PASS that the PLC reads too late may have been
+taken for the next part's, and the safe state takes it back while that part is in
+front of it. Everything else waits for a back-off, whatever it was that failed. A
+link is up only once the PLC has answered all that is configured on the new connection.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from aoi_daemon.board import Board, Cell, Link
 from aoi_daemon.config.schema import PlcSection
-from aoi_daemon.errors import PlcError
+from aoi_daemon.config.timing import CONNECT_MS
+from aoi_daemon.errors import PlcError, PlcRefusedError
 from aoi_daemon.plc.client import PlcClient
 from aoi_daemon.plcmap.coils import bits
+from aoi_daemon.plcmap.registers import POLL_WORDS
 from aoi_daemon.stage import now_ns
 
-_CONNECT_S = 0.2
+_MS: Final = 1_000_000
+STEADY_NS: Final = 1_000 * _MS
+"""A link that was up for so long begins its back-off anew, and its outage is over."""
+REFUSED_NS: Final = 500 * _MS
+"""Least wait after a refusal: the PLC will refuse again until a person has mended an address."""
+_SAID: Final = 3
+"""Different faults of one outage that are logged."""
 
 
 class PlcLink:
-    """Writes and reads of the plc stage, with the link's state on the board."""
+    """Writes and reads of the plc stage, with the link's state on the board.
 
-    def __init__(self, section: PlcSection, board: Board, log: Any, *, spin_s: float = 0.0) -> None:
+    `tell` takes what the PLC refuses, in words; "" when it refuses nothing any more.
+    """
+
+    def __init__(
+        self, section: PlcSection, board: Board, log: Any, tell: Callable[[str], None], *, spin_s: float = 0.0
+    ) -> None:
         self._section = section
         self._board = board
         self._log = log
+        self._tell = tell
         self._client = PlcClient(section.host, section.port, section.unit, spin_s=spin_s)
         self._timeout_s = section.timeout_ms / 1e3
         self._wait_ms = section.reconnect_min_ms
-        self._said = ""
+        self._up_ns = 0
+        self._at_once_ns = -STEADY_NS
+        self._outage_ns = 0
+        self._said: list[str] = []
+        self._refused = ""
         self.up = False
         self.retry_ns = 0
 
-    def connect(self, safe: int) -> bool:
-        """One attempt: connect, write the word `safe`. False when it failed; `retry_ns` says when again.
+    def connect(self, safe: int, report: list[int]) -> bool:
+        """One attempt: connect, write the safe state, read what is polled. False when it failed: see `retry_ns`.
 
         A request of the former connection that lies in the PLC's receive buffer is not taken back by
-        its reset (at most one, measured); `safe` carries the current sequence, which makes that one old.
+        its reset (at most one, measured); the safe state carries the current sequence, which makes that one old.
+
+        Args:
+            safe: the 16 coils.
+            report: the register block, where registers are on.
         """
+        section = self._section
         try:
-            self._client.connect(max(_CONNECT_S, self._timeout_s))
-            self._client.write_coils(self._section.coil_base, bits(safe), self._timeout_s)
+            self._client.connect(max(CONNECT_MS / 1e3, self._timeout_s))
+            self._client.write_coils(section.coil_base, bits(safe), self._timeout_s)
+            if section.registers is not None:
+                self._client.write_registers(section.registers.base, report, self._timeout_s)
+            if section.poll is not None:
+                self._client.read_registers(section.poll.base, POLL_WORDS, self._timeout_s)
         except PlcError as error:
             self._down(error)
             return False
         self.up = True
-        self._wait_ms = self._section.reconnect_min_ms
-        self._said = ""
+        self._up_ns = now_ns()
         self._board[Cell.LINK] = Link.UP
         self._board[Cell.COILS] = safe
-        self._log.info("plc_connected", host=self._section.host, port=self._section.port)
+        if not self._said:
+            self._connected()
+        self._refuses("")
         return True
+
+    def look(self, now: int) -> None:
+        """An outage is over once the link has been up for a while: until then, one that flaps is the same outage."""
+        if self._said and self.up and now - self._up_ns >= STEADY_NS:
+            self._connected(outage_ms=(self._up_ns - self._outage_ns) // _MS)
+
+    def _connected(self, **more: int) -> None:
+        self._said.clear()
+        self._log.info("plc_connected", host=self._section.host, port=self._section.port, **more)
 
     def write(self, word: int, timeout_s: float | None = None) -> bool:
         """Write the 16 coils in one FC15 request and verify the answer; False: the link is down now."""
         begun_ns = now_ns()
         try:
-            self._client.write_coils(
-                self._section.coil_base, bits(word), min(self._timeout_s, timeout_s or self._timeout_s)
-            )
+            self._client.write_coils(self._section.coil_base, bits(word), self._bounded(timeout_s))
         except PlcError as error:
             self._down(error)
             return False
@@ -69,10 +105,13 @@ class PlcLink:
         self._board[Cell.COILS] = word
         return True
 
-    def write_registers(self, base: int, values: list[int], timeout_s: float) -> bool:
+    def _bounded(self, timeout_s: float | None) -> float:
+        return self._timeout_s if timeout_s is None else min(self._timeout_s, timeout_s)
+
+    def write_registers(self, base: int, values: list[int], timeout_s: float | None = None) -> bool:
         """Write holding registers in one FC16 request; False: the link is down now."""
         try:
-            self._client.write_registers(base, values, min(self._timeout_s, timeout_s))
+            self._client.write_registers(base, values, self._bounded(timeout_s))
         except PlcError as error:
             self._down(error)
             return False
@@ -87,18 +126,33 @@ class PlcLink:
             return None
 
     def _down(self, error: PlcError) -> None:
+        now = now_ns()
         was_up, self.up = self.up, False
         self._board[Cell.LINK] = Link.DOWN
         self._board[Cell.READY] = 0
-        self.retry_ns = now_ns()
-        if was_up:
-            self._board.add(Cell.RECONNECTS)
+        self._board.add(Cell.RECONNECTS, was_up)
+        if was_up and now - self._up_ns >= STEADY_NS:
+            self._wait_ms = self._section.reconnect_min_ms
+        refused = isinstance(error, PlcRefusedError)
+        if was_up and not refused and now - self._at_once_ns >= STEADY_NS:
+            self._at_once_ns = self.retry_ns = now
         else:
-            self.retry_ns += int(self._wait_ms * 1e6)
+            wait_ns = int(self._wait_ms * _MS)
+            self.retry_ns = now + (max(wait_ns, REFUSED_NS) if refused else wait_ns)
             self._wait_ms = min(2 * self._wait_ms, self._section.reconnect_max_ms)
-        if str(error) != self._said:  # an outage is one line, not one for each attempt
-            self._said = str(error)
+        if not self._said:
+            self._outage_ns = now
+        if refused:
+            self._refuses(str(error))
+        # An outage is one line, not one for each attempt; what else turns up during it, a few.
+        if str(error) not in self._said and len(self._said) < _SAID:
+            self._said.append(str(error))
             self._log.error("plc_link_down", error=str(error), action=error.action.value)
+
+    def _refuses(self, what: str) -> None:
+        if what != self._refused:
+            self._refused = what
+            self._tell(what)
 
     def close(self) -> None:
         """Give the connection back."""

@@ -2,7 +2,8 @@
 
 Process: plc. Blocks: on its doorbells with the next deadline, heartbeat or
 poll as time-out, and in one PLC request at a time. Whatever the other
-processes do, each announced part has a verdict on the wire by its deadline.
+processes do, each announced part has its verdict with the PLC by its deadline, or has
+none: no request that carries a PASS begins when the PLC could take it later.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Final
 
 from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.timing import timing_of
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, Announcement, Judgement, Reason
 from aoi_daemon.plc.account import Account
+from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.forcing import Forcing
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plc.parts import Part, Parts
@@ -23,17 +26,18 @@ from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plc.report import flags_of, registers_of
 from aoi_daemon.plcmap import coils
 from aoi_daemon.plcmap.coils import Result
-from aoi_daemon.plcmap.registers import RECIPE_OFFSET
+from aoi_daemon.plcmap.registers import Flag, Report, encode_report
 from aoi_daemon.ring.doorbell import drain
 from aoi_daemon.stage import Stage, now_ns
 
 _MS: Final = 1_000_000
+_SEQUENCE: Final = 0xFF << coils.Coil.SEQ
 _IDLE_S: Final = 0.05
 """Longest wait: the loop says that it moves at least this often, however slow heartbeat and reconnect are."""
 
 
 class Plc:
-    """The loop and the state of the coils."""
+    """The loop. One request is out at a time: a verdict's before all others."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -44,23 +48,29 @@ class Plc:
         self.readiness = Readiness(self.board, len(config.cameras), int(self.section.stall_ms * _MS))
         self.announcements = stage.fds["announcements_r"]
         self.judgements = stage.fds["judgements_r"]
+        timing = timing_of(config.line, self.section)
         self.answer_ns = int(self.section.answer_ms * _MS)
-        views_ns = int(config.views_ms * _MS)
+        self.verdict_ns = int(timing.verdict_ms * _MS)
         self.account = Account(stage)
-        self.parts = Parts(len(config.cameras), self.answer_ns, views_ns, number=self.board[Cell.PARTS])
+        self.parts = Parts(
+            len(config.cameras), self.verdict_ns, int(timing.cutoff_ms * _MS), int(config.views_ms * _MS),
+            number=self.board[Cell.PARTS],
+        )  # fmt: skip
         self.spin_ns = config.realtime.spin_us * 1000
-        self.link = PlcLink(self.section, self.board, self.log, spin_s=self.spin_ns / 1e9)
-        # The last verdict stays on the coils until the next: state is latched, pulses are the PLC's.
-        self.result = Result.NONE
-        self.sequence = self.parts.number & 0xFF
-        self.toggle = self.heartbeat = False
-        self.written = -1
-        self.heartbeat_ns = int(self.section.heartbeat_ms * _MS)
-        self.beat_ns = 0
+        self.link = PlcLink(
+            self.section, self.board, self.log, lambda what: stage.tell(tell="plc_refused", detail=what),
+            spin_s=self.spin_ns / 1e9,
+        )  # fmt: skip
+        self.face = Face(self.board, int(self.section.heartbeat_ms * _MS))
+        self.written = -1  # the coils that the PLC has; -1: not known
+        self.written_report: list[int] = []
+        self.owes_nothing = False
+        """A part has left without a verdict, and the PLC does not know yet."""
+        self.busy = False
         poll = self.section.poll
+        self._has_more = poll is not None or self.section.registers is not None
         self.polling = Polling(poll, stage, self.link) if poll is not None else None
         self.forcing = Forcing(stage, self.link, self._release)
-        self.recipe_shown = -1  # what the register `recipe` holds; -1: not known
 
     def run(self) -> None:
         """Serve until stopped; what waits then is still answered, and the safe state is last."""
@@ -80,12 +90,9 @@ class Plc:
             self._take_in(ready, line_ready)
             while (part := self.parts.take(now_ns())) is not None:
                 self._deliver(part, line_ready)
-            self._show_recipe()
-            self._refresh()
-            if self.polling is not None:
-                self._poll(self.polling)
-        if self.link.up:
-            self.link.write(coils.SAFE)
+            self._spare()
+        if self.link.up and self.link.write(self.face.safe_word() & ~_SEQUENCE) and self.section.registers is not None:
+            self.link.write_registers(self.section.registers.base, encode_report(Report()))
         self.board[Cell.READY] = 0
         self.link.close()
 
@@ -123,15 +130,20 @@ class Plc:
 
     def _wait_s(self) -> float:
         """Until the next thing that has to be done without being told to."""
-        due = [self.beat_ns if self.link.up else self.link.retry_ns]
+        if self.busy:
+            return 0.0
+        due = [] if self.link.up else [self.link.retry_ns]
         cutoff_ns = self.parts.cutoff_ns()
         if cutoff_ns is not None:
             due.append(cutoff_ns)
-        if self.polling is not None and self.link.up:
-            due.append(self.polling.due_ns)
+        if self.link.up and self._is_free(now_ns()):  # else they wait for the verdict, and it is in the list
+            due.append(self.face.beat_ns)
+            if self.polling is not None:
+                due.append(self.polling.due_ns)
         if self.forcing.word is not None:
             due.append(self.forcing.until_ns)
-        return min(_IDLE_S, max(0.0, (min(due) - now_ns()) / 1e9))
+        left_s = (min(due) - now_ns()) / 1e9 if due else _IDLE_S
+        return min(_IDLE_S, max(0.0, left_s))
 
     # -- readiness ----------------------------------------------------------
 
@@ -140,35 +152,21 @@ class Plc:
         free = self.link.up and self.forcing.word is None and not self.stage.stopping
         return free and self.readiness.line(now_ns())
 
-    # -- coils --------------------------------------------------------------
+    # -- coils and registers -------------------------------------------------
 
     def _word(self, line_ready: bool) -> int:
-        return coils.pack(
-            self.result,
-            alarm=self.board[Cell.ALARMS] != 0,
-            ready=line_ready,
-            heartbeat=self.heartbeat,
-            result_toggle=self.toggle,
+        return self.face.word(
+            alarm=self.board[Cell.ALARMS] != 0, ready=line_ready, overrun=self._overrun(),
             run_permit=not self.board[Cell.STOPPED_BY_RULE] and not self.stage.stopping,
-            overrun=self._overrun(),
-            sequence=self.sequence,
-        )
+        )  # fmt: skip
+
+    def _flags(self, line_ready: bool) -> Flag:
+        return flags_of(self.board, ready=line_ready, overrun=self._overrun(), stopping=self.stage.stopping)
 
     def _overrun(self) -> bool:
         poll = self.section.poll
         behind = poll is not None and self.board[Cell.ACK_BEHIND] > poll.ack_behind
         return behind or bool(self.board[Cell.ALARMS] & (1 << Alarm.OVERRUN))
-
-    def _beat(self, now: int) -> None:
-        """Toggle the heartbeat when it is due and everything moves."""
-        if now < self.beat_ns:
-            return
-        self.beat_ns += self.heartbeat_ns
-        if self.beat_ns <= now:
-            self.beat_ns = now + self.heartbeat_ns  # after a gap: no catching up
-        if self.readiness.all_move(now):
-            self.heartbeat = not self.heartbeat
-            self.board.add(Cell.HEARTBEATS)
 
     def _write(self, word: int, timeout_s: float | None = None) -> bool:
         done = self.link.write(word, timeout_s)
@@ -180,108 +178,128 @@ class Plc:
             board[Cell.READY] = is_ready
         return done
 
-    def _refresh(self) -> None:
-        """Write the coils when the heartbeat is due or anything else has changed."""
+    def _write_report(self, report: list[int], timeout_s: float | None = None) -> bool:
+        registers = self.section.registers
+        if registers is None or not self.link.write_registers(registers.base, report, timeout_s):
+            return registers is None
+        self.written_report = report.copy()
+        return True
+
+    def _is_free(self, now: int) -> bool:
+        """Another request than a verdict's may begin: it is answered before the next part must have been judged."""
+        cutoff_ns = self.parts.cutoff_ns()
+        return cutoff_ns is None or now + self.answer_ns <= cutoff_ns
+
+    def _spare(self) -> None:
+        """One request that is no verdict's, where one is due and there is time; `busy` while more may be due."""
+        self.busy = False
         if not self.link.up:
             return
+        self._settle()
         now = now_ns()
-        if self.forcing.word is not None:
-            self._write_forced(self.forcing.word, now)
-            return
+        self.link.look(now)
+        if self.link.up and self._is_free(now):
+            self.busy = self._one_request(now) and self.link.up and self._has_more
+
+    def _one_request(self, now: int) -> bool:
+        """The first that is due: what the coils show, what the registers show, what the PLC says. False: none was."""
         line_ready = self._line_ready()
-        changed = self._word(line_ready) != self.written
-        cutoff_ns = self.parts.cutoff_ns()
-        if not changed and cutoff_ns is not None and cutoff_ns - now < self.answer_ns:
-            return  # a verdict is due before this could be answered, and will carry the heartbeat
-        self._beat(now)
-        word = self._word(line_ready)
-        if word != self.written:
+        face = self.face
+        if not line_ready and face.result is Result.PASS:
+            face.nothing(face.number)  # READY that returns shows no PASS of before
+        if self.forcing.word is not None:
+            # The heartbeat is whatever is forced; written in its time, so that a lost link is noticed.
+            word, is_due = self.forcing.word, now >= face.beat_ns
+            if is_due:
+                face.beat(now, moves=False)
+        else:
+            face.beat(now, moves=self.readiness.all_move(now))
+            word, is_due = self._word(line_ready), False
+        if is_due or word != self.written:
             self._write(word)
+            return True
+        if self.section.registers is not None:
+            report = face.report(self._flags(line_ready))
+            if report != self.written_report:
+                self._write_report(report)
+                return True
+        if self.polling is not None and now >= self.polling.due_ns:
+            self.polling.look(now, self.parts.number)
+            return True
+        return False
+
+    def _settle(self) -> None:
+        """The PLC hears at once that a part has no verdict: before the next part's, or this would be out of step."""
+        if not self.owes_nothing or not self.link.up:
+            return
+        self.owes_nothing = False
+        line_ready = self._line_ready()
+        if self._write(self._word(line_ready)) and self.section.registers is not None:
+            self._write_report(self.face.report(self._flags(line_ready)))
 
     def _reconnect(self) -> None:
         """A new connection starts from the safe state: neither the last verdict nor a forced word is shown again."""
         self.forcing.end("the connection to the PLC was lost")
-        self.result = Result.NONE
-        safe = coils.pack(sequence=self.sequence)
-        if self.link.connect(safe):
-            self.written = safe
-            self.beat_ns = now_ns()
-            self.recipe_shown = -1
-
-    def _show_recipe(self) -> None:
-        """Acknowledge another product at once: the register `recipe` follows what inspection judges by."""
-        registers, recipe = self.section.registers, self.board[Cell.RECIPE]
-        if registers is None or recipe == self.recipe_shown or not recipe or not self.link.up:
-            return
-        cutoff_ns = self.parts.cutoff_ns()
-        if cutoff_ns is not None and cutoff_ns - now_ns() < self.answer_ns:
-            return  # the verdict that is due comes first, and carries a recipe of its own
-        if self.link.write_registers(registers.base + RECIPE_OFFSET, [recipe], self.section.timeout_ms / 1e3):
-            self.recipe_shown = recipe
-
-    def _write_forced(self, word: int, now: int) -> None:
-        """The heartbeat is whatever is forced; the word is written in its time, so that a lost link is noticed."""
-        if word != self.written or now >= self.beat_ns:
-            self.beat_ns = now + self.heartbeat_ns
-            self._write(word)
+        report = self.face.safe_report()
+        safe = self.face.safe_word()
+        if self.link.connect(safe, report):
+            self.written, self.written_report = safe, report.copy()
+            self.owes_nothing = False
+            self.face.beat_ns = now_ns()
 
     def _release(self) -> None:
         """After forced coils: the safe state, with the sequence that the PLC goes on from."""
-        self.result = Result.NONE
+        self.face.nothing(self.face.number)
         if self.link.up:
-            self._write(coils.pack(sequence=self.sequence))
+            self._write(self.face.safe_word())
 
     # -- verdicts -----------------------------------------------------------
 
     def _deliver(self, part: Part, line_ready: bool) -> None:
         """Put the verdict on the wire, verify the answer, and record what became of the part."""
+        self._settle()
         line_ready = line_ready and self.link.up
         reason = part.reason if part.reason is not None else Reason.LATE
         if reason is Reason.NONE and not line_ready:
             reason = Reason.NOT_READY
-        self.sequence = part.number & 0xFF
         sent_ns = now_ns()
-        left_ns = part.deadline_ns - sent_ns
         outcome = self.account.outcome(part, reason, sent_ns)
-        if self.link.up and left_ns > 0:
-            self.result = Result.PASS if reason is Reason.NONE else Result.REJECT
-            self.toggle = not self.toggle
-            self._beat(sent_ns)
+        if self.link.up and part.deadline_ns - sent_ns >= self.verdict_ns:
+            self.face.verdict(Result.PASS if reason is Reason.NONE else Result.REJECT, part.number)
+            self.face.beat(sent_ns, moves=self.readiness.all_move(sent_ns))
             self.account.outcomes.prepare(outcome)
-            if self._send(part, reason, line_ready, left_ns / 1e9):
+            if self._send(part, reason, line_ready):
                 outcome = outcome._replace(answered_ns=now_ns())
         else:
-            # After its deadline a verdict says nothing to the PLC, which has rejected the part by preset, and could
-            # be taken for the next part's: not now, and not by the next heartbeat's write either.
-            self.result = Result.NONE
+            # A verdict that the PLC could take after the deadline is none: the PLC has rejected the part by preset,
+            # and what comes then could be taken for the next part's, now or with the next heartbeat's write.
+            self._gives_none(part.number)
             if outcome.passed:
-                outcome = outcome._replace(passed=False, reason=Reason.NOT_READY)
+                outcome = outcome._replace(passed=False, reason=Reason.LATE if self.link.up else Reason.NOT_READY)
         self.account.enter(outcome)
 
-    def _send(self, part: Part, reason: Reason, line_ready: bool, left_s: float) -> bool:
-        # A PASS that the PLC takes after the deadline must not be: the connection is reset before.
-        timeout_s = left_s if reason is Reason.NONE else None
-        registers = self.section.registers
-        if registers is not None:
-            flags = flags_of(self.board, ready=line_ready, overrun=self._overrun())
-            values = registers_of(
-                part, self.result, reason, self.board, flags=flags, feedback=self.account.feedback, now_ns=now_ns()
-            )
-            if not self.link.write_registers(registers.base, values, left_s):
+    def _gives_none(self, number: int) -> None:
+        self.face.nothing(number)
+        self.owes_nothing = True
+
+    def _send(self, part: Part, reason: Reason, line_ready: bool) -> bool:
+        """The requests of one verdict, each with the time that is left then. What is out at the deadline is reset."""
+        if self.section.registers is not None:
+            report = registers_of(
+                part, self.face.result, reason, self.board, flags=self._flags(line_ready),
+                feedback=self.account.feedback, now_ns=now_ns(),
+            )  # fmt: skip
+            self.face.judged(report)
+            if not self._write_report(report, (part.deadline_ns - now_ns()) / 1e9):
                 return False
-            self.recipe_shown = values[RECIPE_OFFSET]
-        return self._write(self._word(line_ready), timeout_s)
+        left_ns = part.deadline_ns - now_ns()
+        if left_ns < self.answer_ns:
+            # The registers took longer than the PLC should need. Nothing is out, so there is nothing to reset.
+            self._gives_none(part.number)
+            return False
+        return self._write(self._word(line_ready), left_ns / 1e9)
 
-    # -- the other direction -------------------------------------------------
-
-    def _poll(self, polling: Polling) -> None:
-        now = now_ns()
-        cutoff_ns = self.parts.cutoff_ns()
-        if not self.link.up or now < polling.due_ns:
-            return
-        if cutoff_ns is not None and cutoff_ns - now < self.answer_ns:
-            return  # the verdict that is due comes first
-        polling.look(now, self.parts.number)
+    # -- the supervisor -------------------------------------------------------
 
     def _obey(self) -> None:
         for command in self.stage.commands():

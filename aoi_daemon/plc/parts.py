@@ -38,15 +38,16 @@ class Parts:
 
     Args:
         cameras: views of a part.
-        answer_ns: what the PLC needs to answer; a part is decided at the latest
-            so long before its deadline.
+        verdict_ns: the verdict of a part must have begun so long before its deadline.
+        cutoff_ns: a part must have been judged so long before its deadline.
         views_ns: views whose stamps differ by no more belong to one part.
         number: of the last part before this one.
     """
 
-    def __init__(self, cameras: int, answer_ns: int, views_ns: int, number: int = 0) -> None:
+    def __init__(self, cameras: int, verdict_ns: int, cutoff_ns: int, views_ns: int, number: int = 0) -> None:
         self.cameras = cameras
-        self.answer_ns = answer_ns
+        self._verdict_ns = verdict_ns
+        self._cutoff_ns = cutoff_ns
         self.views_ns = views_ns
         self.number = number
         self.waiting: deque[Part] = deque()
@@ -113,17 +114,18 @@ class Parts:
 
     def cutoff_ns(self) -> int | None:
         """When the oldest part must be decided by; None when no part waits."""
-        return self.waiting[0].deadline_ns - self.answer_ns if self.waiting else None
+        return self.waiting[0].deadline_ns - self._cutoff_ns if self.waiting else None
 
     def take(self, now_ns: int) -> Part | None:
         """The oldest part once it is decided or its time is up, and never a late PASS; else None."""
         if not self.waiting:
             return None
         part = self.waiting[0]
-        late = now_ns >= part.deadline_ns - self.answer_ns
-        if part.reason is None and not late:
+        left_ns = part.deadline_ns - now_ns
+        if part.reason is None and left_ns > self._cutoff_ns:
             return None
-        if late and part.reason in (None, Reason.NONE):
+        # One that was judged in time may have waited for another request's answer: that much was kept for it.
+        if part.reason is None or (part.reason is Reason.NONE and left_ns < self._verdict_ns):
             missing = [camera for camera in range(self.cameras) if camera not in part.views]
             part.reason = Reason.NO_IMAGE if missing else Reason.LATE
         self.waiting.popleft()

@@ -15,12 +15,12 @@ NO_JUDGEMENT: Final = Judgement(False, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, b"")
 _TENTH_MS: Final = 100_000
 
 
-def flags_of(board: Board, *, ready: bool, overrun: bool) -> Flag:
+def flags_of(board: Board, *, ready: bool, overrun: bool, stopping: bool) -> Flag:
     """The register `flags`."""
     flags = Flag.READY if ready else Flag(0)
     if board[Cell.ALARMS]:
         flags |= Flag.ALARM
-    if not board[Cell.STOPPED_BY_RULE]:
+    if not board[Cell.STOPPED_BY_RULE] and not stopping:
         flags |= Flag.RUN_PERMIT
     if overrun:
         flags |= Flag.OVERRUN

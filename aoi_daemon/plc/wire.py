@@ -15,7 +15,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from aoi_daemon.errors import PlcAnswerError, PlcError, PlcTimeoutError
+from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
 
 _HEADER: Final = struct.Struct(">HHHB")  # transaction, protocol 0, length of what follows it, unit
 _BEFORE_LENGTH: Final = 6
@@ -159,10 +159,11 @@ class Wire:
         for name, found, expected in (
             ("transaction", transaction, asked_transaction),
             ("protocol", protocol, 0),
-            ("unit", unit, asked_unit),
         ):
             if found != expected:
                 raise PlcAnswerError(f"the answer is of another {name}")
+        if unit != asked_unit:
+            raise PlcRefusedError(f"unit {asked_unit} was asked, unit {unit} answered")
         size: int = _BEFORE_LENGTH + length
         if not _BEFORE_LENGTH + _SHORTEST <= size <= _MAX_FRAME:
             raise PlcAnswerError(f"the answer says that it has {size} bytes")

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from aoi_daemon.plcmap.coils import Result
 
-MAP_VERSION: Final = 1
+MAP_VERSION: Final = 2
 
 
 class Field(NamedTuple):
@@ -88,24 +88,27 @@ class Report(NamedTuple):
 
 REPORT_FIELDS: Final[tuple[Field, ...]] = (
     _number("map_version", f"{MAP_VERSION}; a PLC program refuses another."),
-    _counter("heartbeat", "Counts up with each toggle of the coil HEARTBEAT."),
+    _counter("heartbeat", "Counts up with each toggle of the coil HEARTBEAT, also between verdicts."),
     _counter("trigger_id", "The PLC's number of the trigger where it was polled, else the part's.", words=2),
-    _number("verdict", "0 unknown, 1 good, 2 failed."),
+    _number("verdict", "0 unknown, 1 good, 2 failed; 0 while not READY, and for a part without a verdict."),
     _signed("defect_class", "Class index of the worst defect, -1 none."),
     _number("defect_count", "Defects that counted."),
     _number("latency", "Trigger to verdict, in 0.1 ms."),
     _number("recipe", "The `id` of the recipe it was judged by; written at once when another is in use."),
     _number("error_code", "Why it was rejected: the number of the reason, 0 for a good part."),
-    _number("flags", "Bit 0 ALARM, 1 READY, 2 RUN_PERMIT, 3 OVERRUN."),
+    _number("flags", "Bit 0 ALARM, 1 READY, 2 RUN_PERMIT, 3 OVERRUN; they follow the line at once."),
     _signed("offset_x", "Registration offset, in 0.01 mm."),
     _signed("offset_y", "Registration offset, in 0.01 mm."),
     _number("reject_rate", "Of the last parts, in 0.1 %."),
     _signed("frequent_class", "Most frequent class index of the last parts, -1 none."),
-    _counter("sequence", "Commit word, last: the rest is valid for this sequence; its low byte is SEQ."),
+    _counter("sequence", "Commit word, last: the rest is for this sequence; its low byte is SEQ."),
 )
 REPORT_WORDS: Final = sum(field.words for field in REPORT_FIELDS)
-RECIPE_OFFSET: Final = sum(field.words for field in REPORT_FIELDS[: Report._fields.index("recipe")])
-"""Of the register `recipe`, which is also written alone: it acknowledges a change of product."""
+
+
+def offset_of(name: str) -> int:
+    """The offset of the register `name` of the report."""
+    return sum(field.words for field in REPORT_FIELDS[: Report._fields.index(name)])
 
 
 def encode_report(report: Report) -> list[int]:

@@ -20,6 +20,7 @@ from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.section import Section
 from aoi_daemon.messages import Reason
+from aoi_daemon.plcmap.program import track
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
 
 README: Final = Path(__file__).resolve().parents[2] / "README.md"
@@ -131,8 +132,13 @@ def reasons() -> str:
     return ", ".join(f"{reason.value} {reason.name}" for reason in Reason if reason)
 
 
+def plc_program() -> str:
+    """The function blocks that decide which parts are let go."""
+    return f"```\n{track()}\n```"
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
-    "configuration": configuration, "registers": registers, "reasons": reasons,
+    "configuration": configuration, "registers": registers, "reasons": reasons, "plc program": plc_program,
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from aoi_daemon.plcmap.coils import COILS
+from aoi_daemon.plcmap.program import Variant
 from aoi_daemon.plcmap.registers import POLL_WORDS, REPORT_WORDS
 
 _ADDRESSES = 0x10000
@@ -31,10 +32,16 @@ class Options:
     keep: int = _option(20_000, 1, 10_000_000, "parts and events that the logs keep; counters keep all")
     priority: int = _option(60, 0, 90, "SCHED_FIFO priority, where allowed: a PLC is punctual; 0: none")
     host: str = field(default="127.0.0.1", metadata={"meaning": "address to listen on"})
+    program: str = field(
+        default=Variant.COILS.value,
+        metadata={"meaning": f"what its program reads: {', '.join(one.value for one in Variant)}"},
+    )
 
     def __post_init__(self) -> None:
         for option in fields(self):
             value, bounds = getattr(self, option.name), option.metadata
+            if option.name == "program" and value not in {one.value for one in Variant}:
+                raise ValueError(f"--program is {value!r}, allowed is {', '.join(one.value for one in Variant)}")
             if "least" in bounds and not bounds["least"] <= value <= bounds["most"]:
                 flag = option.name.replace("_", "-")
                 raise ValueError(f"--{flag} is {value}, allowed is {bounds['least']} to {bounds['most']}")

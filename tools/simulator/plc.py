@@ -16,7 +16,8 @@ from time import monotonic_ns
 from typing import Any, Final
 
 from aoi_daemon.plcmap.coils import Coil, view
-from aoi_daemon.plcmap.registers import REPORT_WORDS, Poll, Status, decode_report, encode_poll
+from aoi_daemon.plcmap.program import Variant
+from aoi_daemon.plcmap.registers import Status, decode_poll, decode_report, encode_poll
 from tools.simulator.options import Options
 from tools.simulator.records import Event
 from tools.simulator.tracking import Tracker
@@ -24,7 +25,6 @@ from tools.simulator.tracking import Tracker
 PHOTO_EYE: Final = struct.Struct("<4sQqB")  # b"AOIP", part number, trigger in CLOCK_MONOTONIC ns, truth
 PHOTO_EYE_MAGIC: Final = b"AOIP"
 _IDLE_TICK_S: Final = 0.005  # without a scan cycle: how soon windows are seen to have ended
-_HEARTBEAT_NS: Final = 100_000_000
 _EYE_BUFFER_BYTES: Final = 1 << 20
 
 
@@ -33,8 +33,8 @@ class Plc:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.tracker = Tracker(int(options.deadline_ms * 1e6), int(options.heartbeat_timeout_ms * 1e6), options.keep)
-        self.report = [0] * REPORT_WORDS
+        deadline_ns, patience_ns = int(options.deadline_ms * 1e6), int(options.heartbeat_timeout_ms * 1e6)
+        self.tracker = Tracker(deadline_ns, patience_ns, options.keep, Variant(options.program))
         self.requests = 0
         self.hold_outputs = False
         self.line_running = True
@@ -111,6 +111,8 @@ class Plc:
                 return
             if len(datagram) == PHOTO_EYE.size and datagram.startswith(PHOTO_EYE_MAGIC):
                 _, number, trigger_ns, truth = PHOTO_EYE.unpack(datagram)
+                if self.trigger_id:
+                    self.tracker.program.numbers = self.trigger_id - 1  # this PLC asked for that part
                 self.tracker.part(number, trigger_ns, truth, monotonic_ns())
 
     def trigger(self) -> None:
@@ -127,8 +129,8 @@ class Plc:
 
     def write_registers(self, first: int, values: list[int]) -> None:
         """Registers from offset `first` of the profile on are written."""
-        for register, value in enumerate(values[: REPORT_WORDS - first], first):
-            self.report[register] = value
+        self._look()
+        self.tracker.write_report(first, values, monotonic_ns())
 
     def link_lost(self) -> None:
         """The last connection is gone."""
@@ -140,19 +142,14 @@ class Plc:
         self.tracker.events.append(Event(monotonic_ns(), kind, self.tracker.word, detail))
 
     def poll_block(self) -> list[int]:
-        """The registers that the daemon polls."""
-        tracker = self.tracker
-        bits = (
-            (Status.LINE_RUNNING, self.line_running),
-            (Status.TRIGGER, self.trigger_id & 1),
-            (Status.REJECT_CONFIRMED, tracker.last_ejected),
-            (Status.ALARM_RESET, self.alarm_reset),
-            (Status.BYPASS, self.bypass),
-            (Status.HEARTBEAT, monotonic_ns() // _HEARTBEAT_NS & 1),
-        )
-        status = sum(bit for bit, is_set in bits if is_set)
+        """The registers that the daemon polls: the program's, but for what this PLC's triggers and panel say."""
+        program = self.tracker.program
+        program.inputs(line_running=self.line_running, alarm_reset=self.alarm_reset, bypass=self.bypass)
+        program.tick(monotonic_ns())
+        said = decode_poll(program.poll_block())
+        status = said.status & ~Status.TRIGGER | (Status.TRIGGER if self.trigger_id & 1 else Status(0))
         return encode_poll(
-            Poll(Status(status), self.trigger_id, tracker.acknowledged, self.recipe_request, tracker.acted_on)
+            said._replace(status=status, trigger_id=self.trigger_id, recipe_request=self.recipe_request)
         )
 
     def status(self) -> dict[str, Any]:
@@ -169,7 +166,7 @@ class Plc:
             "heartbeat_alive": tracker.alive,
             "counters": asdict(tracker.counters),
             "heartbeat": tracker.heartbeat.figures(),
-            "report": decode_report(self.report)._asdict(),
+            "report": decode_report(tracker.report)._asdict(),
             "requests": self.requests,
             "hold_outputs": self.hold_outputs,
             "trigger_id": self.trigger_id,

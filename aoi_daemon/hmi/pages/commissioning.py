@@ -6,12 +6,12 @@ from html import escape
 
 from aoi_daemon.board import Cell, Link
 from aoi_daemon.hmi.access import Action, Refused
-from aoi_daemon.hmi.plc_map import coil_meaning, coil_name
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
 from aoi_daemon.hmi.texts import Words
 from aoi_daemon.plcmap.coils import COILS, bits
+from aoi_daemon.plcmap.table import coil_meaning, coil_name
 
 
 def build(page: Page) -> None:

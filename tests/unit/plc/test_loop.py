@@ -1,77 +1,23 @@
 """One turn of plc's loop, with a link that is a stand-in."""
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, StageState
+from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.main import Plc
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plcmap.coils import Result, view
-from aoi_daemon.plcmap.registers import RECIPE_OFFSET
-from aoi_daemon.ring import verdicts
-from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.plcmap.registers import offset_of
 from aoi_daemon.stage import now_ns
 
 SECOND = 1_000_000_000
+RECIPE_OFFSET = offset_of("recipe")
 RECIPE = Recipe(id=1, name="demo", bundle=Path("b"), width_px=64, height_px=64)
-
-
-class Link:
-    """A PLC that takes everything."""
-
-    up = True
-    retry_ns = 0
-
-    def __init__(self):
-        self.coils = []
-        self.registers = []
-
-    def connect(self, safe):
-        self.coils.append(safe)
-        return True
-
-    def write(self, word, timeout_s=None):
-        self.coils.append(word)
-        return True
-
-    def write_registers(self, base, values, timeout_s):
-        self.registers.append((base, values))
-        return True
-
-
-@pytest.fixture
-def plc():
-    """Ready to serve, two seconds after the last part, with registers at 0."""
-    with ExitStack() as owned:
-        memory = {
-            name: owned.enter_context(SharedMemory.create(name, size))
-            for name, size in (("board", SIZE_BYTES), ("verdicts", verdicts.SIZE_BYTES))
-        }
-        fds = {}
-        for name in ("announcements", "judgements", "triggers"):
-            fds[f"{name}_r"], fds[f"{name}_w"] = os.pipe2(os.O_NONBLOCK)
-        for fd in fds.values():
-            owned.callback(os.close, fd)
-        config = LineConfig.model_validate(
-            {"cameras": [{"kind": "replay", "source": "."}], "plc": {"registers": {"base": 0}}}
-        )
-        said = []
-        stage = SimpleNamespace(
-            board=Board(memory["board"]), config=config, setup=SimpleNamespace(recipe=RECIPE), fds=fds,
-            memory=lambda name, _: memory[name], stopping=False, log=SimpleNamespace(), tell=lambda **m: said.append(m),
-        )  # fmt: skip
-        found = Plc(stage)
-        found.link = found.forcing._link = Link()
-        found.forcing.announced_ns -= 2 * SECOND
-        found.said = said
-        yield found
 
 
 def announce(plc: Plc, ready_ns: int, sequence: int = 1) -> None:
@@ -114,25 +60,34 @@ def test_what_was_judged_before_the_engine_left_still_counts(plc):
     assert plc.parts.waiting[0].reason is Reason.NONE
 
 
+def spare(plc):
+    """What is written while no verdict is due."""
+    for _ in range(10):
+        plc._spare()
+        if not plc.busy:
+            return
+    raise AssertionError("it never ends")
+
+
 def test_another_product_is_acknowledged_at_once_and_once(plc):
     """And again after what the register held is not known any more."""
-    plc._show_recipe()
-    assert plc.link.registers == [], "there is none yet"
-    plc.board[Cell.RECIPE] = 7
-    plc._show_recipe()
-    plc._show_recipe()
-    assert plc.link.registers == [(RECIPE_OFFSET, [7])]
     plc._reconnect()
-    plc._show_recipe()
-    assert plc.link.registers == [(RECIPE_OFFSET, [7])] * 2
+    spare(plc)
+    before = len(plc.link.registers)
+    plc.board[Cell.RECIPE] = 7
+    spare(plc)
+    spare(plc)
+    assert [values[RECIPE_OFFSET] for _, values in plc.link.registers[before:]] == [7]
+    plc._reconnect()
+    assert plc.link.registers[-1][1][RECIPE_OFFSET] == 7
 
 
-def test_a_verdict_that_is_due_goes_before_the_acknowledgement(plc):
+def test_a_verdict_that_is_due_goes_before_all_else(plc):
     plc.board[Cell.RECIPE] = 7
     plc.board[Cell.INSPECTION_STATE] = StageState.READY
     announce(plc, now_ns() - SECOND)
-    plc._show_recipe()
-    assert plc.link.registers == []
+    plc._spare()
+    assert plc.link.registers == plc.link.coils == []
 
 
 def test_nothing_stays_forced_over_a_reconnect_however_quick(plc):
@@ -172,11 +127,11 @@ def test_a_part_is_told_by_the_recipe_that_judged_it(plc):
     assert plc.account.outcome(part, Reason.LATE, 0).recipe == 7
     part.judged[0] = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 0, 0, 0, b"")
     assert plc.account.outcome(part, Reason.NONE, 0).recipe == 1
-    assert plc._send(part, Reason.NONE, line_ready=True, left_s=1.0)
+    assert plc._send(part, Reason.NONE, line_ready=True)
     assert plc.link.registers[-1][1][RECIPE_OFFSET] == 1
     plc.parts.waiting.clear()
-    plc._show_recipe()
-    assert plc.link.registers[-1] == (RECIPE_OFFSET, [7]), "the register does not stay at what is past"
+    spare(plc)
+    assert plc.link.registers[-1][1][RECIPE_OFFSET] == 7, "the register does not stay at what is past"
 
 
 def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):
@@ -186,7 +141,7 @@ def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):
     plc.account.outcomes.prepare(plc.account.outcome(part, Reason.DEFECT, now_ns()))
     successor = Plc(plc.stage)
     assert (plc.board[Cell.PARTS], plc.board[Cell.REJECTED]) == (part.number, 1)
-    successor.link = Link()
+    successor.link = type(plc.link)()
     announce(successor, now_ns(), sequence=2)
     assert successor.parts.take(now_ns() + SECOND).number == part.number + 1
 
@@ -197,7 +152,7 @@ JUDGED = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 1, 1, 1, b"")
 def waits(plc, spin_us):
     """The time-outs of `select` in one wait of the loop, s; nothing comes."""
     plc.spin_ns = spin_us * 1000
-    plc.beat_ns = now_ns() + SECOND
+    plc.face.beat_ns = now_ns() + SECOND
     found = []
 
     def select_(readers, writers, errors, timeout_s):
@@ -238,9 +193,9 @@ def test_what_is_due_ends_the_spin(plc):
     plc.board[Cell.INSPECTION_STATE] = StageState.READY
     announce(plc, now_ns())
     plc.spin_ns = 60 * SECOND
-    plc.beat_ns = now_ns() + 2_000_000
+    plc.face.beat_ns = now_ns() + 2_000_000
     assert plc._wait([plc.judgements]) == []
-    assert now_ns() >= plc.beat_ns
+    assert now_ns() >= plc.face.beat_ns
 
 
 @pytest.mark.parametrize("reason", [Reason.NONE, Reason.DEFECT, Reason.LATE])
@@ -254,7 +209,7 @@ def test_a_verdict_whose_time_is_over_is_on_no_later_write_either(plc, monkeypat
     plc.link.up = link_up
     plc._deliver(Part(7, view_, late, {0: view_}, reason=reason), line_ready=True)
     plc.link.up = True
-    plc._refresh()
+    spare(plc)
     assert plc.link.coils, "the PLC hears where the sequence stands"
     assert {(view(word).result, view(word).sequence) for word in plc.link.coils} == {(Result.NONE, 7)}
     assert plc.board[Cell.UNDELIVERED] == 1

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from aoi_daemon.messages import Announcement, Arrival, Judgement, Reason
 from aoi_daemon.plc.parts import Parts
 
-ANSWER = 5
+VERDICT = 5
+CUTOFF = 10
 DEADLINE = 50
 
 
@@ -21,7 +22,7 @@ def judged(sequence: int, *, passed: bool, camera: int = 0, reason: Reason | Non
 
 
 def parts(cameras: int = 1) -> Parts:
-    return Parts(cameras, ANSWER, 3)
+    return Parts(cameras, VERDICT, CUTOFF, 3)
 
 
 def test_a_judged_part_leaves_with_its_judgement():
@@ -34,20 +35,25 @@ def test_a_judged_part_leaves_with_its_judgement():
     assert line.take(10) is None
 
 
-@pytest.mark.parametrize("judge_it", [True, False])
-def test_a_part_without_a_verdict_in_time_is_late(judge_it):
+def test_a_part_that_was_not_judged_by_its_cutoff_is_late():
     line = parts()
     line.announce(view(1, 0), ready=True)
-    if judge_it:
-        line.judge(judged(1, passed=True))
-    part = line.take(DEADLINE - ANSWER)
-    assert part is not None and part.reason is Reason.LATE
+    assert line.take(DEADLINE - CUTOFF - 1) is None
+    assert line.take(DEADLINE - CUTOFF).reason is Reason.LATE
+
+
+@pytest.mark.parametrize(("at", "reason"), [(CUTOFF, Reason.NONE), (VERDICT, Reason.NONE), (VERDICT - 1, Reason.LATE), (0, Reason.LATE)])
+def test_one_that_was_judged_in_time_may_wait_for_the_answer_to_another_request_and_no_longer(at, reason):
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.judge(judged(1, passed=True))
+    assert line.take(DEADLINE - at).reason is reason
 
 
 def test_a_judgement_after_the_cutoff_changes_nothing():
     line = parts()
     line.announce(view(1, 0), ready=True)
-    assert line.take(DEADLINE - ANSWER).reason is Reason.LATE
+    assert line.take(DEADLINE - CUTOFF).reason is Reason.LATE
     line.judge(judged(1, passed=True))
     assert line.take(DEADLINE) is None
 
@@ -137,7 +143,7 @@ def test_a_view_that_never_came_is_a_part_without_an_image():
     line = parts(cameras=2)
     line.announce(view(1, 0, camera=0), ready=True)
     line.judge(judged(1, passed=True, camera=0))
-    assert line.take(DEADLINE - ANSWER).reason is Reason.NO_IMAGE
+    assert line.take(DEADLINE - CUTOFF).reason is Reason.NO_IMAGE
 
 
 def test_a_view_that_comes_after_its_part_has_left_is_not_a_part_of_its_own():
@@ -181,7 +187,7 @@ events = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(events)
 def test_every_part_leaves_once_in_order_and_no_pass_is_late_or_unproven(history):
-    """Whatever happens: one verdict for each part, and PASS only by a passing judgement before the cutoff."""
+    """Whatever happens: one verdict for each part, and PASS only by a passing judgement, with time for its verdict."""
     line = parts()
     now = 0
     announced: dict[int, tuple[int, bool]] = {}
@@ -195,9 +201,9 @@ def test_every_part_leaves_once_in_order_and_no_pass_is_late_or_unproven(history
             assert part.reason is not None
             if part.reason is Reason.NONE:
                 assert ready and part.number in proven
-                assert now < at + DEADLINE - ANSWER
+                assert now <= at + DEADLINE - VERDICT
         for part in line.waiting:
-            assert now < part.deadline_ns - ANSWER or part is not line.waiting[0]
+            assert now < part.deadline_ns - CUTOFF or part is not line.waiting[0]
 
     for event in history:
         if event[0] == "part":

@@ -1,0 +1,102 @@
+"""The plc stage's loop with a link that keeps time, and a clock that the test sets."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from aoi_daemon.board import SIZE_BYTES, Board
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.plc.main import Plc
+from aoi_daemon.ring import verdicts
+from aoi_daemon.ring.memory import SharedMemory
+
+SECOND = 1_000_000_000
+MS = 1_000_000
+RECIPE = Recipe(id=1, name="demo", bundle=Path("b"), width_px=64, height_px=64)
+
+
+class Link:
+    """A PLC that takes everything, each request in `answer_ns`; it goes down where that is longer than its time-out."""
+
+    retry_ns = 0
+
+    def __init__(self, clock=None, answer_ns=0):
+        self.up = True
+        self.clock = clock
+        self.answer_ns = answer_ns
+        self.coils = []
+        self.registers = []
+        self.log = []  # (kind, begun, answered or given up, what)
+
+    def _ask(self, kind, what, timeout_s):
+        begun = self.clock.now if self.clock else 0
+        took = self.answer_ns() if callable(self.answer_ns) else self.answer_ns
+        limit = (20 * MS if timeout_s is None else min(20 * MS, int(timeout_s * 1e9))) if self.clock else took
+        if self.clock:
+            self.clock.now += min(took, limit)
+        self.up = took <= limit
+        self.log.append((kind, begun, begun + min(took, limit), what))
+        return self.up
+
+    def connect(self, safe, report):
+        self.up = True
+        self.coils.append(safe)
+        self.registers.append((0, list(report)))
+        return True
+
+    def look(self, now):
+        pass
+
+    def write(self, word, timeout_s=None):
+        self.coils.append(word)
+        return self._ask("coils", word, timeout_s)
+
+    def write_registers(self, base, values, timeout_s=None):
+        self.registers.append((base, list(values)))
+        return self._ask("registers", list(values), timeout_s)
+
+
+@pytest.fixture
+def plc():
+    """Ready to serve, two seconds after the last part, with registers at 0."""
+    with ExitStack() as owned:
+        memory = {
+            name: owned.enter_context(SharedMemory.create(name, size))
+            for name, size in (("board", SIZE_BYTES), ("verdicts", verdicts.SIZE_BYTES))
+        }
+        fds = {}
+        for name in ("announcements", "judgements", "triggers"):
+            fds[f"{name}_r"], fds[f"{name}_w"] = os.pipe2(os.O_NONBLOCK)
+        for fd in fds.values():
+            owned.callback(os.close, fd)
+        config = LineConfig.model_validate(
+            {"cameras": [{"kind": "replay", "source": "."}], "plc": {"registers": {"base": 0}}}
+        )
+        said = []
+        stage = SimpleNamespace(
+            board=Board(memory["board"]), config=config, setup=SimpleNamespace(recipe=RECIPE), fds=fds,
+            memory=lambda name, _: memory[name], stopping=False, log=SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None), tell=lambda **m: said.append(m),
+        )  # fmt: skip
+        found = Plc(stage)
+        found.link = found.forcing._link = Link()
+        found.forcing.announced_ns -= 2 * SECOND
+        found.said = said
+        yield found
+
+
+@pytest.fixture
+def clock(plc, monkeypatch):
+    """The clock of `plc` and of its link stands, but for the time that requests take."""
+    found = SimpleNamespace(now=1_000 * SECOND)
+    for name in ("main", "account", "forcing", "link", "polling", "report"):
+        monkeypatch.setattr(f"aoi_daemon.plc.{name}.now_ns", lambda: found.now, raising=False)
+    plc.link.clock = found
+    plc.face.beat_ns = found.now
+    monkeypatch.setattr(plc, "_line_ready", lambda: plc.link.up and plc.ready)
+    monkeypatch.setattr(plc.readiness, "all_move", lambda now_ns: True)
+    plc.ready = True
+    return found

@@ -1,0 +1,413 @@
+"""The PLC's program that is handed out: run, in each variant, against words as the daemon and a bad network write them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from aoi_daemon.config.schema import LineSection, PlcSection
+from aoi_daemon.messages import Reason
+from aoi_daemon.plcmap.coils import COILS, Result, pack, view
+from aoi_daemon.plcmap.program import HEALS_WITHIN, Variant, as_structured_text, track, variant_of
+from aoi_daemon.plcmap.registers import (
+    MAP_VERSION,
+    POLL_FIELDS,
+    POLL_WORDS,
+    REPORT_FIELDS,
+    REPORT_WORDS,
+    Flag,
+    Report,
+    Status,
+    decode_poll,
+    encode_report,
+)
+from aoi_daemon.plcmap.table import as_csv, coil_meaning, coil_name
+from tools.simulator.program import Program
+from tools.simulator.structured_text import Program as StructuredText
+
+MS = 1_000_000
+PLC = PlcSection(coil_base=100)
+FULL = PlcSection.model_validate({"coil_base": 100, "registers": {"base": 200}, "poll": {"base": 300}})
+LINE = LineSection()
+TAKT_MS, GATE_MS = 50, 220
+SOURCE = as_structured_text(FULL, LINE)
+
+
+class Station:
+    """A PLC with the program in one variant; the gate is four parts behind the camera. A scan is 2 ms."""
+
+    def __init__(self, variant: Variant) -> None:
+        self.variant = variant
+        self.plc = Program(FULL, LINE, variant, gate_ns=GATE_MS * MS)
+        self.now = 1_000 * MS
+        self.beats = 0
+        self.word = pack()
+        self.gates: list[tuple[int, str]] = []
+        self.let_go: list[str] = []
+        self.says(Result.NONE, 0, ready=False)
+        self.wait(300)
+        self.says(Result.NONE, 0)
+
+    def wait(self, ms: float) -> None:
+        end = self.now + int(ms * MS)
+        while self.now < end:
+            self.now += 2 * MS
+            while self.gates and self.gates[0][0] <= self.now:
+                _, part = self.gates.pop(0)
+                if not self.plc.gate(self.now):
+                    self.let_go.append(part)
+            if self.now // (100 * MS) != (self.now - 2 * MS) // (100 * MS):
+                self.beats += 1
+                self.write(self.word)
+            self.plc.tick(self.now)
+
+    def write(self, word: int, trigger_id: int = 0) -> None:
+        """What the daemon says by `word`, by the ways of this variant: the registers first."""
+        beat = self.beats & 1
+        self.word = word = word & ~(1 << 4) | beat << 4
+        said = view(word)
+        flags = (Flag.READY if said.ready else Flag(0)) | Flag.RUN_PERMIT
+        report = Report(heartbeat=self.beats, verdict=said.result & 3, flags=flags, sequence=said.sequence, trigger_id=trigger_id)
+        values = encode_report(report._replace(verdict=0))
+        values[4] = said.result
+        if self.variant is not Variant.COILS:
+            self.plc.write_registers(0, values, self.now)
+        if self.variant is not Variant.REGISTERS:
+            self.plc.write_coils(word, self.now)
+
+    def says(self, result: Result, sequence: int, *, ready: bool = True, trigger_id: int = 0) -> None:
+        plain = pack(ready=ready, run_permit=True, sequence=sequence)
+        self.write(plain | result, trigger_id)
+
+    def trigger(self, part: str) -> None:
+        self.plc.trigger(self.now)
+        self.gates.append((self.now + GATE_MS * MS, part))
+
+    def part(self, part: str, result: Result, sequence: int, **more) -> None:
+        """A part with its verdict after 20 ms, and the rest of the takt."""
+        self.trigger(part)
+        self.wait(20)
+        self.says(result, sequence, **more)
+        self.wait(30)
+
+    def end(self) -> list[str]:
+        """The parts that were let go."""
+        self.wait(GATE_MS + 10)
+        return self.let_go
+
+
+@pytest.fixture(params=list(Variant), ids=lambda one: one.value)
+def station(request):
+    return Station(request.param)
+
+
+def good_parts(station, first, last):
+    for number in range(first, last + 1):
+        station.part(f"good {number}", Result.PASS, number)
+
+
+def names(first, last):
+    return [f"good {number}" for number in range(first, last + 1)]
+
+
+def test_good_parts_go_on_and_bad_ones_are_ejected_in_their_order(station):
+    verdicts = [Result.PASS, Result.REJECT, Result.PASS, Result.PASS, Result.REJECT, Result.PASS]
+    for number, result in enumerate(verdicts, 1):
+        station.part(str(number), result, number)
+    assert station.end() == ["1", "3", "4", "6"]
+
+
+def test_sequences_that_wrap_are_new(station):
+    good_parts(station, 1, 300)
+    assert station.end() == names(1, 300)
+    assert station.plc.track.UNEXPECTED == 0
+
+
+def test_a_part_without_a_verdict_is_ejected(station):
+    station.trigger("none")
+    assert station.end() == []
+
+
+def test_the_pass_that_stands_in_the_coils_is_not_the_next_parts(station):
+    good_parts(station, 1, 1)
+    station.trigger("next")
+    station.wait(50)
+    assert station.end() == names(1, 1)
+
+
+@pytest.mark.parametrize("pattern", [0b00, 0b11])
+def test_no_verdict_and_a_fault_pattern_reject(station, pattern):
+    station.part("one", pattern, 1)
+    assert station.end() == []
+
+
+def test_a_fault_pattern_takes_a_pass_back(station):
+    station.part("one", Result.PASS, 1)
+    station.says(Result.FAULT, 1)
+    assert station.end() == []
+
+
+def test_the_outsiders_words_let_no_bad_part_go(station):
+    """PASS 1; part 2; 00 READY=0 on a new connection; READY=1; bad part 3; PASS 2 from the old connection's buffer."""
+    good_parts(station, 1, 1)
+    station.trigger("2")
+    station.wait(25)
+    station.says(Result.NONE, 2, ready=False)
+    station.wait(5)
+    station.says(Result.NONE, 2)
+    station.wait(20)
+    station.trigger("bad 3")
+    station.wait(10)
+    station.says(Result.PASS, 2)
+    station.wait(40)
+    good_parts(station, 4, 8)
+    assert station.end() == [*names(1, 1), *names(5, 8)]
+
+
+def test_a_pass_of_before_the_reconnect_that_comes_before_ready_is_refused(station):
+    good_parts(station, 1, 1)
+    station.trigger("2")
+    station.wait(25)
+    station.says(Result.NONE, 2, ready=False)
+    station.wait(25)
+    station.trigger("bad 3")
+    station.says(Result.NONE, 2)
+    station.wait(5)
+    station.says(Result.PASS, 2)
+    station.wait(45)
+    assert station.end() == names(1, 1)
+
+
+@pytest.mark.parametrize("late_by", [1, 2])
+def test_a_pass_that_is_worked_off_in_a_later_parts_window_passes_nobody(station, late_by):
+    good_parts(station, 1, 1)
+    for number in range(2, 2 + late_by):
+        station.trigger(str(number))
+        station.wait(50)
+    station.trigger("bad")
+    station.wait(5)
+    station.says(Result.PASS, 2)
+    station.wait(45)
+    assert station.end() == names(1, 1)
+
+
+def test_a_part_whose_trigger_was_before_ready_is_ejected_whatever_is_said_of_it(station):
+    station.says(Result.NONE, 0, ready=False)
+    station.trigger("early")
+    station.wait(10)
+    station.says(Result.NONE, 0)
+    station.wait(5)
+    station.says(Result.PASS, 1)
+    station.wait(40)
+    good_parts(station, 2, 3)
+    assert station.end() == names(2, 3)
+
+
+def test_ready_down_before_the_next_trigger_takes_the_pass_back(station):
+    station.part("one", Result.PASS, 1)
+    station.says(Result.PASS, 1, ready=False)
+    assert station.end() == []
+
+
+def test_a_00_word_moves_the_sequence_and_keeps_the_step(station):
+    """Part 2's time was over; its word comes in part 3's window."""
+    good_parts(station, 1, 1)
+    station.trigger("2")
+    station.wait(50)
+    station.trigger("good 3")
+    station.wait(2)
+    station.says(Result.NONE, 2)
+    station.wait(18)
+    station.says(Result.PASS, 3)
+    station.wait(30)
+    assert station.end() == [*names(1, 1), "good 3"]
+
+
+def test_a_verdict_and_a_trigger_in_one_scan_prove_nothing(station):
+    good_parts(station, 1, 1)
+    # Part 2 is not seen by the photo-eye; its PASS is first seen in the scan in which part 3 is.
+    word = pack(Result.PASS, ready=True, run_permit=True, heartbeat=bool(station.beats & 1), sequence=2)
+    if station.variant is not Variant.COILS:
+        station.plc.put_registers(0, encode_report(Report(heartbeat=station.beats, verdict=1, flags=Flag.READY | Flag.RUN_PERMIT, sequence=2)))
+    station.plc.put_coils(word)
+    station.word = word
+    station.trigger("bad 3")
+    station.wait(50)
+    assert station.end() == names(1, 1)
+
+
+FAULTS = {
+    "the camera missed a trigger": lambda station: (station.trigger("unseen"), station.wait(50), 1)[-1],
+    "the photo-eye missed a part": lambda station: (station.wait(20), station.gates.append((station.now + (GATE_MS - 20) * MS, "unseen")), station.says(Result.PASS, 2), station.wait(30), 2)[-1],
+    "the photo-eye bounced": lambda station: (station.plc.trigger(station.now), station.wait(4), station.part("bounced", Result.PASS, 2), 2)[-1],
+    "the camera fired twice": lambda station: (station.part("twice", Result.PASS, 2), station.says(Result.PASS, 3), 3)[-1],
+    "a verdict was not seen": lambda station: (station.trigger("lost"), station.wait(50), 2)[-1],
+    "two verdicts were not seen": lambda station: (station.trigger("lost"), station.wait(50), station.trigger("lost"), station.wait(50), 3)[-1],
+    "a verdict came one part late": lambda station: (station.trigger("late"), station.wait(50), station.trigger("other"), station.wait(5), station.says(Result.PASS, 2), station.wait(10), station.says(Result.PASS, 3), station.wait(35), 3)[-1],
+    "a part was taken off the belt": lambda station: (station.part("taken", Result.PASS, 2), station.gates.pop(), 2)[-1],
+    "a part was put on the belt": lambda station: (station.gates.append((station.now + 30 * MS, "put on")), station.gates.sort(), 1)[-1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_after_one_fault_of_the_line_it_is_in_step_again_and_no_other_parts_verdict_was_used(station, fault):
+    """Parts after it are bad and good in turns: one that is off by one lets a bad part go."""
+    good_parts(station, 1, 1)
+    sequence = FAULTS[fault](station)
+    truths = [Result.REJECT if number % 3 == 0 else Result.PASS for number in range(30)]
+    for number, result in enumerate(truths, 1):
+        sequence += 1
+        station.part(f"{'bad' if result is Result.REJECT else 'good'} after {number}", result, sequence)
+    let_go = station.end()
+    assert not [name for name in let_go if name.startswith(("bad", "unseen", "put on", "lost", "late", "other"))]
+    expected = [f"good after {number}" for number, result in enumerate(truths, 1) if result is Result.PASS and number > HEALS_WITHIN]
+    assert [name for name in let_go if name in expected] == expected
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_a_heartbeat_that_stands_at_either_level_rejects(stuck):
+    station = Station(Variant.COILS)
+    while bool(station.beats & 1) is not stuck:
+        station.wait(10)
+    watch = station.plc.watch
+    station.now += 1
+    for _ in range(500):  # nobody writes
+        station.now += MS
+        station.plc.tick(station.now)
+    assert not watch.ALIVE
+    station.trigger("one")
+    station.plc.write_coils(pack(Result.PASS, ready=True, heartbeat=stuck, sequence=1), station.now)
+    station.beats += 1
+    station.wait(100)
+    assert station.end() == []
+
+
+def test_a_daemon_that_was_never_there_is_not_alive():
+    watch = StructuredText(track()).block("AOI_HEARTBEAT_WATCH")
+    watch.HEARTBEAT = True
+    for now_ms in range(0, 1000, 5):
+        watch.scan(now_ms * MS)
+        assert not watch.ALIVE
+
+
+def test_what_stands_in_the_coils_when_the_plc_starts_is_nobodys(station):
+    fresh = Station.__new__(Station)
+    fresh.__dict__.update(station.__dict__)
+    fresh.plc = Program(FULL, LINE, station.variant, gate_ns=GATE_MS * MS)
+    fresh.says(Result.PASS, 77)
+    fresh.trigger("one")
+    fresh.wait(10)
+    fresh.says(Result.PASS, 77)
+    assert fresh.end() == []
+
+
+def test_more_parts_than_slots_are_ejected_and_then_it_is_well_again():
+    plc = Program(FULL, LINE, Variant.COILS, gate_ns=2_000 * MS)
+    station = Station(Variant.COILS)
+    station.plc = plc
+    station.says(Result.NONE, 0, ready=False)
+    station.wait(300)
+    station.says(Result.NONE, 0)
+    for number in range(1, 101):
+        station.part(f"{number}", Result.PASS, number)
+    assert station.end() == []  # 40 parts are between camera and gate, the program has 16 slots
+
+
+def test_without_the_way_to_the_gate_every_part_is_ejected(station):
+    station.plc._main.TRAVEL_MIN = station.plc._main.TRAVEL_MAX = 0
+    good_parts(station, 1, 5)
+    assert station.end() == []
+
+
+@pytest.mark.parametrize(("named", "goes"), [(1, True), (2, False), (0, True)])
+def test_a_verdict_that_names_another_trigger_passes_nobody(named, goes):
+    for variant in (Variant.REGISTERS, Variant.BOTH):
+        station = Station(variant)
+        station.part("one", Result.PASS, 1, trigger_id=named)
+        assert station.end() == ["one"] * goes
+
+
+def test_with_both_a_pass_that_one_of_them_does_not_say_is_none():
+    for lacks in ("coils", "registers"):
+        station = Station(Variant.BOTH)
+        station.trigger("one")
+        station.wait(20)
+        result = {"coils": Result.NONE, "registers": Result.PASS}[lacks]
+        verdict = {"coils": Result.PASS, "registers": Result.NONE}[lacks]
+        beat = station.beats & 1
+        station.plc.write_registers(0, encode_report(Report(heartbeat=station.beats, verdict=verdict, flags=Flag.READY | Flag.RUN_PERMIT, sequence=1)), station.now)
+        station.plc.write_coils(pack(result, ready=True, heartbeat=bool(beat), run_permit=True, sequence=1), station.now)
+        station.word = pack(result, ready=True, heartbeat=bool(beat), run_permit=True, sequence=1)
+        assert station.end() == []
+
+
+def test_another_map_version_is_refused():
+    station = Station(Variant.REGISTERS)
+    station.plc.put_registers(0, [MAP_VERSION + 1])
+    station.plc.tick(station.now)
+    assert not station.plc.go
+
+
+def test_what_the_daemon_reads_follows_the_program(station):
+    station.part("one", Result.REJECT, 1)
+    polled = decode_poll(station.plc.poll_block())
+    assert (polled.trigger_id, polled.result_ack, polled.acted_on) == (1, 1, 0)
+    assert Status.LINE_RUNNING in polled.status and Status.TRIGGER in polled.status
+    station.end()
+    polled = decode_poll(station.plc.poll_block())
+    assert polled.acted_on == 1 and Status.REJECT_CONFIRMED in polled.status
+    beats = set()
+    for _ in range(30):
+        station.wait(10)
+        beats.add(Status.HEARTBEAT in decode_poll(station.plc.poll_block()).status)
+    assert beats == {False, True}
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_the_program_names_every_coil_register_and_reason_with_its_address(variant):
+    source = as_structured_text(FULL, LINE, variant)
+    for coil in range(8):
+        assert f"AOI_{coil_name(coil)} : BOOL; (* coil {100 + coil}: " in source
+    for field in REPORT_FIELDS:
+        assert re.search(rf"AOI_R_{field.name.upper()} : U?D?INT; \(\* register \d+: ", source), field.name
+    for field in POLL_FIELDS:
+        assert f"PLC_R_{field.name.upper()} : " in source
+    for reason in Reason:
+        assert f"AOI_REASON_{reason.name} : UINT := {reason.value};" in source
+    assert track() in source
+    assert source.isascii() and "\t" not in source
+    assert source.count("(*") == source.count("*)")
+    assert max(len(line) for line in source.splitlines() if ": " not in line) <= 120
+
+
+def test_the_variant_is_that_of_the_configuration_and_one_that_has_no_registers_is_refused():
+    assert (variant_of(PLC), variant_of(FULL)) == (Variant.COILS, Variant.BOTH)
+    assert "offset 0" in as_structured_text(PLC, LINE)  # registers that are not switched on have no address
+    with pytest.raises(ValueError, match=r"\[plc.registers\]"):
+        as_structured_text(PLC, LINE, Variant.REGISTERS)
+
+
+def test_the_readme_shows_the_program_that_is_tested():
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    assert f"```\n{track()}\n```" in readme
+
+
+def test_the_csv_has_every_coil_and_register_at_its_address():
+    rows = list(csv.DictReader(io.StringIO(as_csv(FULL))))
+    assert len(rows) == COILS + len(REPORT_FIELDS) + len(POLL_FIELDS)
+    assert [row["address_0_based"] for row in rows[:COILS]] == [str(100 + coil) for coil in range(COILS)]
+    report = [row for row in rows if row["block"] == "report"]
+    assert report[0]["address_0_based"] == "200"
+    assert int(report[-1]["address_0_based"]) + int(report[-1]["registers"]) == 200 + REPORT_WORDS
+    poll = [row for row in rows if row["block"] == "poll"]
+    assert int(poll[-1]["address_0_based"]) + int(poll[-1]["registers"]) == 300 + POLL_WORDS
+    assert all(row["meaning"] for row in rows)
+
+
+def test_each_coil_has_a_name_and_a_meaning():
+    assert len({coil_name(coil) for coil in range(COILS)}) == COILS
+    assert all(coil_meaning(coil) for coil in range(COILS))
