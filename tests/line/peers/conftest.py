@@ -14,13 +14,14 @@ from aoi_daemon.cli import main
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
 from aoi_daemon.messages import Outcome, Reason
-from tests.line.peers.judge import Findings, Program, Seen
+from tests.line.peers.judge import Findings, Seen
 from tests.line.peers.peer import COIL_BASE, POLL_BASE, REPORT_BASE, Request
 from tools.boards.generate import generate, write_boards
 from tools.boards.options import BoardOptions
 from tools.line.daemon import LineDaemon
 from tools.line.setup import demo_recipe, line_config
 from tools.simulator.plc import PHOTO_EYE, PHOTO_EYE_MAGIC
+from tools.simulator.program import Program
 
 DELAY_MS = (12.0, 17.0)
 ANSWER_MS = 18.0
@@ -90,10 +91,8 @@ class PeerLine:
     @staticmethod
     def programs(daemon: LineDaemon, gate_ns: int) -> dict[str, Program]:
         """The PLC program as it is handed out for the line of `daemon`, in each variant."""
-        from tools.simulator.program import Program as Shipped
-
         line = LineConfig.model_validate(daemon.line)
-        return {variant: Shipped(line.plc, line.line, variant, gate_ns=gate_ns) for variant in ("both", "coils", "registers")}
+        return {variant: Program(line.plc, line.line, variant, gate_ns=gate_ns) for variant in ("both", "coils", "registers")}
 
 
 @pytest.fixture(scope="session")
