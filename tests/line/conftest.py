@@ -101,8 +101,8 @@ class TestLine:
 
     def wait_parts(self, count: int, timeout_s: float = 20.0) -> None:
         """Until the PLC has decided `count` more parts."""
-        seen = len(self.plc.parts())
-        wait_for(lambda: len(self.plc.parts()) >= seen + count, timeout_s, f"{count} more parts")
+        seen = self.plc.decided()
+        wait_for(lambda: self.plc.decided() >= seen + count, timeout_s, f"{count} more parts")
 
     def wait_ready(self, timeout_s: float = 20.0) -> None:
         """Until READY, as the PLC sees it."""
