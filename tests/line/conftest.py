@@ -15,6 +15,7 @@ from aoi_daemon.messages import Outcome
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
 from tests.line.models import copied, first_wrong
+from tests.line.witnessed import pytest_runtest_makereport, pytest_runtest_protocol, pytest_terminal_summary
 from tests.unit.publisher.mosquitto import broker, subscriber
 from tools.boards.generate import generate, write_boards
 from tools.boards.options import BoardOptions
@@ -22,7 +23,9 @@ from tools.line.daemon import LineDaemon, wait_for
 from tools.line.setup import demo_recipe, line_config
 from tools.simulator.client import SimulatorProcess
 
-__all__ = ["broker", "subscriber"]  # fixtures that are defined elsewhere
+__all__ = [  # fixtures and hooks that are defined elsewhere
+    "broker", "pytest_runtest_makereport", "pytest_runtest_protocol", "pytest_terminal_summary", "subscriber",
+]  # fmt: skip
 
 TAKT_MS = 50.0
 OPTIONS = BoardOptions(width_px=320, height_px=320, good_fraction=0.6)
@@ -101,8 +104,8 @@ class TestLine:
 
     def wait_parts(self, count: int, timeout_s: float = 20.0) -> None:
         """Until the PLC has decided `count` more parts."""
-        seen = len(self.plc.parts())
-        wait_for(lambda: len(self.plc.parts()) >= seen + count, timeout_s, f"{count} more parts")
+        seen = self.plc.decided()
+        wait_for(lambda: self.plc.decided() >= seen + count, timeout_s, f"{count} more parts")
 
     def wait_ready(self, timeout_s: float = 20.0) -> None:
         """Until READY, as the PLC sees it."""

@@ -81,6 +81,29 @@ class Witness(OnEachCore):
         }
 
 
+def in_words(stalls: Sequence[Stall], scheduling: str, since_ns: int, worst: int = 0) -> str:
+    """How long the machine stood still, in a line; and the `worst` longest stalls, a line each.
+
+    Args:
+        stalls: those of the watch.
+        scheduling: what the witness had.
+        since_ns: the watch began then, CLOCK_MONOTONIC in ns; stalls are told by the time since.
+        worst: so many of them, at most.
+    """
+    if not stalls:
+        return f"no stall of more than {_LATE_NS / 1e6:g} ms ({scheduling})"
+    longest = sorted(stalls, key=lambda stall: -stall.ns)
+    lines = [
+        f"{len(stalls)} {'stall' if len(stalls) == 1 else 'stalls'} of more than {_LATE_NS / 1e6:g} ms, "
+        f"{longest[0].ns / 1e6:.1f} ms at most, {sum(stall.ns for stall in stalls) / 1e6:.1f} ms in all ({scheduling})"
+    ]
+    lines += [
+        f"  core {stall.core}: {stall.ns / 1e6:.1f} ms, {(stall.since_ns - since_ns) / 1e9:.2f} s after the start"
+        for stall in longest[:worst]
+    ]
+    return "\n".join(lines)
+
+
 def begun(missed: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Of parts that were missed one soon after the other, the first: the others are its consequence (a reconnect)."""
     found = []

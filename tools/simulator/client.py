@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from tools.simulator.plc import PHOTO_EYE, PHOTO_EYE_MAGIC
-from tools.simulator.records import Event, PartRecord
+from tools.simulator.records import Event, LogCopy, PartRecord
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _ANSWER_S: Final = 10.0
@@ -51,6 +51,7 @@ class SimulatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._answers = b""
+        self._copies: dict[str, LogCopy] = {}
         self._eye = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.host = "127.0.0.1"
         self.port = 0
@@ -162,22 +163,25 @@ class SimulatorProcess:
         """All that the PLC knows now; see `tools/simulator/plc.py`."""
         return self.command("status")
 
+    def decided(self) -> int:
+        """How many parts it has decided since its start; cheap, for who waits."""
+        counters = self.status()["counters"]
+        return int(counters["good"] + counters["escape"] + counters["ejected"])
+
     def parts(self, start: int = 0) -> list[PartRecord]:
         """The decided parts that are kept, from number `start` of the log on."""
-        return [PartRecord(*item) for item in self._pages("parts", start)]
+        return [PartRecord(*item) for item in self._since("parts", start)]
 
     def events(self, start: int = 0) -> list[Event]:
         """What the PLC saw, from number `start` of the log on."""
-        return [Event(*item) for item in self._pages("events", start)]
+        return [Event(*item) for item in self._since("events", start)]
 
-    def _pages(self, cmd: str, start: int) -> list[list[Any]]:
-        found: list[list[Any]] = []
-        while True:
-            page = self.command(cmd, **{"from": start})
-            if not page["items"]:
-                return found
-            found += page["items"]
-            start = page["next"]
+    def _since(self, cmd: str, start: int) -> list[list[Any]]:
+        copy = self._copies.setdefault(cmd, LogCopy())
+        if start > copy.next:
+            copy = LogCopy(start)  # what is before it was not asked for, and is not read
+        copy.renew(lambda number: self.command(cmd, **{"from": number}))
+        return copy.since(start)
 
     def part(self, number: int, *, truth: int = 0, trigger_ns: int | None = None) -> int:
         """Let a part pass the photo-eye, by default now; gives its trigger time in CLOCK_MONOTONIC ns."""

@@ -2,6 +2,11 @@
 
 One request a line, one answer a line, `{"ok": true, ...}` or `{"ok": false,
 "error": "..."}`. `COMMANDS` says what can be asked.
+
+It shares the loop that serves Modbus, so what it does there is bounded: a page of a log is small, and there is
+never more than one query in `_GAP_S`, however many clients ask for everything. Without the gap a client that reads a
+long log keeps this process, which has a real-time priority, busy all the time: the kernel then stops it for up to
+50 ms in each second, and the daemon sees a PLC that does not answer.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from tools.simulator.server import Server
 
 COMMANDS: Final = {
     "status": "counters, coils, ready_effective, heartbeat, report",
-    "parts": "from: decided parts from that number of the log on, in pages; `next` is where to go on",
+    "parts": "from: decided parts from that number of the log on, in pages; `next`: where to go on, `first`: oldest",
     "events": "from: as parts, of what the PLC saw",
     "fault": "kind: none, mute, stall, refuse, reset, exception, wrong_echo, delay, trickle; ms, code, field",
     "hold_outputs": "on: keep the coils when the last connection is lost",
@@ -28,8 +33,11 @@ COMMANDS: Final = {
     "trigger": "ask the daemon for an image; with `part`, open a slot: part, truth, trigger_ns",
     "quit": "end the simulator",
 }
-PAGE: Final = 256
+_QUERIES: Final = frozenset({"status", "parts", "events"})
+PAGE: Final = 64
 """Records in one answer: more would hold up the scan cycle while they are written as JSON."""
+_GAP_S: Final = 0.001
+"""From one answer to a query (status, parts, events) to the next, of all clients together."""
 _LIMIT_BYTES: Final = 65_536
 T = TypeVar("T", bound=tuple[Any, ...])
 
@@ -43,6 +51,7 @@ class Control:
         self._stop = stop
         self._listener: asyncio.Server | None = None
         self._path: Path | None = None
+        self._queries = asyncio.Lock()
 
     async def open(self, where: str) -> str:
         """Listen at `where`, a TCP port on loopback or a socket's path; gives where a client connects.
@@ -86,15 +95,11 @@ class Control:
 
     async def _obey(self, request: dict[str, Any]) -> dict[str, Any]:
         plc, command = self._plc, request["cmd"]
-        if command == "status":
-            return plc.status() | {
-                "fault": self._server.fault.kind.value,
-                "connections": len(self._server.connections),
-            }
-        if command == "parts":
-            return _page(plc.tracker.parts, request)
-        if command == "events":
-            return _page(plc.tracker.events, request)
+        if command in _QUERIES:
+            start = int(request.get("from", 0))
+            async with self._queries:
+                await asyncio.sleep(_GAP_S)
+                return self._told(command, start)
         if command == "fault":
             parameters = {key: request[key] for key in ("ms", "code", "field") if key in request}
             await self._server.set_fault(Fault(Kind(request["kind"]), **parameters))
@@ -108,10 +113,20 @@ class Control:
             self._stop()
         return {}
 
+    def _told(self, query: str, start: int) -> dict[str, Any]:
+        if query == "status":
+            return self._plc.status() | {
+                "fault": self._server.fault.kind.value,
+                "connections": len(self._server.connections),
+            }
+        if query == "parts":
+            return _page(self._plc.tracker.parts, start)
+        return _page(self._plc.tracker.events, start)
 
-def _page(log: Log[T], request: dict[str, Any]) -> dict[str, Any]:
-    items, after = log.since(int(request.get("from", 0)), PAGE)
-    return {"items": items, "next": after, "total": log.total}
+
+def _page(log: Log[T], start: int) -> dict[str, Any]:
+    items, after = log.since(start, PAGE)
+    return {"items": items, "next": after, "total": log.total, "first": log.first}
 
 
 def _set(plc: Plc, request: dict[str, Any]) -> None:

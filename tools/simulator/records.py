@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 _BLANK_NS: Final = 1 << 50
@@ -96,7 +94,7 @@ class Log(Generic[T]):
     """The latest `keep` items, each numbered from 0 for ever.
 
     All memory is taken at the start, so that the PLC never waits for any: a line at a short takt would take that
-    for a PLC that does not answer.
+    for a PLC that does not answer. For the same reason a look at it costs what it gives, wherever that is in the log.
 
     Args:
         keep: how many.
@@ -105,18 +103,66 @@ class Log(Generic[T]):
     """
 
     def __init__(self, keep: int, blank: Callable[[int], T]) -> None:
-        self._items: deque[T] = deque((blank(_BLANK_NS + number) for number in range(keep)), maxlen=keep)
+        # A ring, not a deque: to reach the middle of a deque, all that is before it is walked over.
+        self._items = [blank(_BLANK_NS + number) for number in range(keep)]
         self.total = 0
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest item that is still kept."""
+        return max(0, self.total - len(self._items))
 
     def append(self, item: T) -> None:
         """Add; beyond `keep` the oldest goes."""
-        self._items.append(item)
+        self._items[self.total % len(self._items)] = item
         self.total += 1
 
     def since(self, start: int, limit: int) -> tuple[list[T], int]:
         """At most `limit` items from number `start` on that are still kept, and the number after them."""
+        first = min(max(start, self.first), self.total)
+        after = min(first + limit, self.total)
         keep = len(self._items)
-        first = min(max(start, self.total - keep, 0), self.total)
-        at = first - self.total + keep
-        found = list(islice(self._items, at, at + limit))
-        return found, first + len(found)
+        at, end = first % keep, after % keep
+        if at < end or first == after:
+            return self._items[at : at + after - first], after
+        return self._items[at:] + self._items[:end], after
+
+
+class LogCopy:
+    """What a client has read of a `Log`, in pages: each item is asked for once, however often it is looked at.
+
+    Args:
+        first: the number of the first item to read.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self._first = first
+        self._items: list[list[Any]] = []
+
+    @property
+    def next(self) -> int:
+        """The number of the first item that was not read."""
+        return self._first + len(self._items)
+
+    def renew(self, ask: Callable[[int], Mapping[str, Any]]) -> None:
+        """Read what is new, and forget what the log keeps no more.
+
+        Args:
+            ask: gives the page from a number on: its `items`, the number after them (`next`), how many there ever
+                were (`total`), and the number of the oldest that is kept (`first`).
+        """
+        while True:
+            page = ask(self.next)
+            begins = page["next"] - len(page["items"])
+            if begins > self.next:  # the log has gone round since the last page: what was read is gone as well
+                self._first, self._items = begins, []
+            self._items += page["items"]
+            gone = max(0, page["first"] - self._first)
+            del self._items[:gone]
+            self._first += gone
+            if page["next"] >= page["total"]:
+                return
+
+    def since(self, start: int) -> list[list[Any]]:
+        """What was read from number `start` on."""
+        return self._items[max(0, start - self._first) :]

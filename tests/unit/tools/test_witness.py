@@ -1,15 +1,18 @@
 """The witness of a machine that stands still: what it counts, and that it sees a core that is taken."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tools.line.witness import Stall, Witness, begun, met
+from tools.line.witness import Stall, Witness, begun, in_words, met
 
 MS = 1_000_000
 PART = (100 * MS, 105 * MS)
+HOOKS = Path(__file__).resolve().parents[2] / "line" / "witnessed.py"
 
 
 @pytest.mark.parametrize(
@@ -77,3 +80,45 @@ def test_a_witness_that_was_killed_says_so():
     with Witness() as witness:
         witness._process.kill()
     assert witness.report([])["scheduling"] == "the witness was killed"
+
+
+def test_what_was_seen_in_words_is_the_longest_stall_and_when_it_was():
+    stalls = [Stall(0, 3000 * MS, 4 * MS), Stall(1, 2500 * MS, 31 * MS)]
+    assert in_words([], "SCHED_FIFO 95", 0) == "no stall of more than 1 ms (SCHED_FIFO 95)"
+    assert in_words(stalls, "SCHED_FIFO 95", 1000 * MS, worst=1).splitlines() == [
+        "2 stalls of more than 1 ms, 31.0 ms at most, 35.0 ms in all (SCHED_FIFO 95)",
+        "  core 1: 31.0 ms, 1.50 s after the start",
+    ]
+
+
+pytest_plugins = ["pytester"]
+
+_LINE_TESTS = """
+import subprocess, sys
+
+def test_held(): pass
+
+def test_broken():
+    subprocess.run([sys.executable, "-c", {taker!r}, "{core}"], check=True)
+    assert False
+
+def test_after(): pass
+"""
+
+
+def test_a_line_test_that_fails_says_how_long_the_machine_stood_still(pytester):
+    """The stall with the test that met it, and with no other; each test in the summary."""
+    pytester.makeconftest(HOOKS.read_text())
+    pytester.makepyfile(test_a=_LINE_TESTS.format(taker=_TAKES_A_CORE, core=min(os.sched_getaffinity(0))))
+    found = pytester.runpytest_subprocess("-p", "no:randomly")
+    out = found.stdout.str()
+    if "SCHED_FIFO refused" in out or "PermissionError" in out:
+        pytest.skip("SCHED_FIFO is refused here")
+    found.assert_outcomes(passed=2, failed=1)
+    failure, summary = out.split("the machine during each line test")
+    assert "the machine during this test" in failure and "ms at most" in failure and "s after the start" in failure
+    said = dict(re.findall(r"^test_a\.py::(\w+): (.*)$", summary, re.MULTILINE))
+    assert list(said) == ["test_after", "test_broken", "test_held"]
+    longest = {name: float((re.findall(r"([\d.]+) ms at most", words) or [0])[0]) for name, words in said.items()}
+    assert longest["test_broken"] > 30
+    assert longest["test_broken"] > max(longest["test_held"], longest["test_after"])
