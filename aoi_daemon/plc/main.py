@@ -256,7 +256,7 @@ class Plc:
             self.result = Result.NONE
             if outcome.passed:
                 outcome = outcome._replace(passed=False, reason=Reason.NOT_READY)
-        self.account.enter(outcome)
+        self.account.enter(part, outcome)
 
     def _send(self, part: Part, reason: Reason, line_ready: bool, left_s: float) -> bool:
         # A PASS that the PLC takes after the deadline must not be: the connection is reset before.

@@ -83,9 +83,16 @@ class Parts:
         return part
 
     def judge(self, judgement: Judgement) -> None:
-        """A view has been judged; ignored where its part has left or is decided."""
+        """A view has been judged; ignored where its part has left.
+
+        The judgement of another view than the one that decided is kept, for the stop rules, and decides nothing.
+        """
         part = self._by_view.get((judgement.camera, judgement.sequence))
-        if part is None or part.reason is not None:
+        if part is None:
+            return
+        if part.reason is not None:
+            if judgement.camera != part.decided_by:
+                part.judged[judgement.camera] = judgement
             return
         part.judged[judgement.camera] = judgement
         if not judgement.passed or judgement.reason != Reason.NONE:
