@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from aoi_daemon.board import Cell
+from aoi_daemon.board import CameraCell, Cell, Hears, camera_cell
 from aoi_daemon.config.schema import PollSection
-from aoi_daemon.messages import TRIGGER
+from aoi_daemon.messages import Reading
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plcmap.registers import POLL_WORDS, Poll, Status, decode_poll
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage import Stage, now_ns
 
 _MS: Final = 1_000_000
 
@@ -26,6 +26,8 @@ class Polling:
         self._stage = stage
         self._board = stage.board
         self._link = link
+        cameras = range(len(stage.config.cameras))
+        self._pipes = [(stage.fds[f"triggers{n}_w"], camera_cell(n, CameraCell.HEARS)) for n in cameras]
         self._last: Poll | None = None
         self.due_ns = 0
 
@@ -46,12 +48,20 @@ class Polling:
         self._board[Cell.LINE_RUNNING] = Status.LINE_RUNNING in polled.status
         self._board[Cell.ACK_BEHIND] = (number - polled.acted_on) & 0xFF
         self._board[Cell.ASKED_RECIPE] = polled.recipe_request
+        # The first read is where we begin, not an edge.
+        triggered = before is not None and bool((polled.status ^ before.status) & Status.TRIGGER)
+        self._tell_cameras(Reading(now, now_ns(), polled.trigger_id, triggered))
         if before is None:
-            return  # the first read is where we begin, not an edge
-        if (polled.status ^ before.status) & Status.TRIGGER:
-            try:
-                os.write(self._stage.fds["triggers_w"], TRIGGER.pack(now, polled.trigger_id))
-            except BlockingIOError:
-                pass  # acquire is down; a part without an announcement is rejected by preset
+            return
         if Status.ALARM_RESET in polled.status and Status.ALARM_RESET not in before.status:
             self._stage.tell(tell="alarm_reset")
+
+    def _tell_cameras(self, reading: Reading) -> None:
+        """Each camera has a pipe of its own: one that does not read costs the others nothing."""
+        for fd, hears in self._pipes:
+            wanted = self._board[hears]
+            if wanted == Hears.READINGS or (wanted == Hears.TRIGGERS and reading.triggered):
+                try:
+                    os.write(fd, reading.pack())
+                except BlockingIOError:
+                    pass  # acquire hangs; a part without an announcement is rejected by preset
