@@ -35,6 +35,14 @@ class Link(enum.IntEnum):
     UP = 1  # the safe state has been written since the connection was made
 
 
+class Hears(enum.IntEnum):
+    """Which readings of the PLC's triggers plc writes to a camera's pipe; nothing while nobody reads it."""
+
+    NOTHING = 0
+    TRIGGERS = 1  # those that found a trigger
+    READINGS = 2  # all: that there was no trigger is said by them, too
+
+
 class Cell(enum.IntEnum):
     """Cells of the line. The first block is written by the supervisor."""
 
@@ -104,6 +112,7 @@ class CameraCell(enum.IntEnum):
     MISSED = enum.auto()
     OVERRUNS = enum.auto()
     REOPENED = enum.auto()
+    HEARS = enum.auto()  # which readings of the PLC's triggers its camera wants, see Hears
 
 
 _FIRST_CAMERA: Final = Cell.REJECTED_FOR + len(Reason)

@@ -80,8 +80,29 @@ class Announcement(NamedTuple):
         return cls._make(ANNOUNCEMENT.unpack(record))
 
 
-TRIGGER: Final = struct.Struct("<qQ")
-"""From plc to acquire: CLOCK_MONOTONIC ns at which the PLC's trigger was seen, and its id."""
+READING: Final = struct.Struct("<qqQ?")
+
+
+class Reading(NamedTuple):
+    """From plc to acquire: one reading of the PLC's status, by a request begun at `asked_ns`.
+
+    `trigger_id` is the PLC's number of its last trigger, 0 to 2**32 - 1. `triggered`: the PLC's trigger toggle
+    has moved since the reading before.
+    """
+
+    asked_ns: int
+    answered_ns: int
+    trigger_id: int
+    triggered: bool
+
+    def pack(self) -> bytes:
+        """This record as `READING.size` bytes."""
+        return READING.pack(*self)
+
+    @classmethod
+    def unpack(cls, record: bytes) -> Reading:
+        """The inverse of `pack`."""
+        return cls._make(READING.unpack(record))
 
 
 class Defect(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.acquire.camera import Grab
+from aoi_daemon.acquire.numbers import TriggerNumbers
 from aoi_daemon.acquire.pixels import FORMATS, Converter, check_format
 from aoi_daemon.acquire.stamps import ClockMap, FrameIds, QueueWatch
 from aoi_daemon.config.schema import CameraSection
@@ -63,10 +64,13 @@ class BufferReader:
         CameraError: its frames do not fit the ring.
     """
 
-    def __init__(self, limits: CameraSection, facts: CameraFacts, watch: QueueWatch) -> None:
+    def __init__(
+        self, limits: CameraSection, facts: CameraFacts, watch: QueueWatch, numbers: TriggerNumbers | None = None
+    ) -> None:
         self._limits = limits
         self._facts = facts
         self._watch = watch
+        self._numbers = numbers
         self._ids = FrameIds()
         self._clock_map = ClockMap()
         self._code: int | None = None
@@ -84,12 +88,22 @@ class BufferReader:
         """
         complete = bool(self._ask(buffer, "is_complete"))
         chunked = complete and self._has_chunks(buffer)
-        missed = self._missed_before(buffer, chunked)
-        trigger_ns = self._trigger_ns(buffer, chunked, arrived_ns, waited)
+        frame_id = self._frame_id(buffer, chunked)
+        missed = self._missed_before(frame_id)
+        earliest_ns = self._watch.trigger_ns(arrived_ns, waited=waited)
+        told_ns = self._told_ns(buffer, chunked, arrived_ns)
+        trigger_ns = _trigger_ns(earliest_ns, told_ns, arrived_ns)
+        trigger_id = 0
+        if self._numbers is not None and frame_id is not None:
+            latest_ns = told_ns or arrived_ns
+            # A frame that waited for us came at some time since the queue was last empty.
+            trigger_id = self._numbers.number(frame_id, min(earliest_ns or latest_ns, latest_ns), latest_ns)
         converter = self._converter_for(buffer) if complete else None
         if converter is None or not self._convert(buffer, converter, image):
-            return Grab(Arrival.INCOMPLETE, (0, 0, 0), trigger_ns=trigger_ns, missed_before=missed)
-        return Grab(Arrival.FRAME, converter.shape, trigger_ns=trigger_ns, missed_before=missed)
+            arrival, shape = Arrival.INCOMPLETE, (0, 0, 0)
+        else:
+            arrival, shape = Arrival.FRAME, converter.shape
+        return Grab(arrival, shape, trigger_ns=trigger_ns, missed_before=missed, trigger_id=trigger_id)
 
     def _ask(self, subject: Any, attribute: str) -> Any:
         """What `subject` says, called if it is a method; None where it does not tell."""
@@ -120,26 +134,24 @@ class BufferReader:
             return False  # the pixels are good without them
         return True
 
-    def _missed_before(self, buffer: Any, chunked: bool) -> int:
+    def _frame_id(self, buffer: Any, chunked: bool) -> int | None:
         # One numbering for the life of the camera: the chunk's and the transport's need not agree.
         if self._facts.chunk_id is None:
-            frame_id = self._ask(buffer, "frame_id")
+            found = self._ask(buffer, "frame_id")
         else:
-            frame_id = self._ask(self._facts.chunk_id, "value") if chunked else None
+            found = self._ask(self._facts.chunk_id, "value") if chunked else None
+        return None if found is None else int(found)
+
+    def _missed_before(self, frame_id: int | None) -> int:
         if frame_id is None:
             self._ids.unnumbered()
             return 0
         return self._ids.missed_before(frame_id)
 
-    def _trigger_ns(self, buffer: Any, chunked: bool, arrived_ns: int, waited: bool) -> int:
-        trigger_ns = self._watch.trigger_ns(arrived_ns, waited=waited)
+    def _told_ns(self, buffer: Any, chunked: bool, arrived_ns: int) -> int:
+        """The moment of the camera's own stamp, 0 without one."""
         stamp_ns = self._stamp_ns(buffer, chunked)
-        if stamp_ns:
-            told_ns = self._clock_map.host_ns(stamp_ns, arrived_ns)
-            trigger_ns = min(told_ns, trigger_ns) if trigger_ns else told_ns
-        if trigger_ns and arrived_ns - trigger_ns > MAX_AGE_NS:
-            raise CameraError(f"a frame was {(arrived_ns - trigger_ns) / 1e9:.1f} s old when it was read")
-        return trigger_ns
+        return self._clock_map.host_ns(stamp_ns, arrived_ns) if stamp_ns else 0
 
     def _stamp_ns(self, buffer: Any, chunked: bool) -> int | None:
         if self._facts.chunk_stamp is not None:
@@ -188,3 +200,11 @@ class BufferReader:
                 f"camera {most.name} sends {width_px}x{height_px} px, the ring holds at most "
                 f"{most.max_width_px}x{most.max_height_px} (max_width_px, max_height_px)"
             )
+
+
+def _trigger_ns(earliest_ns: int, told_ns: int, arrived_ns: int) -> int:
+    """The earlier of what the queue and the camera's stamp say, each 0 where it says nothing."""
+    trigger_ns = min(earliest_ns, told_ns) if earliest_ns and told_ns else earliest_ns or told_ns
+    if trigger_ns and arrived_ns - trigger_ns > MAX_AGE_NS:
+        raise CameraError(f"a frame was {(arrived_ns - trigger_ns) / 1e9:.1f} s old when it was read")
+    return trigger_ns

@@ -32,8 +32,10 @@ from aoi_daemon.acquire import nodes
 from aoi_daemon.acquire.buffers import BufferReader, CameraFacts
 from aoi_daemon.acquire.camera import Grab
 from aoi_daemon.acquire.devices import Device, choose
+from aoi_daemon.acquire.numbers import TriggerNumbers
 from aoi_daemon.acquire.pixels import use_one_thread
 from aoi_daemon.acquire.stamps import QueueWatch
+from aoi_daemon.acquire.triggers import TriggerPipe
 from aoi_daemon.config.schema import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
 
@@ -51,10 +53,26 @@ _REFUSALS: Final = (genapi.GenericException, TypeError, ValueError, OverflowErro
 
 
 class GenicamDriver:
-    """The camera that `config` names; see `CameraDriver`. A camera brings no template."""
+    """The camera that `config` names; see `CameraDriver`. A camera brings no template.
 
-    def __init__(self, config: GenicamCamera, *, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    Args:
+        config: the camera's section.
+        takt_ns: time from part to part.
+        trigger_fd: read end of the pipe of `Reading`s, where the PLC's trigger numbers are wanted.
+        clock: as `time.monotonic_ns`.
+    """
+
+    def __init__(
+        self,
+        config: GenicamCamera,
+        takt_ns: int,
+        *,
+        trigger_fd: int | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._config = config
+        self._takt_ns = takt_ns
+        self._pipe = None if trigger_fd is None or config.trigger_within_ms is None else TriggerPipe(trigger_fd)
         self._clock = clock
         self._harvester: Any = None
         self._acquirer: Any = None
@@ -69,7 +87,8 @@ class GenicamDriver:
                 self._find()
                 facts = self._set_up()
                 self._watch = QueueWatch(AWAKE_NS)
-                self._reader = BufferReader(self._config, facts, self._watch)
+                self._numbers = self._numbers_of_triggers()
+                self._reader = BufferReader(self._config, facts, self._watch, self._numbers)
                 self._start()
         except BaseException:
             self.close()
@@ -82,7 +101,9 @@ class GenicamDriver:
         with _as_camera_error(f"camera {self._config.name} is lost"):
             # What is there already is as old as it is; only what comes while we wait is new.
             waited = not self._comes(0)
-            if waited and not self._wait(timeout_s):
+            came = not waited or self._wait(timeout_s)
+            self._read_triggers()
+            if not came:
                 self._ask_presence()
                 return None
             buffer = self._events.buffer
@@ -179,6 +200,19 @@ class GenicamDriver:
                 return True
             now_ns = self._clock()
         return False
+
+    def _numbers_of_triggers(self) -> TriggerNumbers | None:
+        if self._pipe is None or self._config.trigger_within_ms is None:
+            return None
+        self._pipe.flush()
+        return TriggerNumbers(self._takt_ns, int(self._config.trigger_within_ms * 1e6))
+
+    def _read_triggers(self) -> None:
+        """All that plc has read by now, before the frame is looked at: a miss is then known as early as can be."""
+        if self._pipe is None or self._numbers is None:
+            return
+        while (reading := self._pipe.take()) is not None:
+            self._numbers.reading(reading)
 
     def _ask_presence(self) -> None:
         """Raise unless a camera that has been silent for a while still answers."""

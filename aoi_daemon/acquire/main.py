@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.acquire.camera import CameraDriver, Grab
-from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell
-from aoi_daemon.config.schema import GenicamCamera, ReplayCamera
+from aoi_daemon.board import CameraCell, Cell, Hears, StageState, camera_cell
+from aoi_daemon.config.schema import CameraSection, GenicamCamera, ReplayCamera
 from aoi_daemon.errors import CameraError, DoorbellFullError
 from aoi_daemon.messages import Announcement, Arrival
 from aoi_daemon.ring.doorbell import ring
@@ -80,6 +80,7 @@ class Acquire:
                     return
             finally:
                 self.board[self._cell(CameraCell.PRESENT)] = 0
+                self.board[self._cell(CameraCell.HEARS)] = Hears.NOTHING
             if self.stage.stopping:
                 return
             if self.sequence > begun:
@@ -93,6 +94,7 @@ class Acquire:
         self.progress()  # before it counts as present: the heartbeat watches from then on
         self.board[self._cell(CameraCell.LAST_FRAME_NS)] = now_ns()
         self.board[self._cell(CameraCell.PRESENT)] = 1
+        self.board[self._cell(CameraCell.HEARS)] = hears(self.config)
         self.log.info("camera_open")
         self.stage.go_realtime()
         if isinstance(self.config, ReplayCamera) and self.config.wait_ready and self.sequence == 0:
@@ -142,7 +144,7 @@ class Acquire:
         if grab.arrival is not Arrival.FRAME:
             count = CameraCell.INCOMPLETE if grab.arrival is Arrival.INCOMPLETE else CameraCell.MISSED
             self.board.add(self._cell(count))
-            self._part_without_image(grab.arrival, grab.trigger_ns, ready_ns)
+            self._part_without_image(grab.arrival, grab.trigger_ns, ready_ns, grab.trigger_id)
             return
         self.frame += 1
         self.sequence += 1
@@ -162,13 +164,15 @@ class Acquire:
         self._send(self.to_plc, announcement)
         self._send(self.to_inspection, announcement)
 
-    def _part_without_image(self, arrival: Arrival, trigger_ns: int, ready_ns: int) -> None:
+    def _part_without_image(
+        self, arrival: Arrival, trigger_ns: int, ready_ns: int, trigger_id: int = 0
+    ) -> None:
         self.sequence += 1
         self.board[self._cell(CameraCell.SEQUENCE)] = self.sequence
         deadline_ns = (trigger_ns or ready_ns) + self.deadline_ns
         self._send(
             self.to_plc,
-            Announcement(arrival, self.camera, 0, self.sequence, 0, trigger_ns, ready_ns, deadline_ns),
+            Announcement(arrival, self.camera, 0, self.sequence, 0, trigger_ns, ready_ns, deadline_ns, trigger_id),
         )
 
     def _send(self, fd: int, announcement: Announcement) -> None:
@@ -180,17 +184,27 @@ class Acquire:
             self.board.add(self._cell(CameraCell.OVERRUNS))
 
 
+def hears(config: CameraSection) -> Hears:
+    """What the driver of `config` reads from its pipe."""
+    if isinstance(config, ReplayCamera):
+        return Hears.TRIGGERS if config.pace == "plc" else Hears.NOTHING
+    if isinstance(config, GenicamCamera) and config.trigger_within_ms is not None:
+        return Hears.READINGS
+    return Hears.NOTHING
+
+
 def make_driver(stage: Stage, camera: int, first_part: int) -> CameraDriver:
     """The driver that the configuration names. The vendors' packages are imported only where used."""
     config = stage.config.cameras[camera]
+    takt_ns = int(stage.config.line.takt_ms * 1e6)
+    trigger_fd = stage.fds.get(f"triggers{camera}_r")
     if isinstance(config, GenicamCamera):
         from aoi_daemon.acquire.genicam import GenicamDriver  # noqa: PLC0415
 
-        return GenicamDriver(config)
+        return GenicamDriver(config, takt_ns, trigger_fd=trigger_fd)
     from aoi_daemon.acquire.replay import ReplayDriver  # noqa: PLC0415
 
-    takt_ns = int(stage.config.line.takt_ms * 1e6)
-    return ReplayDriver(config, takt_ns, trigger_fd=stage.fds.get("triggers_r"), first_part=first_part)
+    return ReplayDriver(config, takt_ns, trigger_fd=trigger_fd, first_part=first_part)
 
 
 def main(stage: Stage) -> None:

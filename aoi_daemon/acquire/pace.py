@@ -5,7 +5,6 @@ Process: acquire. Blocks: nowhere here; the driver sleeps. Memory: none.
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import struct
@@ -14,8 +13,8 @@ from typing import Final, NamedTuple
 
 from aoi_daemon.acquire.images import Truth
 from aoi_daemon.acquire.stamps import FrameIds
+from aoi_daemon.acquire.triggers import TriggerPipe
 from aoi_daemon.errors import CameraError
-from aoi_daemon.messages import TRIGGER
 
 EYE: Final = struct.Struct("<4sQqB")
 """To the PLC simulator: b"AOIP", part number from 1, CLOCK_MONOTONIC ns of the trigger, `Truth`."""
@@ -70,22 +69,21 @@ class TaktPace:
 
 
 class PlcPace:
-    """A part at each trigger that the plc process saw, through a pipe of TRIGGER records.
+    """A part at each trigger that the plc process saw, through a pipe of readings.
 
     A trigger that had to wait for us keeps its own time: its part is late, not missed. Ids that are left
     out are triggers that the plc process did not see.
     """
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
+        self._pipe = TriggerPipe(fd)
         self._ids = FrameIds()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
 
     def flush(self) -> None:
         """Forget the triggers of parts that came while there was no camera: their time is over."""
-        while self._read() is not None:
-            pass
+        self._pipe.flush()
 
     def wait(self, timeout_s: float) -> Trigger | None:
         """The next trigger; None after `timeout_s` without one.
@@ -95,23 +93,11 @@ class PlcPace:
         """
         if not self._poll.poll(-(-timeout_s * 1000 // 1)):
             return None
-        record = self._read()
-        if record is None:
+        reading = self._pipe.take()
+        if reading is None or not reading.triggered:
             return None
-        at_ns, trigger_id = record
-        return Trigger(at_ns, self._ids.missed_before(trigger_id), trigger_id)
-
-    def _read(self) -> tuple[int, int] | None:
-        try:
-            record = os.read(self._fd, TRIGGER.size)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            raise CameraError(f"the triggers' pipe cannot be read: {error.strerror}") from error
-        if len(record) != TRIGGER.size:
-            raise CameraError(f"the triggers' pipe gave {len(record)} bytes: its writer is gone")
-        at_ns, trigger_id = TRIGGER.unpack(record)
-        return at_ns, trigger_id
+        missed = self._ids.missed_before(reading.trigger_id)
+        return Trigger(reading.asked_ns, missed, reading.trigger_id)
 
 
 class PhotoEye:

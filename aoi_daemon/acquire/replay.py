@@ -41,7 +41,7 @@ class ReplayDriver:
     Args:
         config: the camera's section.
         takt_ns: time from part to part where `config.pace` is takt.
-        trigger_fd: read end of the pipe of triggers where `config.pace` is plc; see `messages.TRIGGER`.
+        trigger_fd: read end of the pipe of triggers where `config.pace` is plc; see `messages.Reading`.
         first_part: number of the next part, more than 1 after a restart.
         clock, sleep: as `time.monotonic_ns` and `time.sleep`.
     """

@@ -97,6 +97,10 @@ class GenicamCamera(CameraSection):
     model: str | None = Field(None, description="Choose the device by model.")
     user_name: str | None = Field(None, description="Choose the device by its user-defined name.")
     buffers: int = Field(8, ge=2, le=256, description="Buffers given to the producer.")
+    trigger_within_ms: float | None = Field(
+        None, gt=0, le=10_000,
+        description="Most time between a frame and the moment at which the PLC's registers show its trigger, either way: frames then have the PLC's trigger number where it is certain. Absent: it is never known. Needs [plc.poll].",
+    )  # fmt: skip
     settings: Annotated[tuple[NodeSetting, ...], Strict(False)] = Field(
         (), description="Applied in order at each open, each read back."
     )
@@ -265,4 +269,20 @@ class LineConfig(Section):
             check_poll(plc.poll, answer_ms=plc.answer_ms, takt_ms=self.line.takt_ms)
         if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
+        for camera in self.cameras:
+            if camera.kind == "genicam" and camera.trigger_within_ms is not None:
+                _check_trigger_numbers(camera, self)
         return self
+
+
+def _check_trigger_numbers(camera: GenicamCamera, line: LineConfig) -> None:
+    """Refuse times at which it would never be certain which trigger a frame belongs to."""
+    within_ms, poll, half_ms = camera.trigger_within_ms or 0.0, line.plc.poll, line.line.takt_ms / 2
+    if poll is None:
+        raise ValueError("cameras.trigger_within_ms needs [plc.poll]: the trigger's number is read from the PLC")
+    if within_ms + poll.period_ms + line.plc.answer_ms > half_ms:
+        raise ValueError(
+            f"cameras.trigger_within_ms ({within_ms:g}) with plc.poll.period_ms ({poll.period_ms:g}) and plc.answer_ms "
+            f"({line.plc.answer_ms:g}) is more than half of line.takt_ms ({half_ms:g}): a frame's trigger would never be "
+            "certain; read the PLC more often, or leave trigger_within_ms out"
+        )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LEAST_SHARE: Final = 0.1
 """Of the deadline, that must be left to judge in."""
 LEAST_MS: Final = 0.5
+_ROUNDING_MS: Final = 1e-6
 CONNECT_MS: Final = 200.0
 """Longest wait for a connection."""
 REPORT_WORDS: Final = 16
@@ -56,7 +57,7 @@ def problems(line: LineSection, plc: PlcSection, supervisor: SupervisorSection) 
             "a time, and the PLC program tells them apart by one window each; "
             f"set deadline_ms to {line.takt_ms:g} at most"
         )
-    if timing.judge_ms < _least_ms(line):
+    if timing.judge_ms < _least_ms(line) - _ROUNDING_MS:
         yield _too_short(line, plc, timing)
     if plc.timeout_ms < plc.answer_ms:
         yield (
@@ -78,7 +79,7 @@ def _too_short(line: LineSection, plc: PlcSection, timing: Timing) -> str:
     deadline_ms = max(timing.cutoff_ms / (1 - LEAST_SHARE), timing.cutoff_ms + LEAST_MS)
     more = (line.deadline_ms - _least_ms(line)) / (timing.requests + 1)
     others = [f"a deadline and takt of {_up(deadline_ms):g} ms", f"plc.answer_ms = {_down(more):g}"]
-    if plc.registers is not None and line.deadline_ms - 2 * plc.answer_ms >= _least_ms(line):
+    if plc.registers is not None and line.deadline_ms - 2 * plc.answer_ms >= _least_ms(line) - _ROUNDING_MS:
         others.append("coils alone (no [plc.registers])")
     return (
         f"plc.answer_ms ({plc.answer_ms:g}) leaves {max(timing.judge_ms, 0):g} ms of line.deadline_ms "

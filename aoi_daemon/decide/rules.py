@@ -56,10 +56,13 @@ class _Place(NamedTuple):
 class StopWatch:
     """Says when the line must stop; only a person takes that back.
 
-    Same place: more than `same_place` parts of one camera and field of view in
+    A part is told once with `saw_part`, and each of its judged views with `saw_view`.
+
+    Same place: more than `same_place` views of one camera and field of view in
     a row have a defect of one class within `same_place_radius` of where the
-    part before had it (a place may drift). A PASS ends every row; a part that
-    was not judged neither ends nor lengthens one.
+    view before had it (a place may drift). A good view ends the rows of its
+    camera and field of view, whatever another view of the part rejects it for;
+    a view that was not judged neither ends nor lengthens one.
 
     Rate: the last `window` judged parts hold more than `reject_percent` bad
     ones. Right after a reset the missing parts are taken as good, so the rule
@@ -88,31 +91,41 @@ class StopWatch:
         self._next = 0
         self._bad = 0
 
-    def saw(self, reason: Reason, defects: Sequence[Defect], *, fov: int = 0, camera: int = 0) -> Stop | None:
-        """Take in one part's verdict; the stop that this part caused, else None.
+    def saw_part(self, reason: Reason) -> Stop | None:
+        """Take in one part's verdict, once for each part; the stop that it caused by the rate, else None.
 
         Args:
             reason: NONE for a PASS.
+        """
+        if reason is not Reason.NONE and reason not in BAD_PART_REASONS:
+            return None
+        return self._first(self._rate(bad=reason is not Reason.NONE))
+
+    def saw_view(self, reason: Reason, defects: Sequence[Defect], *, fov: int = 0, camera: int = 0) -> Stop | None:
+        """Take in what was found on one view of a part; the stop that it caused by the same place, else None.
+
+        Args:
+            reason: the view's own, NONE where it is good: a good view ends its row though another view rejects.
             defects: worst first; MAX_DEFECTS of them at most are expected.
             fov: the field of view.
             camera: its camera's number.
         """
-        if reason is not Reason.NONE and reason not in BAD_PART_REASONS:
+        if not self._rules.same_place:
             return None
-        stop = self._place(reason, defects, camera, fov)
-        stop = self._rate(bad=reason is not Reason.NONE) or stop
+        if reason is not Reason.NONE and reason is not Reason.DEFECT:
+            return None  # REGISTRATION too: its defects were not looked for
+        return self._first(self._place(defects if reason is Reason.DEFECT else (), camera, fov))
+
+    def _first(self, stop: Stop | None) -> Stop | None:
+        """`stop` where it is the first since the reset: what comes after it does not replace its cause."""
         if stop is None or self.stop is not None:
             return None
         self.stop = stop
         return stop
 
-    def _place(self, reason: Reason, defects: Sequence[Defect], camera: int, fov: int) -> Stop | None:
-        if not self._rules.same_place:
-            return None
-        if reason is Reason.REGISTRATION:
-            return None  # its defects were not looked for
+    def _place(self, defects: Sequence[Defect], camera: int, fov: int) -> Stop | None:
         before = self._places.get((camera, fov), ())
-        places = [self._follow(defect, before) for defect in defects] if reason is Reason.DEFECT else []
+        places = [self._follow(defect, before) for defect in defects]
         self._places[camera, fov] = places
         longest = max(places, key=lambda place: place.in_a_row, default=None)
         if longest is None or longest.in_a_row <= self._rules.same_place:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from aoi_daemon.board import Cell, Stopped, bypassed, reason_cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.tasks import MAX_CLASSES
-from aoi_daemon.decide.rules import ProcessFeedback, StopWatch
-from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.decide.rules import ProcessFeedback, Stop, StopWatch
+from aoi_daemon.messages import Outcome, Reason, unpack_defects
 from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.report import NO_JUDGEMENT, recipe_of
@@ -58,11 +58,11 @@ class Account:
             judgement.defect_count, recipe_of(judgement, self._board), view.fov, view.sequence, judgement.bundle,
             judgement.offset_x, judgement.offset_y, view.trigger_ns, view.ready_ns, part.deadline_ns,
             judgement.picked_ns, judgement.inferred_ns, judgement.judged_ns, sent_ns, 0, judgement.defects,
-            bypassed=bypassed(self._board),
+            part.trigger_id, bypassed(self._board),
         )  # fmt: skip
 
-    def enter(self, outcome: Outcome) -> None:
-        """Take in what became of a part, once its verdict has been answered, or never will be."""
+    def enter(self, part: Part, outcome: Outcome) -> None:
+        """Take in what became of `part`, once its verdict has been answered, or never will be."""
         # Before the record: whoever comes after us goes on with the next number.
         self._board[Cell.PARTS] = outcome.part
         self.outcomes.append(outcome)
@@ -71,10 +71,19 @@ class Account:
         self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
         if outcome.bypassed:
             return  # a person tries something out: such parts say nothing of the process
-        stop = self.rules.saw(Reason(outcome.reason), outcome.found, fov=outcome.fov, camera=outcome.camera)
+        self._obey(self.rules.saw_part(Reason(outcome.reason)), outcome.part)
+        for camera, judgement in part.judged.items():
+            reason = Reason(judgement.reason)
+            if judgement.passed is not (reason is Reason.NONE):
+                continue  # it contradicts itself, which is a fault of ours and says nothing of the part
+            found = unpack_defects(judgement.defects, judgement.defect_count) if reason is Reason.DEFECT else ()
+            stop = self.rules.saw_view(reason, found, fov=part.views[camera].fov, camera=camera)
+            self._obey(stop, outcome.part)
+
+    def _obey(self, stop: Stop | None, part: int) -> None:
         if stop is not None:
             self._board[Cell.STOPPED_BY_RULE] |= Stopped.RULE
-            self._log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
+            self._log.error("stop_rule", cause=stop.cause.value, part=part, parts=stop.parts)
 
     def _count(self, outcome: Outcome) -> None:
         board = self._board

@@ -278,7 +278,7 @@ class Plc:
             self._gives_none(part.number)
             if outcome.passed:
                 outcome = outcome._replace(passed=False, reason=Reason.LATE if self.link.up else Reason.NOT_READY)
-        self.account.enter(outcome)
+        self.account.enter(part, outcome)
 
     def _gives_none(self, number: int) -> None:
         self.face.nothing(number)

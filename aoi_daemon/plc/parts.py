@@ -26,6 +26,7 @@ class Part:
     judged: dict[int, Judgement] = field(default_factory=dict)
     reason: Reason | None = None
     decided_by: int = 0  # the camera whose view decided
+    trigger_id: int = 0  # the PLC's number, from the first view that has one; 0: not known
 
     @property
     def judgement(self) -> Judgement | None:
@@ -40,7 +41,8 @@ class Parts:
         cameras: views of a part.
         verdict_ns: the verdict of a part must have begun so long before its deadline.
         cutoff_ns: a part must have been judged so long before its deadline.
-        views_ns: views whose stamps differ by no more belong to one part.
+        views_ns: views whose stamps differ by no more belong to one part. Where the PLC's numbers
+            of both are known, they alone decide.
         number: of the last part before this one.
     """
 
@@ -62,6 +64,7 @@ class Parts:
             return
         part = self._part_of(view)
         part.views[view.camera] = view
+        part.trigger_id = part.trigger_id or view.trigger_id
         if part in self._left:
             return
         part.deadline_ns = min(part.deadline_ns, view.deadline_ns)
@@ -73,20 +76,35 @@ class Parts:
 
     def _part_of(self, view: Announcement) -> Part:
         if self.cameras > 1:
-            stamp = view.trigger_ns or view.ready_ns
             for part in (*self._left, *self.waiting):
-                other = part.first.trigger_ns or part.first.ready_ns
-                if view.camera not in part.views and abs(stamp - other) <= self.views_ns:
+                if view.camera not in part.views and self._is_of(view, part):
                     return part
         self.number += 1
         part = Part(self.number, view, view.deadline_ns)
         self.waiting.append(part)
         return part
 
+    def _is_of(self, view: Announcement, part: Part) -> bool:
+        """Whether `view` shows `part`: the PLC's number says it where both are known, else the time."""
+        stamp = view.trigger_ns or view.ready_ns
+        other = part.first.trigger_ns or part.first.ready_ns
+        if view.trigger_id and part.trigger_id:
+            # A PLC that counts anew gives the number of a part that is long gone to another one.
+            in_time = stamp <= part.deadline_ns and other <= view.deadline_ns
+            return view.trigger_id == part.trigger_id and in_time
+        return abs(stamp - other) <= self.views_ns
+
     def judge(self, judgement: Judgement) -> None:
-        """A view has been judged; ignored where its part has left or is decided."""
+        """A view has been judged; ignored where its part has left.
+
+        The judgement of another view than the one that decided is kept, for the stop rules, and decides nothing.
+        """
         part = self._by_view.get((judgement.camera, judgement.sequence))
-        if part is None or part.reason is not None:
+        if part is None:
+            return
+        if part.reason is not None:
+            if judgement.camera != part.decided_by:
+                part.judged[judgement.camera] = judgement
             return
         part.judged[judgement.camera] = judgement
         if not judgement.passed or judgement.reason != Reason.NONE:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from aoi_daemon.board import Board, Cell
+from aoi_daemon.board import Board, CameraCell, Cell, Hears, camera_cell
 from aoi_daemon.config.schema import PollSection
-from aoi_daemon.messages import TRIGGER
+from aoi_daemon.messages import Reading
 from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.heartbeat_watch import HeartbeatWatch
 from aoi_daemon.plc.link import PlcLink
@@ -36,6 +36,8 @@ class Polling:
         self._stage = stage
         self._board = stage.board
         self._link = link
+        cameras = range(len(stage.config.cameras))
+        self._pipes = [(stage.fds[f"triggers{n}_w"], camera_cell(n, CameraCell.HEARS)) for n in cameras]
         self._last: Poll | None = None
         self.due_ns = 0
         forget(self._board)
@@ -69,17 +71,23 @@ class Polling:
             self._board[Cell.ASKED_RECIPE] = self._recipe.value
         if self._reset.read(Status.ALARM_RESET in status) and self._reset.value:
             self._stage.tell(tell="alarm_reset")
-        if before is None:
-            return  # the first read is where we begin, not an edge
-        if (status ^ before.status) & Status.TRIGGER:
-            try:
-                os.write(self._stage.fds["triggers_w"], TRIGGER.pack(now, polled.trigger_id))
-            except BlockingIOError:
-                pass  # acquire is down; a part without an announcement is rejected by preset
+        # The first read is where we begin, not an edge.
+        triggered = before is not None and bool((status ^ before.status) & Status.TRIGGER)
+        self._tell_cameras(Reading(now, now_ns(), polled.trigger_id, triggered))
 
     def _show_heartbeat(self) -> None:
         if self._heartbeat is not None:
             self._board[Cell.PLC_MOVES_BY_NS] = self._heartbeat.moves_by_ns
+
+    def _tell_cameras(self, reading: Reading) -> None:
+        """Each camera has a pipe of its own: one that does not read costs the others nothing."""
+        for fd, hears in self._pipes:
+            wanted = self._board[hears]
+            if wanted == Hears.READINGS or (wanted == Hears.TRIGGERS and reading.triggered):
+                try:
+                    os.write(fd, reading.pack())
+                except BlockingIOError:
+                    pass  # acquire hangs; a part without an announcement is rejected by preset
 
 
 def forget(board: Board) -> None:

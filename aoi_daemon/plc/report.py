@@ -36,7 +36,7 @@ def registers_of(
     return encode_report(
         Report(
             heartbeat=board[Cell.HEARTBEATS],
-            trigger_id=part.first.trigger_id or part.number,
+            trigger_id=part.trigger_id,
             verdict=result,
             defect_class=judgement.worst_class,
             defect_count=judgement.defect_count,

@@ -46,6 +46,7 @@ def result(part: Part) -> bytes:
             "camera": part.camera,
             "fov": part.fov,
             "view": part.sequence,
+            "trigger_id": part.trigger_id or None,
             "defect_count": part.defect_count,
             "worst_class": part.worst_class,
             "defects": [
@@ -57,6 +58,7 @@ def result(part: Part) -> bytes:
             "px_per_mm": part.px_per_mm,
             "delivered": part.delivered,
             "missed": part.missed,
+            "bypassed": part.bypassed,
             "latency_ms": part.latency_ms,
             "stages_ms": _stages_ms(part),
         }

@@ -15,6 +15,7 @@ _FIELDS: Final = (
     "passed", "reason", "defect_count", "worst_class", "offset_x", "offset_y", "latency_ms", "delivered", "missed",
     "trigger_ns", "ready_ns", "deadline_ns", "picked_ns", "inferred_ns", "judged_ns", "sent_ns", "answered_ns",
     "image", "template", "review", "review_by", "review_time", "review_note", "defects",
+    "trigger_id", "bypassed",
 )  # fmt: skip
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -51,7 +52,7 @@ def write_csv(parts: Iterable[Part], out: TextIO) -> None:
             f"{each['class']} {each['score']:g} " + " ".join(f"{value:g}" for value in each["box"])
             for each in found["defects"]
         )
-        for name in ("passed", "delivered", "missed"):
+        for name in ("passed", "delivered", "missed", "bypassed"):
             found[name] = int(found[name])
         for name in ("review_by", "review_note"):
             found[name] = _no_formula(found[name])

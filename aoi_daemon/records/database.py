@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from aoi_daemon.records.faults import DamagedError, RecordsError
-from aoi_daemon.records.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from aoi_daemon.records.schema import APPLICATION_ID, AS_NOW, FORWARD, SCHEMA, SCHEMA_VERSION
 
 __all__ = [
     "DATABASE",
@@ -38,7 +38,7 @@ _NOT_A_DATABASE: Final = ("file is not a database", "malformed", "file is encryp
 
 
 def open_writer(folder: Path, *, create: bool = False) -> sqlite3.Connection:
-    """Open the records of `folder` for reading and writing.
+    """Open the records of `folder` for reading and writing. Those of an older version are brought forward.
 
     Several processes may write (the recorder parts, the page reviews), each in transactions of a few ms
     (see `writing`); one that finds the other at it waits up to 5 s.
@@ -62,7 +62,8 @@ def open_writer(folder: Path, *, create: bool = False) -> sqlite3.Connection:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         if create and _is_empty(connection):
             _make(connection)
-        _check(connection, file)
+        if _check(connection, file) < SCHEMA_VERSION:
+            _bring_forward(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
@@ -70,7 +71,7 @@ def open_writer(folder: Path, *, create: bool = False) -> sqlite3.Connection:
 
 
 def open_reader(folder: Path) -> sqlite3.Connection:
-    """Open the records of `folder` for reading, also while the daemon runs.
+    """Open the records of `folder` for reading, also while the daemon runs. Those of an older version stay as they are.
 
     Raises:
         DamagedError, RecordsError: as `open_writer`.
@@ -79,7 +80,8 @@ def open_reader(folder: Path) -> sqlite3.Connection:
     connection = _connect(file, "ro")
     with _closing_on_error(connection, file):
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        _check(connection, file)
+        for version in range(_check(connection, file), SCHEMA_VERSION):
+            connection.execute(AS_NOW[version])
         connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
     return connection
 
@@ -154,6 +156,19 @@ def _make(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
+def _bring_forward(connection: sqlite3.Connection) -> None:
+    with writing(connection):
+        # Asked again under the lock: the page, or the recorder, may have done it meanwhile.
+        for version in range(_version(connection), SCHEMA_VERSION):
+            for statement in _statements(FORWARD[version]):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def _statements(script: str) -> Iterator[str]:
     """One at a time: `executescript` would end the transaction that all of them belong to."""
     statement = ""
@@ -164,9 +179,10 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _check(connection: sqlite3.Connection, file: Path) -> None:
+def _check(connection: sqlite3.Connection, file: Path) -> int:
+    """The database's version, which this program can read and bring forward; else RecordsError."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = _version(connection)
     if application == 0 and _is_empty(connection):
         raise RecordsError(f"{file}: has nothing in it yet; the recorder makes it when it starts")
     if application != APPLICATION_ID:
@@ -174,12 +190,13 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
             f"{file}: is a database of another program (application_id {application:#x}, expected "
             f"{APPLICATION_ID:#x}); name another folder in [recorder], or move the file away"
         )
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION and version not in FORWARD:
         raise RecordsError(
-            f"{file}: has schema version {version}, this program reads and writes {SCHEMA_VERSION}; "
+            f"{file}: has schema version {version}, this program reads {min(FORWARD)} to {SCHEMA_VERSION}; "
             + (
                 "run the newer aoi-daemon that wrote it, or name another folder in [recorder]"
                 if version > SCHEMA_VERSION
                 else "move the folder away and let the recorder begin a new one"
             )
         )
+    return version

@@ -39,7 +39,7 @@ _PART: Final = """
 SELECT p.id, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence, d.recipe_id, d.recipe, d.bundle, d.classes,
        d.px_per_mm, p.passed, p.reason, p.defect_count, p.worst_class, p.offset_x, p.offset_y, p.trigger_ns,
        p.ready_ns, p.deadline_ns, p.picked_ns, p.inferred_ns, p.judged_ns, p.sent_ns, p.answered_ns,
-       p.latency_ms, p.delivered, p.missed,
+       p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed,
        (SELECT file FROM images i WHERE i.part_id = p.id AND i.kind = 'frame'
         AND i.camera = p.camera LIMIT 1) AS image,
        (SELECT file FROM images i WHERE i.part_id = p.id AND i.kind = 'template'
@@ -60,7 +60,7 @@ _ONLY: Final[dict[Only, str]] = {
     "faults": "p.passed = 0 AND p.reason <> 'DEFECT'",
     "reviewed": "v.part_id IS NOT NULL",
 }
-_BOOLEANS: Final = ("passed", "delivered", "missed")
+_BOOLEANS: Final = ("passed", "delivered", "missed", "bypassed")
 _REVIEW: Final = ("review_at", "review_by", "review_verdict", "review_note")
 
 

@@ -42,6 +42,8 @@ class Part:
         classes: of the bundle that it was judged with, in the model's order.
         latency_ms: frame in the ring to the PLC's verified answer; None: not delivered.
         missed: the PLC had no verdict by the deadline.
+        trigger_id: the PLC's number of the part's trigger; 0: not known, or recorded before it was kept.
+        bypassed: the PLC said that it let parts go whatever their verdict.
         image, template: files relative to the records folder; None: not kept.
         defects: worst first, at most 16; `defect_count` counts all.
     """
@@ -77,6 +79,8 @@ class Part:
     latency_ms: float | None
     delivered: bool
     missed: bool
+    trigger_id: int
+    bypassed: bool
     image: str | None
     template: str | None
     review: Review | None

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, Final
 
-from aoi_daemon.board import CameraCell, Cell, Link, StageState, camera_cell
+from aoi_daemon.board import CameraCell, Cell, Hears, Link, StageState, camera_cell
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.lifecycle import Event, Line, after
 from aoi_daemon.logs import logger
@@ -214,6 +214,7 @@ class StageKeeper:
             self.board[Cell.GOLDEN_PASSED] = 0
         elif stage.name == "acquire":
             self.board[camera_cell(stage.index, CameraCell.PRESENT)] = 0
+            self.board[camera_cell(stage.index, CameraCell.HEARS)] = Hears.NOTHING
         else:
             self.board[Cell.LINK] = Link.DOWN
             self.board[Cell.READY] = 0

@@ -18,7 +18,7 @@ from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage import ring_layout
 
-PIPES = ("announcements", "frames", "judgements", "triggers")
+PIPES = ("announcements", "frames", "judgements")
 
 
 class Shared:
@@ -35,7 +35,7 @@ class Shared:
             self.event_memory = self._memory("events", events.SIZE_BYTES)
             for camera in range(self.cameras):
                 self._memory(f"ring{camera}", ring_layout(config, camera).size_bytes)
-            for name in PIPES:
+            for name in (*PIPES, *(f"triggers{camera}" for camera in range(self.cameras))):
                 self.fds[f"{name}_r"], self.fds[f"{name}_w"] = make_pipe()
         except OSError:
             self._owned.close()
@@ -51,10 +51,11 @@ class Shared:
     def fds_for(self, stage: str, index: int) -> dict[str, int]:
         """The descriptors that `stage` needs, by name."""
         rings = [f"ring{camera}" for camera in range(self.cameras)]
+        triggers = [f"triggers{camera}_w" for camera in range(self.cameras)]
         names = {
-            "acquire": ["board", f"ring{index}", "announcements_w", "frames_w", "triggers_r"],
+            "acquire": ["board", f"ring{index}", "announcements_w", "frames_w", f"triggers{index}_r"],
             "inspection": ["board", *rings, "frames_r", "judgements_w"],
-            "plc": ["board", "verdicts", "announcements_r", "judgements_r", "triggers_w"],
+            "plc": ["board", "verdicts", "announcements_r", "judgements_r", *triggers],
         }[stage]
         return {name: self.fds[name] for name in names}
 

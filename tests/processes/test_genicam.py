@@ -17,7 +17,8 @@ import pytest
 from aoi_daemon.acquire.genicam import SLICE_MS, GenicamDriver
 from aoi_daemon.config.schema import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
-from aoi_daemon.messages import Arrival
+from aoi_daemon.messages import Arrival, Reading
+from aoi_daemon.ring.doorbell import make_pipe
 
 VIKY = Path(genicam.__file__).parent / "viky.cti"
 SIDE = 400
@@ -42,7 +43,7 @@ def opened():
     drivers = []
 
     def open_driver(**keys):
-        driver = GenicamDriver(camera(**keys))
+        driver = GenicamDriver(camera(**keys), 50_000_000)
         drivers.append(driver)
         driver.open()
         return driver
@@ -54,7 +55,7 @@ def opened():
 
 def refusal(error=CameraError, **keys):
     """What `open` says to a configuration that it refuses."""
-    driver = GenicamDriver(camera(**keys))
+    driver = GenicamDriver(camera(**keys), 50_000_000)
     with pytest.raises(error) as caught:
         driver.open()
     return str(caught.value)
@@ -331,3 +332,58 @@ def test_a_producer_closed_under_us_is_a_lost_camera_and_close_does_not_raise(op
     driver.close()
     driver.open()
     assert driver.fetch_into(*planes(), 1.0) is not None
+
+
+class Plc:
+    """Counts, and is read every 4 ms by a thread of its own, as plc does it."""
+
+    def __init__(self, write_fd):
+        self.number = 1000
+        self._fd = write_fd
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self._over.wait(0.004):
+            asked = time.monotonic_ns()
+            os.write(self._fd, Reading(asked, time.monotonic_ns(), self.number, triggered=False).pack())
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+
+def test_frames_have_the_plcs_number_of_their_trigger_or_none():
+    """The camera's own counter against the PLC's count, which goes up with each frame, seen a moment after it."""
+    read_fd, write_fd = make_pipe()
+    config = camera(trigger_within_ms=8.0)
+    driver = GenicamDriver(config, 50_000_000, trigger_fd=read_fd)
+    image, template = planes()
+    said = []
+    try:
+        os.write(write_fd, Reading(1, 2, 1, triggered=True).pack())  # of a part that came before the camera was open
+        driver.open()
+        with pytest.raises(BlockingIOError):
+            os.read(read_fd, 1)
+        with Plc(write_fd) as plc:
+            for _ in range(200):
+                grab = driver.fetch_into(image, template, 1.0)
+                plc.number += 1 + grab.missed_before
+                said.append((grab.trigger_id, plc.number))
+                if sum(number != 0 for number, _ in said) >= 10:
+                    break
+    finally:
+        driver.close()
+        os.close(read_fd)
+        os.close(write_fd)
+    assert all(number in (0, truth) for number, truth in said)
+    assert sum(number != 0 for number, _ in said) >= 10, said
+
+
+def test_a_camera_without_a_pipe_gives_frames_without_a_number(opened):
+    driver = opened(trigger_within_ms=8.0)
+    assert driver.fetch_into(*planes(), 1.0).trigger_id == 0

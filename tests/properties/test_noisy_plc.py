@@ -104,7 +104,8 @@ class Line:
         owned.callback(os.close, read)
         owned.callback(os.close, write)
         self.gate = Gate(POLL, self.board, self.journal)
-        stage = SimpleNamespace(board=self.board, fds={"triggers_w": write}, tell=self.tell)
+        config = SimpleNamespace(cameras=[None])
+        stage = SimpleNamespace(board=self.board, config=config, fds={"triggers0_w": write}, tell=self.tell)
         self.link = Noise(words)
         self.polling = Polling(POLL, stage, self.link, self.gate)
 

@@ -54,7 +54,7 @@ class FakeChunkNode:
 class Line:
     """A reader and a plane, with a frame every 50 ms."""
 
-    def __init__(self, **facts):
+    def __init__(self, numbers=None, **facts):
         limits = GenicamCamera(kind="genicam", name="top", producer="x.cti", max_width_px=16, max_height_px=16)
         known = {"pixel_format": "Mono8", "width_px": WIDTH, "height_px": HEIGHT, **facts}
         self.watch = QueueWatch(40 * MS)
@@ -62,6 +62,7 @@ class Line:
             limits,
             CameraFacts(unavailable=(UnavailableError,), format_of=CODES.get, **known),
             self.watch,
+            numbers,
         )
         self.image = np.full(16 * 16, 7, np.uint8)
         self.now_ns = NOW
@@ -251,3 +252,55 @@ def test_a_frame_may_grow_within_the_ring():
     line = Line()
     line.read(FakeBuffer(1))
     assert line.read(FakeBuffer(2, width=16, height=16, raw=bytes(256))).shape == (16, 16, 1)
+
+
+class Numbers:
+    """Stands in for TriggerNumbers: keeps what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def number(self, *frame):
+        self.asked.append(frame)
+        return 4711
+
+
+def test_a_frame_and_an_incomplete_one_have_the_number_of_their_trigger():
+    line = Line(Numbers())
+    assert line.read(FakeBuffer(1)).trigger_id == 4711
+    assert line.read(FakeBuffer(2, complete=False)).trigger_id == 4711
+
+
+def test_without_trigger_numbers_and_without_a_frame_id_the_number_is_not_known():
+    assert Line().read(FakeBuffer(1)).trigger_id == 0
+    line = Line(Numbers())
+    assert line.read(FakeBuffer(None)).trigger_id == 0
+    assert line.reader._numbers.asked == []
+
+
+def test_the_time_of_a_frame_is_its_stamp_or_else_its_arrival():
+    line = Line(Numbers())
+    line.read(FakeBuffer(1))
+    assert line.reader._numbers.asked[-1] == (1, line.now_ns, line.now_ns)
+    line.read(FakeBuffer(2, timestamp_ns=5000 * MS))
+    line.read(FakeBuffer(3, timestamp_ns=5050 * MS), after_ms=59)
+    assert line.reader._numbers.asked[-1] == (3, line.now_ns - 9 * MS, line.now_ns - 9 * MS)
+
+
+def test_a_frame_that_waited_for_us_came_at_some_time_since_the_one_before_it():
+    """Its arrival says nothing then; its stamp says that it was not later than that."""
+    line = Line(Numbers())
+    line.read(FakeBuffer(1))
+    line.read(FakeBuffer(2), after_ms=120, waited=False)
+    assert line.reader._numbers.asked[-1] == (2, line.now_ns - 120 * MS, line.now_ns)
+
+
+def test_the_number_is_told_by_the_chunks_counter_where_there_is_one():
+    chunk_id = FakeChunkNode()
+
+    def attach(buffer):
+        chunk_id.now = buffer.chunk
+
+    line = Line(Numbers(), chunk_id=chunk_id, read_chunks=attach)
+    line.read(FakeBuffer(1, chunk=70))
+    assert [frame_id for frame_id, *_ in line.reader._numbers.asked] == [70]

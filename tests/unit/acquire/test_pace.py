@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aoi_daemon.acquire.images import Truth
 from aoi_daemon.acquire.pace import EYE, MAX_MISSED, PhotoEye, PlcPace, TaktPace
 from aoi_daemon.errors import CameraError
-from aoi_daemon.messages import TRIGGER
+from aoi_daemon.messages import Reading
 from aoi_daemon.ring.doorbell import make_pipe
 
 MS = 1_000_000
@@ -71,6 +71,10 @@ def test_a_line_that_stood_still_for_a_thousand_parts_is_a_lost_camera():
         started().missed(START + (MAX_MISSED + 1) * TAKT + TAKT // 2 + 1)
 
 
+def trigger(at_ns, number):
+    return Reading(at_ns, at_ns + MS, number, triggered=True).pack()
+
+
 @pytest.fixture
 def pipe():
     read_fd, write_fd = make_pipe()
@@ -84,9 +88,16 @@ def pipe():
 
 def test_triggers_come_in_order_with_their_own_times(pipe):
     pace = PlcPace(pipe[0])
-    os.write(pipe[1], TRIGGER.pack(111, 1) + TRIGGER.pack(222, 2))
+    os.write(pipe[1], trigger(111, 1) + trigger(222, 2))
     assert pace.wait(1.0)[:2] == (111, 0)
     assert pace.wait(1.0)[:2] == (222, 0)
+
+
+def test_a_reading_that_found_no_trigger_is_no_part(pipe):
+    pace = PlcPace(pipe[0])
+    os.write(pipe[1], Reading(100, 101, 1, triggered=False).pack() + trigger(111, 1))
+    assert pace.wait(1.0) is None
+    assert pace.wait(1.0)[:2] == (111, 0)
 
 
 def test_no_trigger_is_none_after_the_time_out(pipe):
@@ -95,14 +106,14 @@ def test_no_trigger_is_none_after_the_time_out(pipe):
 
 def test_triggers_that_the_plc_process_did_not_see_are_missed_parts(pipe):
     pace = PlcPace(pipe[0])
-    os.write(pipe[1], TRIGGER.pack(111, 2**32 - 2) + TRIGGER.pack(222, 1))
+    os.write(pipe[1], trigger(111, 2**32 - 2) + trigger(222, 1))
     assert pace.wait(1.0)[:2] == (111, 0)
     assert pace.wait(1.0)[:2] == (222, 1)
 
 
 def test_flush_forgets_the_triggers_that_are_waiting(pipe):
     pace = PlcPace(pipe[0])
-    os.write(pipe[1], TRIGGER.pack(111, 1) * 3000)
+    os.write(pipe[1], trigger(111, 1) * 3000)
     pace.flush()
     assert pace.wait(0.001) is None
 
@@ -116,7 +127,7 @@ def test_a_pipe_without_a_writer_is_a_lost_camera(pipe):
 
 def test_half_a_record_is_a_lost_camera(pipe):
     pace = PlcPace(pipe[0])
-    os.write(pipe[1], TRIGGER.pack(111, 1)[:7])
+    os.write(pipe[1], trigger(111, 1)[:7])
     with pytest.raises(CameraError, match="gave 7 bytes"):
         pace.wait(1.0)
 

@@ -11,7 +11,7 @@ from aoi_daemon.acquire.pace import EYE
 from aoi_daemon.acquire.replay import ReplayDriver
 from aoi_daemon.config.schema import ReplayCamera
 from aoi_daemon.errors import CameraError
-from aoi_daemon.messages import TRIGGER, Arrival
+from aoi_daemon.messages import Arrival, Reading
 from aoi_daemon.ring.doorbell import make_pipe
 
 MS = 1_000_000
@@ -103,7 +103,7 @@ def seen(simulator):
 @pytest.fixture
 def pipe():
     read_fd, write_fd = make_pipe()
-    yield read_fd, lambda *records: os.write(write_fd, b"".join(TRIGGER.pack(*r) for r in records))
+    yield read_fd, lambda *records: os.write(write_fd, b"".join(Reading(at, at, n, triggered=True).pack() for at, n in records))
     os.close(read_fd)
     os.close(write_fd)
 

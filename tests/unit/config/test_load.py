@@ -41,6 +41,13 @@ def refused(folder: Path) -> str:
     return str(caught.value)
 
 
+def test_trigger_numbers_are_allowed_where_the_plc_is_read_often_enough(folder):
+    camera = '[[cameras]]\nname = "b"\nkind = "genicam"\nproducer = "images"\nmax_width_px = 640\nmax_height_px = 640\n'
+    rest = "trigger_within_ms = 5\n[plc.poll]\nbase = 0\nperiod_ms = 10\n"
+    (folder / "line.toml").write_text(LINE + camera + rest)
+    assert load(folder / "line.toml").line.cameras[1].trigger_within_ms == 5
+
+
 def test_a_right_configuration_loads_with_paths_from_its_folder(folder):
     found = load(folder / "line.toml")
     assert found.line.cameras[0].source == folder / "images"
@@ -70,6 +77,14 @@ def test_a_right_configuration_loads_with_paths_from_its_folder(folder):
         ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "nowhere"\n', r"cameras\[1\]\.source = .*nowhere.*does not exist"),
         ('[[cameras]]\nkind = "replay"\nsource = "images"\n', r"cameras\.name: .* are not all different"),
         ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\npace = "plc"\n', r"needs \[plc\.poll\]"),
+        (
+            '[[cameras]]\nname = "b"\nkind = "genicam"\nproducer = "images"\ntrigger_within_ms = 5\n',
+            r"cameras\.trigger_within_ms needs \[plc\.poll\]",
+        ),
+        (
+            '[[cameras]]\nname = "b"\nkind = "genicam"\nproducer = "images"\ntrigger_within_ms = 5\n[plc.poll]\nbase = 0\nperiod_ms = 20\n',
+            r"trigger_within_ms \(5\) with plc\.poll\.period_ms \(20\) and plc\.answer_ms \(5\) is more than half of line\.takt_ms \(25\)",
+        ),
         (
             '[[cameras]]\nname = "b"\nkind = "genicam"\nproducer = "images"\nserial = "1"\nmodel = "2"\n',
             r"cameras\[1\]: name the device by one of serial, model and user_name",

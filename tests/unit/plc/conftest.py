@@ -69,7 +69,7 @@ def plc():
             for name, size in (("board", SIZE_BYTES), ("verdicts", verdicts.SIZE_BYTES))
         }
         fds = {}
-        for name in ("announcements", "judgements", "triggers"):
+        for name in ("announcements", "judgements", "triggers0"):
             fds[f"{name}_r"], fds[f"{name}_w"] = os.pipe2(os.O_NONBLOCK)
         for fd in fds.values():
             owned.callback(os.close, fd)

@@ -12,7 +12,7 @@ from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.main import Plc
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plcmap.coils import Result, view
-from aoi_daemon.plcmap.registers import offset_of
+from aoi_daemon.plcmap.registers import decode_report, offset_of
 from aoi_daemon.stage import now_ns
 
 SECOND = 1_000_000_000
@@ -20,8 +20,8 @@ RECIPE_OFFSET = offset_of("recipe")
 RECIPE = Recipe(id=1, name="demo", bundle=Path("b"), width_px=64, height_px=64)
 
 
-def announce(plc: Plc, ready_ns: int, sequence: int = 1) -> None:
-    part = Announcement(0, 0, 0, sequence, sequence, 0, ready_ns, ready_ns + SECOND)
+def announce(plc: Plc, ready_ns: int, sequence: int = 1, trigger_id: int = 0) -> None:
+    part = Announcement(0, 0, 0, sequence, sequence, 0, ready_ns, ready_ns + SECOND, trigger_id)
     os.write(plc.stage.fds["announcements_w"], part.pack())
     plc._take_in([plc.announcements], line_ready=True)
 
@@ -132,6 +132,18 @@ def test_a_part_is_told_by_the_recipe_that_judged_it(plc):
     plc.parts.waiting.clear()
     spare(plc)
     assert plc.link.registers[-1][1][RECIPE_OFFSET] == 7, "the register does not stay at what is past"
+
+
+@pytest.mark.parametrize("trigger_id", [0, 9, 70_000])
+def test_record_and_register_have_the_plcs_number_of_the_trigger_or_0(plc, trigger_id):
+    """Never the part's own number in its place: the PLC would take it for one of its triggers."""
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    announce(plc, now_ns(), trigger_id=trigger_id)
+    part = plc.parts.waiting[0]
+    assert part.number == 1
+    assert plc.account.outcome(part, Reason.LATE, 0).trigger_id == trigger_id
+    assert plc._send(part, Reason.LATE, line_ready=True)
+    assert decode_report(plc.link.registers[-1][1]).trigger_id == trigger_id
 
 
 def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):

@@ -12,8 +12,10 @@ CUTOFF = 10
 DEADLINE = 50
 
 
-def view(sequence: int, at: int, *, camera: int = 0, arrival: Arrival = Arrival.FRAME) -> Announcement:
-    return Announcement(arrival, camera, 0, sequence, sequence, at, at, at + DEADLINE)
+def view(
+    sequence: int, at: int, *, camera: int = 0, arrival: Arrival = Arrival.FRAME, trigger_id: int = 0
+) -> Announcement:
+    return Announcement(arrival, camera, 0, sequence, sequence, at, at, at + DEADLINE, trigger_id)
 
 
 def judged(sequence: int, *, passed: bool, camera: int = 0, reason: Reason | None = None) -> Judgement:
@@ -170,6 +172,63 @@ def test_views_of_different_parts_are_not_mixed():
     line.judge(judged(1, passed=True, camera=1))
     assert line.take(30) is None
     assert [line.take(100).reason, line.take(100).reason] == [Reason.NO_IMAGE, Reason.NO_IMAGE]
+
+
+def test_views_of_one_trigger_are_one_part_however_far_apart_their_stamps_are():
+    """The second camera is a slow one: 20 after the first where 3 are allowed."""
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0, trigger_id=700), ready=True)
+    line.announce(view(1, 20, camera=1, trigger_id=700), ready=True)
+    assert [(part.number, len(part.views)) for part in line.waiting] == [(1, 2)]
+
+
+def test_views_of_two_triggers_are_two_parts_however_close_their_stamps_are():
+    line = parts(cameras=2)
+    line.announce(view(1, 10, camera=0, trigger_id=700), ready=True)
+    line.announce(view(1, 11, camera=1, trigger_id=701), ready=True)
+    assert [(part.trigger_id, len(part.views)) for part in line.waiting] == [(700, 1), (701, 1)]
+    line.announce(view(2, 12, camera=0, trigger_id=701), ready=True)
+    assert [(part.trigger_id, len(part.views)) for part in line.waiting] == [(700, 1), (701, 2)]
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (700, 0), (0, 700)])
+@pytest.mark.parametrize("apart", [3, 4])
+def test_without_both_numbers_the_time_decides(first, second, apart):
+    """A part has the number of whichever of its views has one."""
+    line = parts(cameras=2)
+    line.announce(view(1, 10, camera=0, trigger_id=first), ready=True)
+    line.announce(view(1, 10 + apart, camera=1, trigger_id=second), ready=True)
+    assert len(line.waiting) == (1 if apart == 3 else 2)
+    if apart == 3:
+        assert line.waiting[0].trigger_id == max(first, second)
+
+
+def test_the_third_view_is_told_by_the_number_that_the_second_one_brought():
+    line = parts(cameras=3)
+    line.announce(view(1, 10, camera=0), ready=True)
+    line.announce(view(1, 11, camera=1, trigger_id=700), ready=True)
+    line.announce(view(1, 12, camera=2, trigger_id=701), ready=True)
+    assert [(part.trigger_id, len(part.views)) for part in line.waiting] == [(700, 2), (701, 1)]
+
+
+def test_a_late_view_finds_the_part_that_has_left_by_its_number():
+    """Its stamp alone, 20 later, would make a part of its own of it."""
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0, trigger_id=700), ready=True)
+    line.judge(judged(1, passed=False, camera=0))
+    assert line.take(1).number == 1
+    line.announce(view(1, 20, camera=1, trigger_id=700), ready=True)
+    assert not line.waiting
+
+
+def test_a_number_that_comes_again_after_the_plc_began_anew_is_another_part():
+    """The first one left long ago without the view of camera 1, which would be taken for that now."""
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0, trigger_id=5), ready=True)
+    assert line.take(DEADLINE).number == 1
+    line.announce(view(1, 10_000, camera=1, trigger_id=5), ready=True)
+    line.announce(view(2, 10_001, camera=0, trigger_id=5), ready=True)
+    assert [(part.number, len(part.views)) for part in line.waiting] == [(2, 2)]
 
 
 events = st.lists(

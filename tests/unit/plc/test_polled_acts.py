@@ -49,7 +49,7 @@ class Side:
                 memory[name] = owned.enter_context(SharedMemory.create(name, size))
         self.board = board = Board(memory["board"])
         owned.callback(board._cells.release)
-        fds = dict(zip(("triggers_r", "triggers_w"), os.pipe2(os.O_NONBLOCK), strict=True))
+        fds = dict(zip(("triggers0_r", "triggers0_w"), os.pipe2(os.O_NONBLOCK), strict=True))
         for fd in fds.values():
             owned.callback(os.close, fd)
         config = LineConfig.model_validate(
@@ -84,8 +84,9 @@ class Side:
     def part(self, reason=Reason.NONE):
         self.number += 1
         view = Announcement(0, 0, 0, self.number, self.number, self.now, self.now, self.now + 50 * MS)
-        outcome = self.account.outcome(Part(self.number, view, view.deadline_ns, {0: view}), reason, self.now)
-        self.account.enter(outcome._replace(answered_ns=self.now + 1))
+        part = Part(self.number, view, view.deadline_ns, {0: view})
+        outcome = self.account.outcome(part, reason, self.now)
+        self.account.enter(part, outcome._replace(answered_ns=self.now + 1))
         return outcome
 
 

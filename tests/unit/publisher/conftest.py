@@ -14,12 +14,12 @@ from tests.unit.publisher.recording import outcome, record_outcome
 
 @pytest.fixture
 def part_of(tmp_path):
-    """`part_of(number, passed=..., reason=..., STAMP_ns=...)`: that part, written and read again."""
+    """`part_of(number, passed=..., reason=..., FIELD=...)`: that part, written and read again; any field of an Outcome."""
 
     def make(number: int, *, passed: bool, **more) -> Part:
-        stamps = {key: more.pop(key) for key in list(more) if key.endswith("_ns")}
+        fields = {key: more.pop(key) for key in list(more) if key not in {"reason", "defects"}}
         folder = tmp_path / "records"
-        record_outcome(folder, outcome(number, passed=passed, **more)._replace(**stamps))
+        record_outcome(folder, outcome(number, passed=passed, **more)._replace(**fields))
         with closing(open_reader(folder)) as connection:
             return parts_after(connection, 0, 100)[-1]
 

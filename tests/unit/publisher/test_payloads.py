@@ -65,6 +65,14 @@ def test_a_part_that_went_half_the_way_has_no_times_of_stages(part_of):
     assert body["delivered"] is False and body["missed"] is True
 
 
+def test_a_part_has_the_plcs_number_and_says_whether_the_plc_let_it_go(part_of):
+    """null, not 0, where the number is not known: 0 would be one."""
+    body = check("result", payloads.result(part_of(1, passed=True)))
+    assert body["trigger_id"] is None and body["bypassed"] is False
+    body = check("result", payloads.result(part_of(2, passed=False, trigger_id=2**32 - 1, bypassed=True)))
+    assert body["trigger_id"] == 2**32 - 1 and body["bypassed"] is True
+
+
 @pytest.mark.parametrize("at_s", [AT, 0.0, 1_700_000_000.9996, 1_699_999_999.0004])
 def test_both_times_name_the_same_millisecond(at_s):
     from datetime import datetime

@@ -68,6 +68,19 @@ def test_jsonl_has_one_object_a_line(kept, tmp_path):
     assert rows[0]["review_note"] == '-dust, "much"' and rows[2]["review"] is None
 
 
+def test_both_tables_have_the_plcs_number_and_say_whether_it_let_the_part_go(records, tmp_path):
+    """The number is 0 where it is not known, as everywhere but in JSON to a broker."""
+    records.add(1)
+    records.add(2, trigger_id=70_000, bypassed=True)
+    export(records.folder, Choice(), "csv", tmp_path / "parts.csv")
+    with (tmp_path / "parts.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["trigger_id"], row["bypassed"]) for row in rows] == [("0", "0"), ("70000", "1")]
+    export(records.folder, Choice(), "jsonl", tmp_path / "parts.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "parts.jsonl").read_text().splitlines()]
+    assert [(row["trigger_id"], row["bypassed"]) for row in rows] == [(0, False), (70_000, True)]
+
+
 def test_a_table_goes_to_stdout_too(kept):
     out = io.StringIO()
     with redirect_stdout(out):

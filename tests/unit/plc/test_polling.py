@@ -1,0 +1,136 @@
+"""What is read of the PLC's triggers goes to each camera that wants it, through a pipe of its own."""
+
+import os
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import pytest
+
+from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Hears, camera_cell
+from aoi_daemon.config.schema import PollSection
+from aoi_daemon.messages import READING, Reading
+from aoi_daemon.plc.gate import Gate
+from aoi_daemon.plc.polling import Polling
+from aoi_daemon.plcmap.registers import Poll, Status, encode_poll
+from aoi_daemon.ring.doorbell import drain
+from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage import now_ns
+
+CAMERAS = 3
+
+
+class Line:
+    """A PLC that is read at will, and three cameras."""
+
+    def __init__(self, owned: ExitStack) -> None:
+        self.board = Board(owned.enter_context(SharedMemory.create("board", SIZE_BYTES)))
+        fds = {}
+        for n in range(CAMERAS):
+            fds[f"triggers{n}_r"], fds[f"triggers{n}_w"] = os.pipe2(os.O_NONBLOCK)
+        for fd in fds.values():
+            owned.callback(os.close, fd)
+        self.fds = fds
+        self.poll = Poll()
+        self.answers = True
+        config = SimpleNamespace(cameras=[None] * CAMERAS)
+        stage = SimpleNamespace(board=self.board, config=config, fds=fds, tell=lambda **_: None)
+        self.polling = Polling(PollSection(base=0), stage, self, Gate(None, self.board, None))
+        self.at = 1000
+        self.read()
+
+    def read_registers(self, base: int, count: int) -> list[int] | None:
+        return encode_poll(self.poll) if self.answers else None
+
+    def read(self) -> None:
+        self.at += 10
+        self.polling.look(self.at, 0)
+
+    def trigger(self) -> None:
+        self.poll = self.poll._replace(
+            status=self.poll.status ^ Status.TRIGGER, trigger_id=(self.poll.trigger_id + 1) % 2**32
+        )
+
+    def hears(self, camera: int, what: Hears) -> None:
+        self.board[camera_cell(camera, CameraCell.HEARS)] = what
+
+    def heard(self, camera: int) -> list[tuple[int, int, bool]]:
+        found = drain(self.fds[f"triggers{camera}_r"], Reading.unpack, READING.size)
+        return [(each.asked_ns, each.trigger_id, each.triggered) for each in found]
+
+
+@pytest.fixture
+def line():
+    with ExitStack() as owned:
+        yield Line(owned)
+
+
+def test_every_camera_hears_of_every_trigger(line):
+    """The first one that reads does not take it from the others."""
+    for camera in range(CAMERAS):
+        line.hears(camera, Hears.TRIGGERS)
+    for _ in range(2):
+        line.trigger()
+        line.read()
+    assert [line.heard(camera) for camera in range(CAMERAS)] == [[(1020, 1, True), (1030, 2, True)]] * CAMERAS
+
+
+def test_a_camera_hears_what_it_wants(line):
+    """Nothing, triggers, or also that there was none."""
+    line.hears(1, Hears.TRIGGERS)
+    line.hears(2, Hears.READINGS)
+    line.read()
+    line.trigger()
+    line.read()
+    assert line.heard(0) == []
+    assert line.heard(1) == [(1030, 1, True)]
+    assert line.heard(2) == [(1020, 0, False), (1030, 1, True)]
+
+
+def test_a_camera_that_does_not_read_costs_the_others_nothing(line):
+    """Its pipe is full: what comes is lost to it, and to it alone."""
+    line.hears(0, Hears.READINGS)
+    line.hears(1, Hears.READINGS)
+    written = 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            written += os.write(line.fds["triggers0_w"], bytes(READING.size))
+    line.trigger()
+    line.read()
+    assert line.heard(1) == [(1020, 1, True)]
+    assert len(line.heard(0)) == written // READING.size
+
+
+def test_a_pipe_does_not_fill_while_its_camera_is_not_there(line):
+    """What it would find on its return is over."""
+    for _ in range(20_000):
+        line.trigger()
+        line.read()
+    assert line.heard(0) == []
+
+
+def test_a_reading_that_failed_is_not_told(line):
+    line.hears(0, Hears.READINGS)
+    line.answers = False
+    line.read()
+    line.answers = True
+    line.trigger()
+    line.read()
+    assert line.heard(0) == [(1030, 1, True)]
+
+
+def test_the_first_reading_is_where_we_begin(line):
+    """The toggle may be 1 in it, which is no trigger."""
+    fresh = Polling(PollSection(base=0), line.polling._stage, line, Gate(None, line.board, None))
+    line.hears(0, Hears.READINGS)
+    line.trigger()
+    fresh.look(5000, 0)
+    assert line.heard(0) == [(5000, 1, False)]
+
+
+def test_a_reading_says_when_its_answer_was_there(line):
+    """A trigger that it shows may have come after it was asked for."""
+    line.hears(0, Hears.READINGS)
+    before_ns = now_ns()
+    line.read()
+    (reading,) = drain(line.fds["triggers0_r"], Reading.unpack, READING.size)
+    assert before_ns <= reading.answered_ns <= now_ns()
