@@ -1,8 +1,11 @@
 """What all tests share."""
 
+import os
 import signal
 
 import pytest
+
+from tests import skips
 
 
 def pytest_addoption(parser):
@@ -38,6 +41,8 @@ def measured(request):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    skipped = terminalreporter.stats.get("skipped", ())
+    skips.note(os.environ, [(report.nodeid, report.longrepr[2].removeprefix("Skipped: ")) for report in skipped])
     if config.measured:
         terminalreporter.section("fail-safe table, as measured in this run")
         for row, what, ms in sorted(config.measured):

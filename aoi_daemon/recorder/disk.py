@@ -56,11 +56,14 @@ class Counts:
 
 
 class Disk:
-    """Writes what is in `inbox` below `folder`. `health` and `counts` are for the reader thread to tell."""
+    """Writes what is in `inbox` below `folder`. `health` and `counts` are for the reader thread to tell.
+
+    `wall` gives Unix seconds: the age of what is recorded is told by it.
+    """
 
     def __init__(
         self, folder: Path, section: RecorderSection, line: Line, *, recipes: Iterable[Recipe], inbox: Inbox,
-        flights: list[FlightRecorder], log: Any,
+        flights: list[FlightRecorder], log: Any, wall: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._section = section
@@ -69,6 +72,7 @@ class Disk:
         self._inbox = inbox
         self._flights = flights
         self._log = log
+        self._wall = wall
         self._recipes: SimpleQueue[Recipe] = SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="disk", daemon=True)
@@ -133,7 +137,7 @@ class Disk:
 
     def _open(self) -> Session:
         session = Session(
-            self._folder, self._section, self._line, self._products, self._log, first=self._first, wall_s=time.time()
+            self._folder, self._section, self._line, self._products, self._log, first=self._first, wall_s=self._wall()
         )
         self._first = False
         self.counts.aside = session.aside or self.counts.aside
@@ -157,7 +161,7 @@ class Disk:
                 self._looked_ns = now_ns
                 self._timed(lambda: self._look(session))
             if due or self._more_to_remove:
-                self._more_to_remove = self._timed(lambda: session.retention.bite(time.time()))
+                self._more_to_remove = self._timed(lambda: session.retention.bite(self._wall()))
             if not waiting:
                 self._stop.wait(_TICK_S)
 
@@ -222,7 +226,7 @@ class Disk:
         session.look()
         self._no_room = False
         while session.retention.short_bytes() and not self._no_room:
-            self._no_room = not session.retention.make_room(time.time())
+            self._no_room = not session.retention.make_room(self._wall())
         self.counts.free_bytes = free_bytes(self._folder)
         now_ns = time.monotonic_ns()
         if self._no_room:
@@ -235,7 +239,7 @@ class Disk:
         try:
             return self._timed(act)
         except (OSError, sqlite3.Error) as error:
-            if self._fault(error) != DISK_FULL or not self._timed(lambda: session.retention.make_room(time.time())):
+            if self._fault(error) != DISK_FULL or not self._timed(lambda: session.retention.make_room(self._wall())):
                 raise
         return self._timed(act)
 

@@ -86,7 +86,7 @@ def test_a_missing_package_is_said_with_what_installs_it(monkeypatch, tmp_path):
 def pem(tmp_path_factory) -> Path:
     """a.pem with a.key, b.key of another, and a.key behind a password."""
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+        pytest.skip("openssl is not installed (Debian: apt-get install openssl)")
     folder = tmp_path_factory.mktemp("pem")
 
     def run(*words: str) -> None:

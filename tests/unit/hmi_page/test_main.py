@@ -187,7 +187,7 @@ def test_the_server_answers_and_ends_with_its_process(stage, logged):
 
 def test_the_page_speaks_tls_with_the_configured_certificate(stage, logged):
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+        pytest.skip("openssl is not installed (Debian: apt-get install openssl)")
     folder = stage.setup.config_file.parent
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",

@@ -298,11 +298,47 @@ def test_what_stands_in_the_coils_when_the_plc_starts_is_nobodys(station):
     fresh = Station.__new__(Station)
     fresh.__dict__.update(station.__dict__)
     fresh.plc = Program(FULL, LINE, station.variant, gate_ns=GATE_MS * MS)
-    fresh.says(Result.PASS, 77)
+    fresh.plc.put_coils(pack(Result.PASS, ready=True, sequence=77))
+    fresh.plc.put_registers(0, encode_report(Report(verdict=1, flags=Flag.READY | Flag.RUN_PERMIT, sequence=77)))
     fresh.trigger("one")
     fresh.wait(10)
     fresh.says(Result.PASS, 77)
     assert fresh.end() == []
+    assert fresh.plc.track.UNEXPECTED == 0
+
+
+def test_two_triggers_at_one_place_of_the_belt_prove_no_part(station):
+    """Something set off camera and photo-eye just before a bad part: the PASS on it is not the part's."""
+    station.plc.trigger(station.now)
+    station.wait(5)
+    station.says(Result.PASS, 1)
+    station.wait(10)
+    station.trigger("bad")
+    station.wait(10)
+    station.says(Result.REJECT, 2)
+    station.wait(35)
+    assert station.end() == []
+
+
+def test_verdicts_that_are_late_on_both_sides_of_a_lost_connection_are_no_part_that_the_camera_missed(station):
+    good_parts(station, 1, 1)
+    station.trigger("2")
+    station.wait(50)
+    for number in (3, 4):
+        station.trigger(str(number))
+        station.wait(5)
+        station.says(Result.PASS, number - 1)
+        station.wait(45)
+    station.says(Result.NONE, 3, ready=False)
+    station.wait(5)
+    station.says(Result.NONE, 3)
+    station.wait(5)
+    for number in (5, 6):
+        station.trigger(f"bad {number}")
+        station.wait(5)
+        station.says(Result.PASS, number - 1)
+        station.wait(45)
+    assert station.end() == names(1, 1)
 
 
 def test_more_parts_than_slots_are_ejected_and_then_it_is_well_again():

@@ -19,12 +19,12 @@ from tests.unit.records.conftest import NOON, Records, make_outcome
 
 @pytest.fixture
 def disk(tmp_path, log, monkeypatch):
-    """A disk thread on an empty folder, its retries quick; ended with the test."""
+    """A disk thread on an empty folder, a second after the parts that are put, its retries quick; ended with the test."""
     monkeypatch.setattr(module, "_RETRY_S", 0.01)
     inbox = Inbox(rows=100, pictures=5, cameras=1)
     found = Disk(
         tmp_path / "records", section(), Line("f" * 32, "line-1", ("top",)), recipes=[], inbox=inbox,
-        flights=[SimpleNamespace(released=[])], log=log,
+        flights=[SimpleNamespace(released=[])], log=log, wall=lambda: NOON + 1,
     )  # fmt: skip
     found.inbox = inbox
     found.folder = tmp_path / "records"

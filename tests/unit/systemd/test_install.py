@@ -124,7 +124,7 @@ def test_help_has_examples(install):
     assert found.returncode == 0 and "examples:" in found.stdout
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may install into /")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may install into /: for another user to run")
 def test_installing_into_the_machine_itself_needs_root(install):
     found = install("--root", "/")
     assert found.returncode == 1 and "needs root" in found.stderr

@@ -33,7 +33,7 @@ def manual(name):
 def tool(name, *arguments, needs=""):
     """Run a program of systemd's; skip, with the reason, where it is not there or cannot do that."""
     if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed (Debian: apt-get install {'udev' if name == 'udevadm' else 'systemd'})")
     if needs and needs not in manual(name):
         pytest.skip(f"{name} of this systemd does not know {needs}")
     return subprocess.run([name, *arguments], check=False, capture_output=True, text=True, timeout=60)
@@ -69,7 +69,7 @@ def exposure(file):
 @pytest.mark.parametrize("drop_in", [None, *DROP_INS])
 def test_systemd_understands_every_line(unit, drop_in):
     if drop_in == "notify-reload" and version() < 253:
-        pytest.skip("Type=notify-reload needs systemd 253")
+        pytest.skip("Type=notify-reload needs systemd 253 or newer")
     found = tool("systemd-analyze", "verify", str(unit(drop_in)))
     assert (found.stderr, found.returncode) == ("", 0)
 

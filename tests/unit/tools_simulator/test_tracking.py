@@ -508,6 +508,8 @@ def is_proof(seen, index, end_ns):
         return False
     since_resync = []
     for _, old, _, by_daemon in before:
+        if not by_daemon:  # coils that fall to 0 say what SAFE says: counted from 0
+            since_resync = []
         if not by_daemon or view(old).result == Result.FAULT:
             continue
         if view(old).result == Result.NONE:

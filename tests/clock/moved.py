@@ -1,0 +1,46 @@
+"""Programs whose wall clock, and whose files' times, are moved: a library that is preloaded, built by the system's cc."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("moved_clock.c")
+
+
+class NoMovedClockError(Exception):
+    """The clock cannot be moved on this machine; the text says what is missing and how to get it."""
+
+
+def build(folder: Path) -> Path:
+    """The library, built in `folder`.
+
+    Raises:
+        NoMovedClockError: there is no C compiler, or it has no C library to build against.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise NoMovedClockError("no C compiler, so no moved clock (Debian: apt-get install gcc libc6-dev)")
+    library = folder / "moved_clock.so"
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl", "-pthread"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        if "fatal error" in done.stderr and "No such file" in done.stderr:
+            raise NoMovedClockError("no headers of the C library, so no moved clock (Debian: apt-get install libc6-dev)")
+        raise RuntimeError(f"{SOURCE.name} does not compile:\n{done.stderr}")
+    return library
+
+
+def environment(library: Path, offset_s: int, zone: str = "", base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """`base` for a program whose clock is moved by `offset_s`, in `zone` where one is named.
+
+    Its byte code goes into a folder of its own: that of the checkout and of .venv is kept by the true times of the
+    sources, and each would throw the other's away.
+    """
+    preload = " ".join(filter(None, (str(library), base.get("LD_PRELOAD", ""))))
+    own = {"LD_PRELOAD": preload, "MOVED_CLOCK_S": str(offset_s), "PYTHONPYCACHEPREFIX": str(library.parent / f"pycache{offset_s:+d}")}
+    kept = {name: value for name, value in base.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **own, **({"TZ": zone} if zone else {})}
