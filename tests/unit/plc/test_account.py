@@ -126,6 +126,17 @@ def test_a_view_that_was_not_judged_neither_ends_nor_lengthens_its_row(line):
     assert len(two.said) == 1
 
 
+def test_a_view_beside_its_place_neither_ends_nor_lengthens_its_row(line):
+    """Its defects were not looked for."""
+    two = line()
+    for _ in range(3):
+        two.part(GOOD, bad(40))
+    two.part(GOOD, (Reason.REGISTRATION, 0.0))
+    assert two.said == []
+    two.part(GOOD, bad(40))
+    assert [s["parts"] for s in two.said] == [4]
+
+
 def test_the_rate_counts_a_part_once_however_many_of_its_views_are_bad(line):
     """Three bad parts of ten are allowed; their six bad views are not what is counted."""
     two = line(same_place=0, reject_percent=30.0)
