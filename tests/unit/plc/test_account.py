@@ -154,17 +154,18 @@ def test_a_line_with_one_camera_is_stopped_as_before(line):
     assert [s["parts"] for s in one.said] == [4]
 
 
-def test_a_judgement_that_contradicts_itself_does_not_end_a_row(line):
-    """It says PASS and REJECT at once: a fault of ours, which says nothing of the part."""
+@pytest.mark.parametrize(("passed", "reason"), [(False, Reason.NONE), (True, Reason.DEFECT)])
+def test_a_judgement_that_contradicts_itself_does_not_end_a_row(line, passed, reason):
+    """It says PASS and REJECT at once: a fault of ours, which says nothing of the place."""
     one = line(cameras=1)
     for _ in range(3):
         one.part(bad(40))
     one.sequence += 1
     at = one.sequence * 100
     one.parts.announce(Announcement(Arrival.FRAME, 0, 0, one.sequence, 1, at, at, at + DEADLINE), ready=True)
-    one.parts.judge(judgement(0, one.sequence, Reason.NONE)._replace(passed=False))
+    one.parts.judge(judgement(0, one.sequence, Reason.NONE)._replace(passed=passed, reason=reason))
     part = one.parts.take(at)
     one.account.enter(part, one.account.outcome(part, part.reason, at))
-    assert part.reason is Reason.ENGINE_FAULT
+    assert part.reason is (reason or Reason.ENGINE_FAULT)
     one.part(bad(40))
     assert [s["parts"] for s in one.said] == [4]
