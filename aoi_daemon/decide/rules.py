@@ -99,38 +99,39 @@ class StopWatch:
         """
         if reason is not Reason.NONE and reason not in BAD_PART_REASONS:
             return None
-        return self._first(self._rate(bad=reason is not Reason.NONE))
+        stop = self._rate(bad=reason is not Reason.NONE)
+        return self._first(stop) if stop is not None else None
 
-    def saw_view(self, reason: Reason, defects: Sequence[Defect], *, fov: int = 0, camera: int = 0) -> Stop | None:
+    def saw_view(self, fov: int, camera: int, defects: Sequence[Defect]) -> Stop | None:
         """Take in what was found on one view of a part; the stop that it caused by the same place, else None.
 
         Args:
-            reason: the view's own, NONE where it is good: a good view ends its row though another view rejects.
-            defects: worst first; MAX_DEFECTS of them at most are expected.
             fov: the field of view.
             camera: its camera's number.
+            defects: worst first, MAX_DEFECTS of them at most are expected; none: the view is good, and ends its
+                row though another view rejects the part.
         """
+        if not defects:
+            self._places.pop((camera, fov), None)
+            return None
         if not self._rules.same_place:
             return None
-        if reason is not Reason.NONE and reason is not Reason.DEFECT:
-            return None  # REGISTRATION too: its defects were not looked for
-        return self._first(self._place(defects if reason is Reason.DEFECT else (), camera, fov))
-
-    def _first(self, stop: Stop | None) -> Stop | None:
-        """`stop` where it is the first since the reset: what comes after it does not replace its cause."""
-        if stop is None or self.stop is not None:
-            return None
-        self.stop = stop
-        return stop
-
-    def _place(self, defects: Sequence[Defect], camera: int, fov: int) -> Stop | None:
         before = self._places.get((camera, fov), ())
         places = [self._follow(defect, before) for defect in defects]
         self._places[camera, fov] = places
-        longest = max(places, key=lambda place: place.in_a_row, default=None)
-        if longest is None or longest.in_a_row <= self._rules.same_place:
+        longest = max(places, key=lambda place: place.in_a_row)
+        if longest.in_a_row <= self._rules.same_place:
             return None
-        return Stop(StopCause.SAME_PLACE, longest.in_a_row, camera, fov, longest.label, longest.x_px, longest.y_px)
+        return self._first(
+            Stop(StopCause.SAME_PLACE, longest.in_a_row, camera, fov, longest.label, longest.x_px, longest.y_px)
+        )
+
+    def _first(self, stop: Stop) -> Stop | None:
+        """`stop` where it is the first since the reset: what comes after it does not replace its cause."""
+        if self.stop is not None:
+            return None
+        self.stop = stop
+        return stop
 
     def _follow(self, defect: Defect, before: Sequence[_Place]) -> _Place:
         x_px, y_px = (defect.x1 + defect.x2) / 2, (defect.y1 + defect.y2) / 2

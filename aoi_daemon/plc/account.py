@@ -9,7 +9,7 @@ from aoi_daemon.board import Cell, Stopped, bypassed, reason_cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.decide.rules import ProcessFeedback, Stop, StopWatch
-from aoi_daemon.messages import Outcome, Reason, unpack_defects
+from aoi_daemon.messages import Judgement, Outcome, Reason, unpack_defects
 from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.report import NO_JUDGEMENT, recipe_of
@@ -71,19 +71,20 @@ class Account:
         self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
         if outcome.bypassed:
             return  # a person tries something out: such parts say nothing of the process
-        self._obey(self.rules.saw_part(Reason(outcome.reason)), outcome.part)
+        stop = self.rules.saw_part(Reason(outcome.reason))
         for camera, judgement in part.judged.items():
-            reason = Reason(judgement.reason)
-            if judgement.passed is not (reason is Reason.NONE):
-                continue  # it contradicts itself, which is a fault of ours and says nothing of the part
-            found = unpack_defects(judgement.defects, judgement.defect_count) if reason is Reason.DEFECT else ()
-            stop = self.rules.saw_view(reason, found, fov=part.views[camera].fov, camera=camera)
-            self._obey(stop, outcome.part)
-
-    def _obey(self, stop: Stop | None, part: int) -> None:
+            stop = self._saw_view(part.views[camera].fov, camera, judgement) or stop
         if stop is not None:
             self._board[Cell.STOPPED_BY_RULE] |= Stopped.RULE
-            self._log.error("stop_rule", cause=stop.cause.value, part=part, parts=stop.parts)
+            self._log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
+
+    def _saw_view(self, fov: int, camera: int, judgement: Judgement) -> Stop | None:
+        if judgement.passed:
+            # One that says both contradicts itself: a fault of ours, which says nothing of the part.
+            return self.rules.saw_view(fov, camera, ()) if judgement.reason == Reason.NONE else None
+        if judgement.reason != Reason.DEFECT:
+            return None  # REGISTRATION too: its defects were not looked for
+        return self.rules.saw_view(fov, camera, unpack_defects(judgement.defects, judgement.defect_count))
 
     def _count(self, outcome: Outcome) -> None:
         board = self._board

@@ -202,7 +202,10 @@ views = st.tuples(
 
 def saw(watch, reason, spots, fov):
     defects = [Defect(label, 0.9, x - 1, 9.0, x + 1, 11.0) for label, x in spots] if reason is Reason.DEFECT else []
-    return watch.saw_part(reason) or watch.saw_view(reason, defects, fov=fov)
+    stop = watch.saw_part(reason)
+    if reason in {Reason.NONE, Reason.DEFECT}:  # else its view was not judged, or its defects not looked for
+        stop = watch.saw_view(fov, 0, defects) or stop
+    return stop
 
 
 @holds_for(st.lists(views, max_size=60), st.integers(0, 4), st.sampled_from((0.0, 5.0, 30.0)), st.integers(10, 20))

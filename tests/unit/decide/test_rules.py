@@ -16,15 +16,10 @@ def defect(x, y, label=0):
     return Defect(label, 0.9, x - 5.0, y - 5.0, x + 5.0, y + 5.0)
 
 
-def saw(stop_watch, *defects, **where):
+def saw(stop_watch, *defects, fov=0, camera=0):
     """A part of one view, judged."""
-    reason = Reason.DEFECT if defects else Reason.NONE
-    return stop_watch.saw_part(reason) or stop_watch.saw_view(reason, defects, **where)
-
-
-def saw_unjudged(stop_watch, reason):
-    """A part that was rejected before its view was judged."""
-    return stop_watch.saw_part(reason) or stop_watch.saw_view(reason, ())
+    stop = stop_watch.saw_part(Reason.DEFECT if defects else Reason.NONE)
+    return stop_watch.saw_view(fov, camera, defects) or stop
 
 
 def test_more_than_so_many_at_one_place_in_a_row_stop_the_line():
@@ -73,7 +68,7 @@ def test_a_part_that_was_not_judged_neither_ends_nor_lengthens_a_row():
     line = watch()
     for _ in range(3):
         saw(line, defect(100, 100))
-        saw_unjudged(line, Reason.LATE)
+        line.saw_part(Reason.LATE)
     assert line.permitted
     assert saw(line, defect(100, 100)) is not None
 
@@ -83,7 +78,7 @@ def test_a_part_beside_its_place_was_not_looked_at():
     line = watch()
     for _ in range(3):
         saw(line, defect(100, 100))
-    assert saw_unjudged(line, Reason.REGISTRATION) is None
+    assert line.saw_part(Reason.REGISTRATION) is None
     assert saw(line, defect(100, 100)) is not None
 
 
@@ -159,13 +154,13 @@ def test_the_rate_is_met_as_soon_as_it_is_certain():
 def test_rejects_for_the_inspections_own_faults_stop_no_line(reason):
     """They have their alarms, and READY."""
     line = watch(reject_percent=3.0)
-    assert [saw_unjudged(line, reason) for _ in range(200)] == [None] * 200
+    assert [line.saw_part(reason) for _ in range(200)] == [None] * 200
 
 
 def test_a_part_beside_its_place_counts_for_the_rate():
     """The process put it there."""
     line = watch(reject_percent=3.0)
-    assert [saw_unjudged(line, Reason.REGISTRATION) is None for _ in range(4)] == [True, True, True, False]
+    assert [line.saw_part(Reason.REGISTRATION) is None for _ in range(4)] == [True, True, True, False]
 
 
 def test_only_a_reset_permits_the_run_again():

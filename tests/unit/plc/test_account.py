@@ -127,6 +127,17 @@ def test_a_view_that_was_not_judged_neither_ends_nor_lengthens_its_row(line):
     assert len(two.said) == 1
 
 
+def test_a_view_beside_its_place_neither_ends_nor_lengthens_its_row(line):
+    """Its defects were not looked for."""
+    two = line()
+    for _ in range(3):
+        two.part(GOOD, bad(40))
+    two.part(GOOD, (Reason.REGISTRATION, 0.0))
+    assert two.said == []
+    two.part(GOOD, bad(40))
+    assert [s["parts"] for s in two.said] == [4]
+
+
 def test_the_rate_counts_a_part_once_however_many_of_its_views_are_bad(line):
     """Three bad parts of ten are allowed; their six bad views are not what is counted."""
     two = line(same_place=0, reject_percent=30.0)
@@ -144,17 +155,18 @@ def test_a_line_with_one_camera_is_stopped_as_before(line):
     assert [s["parts"] for s in one.said] == [4]
 
 
-def test_a_judgement_that_contradicts_itself_does_not_end_a_row(line):
-    """It says PASS and REJECT at once: a fault of ours, which says nothing of the part."""
+@pytest.mark.parametrize(("passed", "reason"), [(False, Reason.NONE), (True, Reason.DEFECT)])
+def test_a_judgement_that_contradicts_itself_does_not_end_a_row(line, passed, reason):
+    """It says PASS and REJECT at once: a fault of ours, which says nothing of the place."""
     one = line(cameras=1)
     for _ in range(3):
         one.part(bad(40))
     one.sequence += 1
     at = one.sequence * 100
     one.parts.announce(Announcement(Arrival.FRAME, 0, 0, one.sequence, 1, at, at, at + DEADLINE), ready=True)
-    one.parts.judge(judgement(0, one.sequence, Reason.NONE)._replace(passed=False))
+    one.parts.judge(judgement(0, one.sequence, Reason.NONE)._replace(passed=passed, reason=reason))
     part = one.parts.take(at)
     one.account.enter(part, one.account.outcome(part, part.reason, at))
-    assert part.reason is Reason.ENGINE_FAULT
+    assert part.reason is (reason or Reason.ENGINE_FAULT)
     one.part(bad(40))
     assert [s["parts"] for s in one.said] == [4]
