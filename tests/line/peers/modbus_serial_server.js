@@ -31,7 +31,8 @@ function at(due, work) { // the library's own timers count whole milliseconds
 
 function answer(request, fn, address, write, reply) {
     const delay = Number(leastUs) + random() * (Number(mostUs) - Number(leastUs));
-    at(request.ns + BigInt(Math.round(delay * 1000)), () => {
+    // Not at once, even where its time is over: the other coils of this request are still to come.
+    setImmediate(at, request.ns + BigInt(Math.round(delay * 1000)), () => {
         registers[status] = LINE_RUNNING | ((now() / HEARTBEAT_NS) & 1n ? HEARTBEAT : 0);
         const values = write();
         const wrote = now();

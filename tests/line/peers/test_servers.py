@@ -24,6 +24,11 @@ def peer(request, tmp_path):
     return Peer(PEERS[request.param](tmp_path), tmp_path / "server.log", seed=1, delay_ms=(LEAST_MS, MOST_MS))
 
 
+@pytest.fixture(params=PEERS)
+def prompt_peer(request, tmp_path):
+    return Peer(PEERS[request.param](tmp_path), tmp_path / "server.log", seed=1, delay_ms=(0, 0))
+
+
 def written(peer: Peer, function: int) -> list[tuple[int, int, tuple[int, ...]]]:
     return [(each.connection, each.address, each.values) for each in peer.requests() if each.function == function]
 
@@ -73,3 +78,14 @@ def test_a_request_that_is_reset_during_the_delay_is_in_the_memory_and_in_the_lo
     words = [(connection, values[:3]) for connection, _, values in written(peer, WRITE_COILS)]
     assert sorted(words) == [(1, (0, 1, 0)), (1, (1, 0, 0)), (2, (0, 0, 0))]
     assert sum(not each.function for each in peer.requests()) == 2
+
+
+def test_a_request_whose_time_is_over_when_the_server_comes_to_it_is_taken_like_any_other(prompt_peer):
+    with prompt_peer as peer:
+        client = PlcClient("127.0.0.1", peer.port, UNIT)
+        client.connect(ANSWER_S)
+        client.write_coils(COIL_BASE, bits(PASS), ANSWER_S)
+        client.write_registers(REPORT_BASE, [7, 0xFFFF], ANSWER_S)
+        client.reset()
+    assert written(peer, WRITE_COILS) == [(1, COIL_BASE, tuple(map(int, bits(PASS))))]
+    assert written(peer, WRITE_REGISTERS) == [(1, REPORT_BASE, (7, 0xFFFF))]
