@@ -39,8 +39,8 @@ _EXAMPLES: Final = """examples:
   ./tools/no_slower HEAD --registers       with the register profile and the poll block as well
   ./tools/no_slower HEAD --pairs 20        a narrower interval
 
-Nothing else should run on the machine meanwhile: on two cores that others kept busy, a tree beside itself came to ratios
-of 0.89 to 1.05. An interval that holds both 1 and 1.05 tells nothing: more --pairs, or a quieter machine.
+Nothing else should run on the machine meanwhile: on two cores that others kept busy, a tree beside itself came to
+ratios of 0.89 to 1.05. An interval that holds both 1 and 1.05 tells nothing: more --pairs, or a quieter machine.
 
 exit codes: 0 not slower; 1 the rule is broken; 2 the command line, the revision, or a line that cannot be measured;
 130 stopped with Ctrl-C.
