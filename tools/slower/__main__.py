@@ -39,8 +39,8 @@ _EXAMPLES: Final = """examples:
   ./tools/no_slower HEAD --registers       with the register profile and the poll block as well
   ./tools/no_slower HEAD --pairs 20        a narrower interval
 
-Nothing else should run on the machine meanwhile. Where the interval reaches over 1.05 on both sides of 1, the machine
-is too restless to tell: more --pairs, or a quieter one.
+Nothing else should run on the machine meanwhile: on two cores that others kept busy, a tree beside itself came to
+ratios of 0.89 to 1.05. An interval that holds both 1 and 1.05 tells nothing: more --pairs, or a quieter machine.
 
 exit codes: 0 not slower; 1 the rule is broken; 2 the command line, the revision, or a line that cannot be measured;
 130 stopped with Ctrl-C.
@@ -163,7 +163,9 @@ def main(argv: Sequence[str] | None = None, *, root: Path = ROOT, measure: Measu
     """Compare; the exit code. `root` and `measure` are for tests: another tree, and what stands for a run."""
     options = arguments(argv)
     console = Console(stderr=True)
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    # Ctrl-C too: a shell that starts this in the background lets it ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_ctrl_c)
     try:
         return _run(options, console, root, measure)
     except KeyboardInterrupt:

@@ -83,6 +83,7 @@ class Comparison:
         """Each way in which the rule is broken, as a sentence; empty where it holds."""
         found = [
             f"{figure.name} is {figure.ratio:.3f} times what it was, more than {LIMIT:g}"
+            + (", in an interval that holds 1 as well: run it again on a quiet machine" if figure.low < 1 else "")
             for figure in self.figures
             if figure.broken
         ]

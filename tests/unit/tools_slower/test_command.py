@@ -17,10 +17,12 @@ BASE = Run(path_ms=1.0, line_ms=2.0, plc_cpu_us=500.0, inspection_cpu_us=1000.0,
 
 
 @pytest.fixture(autouse=True)
-def sigterm():
-    before = signal.getsignal(signal.SIGTERM)
+def signals():
+    """As they were before the command took them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class Bench:
@@ -130,7 +132,7 @@ def test_a_run_that_ends_early_leaves_no_tree_behind(repository, capsys, error, 
 
 
 _HANGS = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tools.slower.__main__ import main
 
@@ -138,6 +140,7 @@ def measure(tree, progress):
     print(tree.folder.parent, flush=True)
     time.sleep(60)
 
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts what runs in the background
 sys.exit(main(["HEAD"], root=Path(sys.argv[1]), measure=measure))
 """
 

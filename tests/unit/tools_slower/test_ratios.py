@@ -28,6 +28,14 @@ def test_each_judged_quantity_breaks_the_rule_by_itself(key):
     assert "1.060 times what it was, more than 1.05" in problem
 
 
+def test_what_a_restless_machine_says_breaks_the_rule_and_is_called_uncertain():
+    """The median decides; whoever reads it knows that another run may say otherwise."""
+    restless = [*(pairs(6, path_ms=1.2)), *(pairs(4, path_ms=0.8))]
+    (problem,) = compare(restless).broken
+    assert problem.endswith("in an interval that holds 1 as well: run it again on a quiet machine")
+    assert "quiet" not in compare(pairs(path_ms=1.2)).broken[0]
+
+
 def test_the_complete_line_is_not_judged():
     """These machines differ by 20 % from run to run, by inference alone."""
     found = compare(pairs(line_ms=4.0))
