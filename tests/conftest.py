@@ -7,6 +7,15 @@ import pytest
 
 from tests import skips
 
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:
+    pass  # tests/gpu may run where there is pytest and nothing else of ours
+else:
+    # How fast a busy machine draws and judges examples is no fault of what is judged; a test that hangs has pytest's time-out.
+    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
+
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=8, help="SIGKILLs of tests/line/test_kills.py (200 for the proof)")

@@ -39,7 +39,8 @@ def told(skipped: Iterable[tuple[str, str]]) -> list[str]:
         names = " ".join(packages)
         lines.append(f"{packages.total()} skipped: packages that are not installed: .venv/bin/python -m pip install {names}")
     if machine:
-        reasons = "; ".join(f"{reason} ({count})" for reason, count in machine.most_common())
+        most_first = sorted(machine.items(), key=lambda one: (-one[1], one[0]))
+        reasons = "; ".join(f"{reason} ({count})" for reason, count in most_first)
         lines.append(f"{machine.total()} skipped for want of what this machine, user or call has not: {reasons}")
     return lines or ["nothing was skipped"]
 

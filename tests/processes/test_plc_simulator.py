@@ -19,7 +19,7 @@ from tools.simulator.client import SimulatorError, SimulatorProcess
 from tools.simulator.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
-ENOUGH_S = 5.0
+ENOUGH_S = 30.0
 
 
 class Daemon:
