@@ -196,10 +196,10 @@ def test_a_failed_golden_check_keeps_ready_down_until_another_bundle_comes(line,
 
 
 def test_an_overrun_part_is_rejected_for_that(line, measured):
-    """Inspection stops for longer than the ring holds frames, with a deadline that is longer still."""
+    """Inspection stops for longer than the ring holds frames, and parts come much faster than the takt says."""
     running = line(
-        takt_ms=20.0, deadline_ms=400.0, ring={"slots": 4}, plc={"registers": {"base": 0}, "answer_ms": 2.0},
-        supervisor={"hang_ms": 10000.0},
+        takt_ms=400.0, ring={"slots": 4}, camera={"pace": "plc"}, plc_options={"trigger_ms": 20.0},
+        plc={"poll": {"base": 100, "period_ms": 5.0}, "answer_ms": 2.0}, supervisor={"hang_ms": 10000.0},
     )  # fmt: skip
     pid = running.stage("inspection")
     os.kill(pid, signal.SIGSTOP)
@@ -232,7 +232,8 @@ def test_a_plc_that_fails_is_noticed_and_nothing_is_replayed(line, measured, kin
     wait_for(lambda: running.daemon.status()["plc"]["link"] == "DOWN", 5, "the link to be down")
     measured(f"PLC {kind}", "until noticed (link down)", (time.monotonic_ns() - since) / 1e6)
     assert not running.daemon.status()["ready"]
-    wait_for(lambda: any(a["name"] == "PLC_LINK" for a in running.daemon.status()["alarms"]), 5, "the alarm")
+    alarm = "PLC_REFUSED" if kind == "exception" else "PLC_LINK"
+    wait_for(lambda: any(a["name"] == alarm for a in running.daemon.status()["alarms"]), 5, "the alarm")
     lost = wait_for(lambda: [o for o in running.outcomes() if not o.answered_ns], 5, "an undelivered part")
     running.plc.fault("none")
     mended = running.now_ns()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from aoi_daemon.messages import Reason
+from aoi_daemon.plcmap.registers import MAP_VERSION
 from tools.line.daemon import wait_for
 
 
@@ -36,7 +37,7 @@ def test_the_registers_carry_the_verdict_before_the_coils(line):
         status = running.plc.status()
         report = status["report"]
         return bool(
-            report["map_version"] == 1
+            report["map_version"] == MAP_VERSION
             and report["recipe"] == 1
             and report["sequence"] & 0xFF == status["coils"]["SEQ"]
             and report["verdict"] == (1 if status["coils"]["PASS"] else 2)
