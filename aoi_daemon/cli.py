@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aoi_daemon import __version__
 from aoi_daemon.engine.build_command import add_parser as add_build_parser
@@ -25,10 +26,14 @@ from aoi_daemon.hmi.users_command import run as run_users
 from aoi_daemon.recorder.commands import add_parsers as add_recorder_parsers
 from aoi_daemon.recorder.commands import run as run_recorder
 
+if TYPE_CHECKING:
+    from aoi_daemon.config.schema import LineConfig
+
 DEFAULT_CONFIG = Path("/etc/aoi-daemon/line.toml")
 
 _EXAMPLES = """examples:
   aoi-daemon check-config --config config/line.toml   is the configuration right?
+  aoi-daemon plc-program > aoi.st                     the PLC's program for this line, as structured text
   aoi-daemon run --config config/line.toml            run the line in the foreground
   aoi-daemon status                                   what the line is doing
   aoi-daemon status --json | jq .rejected_for         the same for scripts
@@ -61,6 +66,22 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
         )
+    program = commands.add_parser(
+        "plc-program",
+        help="the PLC's program for this line, or its map of coils and registers",
+        epilog="examples:\n  aoi-daemon plc-program > aoi.st\n"
+        "  aoi-daemon plc-program --variant registers > aoi-registers.st   a PLC without coils that can be written\n"
+        "  aoi-daemon plc-program --map > aoi-map.csv\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    program.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
+    )
+    program.add_argument(
+        "--variant", choices=("coils", "registers", "both"),
+        help="what the program reads (default: coils, with [plc.registers] both)",
+    )  # fmt: skip
+    program.add_argument("--map", action="store_true", help="the map as CSV instead")
     for name, help_text in (
         ("reload", "apply the changed files to the running line, whole or not at all"),
         ("status", "what the running line is doing; exit 1 when it is not READY"),
@@ -101,6 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(arguments.config)
         if arguments.command == "check-config":
             return _check(arguments.config)
+        if arguments.command == "plc-program":
+            return _plc_program(arguments)
         return _ask(arguments)
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -118,8 +141,37 @@ def _check(file: Path) -> int:
     configuration = check(file)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
+    print(_times(configuration.line))
     for unknown in not_checked(configuration):
         print(f"note: {unknown}")
+    return 0
+
+
+def _times(line: LineConfig) -> str:
+    from aoi_daemon.config.timing import timing_of
+
+    timing = timing_of(line.line, line.plc)
+    return (
+        f"each part: judged within {timing.judge_ms:g} ms of its trigger, its verdict ({timing.requests} request"
+        f"{'s' * (timing.requests > 1)} of {line.plc.answer_ms:g} ms) begun {timing.verdict_ms:g} ms before the deadline "
+        f"of {line.line.deadline_ms:g} ms; else it is rejected"
+    )
+
+
+def _plc_program(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.config.load import load
+    from aoi_daemon.plcmap.program import Variant, as_structured_text
+    from aoi_daemon.plcmap.table import as_csv
+
+    line = load(arguments.config).line
+    if arguments.map:
+        print(as_csv(line.plc), end="")
+        return 0
+    try:
+        print(as_structured_text(line.plc, line.line, arguments.variant and Variant(arguments.variant)), end="")
+    except ValueError as error:
+        print(f"{arguments.config}: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -25,7 +25,7 @@ from aoi_daemon.hmi.shell import STATIC, Page
 from aoi_daemon.hmi.shift_report import read_csv
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.infer.bundle import read_image
-from aoi_daemon.plcmap.program import as_structured_text
+from aoi_daemon.plcmap.program import Variant, as_structured_text
 from aoi_daemon.plcmap.table import as_csv
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
@@ -114,6 +114,13 @@ def _downloads(app: FastAPI, site: Site) -> None:
     @app.get("/plc/aoi.st")
     def map_st() -> Response:
         return _file(as_structured_text(site.config.plc, site.config.line), "aoi.st", "text/plain")
+
+    @app.get("/plc/aoi-registers.st")
+    def map_registers_st() -> Response:
+        if site.config.plc.registers is None:
+            return Response(status_code=404)
+        text = as_structured_text(site.config.plc, site.config.line, Variant.REGISTERS)
+        return _file(text, "aoi-registers.st", "text/plain")
 
     @app.get("/report.csv")
     async def report_csv(request: Request, shift: str = "") -> Response:

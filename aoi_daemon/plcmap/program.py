@@ -56,7 +56,9 @@ def as_structured_text(plc: PlcSection, line: LineSection, variant: Variant | No
     """
     variant = variant or variant_of(plc)
     if variant is not Variant.COILS and plc.registers is None:
-        raise ValueError(f"the variant {variant.value} needs [plc.registers], which is not switched on")
+        raise ValueError(
+            f"the variant {variant.value} reads registers, and the daemon writes none: add [plc.registers] with a base"
+        )
     blocks = (
         _head(line.name, variant), _reasons(), _globals(plc), track().splitlines(), _program(plc, line, variant),
     )  # fmt: skip

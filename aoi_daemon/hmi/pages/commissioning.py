@@ -25,6 +25,10 @@ def build(page: Page) -> None:
         f"<b>{coil}</b><small>{_breakable(coil)}</small></button>"
         for coil in range(COILS)
     )
+    registers_alone = ""
+    if page.site.config.plc.registers is not None:
+        label = f'{sign("download")} {words("map_registers_st")}'
+        registers_alone = f'<a class="button" href="/plc/aoi-registers.st" download>{label}</a>'
     page.show(
         '<div class="columns"><div class="stack">'
         f'<section class="panel live"><h2>{words("coil_map")}</h2>{page.cell("coils", coils, "coils")}</section>'
@@ -35,7 +39,7 @@ def build(page: Page) -> None:
         f'<div class="stack"><section class="panel live"><h2>{words("link")}</h2>{page.cell("link", link)}</section>'
         f'<section class="panel stack"><h2>{words("maps")}</h2>'
         f'<a class="button" href="/plc/map.csv" download>{sign("download")} {words("map_csv")}</a>'
-        f'<a class="button" href="/plc/aoi.st" download>{sign("download")} {words("map_st")}</a>'
+        f'<a class="button" href="/plc/aoi.st" download>{sign("download")} {words("map_st")}</a>{registers_alone}'
         f'<p class="note">{words("maps_note")}</p></section></div></div>'
     )
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from aoi_daemon.config.recipe import Manifest, Model
+from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access import Action, Denial, Refused
 from aoi_daemon.hmi.routes import Backend
@@ -109,6 +110,15 @@ def test_the_plcs_map_and_program_are_files(client):
         answer = client.get(path)
         assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
         assert "HEARTBEAT" in answer.text
+
+
+def test_the_program_for_registers_alone_is_a_file_where_there_are_registers(client, site):
+    assert client.get("/plc/aoi-registers.st").status_code == 404
+    plc = PlcSection.model_validate({"registers": {"base": 7}})
+    site.stage.config = site.stage.config.model_copy(update={"plc": plc})
+    answer = client.get("/plc/aoi-registers.st")
+    assert answer.headers["content-disposition"] == 'attachment; filename="aoi-registers.st"'
+    assert "PASS := (AOI_R_VERDICT = 1)" in answer.text
 
 
 def test_the_report_is_for_who_may_export(client, site, monkeypatch):
