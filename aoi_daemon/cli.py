@@ -151,10 +151,10 @@ def _times(line: LineConfig) -> str:
     from aoi_daemon.config.timing import timing_of
 
     timing = timing_of(line.line, line.plc)
+    requests = f"{timing.requests} request{'s' * (timing.requests > 1)} of {line.plc.answer_ms:g} ms"
     return (
-        f"each part: judged within {timing.judge_ms:g} ms of its trigger, its verdict ({timing.requests} request"
-        f"{'s' * (timing.requests > 1)} of {line.plc.answer_ms:g} ms) begun {timing.verdict_ms:g} ms before the deadline "
-        f"of {line.line.deadline_ms:g} ms; else it is rejected"
+        f"each part: judged within {timing.judge_ms:g} ms of its trigger, its verdict ({requests}) begun "
+        f"{timing.verdict_ms:g} ms before the deadline of {line.line.deadline_ms:g} ms; else it is rejected"
     )
 
 

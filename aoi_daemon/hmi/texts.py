@@ -245,7 +245,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "address": ("Address", "地址"),
     "maps": ("For the PLC program", "PLC 程序资料"),
     "map_csv": ("Map as CSV", "地址表 CSV"),
-    "map_registers_st": ("The same, from registers alone", "同上，仅用寄存器"),
+    "map_registers_st": ("Structured text, registers alone", "结构化文本，仅 FC16"),
     "map_st": ("IEC 61131-3 structured text", "IEC 61131-3 结构化文本"),
     "maps_note": (
         "Made from the tables that the daemon itself writes by. The example rejects whatever is not proven good.",

@@ -58,9 +58,8 @@ def test_check_config_says_by_when_a_part_must_be_judged(line, capsys):
 
 
 def test_check_config_refuses_times_that_cannot_work_with_what_would(line, capsys):
-    file = line("[plc.registers]\nbase = 0\n")
-    text = open(file).read().replace("answer_ms = 5.0", "answer_ms = 17.0")
-    open(file, "w").write(text)
-    assert main(["check-config", "--config", file]) == 2
+    file = Path(line("[plc.registers]\nbase = 0\n"))
+    file.write_text(file.read_text().replace("answer_ms = 5.0", "answer_ms = 17.0"))
+    assert main(["check-config", "--config", str(file)]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "a deadline and takt of 56.7 ms or plc.answer_ms = 15 or coils alone" in said
