@@ -115,7 +115,7 @@ def test_the_plcs_map_and_program_are_files(client):
 def test_the_program_for_registers_alone_is_a_file_where_there_are_registers(client, site):
     assert client.get("/plc/aoi-registers.st").status_code == 404
     plc = PlcSection.model_validate({"registers": {"base": 7}})
-    site.stage.config = site.stage.config.model_copy(update={"plc": plc})
+    site.config = site.config.model_copy(update={"plc": plc})
     answer = client.get("/plc/aoi-registers.st")
     assert answer.headers["content-disposition"] == 'attachment; filename="aoi-registers.st"'
     assert "PASS := (AOI_R_VERDICT = 1)" in answer.text
