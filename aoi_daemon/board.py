@@ -116,7 +116,8 @@ class CameraCell(enum.IntEnum):
 
 
 _FIRST_CAMERA: Final = Cell.REJECTED_FOR + len(Reason)
-CELLS: Final = _FIRST_CAMERA + MAX_CAMERAS * len(CameraCell)
+_CAMERA_CELLS: Final = len(CameraCell)  # asked of the enumeration, it costs plc some us a part
+CELLS: Final = _FIRST_CAMERA + MAX_CAMERAS * _CAMERA_CELLS
 SIZE_BYTES: Final = CELLS * 8
 
 
@@ -140,7 +141,7 @@ class Board:
 
 def camera_cell(camera: int, cell: CameraCell) -> int:
     """The index of `cell` of camera number `camera` (0 to MAX_CAMERAS - 1)."""
-    return _FIRST_CAMERA + camera * len(CameraCell) + cell
+    return _FIRST_CAMERA + camera * _CAMERA_CELLS + cell
 
 
 def reason_cell(reason: int) -> int:

@@ -49,9 +49,7 @@ class Face:
         self._report = encode_report(Report(sequence=number))
 
     def beat(self, now_ns: int, *, moves: bool) -> None:
-        """Toggle the heartbeat where it is due and everything `moves`."""
-        if now_ns < self.beat_ns:
-            return
+        """The heartbeat is due: toggle it where everything `moves`."""
         self.beat_ns += self._heartbeat_ns
         if self.beat_ns <= now_ns:
             self.beat_ns = now_ns + self._heartbeat_ns  # after a gap: no catching up

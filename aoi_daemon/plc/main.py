@@ -215,7 +215,7 @@ class Plc:
             if is_due:
                 face.beat(now, moves=False)
         else:
-            face.beat(now, moves=self.readiness.all_move(now))
+            self._beat(now)
             word, is_due = self._word(line_ready), False
         if is_due or word != self.written:
             self._write(word)
@@ -229,6 +229,10 @@ class Plc:
             self.polling.look(now, self.board[Cell.PARTS])
             return True
         return False
+
+    def _beat(self, now: int) -> None:
+        if now >= self.face.beat_ns:
+            self.face.beat(now, moves=self.readiness.all_move(now))
 
     def _settle(self) -> None:
         """The PLC hears at once that a part has no verdict: before the next part's, or this would be out of step."""
@@ -268,7 +272,7 @@ class Plc:
         outcome = self.account.outcome(part, reason, sent_ns)
         if self.link.up and part.deadline_ns - sent_ns >= self.verdict_ns:
             self.face.verdict(Result.PASS if reason is Reason.NONE else Result.REJECT, part.number)
-            self.face.beat(sent_ns, moves=self.readiness.all_move(sent_ns))
+            self._beat(sent_ns)
             self.account.outcomes.prepare(outcome)
             if self._send(part, reason, line_ready):
                 outcome = outcome._replace(answered_ns=now_ns())
