@@ -61,6 +61,7 @@ class Counters:
     late: int = 0
     stale: int = 0
     sequence_gaps: int = 0
+    ambiguous: int = 0
     faults: int = 0
     writes: int = 0
     ready_drops: int = 0

@@ -176,7 +176,7 @@ class Tracker:
             counters.late += 1
             self._note(now_ns, "late")
         elif coils.result == Result.PASS and len(waiting) > 1:
-            counters.faults += 1
+            counters.ambiguous += 1
             self._note(now_ns, "ambiguous", f"{len(waiting)} parts wait for a verdict")
         else:
             self._of(coils, (waiting or in_window)[0], now_ns)

@@ -353,7 +353,7 @@ def test_a_pass_while_two_parts_wait_is_nobodys(line):
     line.part(2)
     line.say(Result.PASS)
     assert all(part.ejected for part in line.end().values())
-    assert line.plc.counters.faults == 1
+    assert line.plc.counters.ambiguous == 1
 
 
 def test_verdicts_of_parts_whose_windows_overlap_go_to_the_oldest_first(line):
