@@ -248,8 +248,9 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "map_registers_st": ("Structured text, registers alone", "结构化文本，仅 FC16"),
     "map_st": ("IEC 61131-3 structured text", "IEC 61131-3 结构化文本"),
     "maps_note": (
-        "Made from the tables that the daemon itself writes by. The example rejects whatever is not proven good.",
-        "由守护进程自身使用的地址表生成。示例程序剔除一切未证实合格的产品。",
+        "Made from the tables that the daemon itself writes by. The program ejects whatever is not proven good. "
+        "Set TRAVEL_MIN and TRAVEL_MAX in it.",
+        "由守护进程自身使用的地址表生成。程序剔除一切未证实合格的产品。请在程序内设置 TRAVEL_MIN，TRAVEL_MAX。",
     ),
     "on": ("1", "1"),
     "off": ("0", "0"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from aoi_daemon.board import Cell, Link
+from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.hmi.access import Action, Refused
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
@@ -95,7 +96,8 @@ def link(site: Site, words: Words) -> str:
     """The connection to the PLC."""
     board, plc = site.live.board, site.config.plc
     up = board[Cell.LINK] == Link.UP
-    state = f"{sign('check' if up else 'cross')} {words('linked' if up else 'no_link')}"
+    refuses = bool(board[Cell.ALARMS] >> Alarm.PLC_REFUSED & 1)
+    state = f"{sign('check' if up else 'cross')} {words('linked' if up else 'plc_refuses' if refuses else 'no_link')}"
     values = (
         ("state", f'<span class="{"" if up else "bad-word"}">{state}</span>'),
         ("address", f"{escape(plc.host)}:{plc.port}"),
