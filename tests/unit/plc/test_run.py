@@ -149,13 +149,9 @@ def test_at_its_end_without_a_link_nothing_is_begun(served):
 
 
 def test_at_its_end_a_plc_that_does_not_take_the_coils_is_not_asked_for_more(served):
-    def slow():
-        served.link.log.clear()
-        served.link.answer_ns = 1_000 * MS
-
-    served.at(210, slow)
+    served.link.answer_ns = lambda: 0 if served.link.coils[-1] else 1_000 * MS
     served.run(210)
-    assert [kind for kind, *_ in served.link.log] == ["coils"]
+    assert [(kind, what) for kind, _, _, what in served.link.log[-1:]] == [("coils", 0)]
 
 
 def test_a_part_that_waits_when_the_stop_comes_still_has_its_verdict_and_it_is_no_pass(served):
@@ -215,6 +211,12 @@ def test_parts_that_are_decided_together_leave_together(served):
     served.at(120, lambda: os.write(served.plc.stage.fds["judgements_w"], judgement.pack()))
     served.run(200)
     assert served.verdicts() == [(120, Result.PASS, 1), (120, Result.REJECT, 2), (120, Result.REJECT, 3)]
+    requests = [
+        (kind, decode_report(what).sequence if kind == "registers" else view(what).sequence)
+        for kind, begun, _, what in served.link.log
+        if begun == served.began + 120 * MS
+    ]
+    assert requests[:6] == [(kind, number) for number in (1, 2, 3) for kind in ("registers", "coils")], "nothing is between them"
 
 
 def test_the_announcement_is_taken_in_before_the_judgement_of_the_same_moment(served):
