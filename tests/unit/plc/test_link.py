@@ -9,6 +9,7 @@ from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
 from aoi_daemon.plc import link as module
 from aoi_daemon.plc.link import PlcLink
+from aoi_daemon.plcmap.coils import word_of
 from aoi_daemon.ring.memory import SharedMemory
 
 MS = 1_000_000
@@ -25,24 +26,32 @@ class Client:
     def __init__(self):
         self.fails = {}
         self.asked = []
+        self.requests = []  # with address, what is written or how much is read, and time-out in s
+        self.takes = lambda: None
+        self.resets = 0
 
-    def _ask(self, what):
+    def _ask(self, what, *request):
         self.asked.append(what)
+        self.requests.append((what, *request))
+        self.takes()
         if what in self.fails:
             raise self.fails[what]
 
     def connect(self, timeout_s):
-        self._ask("connect")
+        self._ask("connect", timeout_s)
 
     def write_coils(self, address, bits, timeout_s):
-        self._ask("FC15")
+        self._ask("FC15", address, word_of(bits), timeout_s)
 
     def write_registers(self, address, values, timeout_s):
-        self._ask("FC16")
+        self._ask("FC16", address, list(values), timeout_s)
 
     def read_registers(self, address, count, timeout_s):
-        self._ask("FC03")
+        self._ask("FC03", address, count, timeout_s)
         return [0] * count
+
+    def reset(self):
+        self.resets += 1
 
 
 @pytest.fixture
@@ -52,10 +61,16 @@ def link(monkeypatch):
     monkeypatch.setattr(module, "now_ns", lambda: clock.now_ns)
     with SharedMemory.create("board", SIZE_BYTES) as memory:
         lines, told = [], []
-        log = SimpleNamespace(info=lambda event, **more: lines.append(event), error=lambda event, **more: lines.append(event))
+        fields = []
+
+        def say(event, **more):
+            lines.append(event)
+            fields.append(more)
+
+        log = SimpleNamespace(info=say, error=say)
         found = PlcLink(SECTION, Board(memory), log, told.append)
         found._client, found.board, found.clock = Client(), Board(memory), clock
-        found.lines, found.told = lines, told
+        found.lines, found.fields, found.told = lines, fields, told
         yield found
 
 
@@ -180,3 +195,112 @@ def test_an_outage_is_one_line_and_its_end_is_another_however_it_flaps(up):
     up.look(up.clock.now_ns)
     up.look(up.clock.now_ns)
     assert up.lines == ["plc_connected", "plc_link_down", "plc_connected"]
+
+
+# -- what is asked, where, and for how long ------------------------------------
+
+ELSEWHERE = PlcSection.model_validate(
+    {"coil_base": 40, "timeout_ms": 30.0, "registers": {"base": 200}, "poll": {"base": 300}}
+)
+
+
+@pytest.mark.parametrize(("timeout_ms", "connect_s"), [(30.0, 0.2), (350.0, 0.35)])
+def test_a_new_connection_is_told_coils_and_registers_at_their_addresses_and_asked_for_the_whole_block(link, timeout_ms, connect_s):
+    link = PlcLink(ELSEWHERE.model_copy(update={"timeout_ms": timeout_ms}), link.board, link._log, link.told.append)
+    link._client = Client()
+    safe, report = 0x0720, list(range(16))
+    assert link.connect(safe, report)
+    own_s = timeout_ms / 1e3
+    assert link._client.requests == [("connect", connect_s), ("FC15", 40, safe, own_s), ("FC16", 200, report, own_s), ("FC03", 300, 8, own_s)]
+    assert link._board[Cell.COILS] == safe
+
+
+def test_what_is_not_configured_is_not_asked(link):
+    link._section = PlcSection()
+    assert link.connect(0, REPORT)
+    assert link._client.asked == ["connect", "FC15"]
+
+
+@pytest.mark.parametrize(("left_s", "bound_s"), [(None, 0.02), (0.007, 0.007), (1.0, 0.02)])
+def test_a_request_has_the_time_that_is_left_and_never_more_than_its_own(up, left_s, bound_s):
+    up._client.requests.clear()
+    assert up.write(0x8101, left_s)
+    assert up.write_registers(7, REPORT, left_s)
+    assert up._client.requests == [("FC15", 0, 0x8101, bound_s), ("FC16", 7, REPORT, bound_s)]
+
+
+def test_the_coils_are_written_from_their_base_and_the_board_has_what_the_plc_took(up):
+    up._section = ELSEWHERE
+    up._client.takes = lambda: setattr(up.clock, "now_ns", up.clock.now_ns + 3 * MS)
+    assert up.write(0x8101)
+    assert up._client.requests[-1][:3] == ("FC15", 40, 0x8101)
+    assert (up.board[Cell.COILS], up.board[Cell.PLC_ROUND_TRIP_NS]) == (0x8101, 3 * MS)
+    fail(up, "FC15")
+    assert not up.write(0x8202)
+    assert up.board[Cell.COILS] == 0x8101
+
+
+# -- an outage -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ask", [lambda up: up.write(1), lambda up: up.write_registers(0, REPORT), lambda up: up.read_registers(100, 8)])
+def test_whatever_fails_the_page_hears_at_once_that_the_line_is_not_ready(up, ask):
+    up.board[Cell.READY] = 1
+    fail(up, "FC15", "FC16", "FC03")
+    assert not ask(up)
+    assert (up.up, up.board[Cell.LINK], up.board[Cell.READY], up.board[Cell.RECONNECTS]) == (False, Link.DOWN, 0, 1)
+
+
+def test_a_plc_that_was_never_there_is_tried_after_a_back_off_from_the_first_attempt_on(link):
+    fail(link, "connect")
+    assert not link.connect(0, REPORT)
+    assert waits_ms(link) == 50
+
+
+def test_a_plc_that_is_gone_refuses_nothing(up):
+    """Else "check the cable" would stay hidden behind what it refused when it was there."""
+    fail(up, "FC16", error=FAULTS["refused"])
+    up.write_registers(0, REPORT)
+    fail(up, "connect", error=FAULTS["gone"])
+    up.connect(0, REPORT)
+    assert up.told == [str(FAULTS["refused"]), ""]
+
+
+@pytest.mark.parametrize("fault", ["wrong", "mute", "gone"])
+def test_what_is_no_refusal_is_not_told_as_one(up, fault):
+    fail(up, "FC15", error=FAULTS[fault])
+    up.write(1)
+    assert up.told == []
+
+
+def test_the_end_of_an_outage_says_how_long_it_was_from_its_first_fault(up):
+    fail(up, "FC15")
+    up.write(1)
+    up.clock.now_ns += 300 * MS
+    up.connect(0, REPORT)
+    up.clock.now_ns += 400 * MS
+    fail(up)
+    up.connect(0, REPORT)
+    up.look(up.clock.now_ns + module.STEADY_NS)
+    assert up.lines[-1] == "plc_connected"
+    assert up.fields[-1]["outage_ms"] == 700
+
+
+def test_an_outage_is_not_over_while_the_link_is_down_however_long_ago_it_was_up(up):
+    fail(up, "FC15")
+    up.write(1)
+    up.look(up.clock.now_ns + 60 * SECOND)
+    assert up.lines == ["plc_connected", "plc_link_down"]
+
+
+def test_an_outage_of_many_faults_is_three_lines(up):
+    for number in range(10):
+        fail(up, "FC15", error=PlcError(f"fault {number}"))
+        up.write(1)
+        up.connect(0, REPORT)
+    assert up.lines == ["plc_connected", *["plc_link_down"] * 3]
+
+
+def test_closed_it_is_down_and_the_connection_is_reset(up):
+    up.close()
+    assert (up._client.resets, up.up, up.board[Cell.LINK]) == (1, False, Link.DOWN)

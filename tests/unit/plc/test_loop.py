@@ -158,6 +158,28 @@ def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):
     assert successor.parts.take(now_ns() + SECOND).number == part.number + 1
 
 
+def test_what_the_plc_refuses_is_told_to_the_supervisor(plc):
+    Plc(plc.stage).link._refuses("FC16: exception 2")
+    assert plc.said == [{"tell": "plc_refused", "detail": "FC16: exception 2"}]
+
+
+def test_the_link_stays_awake_for_an_answer_as_long_as_the_loop_does_for_a_judgement(plc):
+    realtime = plc.stage.config.realtime.model_copy(update={"spin_us": 300})
+    plc.stage.config = plc.stage.config.model_copy(update={"realtime": realtime})
+    successor = Plc(plc.stage)
+    assert successor.spin_ns == 300_000
+    assert successor.link._client._wire._spin_s == pytest.approx(300e-6)
+
+
+def test_a_plc_that_is_not_read_any_more_is_not_bypassed_frozen_or_behind(plc):
+    """What a process before this one read, before poll was taken out of line.toml."""
+    cells = (Cell.PLC_STATUS, Cell.ACK_BEHIND, Cell.PLC_MOVES_BY_NS)
+    for cell in cells:
+        plc.board[cell] = 16
+    Plc(plc.stage)
+    assert [plc.board[cell] for cell in cells] == [0, 0, 0]
+
+
 JUDGED = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 1, 1, 1, b"")
 
 

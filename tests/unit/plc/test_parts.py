@@ -283,3 +283,118 @@ def test_every_part_leaves_once_in_order_and_no_pass_is_late_or_unproven(history
     now += 10 * DEADLINE
     collect()
     assert left == sorted(announced)
+
+
+def seen(camera: int, trigger: int, ready: int, trigger_id: int = 0) -> Announcement:
+    """A view whose trigger and picture are not at one time; `trigger` 0: not known."""
+    return view(ready, ready, camera=camera, trigger_id=trigger_id)._replace(trigger_ns=trigger)
+
+
+def sizes(line: Parts) -> list[int]:
+    """The number of views of each part that waits."""
+    return [len(part.views) for part in line.waiting]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_views_are_told_by_their_triggers_however_long_their_pictures_took(first):
+    line = parts(cameras=2)
+    for camera in (first, 1 - first):
+        line.announce(seen(camera, 100, (110, 130)[camera]), ready=True)
+    assert sizes(line) == [2]
+
+
+@pytest.mark.parametrize("unknown", [0, 1])
+def test_a_view_whose_trigger_has_no_time_is_told_by_when_its_picture_came(unknown):
+    line = parts(cameras=2)
+    line.announce(seen(0, 100 * (unknown != 0), 100), ready=True)
+    line.announce(seen(1, 101 * (unknown != 1), 101), ready=True)
+    assert sizes(line) == [2]
+
+
+@pytest.mark.parametrize("apart", [20, -20])
+def test_a_view_of_long_before_is_of_another_part_as_one_of_long_after(apart):
+    line = parts(cameras=2)
+    line.announce(view(1, 100, camera=0), ready=True)
+    line.announce(view(1, 100 + apart, camera=1), ready=True)
+    assert sizes(line) == [1, 1]
+
+
+def test_two_views_of_one_camera_are_two_parts_however_close_they_are():
+    line = parts(cameras=2)
+    line.announce(view(1, 10), ready=True)
+    line.announce(view(2, 11), ready=True)
+    assert sizes(line) == [1, 1]
+
+
+def test_a_view_that_fits_two_parts_is_of_the_older_one_though_that_has_left():
+    line = parts(cameras=2)
+    line.announce(view(1, 0), ready=True)
+    line.judge(judged(1, passed=False))
+    assert line.take(1).number == 1
+    line.announce(view(2, 3), ready=True)
+    line.announce(view(1, 2, camera=1), ready=True)
+    assert sizes(line) == [1]
+
+
+def test_an_old_view_of_a_number_that_the_plc_has_given_again_is_not_of_the_new_part():
+    line = parts(cameras=2)
+    line.announce(view(2, 10_000, camera=0, trigger_id=5), ready=True)
+    line.announce(view(1, 0, camera=1, trigger_id=5), ready=True)
+    assert sizes(line) == [1, 1]
+
+
+def test_a_part_has_the_earliest_deadline_of_its_views():
+    line = parts(cameras=2)
+    line.announce(view(1, 2, camera=0), ready=True)
+    line.announce(view(1, 0, camera=1), ready=True)
+    assert line.cutoff_ns() == DEADLINE - CUTOFF
+    line.announce(view(2, 100, camera=0), ready=True)
+    line.announce(view(2, 102, camera=1), ready=True)
+    assert [part.deadline_ns for part in line.waiting] == [DEADLINE, 100 + DEADLINE]
+
+
+def test_of_parts_and_views_that_have_left_nothing_is_kept_but_a_few():
+    """A line that runs for a year."""
+    line = parts(cameras=2)
+    for number in range(1, 1_000):
+        at = number * 100
+        line.announce(view(number, at, camera=0), ready=True)
+        line.judge(judged(number, passed=False))
+        assert line.take(at) is not None
+        line.announce(view(number, at, camera=1), ready=True)
+    assert not line._by_view
+    assert len(line._left) <= 64
+
+
+def test_the_first_reason_of_a_reject_stands():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0), ready=True)
+    line.announce(view(1, 0, camera=1), ready=True)
+    line.judge(judged(1, passed=False, camera=1))
+    line.announce(view(1, 1, camera=0, arrival=Arrival.OVERRUN), ready=True)
+    line.reject_all(Reason.ENGINE_FAULT)
+    part = line.take(2)
+    assert (part.reason, part.decided_by) == (Reason.DEFECT, 1)
+
+
+def test_a_view_that_is_judged_twice_is_what_was_said_first():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.judge(judged(1, passed=True))
+    line.judge(judged(1, passed=False))
+    part = line.take(1)
+    assert part.reason is Reason.NONE and part.judgement.passed
+
+
+def test_a_part_that_nobody_judges_is_told_by_the_camera_that_saw_it_first():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=1), ready=True)
+    line.reject_all(Reason.ENGINE_FAULT)
+    assert line.take(1).decided_by == 1
+
+
+def test_the_cutoff_is_that_of_the_part_that_has_waited_longest():
+    line = parts()
+    line.announce(view(1, 0), ready=True)
+    line.announce(view(2, 20), ready=True)
+    assert line.cutoff_ns() == DEADLINE - CUTOFF
