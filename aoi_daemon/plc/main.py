@@ -78,7 +78,8 @@ class Plc:
         """Serve until stopped; what waits then is still answered, and the safe state is last."""
         control = self.stage.control.fileno()
         watched = [self.announcements, self.judgements, control]
-        self._reconnect()  # before it is ready: a line does not begin with the alarm that there is no connection
+        if not self.link.up:  # before it is ready: a line does not begin with the alarm that there is no connection
+            self._reconnect()
         self.board[Cell.PLC_STATE] = StageState.READY
         while not (self.stage.stopping and not self.parts.waiting):
             self.board[Cell.PLC_NS] = now_ns()
