@@ -78,12 +78,14 @@ def _head(line_name: str, variant: Variant) -> list[str]:
         "   SET TRAVEL_MIN and TRAVEL_MAX in AOI_EXAMPLE. Until then every part is ejected.",
         "",
         "   1. A part is ejected unless it is proven good: each tracking slot is preset to reject.",
-        "   2. READY = 0, a heartbeat that stands at 0 or at 1, PASS together with REJECT: the part that is not yet",
-        "      at the gate is ejected. A part counts only if READY was there before its trigger.",
+        "   2. READY = 0, a heartbeat that stands at 0 or at 1, PASS together with REJECT: the part triggered last is",
+        "      ejected, unless it was at the gate. A part counts only if READY was there before its trigger.",
         "   3. One part, one verdict, one step of the sequence. What does not fit is for another part: eject.",
         "   4. After a trigger or verdict that was missing, doubled or too many it is in step again within",
-        f"      {HEALS_WITHIN} parts, all of them ejected.",
-        "   5. Call it at least five times in a takt.",
+        f"      {HEALS_WITHIN} parts, all of them ejected; before any part was in step, after a pause of two seconds.",
+        "   5. Call it at least five times in a takt and twice in heartbeat_ms. line.deadline_ms and a scan fit into the",
+        "      takt. The daemon counts the deadline from the photo-eye where cameras.sensor_to_frame_ms is true.",
+        "   6. At most 15 parts are between camera and gate.",
         "   This is quality control, not a safety function. *)",
     ]
 
@@ -129,9 +131,10 @@ def _registers(block: str, fields: Sequence[Field], base: int | None) -> list[st
 def _program(plc: PlcSection, line: LineSection, variant: Variant) -> list[str]:
     patience_ms = round(_BEATS_LATE * plc.heartbeat_ms + plc.timeout_ms)
     polled = plc.poll is not None
+    scan_ms = min(line.takt_ms / 5, plc.heartbeat_ms / 2)  # it must see each toggle
     return [
         "PROGRAM AOI_EXAMPLE",
-        f"(* Takt {line.takt_ms:g} ms: a scan of {line.takt_ms / 5:g} ms at most. Wire the inputs and outputs. *)",
+        f"(* Takt {line.takt_ms:g} ms: a scan of {scan_ms:g} ms at most. Wire the inputs and outputs. *)",
         "VAR",
         "    SENSOR_TRIGGER, SENSOR_GATE : BOOL; (* inputs: photo-eyes at the camera and at the gate *)",
         "    POSITION : UDINT; (* input: encoder of the belt, or milliseconds that are counted while it moves *)",

@@ -23,11 +23,11 @@ _PLAIN: Final = {"BOOL": "False", "TIME": "0", "UINT": "0", "INT": "0", "UDINT":
 
 
 class Ton:
-    """The standard's on-delay timer: `Q` once `IN` has been there for `PT` (ns)."""
+    """The standard's on-delay timer: `Q` once `IN` has been there for `PT` (ns); `ET` for how long, `PT` at most."""
 
     def __init__(self) -> None:
         self.IN = self.Q = False
-        self.PT = 0
+        self.PT = self.ET = 0
         self._since: int | None = None
 
     def scan(self, now_ns: int) -> None:
@@ -36,6 +36,7 @@ class Ton:
             self._since = None
         elif self._since is None:
             self._since = now_ns
+        self.ET = 0 if self._since is None else min(now_ns - self._since, self.PT)
         self.Q = self._since is not None and now_ns - self._since >= self.PT
 
 
