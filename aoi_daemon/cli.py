@@ -77,11 +77,12 @@ def parser() -> argparse.ArgumentParser:
     program.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
     )
-    program.add_argument(
+    which = program.add_mutually_exclusive_group()
+    which.add_argument(
         "--variant", choices=("coils", "registers", "both"),
         help="what the program reads (default: coils, with [plc.registers] both)",
     )  # fmt: skip
-    program.add_argument("--map", action="store_true", help="the map as CSV instead")
+    which.add_argument("--map", action="store_true", help="the map as CSV instead")
     for name, help_text in (
         ("reload", "apply the changed files to the running line, whole or not at all"),
         ("status", "what the running line is doing; exit 1 when it is not READY"),
@@ -150,10 +151,10 @@ def _check(file: Path) -> int:
 def _times(line: LineConfig) -> str:
     from aoi_daemon.config.timing import timing_of
 
-    timing = timing_of(line.line, line.plc)
+    timing = timing_of(line.line, line.plc, max(camera.sensor_to_frame_ms for camera in line.cameras))
     requests = f"{timing.requests} request{'s' * (timing.requests > 1)} of {line.plc.answer_ms:g} ms"
     return (
-        f"each part: judged within {timing.judge_ms:g} ms of its trigger, its verdict ({requests}) begun "
+        f"each part: judged within {timing.judge_ms:g} ms of its frame, its verdict ({requests}) begun "
         f"{timing.verdict_ms:g} ms before the deadline of {line.line.deadline_ms:g} ms; else it is rejected"
     )
 

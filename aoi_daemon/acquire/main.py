@@ -41,7 +41,8 @@ class Acquire:
         self.frames = stage.frame_ring(self.camera)
         self.to_plc = stage.fds["announcements_w"]
         self.to_inspection = stage.fds["frames_w"]
-        self.deadline_ns = int(stage.config.line.deadline_ms * 1e6)
+        # The PLC counts from the part sensor, this camera from its frame.
+        self.deadline_ns = int((stage.config.line.deadline_ms - self.config.sensor_to_frame_ms) * 1e6)
         self.sequence = self.board[self._cell(CameraCell.SEQUENCE)]
         self.frame = self.board[self._cell(CameraCell.FRAME)]
         # Which view lies in each slot, so that a lost one can be taken back by its number.

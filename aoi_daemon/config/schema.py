@@ -27,7 +27,7 @@ class LineSection(Section):
     takt_ms: float = Field(50.0, ge=1, le=60_000, description="Time from part to part.")
     deadline_ms: float = Field(
         50.0, ge=1, le=60_000,
-        description="The PLC has the verdict this long after the trigger stamp (after the frame where the camera gives none). At most takt_ms.",
+        description="The PLC has the verdict this long after the trigger stamp (after the frame where the camera gives none). At most takt_ms; a PLC sees it only with its next scan, so leave a scan between them.",
     )  # fmt: skip
     recipe: Name = Field(
         "demo",
@@ -47,6 +47,10 @@ class CameraSection(Section):
     silence_ms: float = Field(
         1000.0, ge=0, le=3_600_000,
         description="No frame for so long while the line runs: the camera is lost. 0: never (a line that may pause with no PLC poll to tell).",
+    )  # fmt: skip
+    sensor_to_frame_ms: float = Field(
+        0.0, ge=0, le=60_000,
+        description="From the part sensor that the PLC counts the deadline from to the frame's time, at most: exposure, readout and transfer, also where the camera stamps its frames (its clock is told from their arrival). Taken off the deadline.",
     )  # fmt: skip
     open_s: float = Field(
         30.0,
@@ -258,7 +262,8 @@ class LineConfig(Section):
     @model_validator(mode="after")
     def _times_fit(self) -> LineConfig:
         plc = self.plc
-        if wrong := list(timing.problems(self.line, plc, self.supervisor)):
+        late_ms = max(camera.sensor_to_frame_ms for camera in self.cameras)
+        if wrong := list(timing.problems(self.line, plc, self.supervisor, late_ms)):
             raise ValueError("; ".join(wrong))
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):

@@ -27,7 +27,7 @@ class Timing(NamedTuple):
     """Of one part, in ms.
 
     `verdict_ms` before its deadline its verdict must have begun; `cutoff_ms` before it, it must have been judged.
-    `judge_ms` is what is left from the trigger to that.
+    `judge_ms` is what is left from its frame to that.
     """
 
     requests: int
@@ -41,16 +41,18 @@ def requests_of(plc: PlcSection) -> int:
     return 1 + (plc.registers is not None)
 
 
-def timing_of(line: LineSection, plc: PlcSection) -> Timing:
-    """The times of the line's parts."""
+def timing_of(line: LineSection, plc: PlcSection, late_ms: float = 0.0) -> Timing:
+    """The times of the line's parts, whose frames come `late_ms` after the part sensor."""
     requests = requests_of(plc)
     cutoff_ms = (requests + 1) * plc.answer_ms
-    return Timing(requests, requests * plc.answer_ms, cutoff_ms, line.deadline_ms - cutoff_ms)
+    return Timing(requests, requests * plc.answer_ms, cutoff_ms, line.deadline_ms - cutoff_ms - late_ms)
 
 
-def problems(line: LineSection, plc: PlcSection, supervisor: SupervisorSection) -> Iterator[str]:
-    """What cannot work, and what would."""
-    timing = timing_of(line, plc)
+def problems(
+    line: LineSection, plc: PlcSection, supervisor: SupervisorSection, late_ms: float = 0.0
+) -> Iterator[str]:
+    """What cannot work, and what would. `late_ms`: from the part sensor to the frame."""
+    timing = timing_of(line, plc, late_ms)
     if line.deadline_ms > line.takt_ms:
         yield (
             f"line.deadline_ms ({line.deadline_ms:g}) is over line.takt_ms ({line.takt_ms:g}): two parts would wait at "
@@ -58,7 +60,7 @@ def problems(line: LineSection, plc: PlcSection, supervisor: SupervisorSection) 
             f"set deadline_ms to {line.takt_ms:g} at most"
         )
     if timing.judge_ms < _least_ms(line) - _ROUNDING_MS:
-        yield _too_short(line, plc, timing)
+        yield _too_short(line, plc, timing, late_ms)
     if plc.timeout_ms < plc.answer_ms:
         yield (
             f"plc.timeout_ms ({plc.timeout_ms:g}) is below plc.answer_ms ({plc.answer_ms:g}): the connection would be "
@@ -75,16 +77,22 @@ def problems(line: LineSection, plc: PlcSection, supervisor: SupervisorSection) 
         yield from _overlap(plc.registers.base, plc.poll.base)
 
 
-def _too_short(line: LineSection, plc: PlcSection, timing: Timing) -> str:
-    deadline_ms = max(timing.cutoff_ms / (1 - LEAST_SHARE), timing.cutoff_ms + LEAST_MS)
-    more = (line.deadline_ms - _least_ms(line)) / (timing.requests + 1)
-    others = [f"a deadline and takt of {_up(deadline_ms):g} ms", f"plc.answer_ms = {_down(more):g}"]
-    if plc.registers is not None and line.deadline_ms - 2 * plc.answer_ms >= _least_ms(line) - _ROUNDING_MS:
+def _too_short(line: LineSection, plc: PlcSection, timing: Timing, late_ms: float) -> str:
+    taken_ms = timing.cutoff_ms + late_ms
+    deadline_ms = _up(max(taken_ms / (1 - LEAST_SHARE), taken_ms + LEAST_MS))
+    more = _down((line.deadline_ms - late_ms - _least_ms(line)) / (timing.requests + 1))
+    takt = "deadline" if deadline_ms <= line.takt_ms else "deadline and takt"
+    others = [f"a {takt} of {deadline_ms:g} ms"]
+    if more > 0:
+        others.append(f"plc.answer_ms = {more:g}")
+    if plc.registers is not None and line.deadline_ms - late_ms - 2 * plc.answer_ms >= _least_ms(line) - _ROUNDING_MS:
         others.append("coils alone (no [plc.registers])")
+    late = f", {late_ms:g} ms after the sensor" if late_ms else ""
+    requests = f"{timing.requests} request{'s' * (timing.requests > 1)}"
     return (
         f"plc.answer_ms ({plc.answer_ms:g}) leaves {max(timing.judge_ms, 0):g} ms of line.deadline_ms "
-        f"({line.deadline_ms:g}) to judge a part in: its verdict takes {timing.requests} request"
-        f"{'s' * (timing.requests > 1)}, and one more may be out; possible would be {' or '.join(others)}"
+        f"({line.deadline_ms:g}) to judge a part in{late}: its verdict takes {requests}, and one more may be out; "
+        f"possible would be {' or '.join(others)}"
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from aoi_daemon.board import Board, Cell, Link
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.config.timing import CONNECT_MS
+from aoi_daemon.decide.line_limit import LineLimit
 from aoi_daemon.errors import PlcError, PlcRefusedError
 from aoi_daemon.plc.client import PlcClient
 from aoi_daemon.plcmap.coils import bits
@@ -26,6 +27,7 @@ STEADY_NS: Final = 1_000 * _MS
 """A link that was up for so long begins its back-off anew, and its outage is over."""
 REFUSED_NS: Final = 500 * _MS
 """Least wait after a refusal: the PLC will refuse again until a person has mended an address."""
+_LINES_A_MINUTE: Final = 4
 _SAID: Final = 3
 """Different faults of one outage that are logged."""
 
@@ -51,6 +53,7 @@ class PlcLink:
         self._outage_ns = 0
         self._said: list[str] = []
         self._refused = ""
+        self._limit = LineLimit(_LINES_A_MINUTE)
         self.up = False
         self.retry_ns = 0
 
@@ -91,7 +94,15 @@ class PlcLink:
 
     def _connected(self, **more: int) -> None:
         self._said.clear()
-        self._log.info("plc_connected", host=self._section.host, port=self._section.port, **more)
+        self._line(self._log.info, "plc_connected", host=self._section.host, port=self._section.port, **more)
+
+    def _line(self, say: Callable[..., None], event: str, **more: object) -> None:
+        """A line of log; of a link that comes and goes for hours, a few a minute."""
+        now = now_ns()
+        for what, lines in self._limit.due(now).items():
+            self._log.warning("left_out", what=what, lines=lines)
+        if self._limit.take(event, now):
+            say(event, **more)
 
     def write(self, word: int, timeout_s: float | None = None) -> bool:
         """Write the 16 coils in one FC15 request and verify the answer; False: the link is down now."""
@@ -147,7 +158,7 @@ class PlcLink:
         # An outage is one line, not one for each attempt; what else turns up during it, a few.
         if str(error) not in self._said and len(self._said) < _SAID:
             self._said.append(str(error))
-            self._log.error("plc_link_down", error=str(error), action=error.action.value)
+            self._line(self._log.error, "plc_link_down", error=str(error), action=error.action.value)
 
     def _refuses(self, what: str) -> None:
         if what != self._refused:

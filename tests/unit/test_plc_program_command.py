@@ -52,7 +52,7 @@ def test_the_map_is_csv(line, capsys):
 def test_check_config_says_by_when_a_part_must_be_judged(line, capsys):
     assert main(["check-config", "--config", line("[plc.registers]\nbase = 0\n")]) == 0
     assert (
-        "each part: judged within 35 ms of its trigger, its verdict (2 requests of 5 ms) begun 10 ms before the deadline of 50 ms; else it is rejected"
+        "each part: judged within 35 ms of its frame, its verdict (2 requests of 5 ms) begun 10 ms before the deadline of 50 ms; else it is rejected"
         in capsys.readouterr().out
     )
 

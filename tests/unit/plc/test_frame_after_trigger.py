@@ -21,7 +21,7 @@ def is_bad(part):
     return part % 3 == 0
 
 
-def serve(plc, clock, late_ns, judge_ns):
+def serve(plc, clock, late_ns, judge_ns, told_ns=0):
     """The daemon's part: PARTS parts, of which each frame comes `late_ns` after the photo-eye and is judged in `judge_ns`.
 
     Returns: when each part was at the photo-eye.
@@ -33,9 +33,9 @@ def serve(plc, clock, late_ns, judge_ns):
     coming = []
     for part, eye in enumerate(eyes, 1):
         ready = eye + late_ns
-        # A frame without a stamp, as acquire announces it. A stamp tells no more: the offset of the clocks is learned
-        # from frames that came as late as this one.
-        deadline = ready + int(plc.stage.config.line.deadline_ms * MS)
+        # A frame without a stamp, as acquire announces it (`sensor_to_frame_ms` is `told_ns`). A stamp tells no more: the
+        # offset of the clocks is learned from frames that came as late as this one.
+        deadline = ready + int(plc.stage.config.line.deadline_ms * MS) - told_ns
         seen = Announcement(0, 0, 0, part, part, 0, ready, deadline)
         reason = Reason.DEFECT if is_bad(part) else Reason.NONE
         judged = Judgement(not is_bad(part), reason, 0, 0, 0, 1, part, 0, 0, 0, 1, 2, 3, b"")
@@ -81,11 +81,12 @@ def test_frames_that_come_at_once_are_judged_and_the_good_parts_pass(plc, clock,
     assert let_go(plc, variant, eyes) == [part for part in range(1, PARTS + 1) if not is_bad(part)]
 
 
-@pytest.mark.parametrize("late_ms", [20, 25, 30])
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("late_ms", [16, 20, 25, 30])
 @pytest.mark.parametrize("variant", list(Variant), ids=lambda one: one.value)
 def test_no_bad_part_is_let_go_where_the_frame_is_so_late_that_its_verdict_meets_the_next_part(
-    plc, clock, variant, late_ms
+    plc, clock, variant, late_ms, told
 ):
-    """Each verdict is in time by the daemon's clock, and comes when the next part is in front of the camera, each time."""
-    eyes = serve(plc, clock, late_ns=late_ms * MS, judge_ns=30 * MS)
+    """Also where nobody has said how late it is: in time by the daemon's clock, each verdict meets the next part."""
+    eyes = serve(plc, clock, late_ns=late_ms * MS, judge_ns=30 * MS, told_ns=late_ms * MS if told else 0)
     assert not [part for part in let_go(plc, variant, eyes) if is_bad(part)]

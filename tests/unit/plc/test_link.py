@@ -67,7 +67,7 @@ def link(monkeypatch):
             lines.append(event)
             fields.append(more)
 
-        log = SimpleNamespace(info=say, error=say)
+        log = SimpleNamespace(info=say, error=say, warning=say)
         found = PlcLink(SECTION, Board(memory), log, told.append)
         found._client, found.board, found.clock = Client(), Board(memory), clock
         found.lines, found.fields, found.told = lines, fields, told
@@ -167,6 +167,21 @@ def test_whatever_fails_a_minute_has_few_connections_and_few_lines(link, what, f
     # reconnect_max_ms is 300 here: what is not refused comes back so often, and once a second at once.
     assert connections <= (120 if fault == "refused" else 60 * (1000 / 300 + 1) + 5)
     assert len(link.lines) <= 10
+
+
+@pytest.mark.parametrize("gap_ms", [1_050, 1_500, 2_000])
+def test_a_plc_that_is_mute_for_a_moment_again_and_again_writes_few_lines(up, gap_ms):
+    """Each time the link has been up for long enough to be another outage."""
+    up.lines.clear()
+    for _ in range(600_000 // gap_ms):
+        fail(up, "FC15")
+        up.write(1)
+        fail(up)
+        up.connect(0, REPORT)
+        up.clock.now_ns += gap_ms * MS
+        up.look(up.clock.now_ns)
+    assert len(up.lines) <= 10 * 10
+    assert "left_out" in up.lines
 
 
 def test_what_is_refused_is_told_in_words_and_taken_back_when_it_is_answered(up):
