@@ -395,3 +395,22 @@ def test_a_heartbeat_that_comes_late_keeps_its_time_and_after_a_gap_none_is_caug
 def test_registers_show_a_pass_with_ready_alone_and_a_reject_without(plc, result, ready, shown):
     plc.face.verdict(result, 3)
     assert decode_report(plc.face.report(Flag.READY if ready else Flag(0))).verdict == shown
+
+
+def test_numbers_of_a_line_that_runs_for_long_fit_their_registers(plc, clock):
+    """The client refuses to write others: plc would end, some two hours after each start."""
+    plc.board[Cell.HEARTBEATS], plc.board[Cell.RECIPE] = 65_535, 65_537
+    plc._reconnect()
+    now = settled(plc)
+    assert (now.heartbeat, now.recipe) == (0, 1)
+    plc._deliver(part(65_538, clock.now), line_ready=True)
+    now = settled(plc)
+    assert (now.heartbeat, now.sequence, now.verdict) == (0, 2, Result.PASS)
+    plc._deliver(part(65_539, clock.now, left_ns=1), line_ready=True)
+    assert settled(plc).sequence == 3
+    assert all(0 <= value <= 0xFFFF for _, values in plc.link.registers for value in values)
+
+
+def test_the_registers_name_the_part_that_was_decided_last(plc):
+    plc.face.verdict(Result.REJECT, 65_540)
+    assert decode_report(plc.face.report(Flag.READY)).sequence == 4
