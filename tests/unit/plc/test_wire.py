@@ -1,11 +1,13 @@
 """The resolution of the PLC's name: bounded, and not needed twice. The wait for an answer: awake or asleep, and bounded."""
 
 import socket
+import struct
 import threading
 import time
 from types import SimpleNamespace
 
 import pytest
+from pymodbus.exceptions import ModbusException
 
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcTimeoutError
 from aoi_daemon.plc.client import PlcClient
@@ -295,3 +297,46 @@ def test_each_address_of_a_name_has_its_share_of_the_time_in_their_order(monkeyp
     assert asked == [30], "a name may take half"
     assert [address for address, _ in tried] == addresses
     assert [timeout_s for _, timeout_s in tried] == pytest.approx([20, 30, 60], abs=2)
+
+
+ASKS = {
+    "FC15": lambda client: client.write_coils(0, [True] * 16, 5),
+    "FC16": lambda client: client.write_registers(65_535, [7], 5),  # the last one there is
+    "FC03": lambda client: client.read_registers(65_528, 8, 5),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_each_request_is_for_the_unit_that_is_configured(monkeypatch, ask):
+    client, sent = PlcClient("127.0.0.1", unit=7), []
+
+    def send(request):
+        sent.append(request)
+        raise PlcError("that is all")
+
+    monkeypatch.setattr(client._wire, "send", send)
+    with pytest.raises(PlcError, match=ask):
+        ASKS[ask](client)
+    assert [request[6] for request in sent] == [7]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), struct.error("x"), ModbusException("x")])
+def test_an_answer_that_no_decoder_can_read_is_a_wrong_answer_and_resets_the_connection(monkeypatch, error):
+    client, resets = PlcClient("127.0.0.1"), []
+
+    def ask(*_):
+        raise error
+
+    monkeypatch.setattr(client._modbus, "ask", ask)
+    monkeypatch.setattr(client._wire, "close", lambda: resets.append(1))
+    with pytest.raises(PlcAnswerError, match="cannot be read"):
+        client.read_registers(0, 8, 5)
+    assert resets
+
+
+def test_an_answer_of_another_length_is_refused_before_it_is_decoded(monkeypatch):
+    client = PlcClient("127.0.0.1")
+    client._modbus._answer_bytes = 12
+    monkeypatch.setattr(client._wire, "receive", lambda deadline_s: bytes(13))
+    with pytest.raises(PlcAnswerError, match="13 bytes, not 12"):
+        client._modbus.recv(None)
