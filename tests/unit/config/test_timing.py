@@ -55,3 +55,66 @@ def test_what_is_accepted_leaves_time_and_what_is_refused_names_what_would_be_ac
 
 def test_the_defaults_work():
     assert not list(timing.problems(LineSection(), PlcSection(), LineConfig.model_fields["supervisor"].default))
+
+
+def said(plc=None, line=None, hang_ms=10_000.0):
+    """What is wrong, in one text."""
+    supervisor = LineConfig.model_fields["supervisor"].default.model_copy(update={"hang_ms": hang_ms})
+    return "\n".join(timing.problems(LineSection(**line or {}), PlcSection.model_validate(plc or {}), supervisor))
+
+
+@pytest.mark.parametrize(
+    ("report", "poll", "overlaps"),
+    [(0, 16, False), (0, 15, True), (8, 0, False), (7, 0, True), (20, 20, True), (100, 0, False), (0, 100, False)],
+)
+def test_blocks_that_overlap_are_refused_with_a_base_that_works_and_blocks_that_touch_are_not(report, poll, overlaps):
+    text = said({"registers": {"base": report}, "poll": {"base": poll}})
+    assert bool(text) is overlaps
+    if overlaps:
+        better = int(re.search(r"set plc\.poll\.base to (\d+)", text).group(1))
+        assert not said({"registers": {"base": report}, "poll": {"base": better}})
+
+
+@pytest.mark.parametrize(("plc", "connect_ms"), [({}, 200 + 30), ({"registers": {"base": 0}}, 200 + 60), ({"registers": {"base": 0}, "poll": {"base": 16}}, 200 + 90)])
+def test_plc_must_not_be_taken_for_hanging_while_it_connects_and_asks_each_kind_of_request_once(plc, connect_ms):
+    plc = {**plc, "timeout_ms": 30.0}
+    assert "hang_ms" in said(plc, hang_ms=float(connect_ms))
+    assert not said(plc, hang_ms=connect_ms + 0.1)
+
+
+def test_a_time_out_beyond_that_of_connecting_counts_for_it_too():
+    plc = {"timeout_ms": 300.0}
+    assert "may take 600 ms" in said(plc, hang_ms=600.0)
+    assert not said(plc, hang_ms=600.1)
+
+
+@pytest.mark.parametrize(("timeout_ms", "refused"), [(4.9, True), (5.0, False)])
+def test_a_time_out_below_the_answer_is_refused(timeout_ms, refused):
+    assert ("is below plc.answer_ms" in said({"timeout_ms": timeout_ms})) is refused
+
+
+@pytest.mark.parametrize(("deadline_ms", "refused"), [(50.0, False), (50.1, True)])
+def test_a_deadline_beyond_the_takt_is_refused(deadline_ms, refused):
+    assert ("two parts would wait" in said(line={"takt_ms": 50.0, "deadline_ms": deadline_ms})) is refused
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "answer_ms", "registers", "refused", "coils_alone"),
+    [
+        (50.0, 22.5, False, False, False),
+        (50.0, 22.6, False, True, False),  # a tenth of the deadline, 5 ms
+        (50.0, 15.0, True, False, False),
+        (50.0, 15.1, True, True, True),
+        (50.0, 22.6, True, True, False),
+        (2.0, 0.75, False, False, False),
+        (2.0, 0.8, False, True, False),  # half a ms, though a tenth is less
+        (2.0, 2.0, False, True, False),
+    ],
+)
+def test_a_tenth_of_the_deadline_and_half_a_ms_must_be_left_and_coils_alone_are_offered_where_they_would_do(
+    deadline_ms, answer_ms, registers, refused, coils_alone
+):
+    text = said({"answer_ms": answer_ms, **({"registers": {"base": 0}} if registers else {})}, {"takt_ms": deadline_ms, "deadline_ms": deadline_ms})
+    assert ("possible would be" in text) is refused
+    assert ("coils alone" in text) is coils_alone
+    assert "leaves -" not in text

@@ -183,10 +183,10 @@ def test_a_plc_that_is_not_read_any_more_is_not_bypassed_frozen_or_behind(plc):
 JUDGED = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 1, 1, 1, b"")
 
 
-def waits(plc, spin_us):
+def waits(plc, spin_us, due_ms=1000):
     """The time-outs of `select` in one wait of the loop, s; nothing comes."""
     plc.spin_ns = spin_us * 1000
-    plc.face.beat_ns = now_ns() + SECOND
+    plc.face.beat_ns = now_ns() + due_ms * 1_000_000
     found = []
 
     def select_(readers, writers, errors, timeout_s):
@@ -205,6 +205,13 @@ def test_while_a_part_is_judged_plc_stays_awake_and_then_sleeps(plc):
     *awake, asleep = waits(plc, spin_us=500)
     assert set(awake) == {0}
     assert asleep > 0
+
+
+def test_the_time_awake_is_no_part_of_the_sleep_after_it(plc):
+    plc.board[Cell.INSPECTION_STATE] = StageState.READY
+    announce(plc, now_ns())
+    *_, asleep = waits(plc, spin_us=20_000, due_ms=40)
+    assert asleep <= 0.021
 
 
 def test_without_a_part_or_without_a_spin_plc_sleeps_at_once(plc):

@@ -15,6 +15,7 @@ from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.main import Plc
+from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plcmap.coils import Coil, Result, view
 from aoi_daemon.plcmap.registers import Flag, decode_report
 from aoi_daemon.stage import Stage
@@ -197,9 +198,9 @@ def test_it_says_that_it_is_ready_and_that_it_moves_at_least_each_50_ms(served):
 
 def test_a_part_that_nobody_judged_is_rejected_at_its_cutoff(served):
     """Three answers of 5 ms before its deadline; the loop does not spin until then, though the heartbeat is due meanwhile."""
-    served.part(57, 1)
+    served.part(68, 1)
     served.run(150)
-    assert served.verdicts() == [(57 + DEADLINE_MS - 15, Result.REJECT, 1)]
+    assert served.verdicts() == [(68 + DEADLINE_MS - 15, Result.REJECT, 1)]
     assert served.turns < 30
 
 
@@ -270,10 +271,9 @@ def test_the_plc_is_read_each_period_with_the_number_of_the_last_part(served):
 
 def test_a_read_waits_for_a_part_that_must_soon_be_judged_and_the_loop_sleeps_meanwhile(served):
     looks = poll(served, period_ms=7)
-    served.part(30, 1)
+    served.part(28, 1)
     served.run(100)
-    cutoff = 30 + DEADLINE_MS - 15
-    assert not [at for at, _ in looks if cutoff - 5 < at < cutoff]
+    assert [at for at, _ in looks] == [3, 10, 17, 24, 31, 38, 45, 52, 63, 70, 77, 84, 91, 98]
     assert served.turns < 60
 
 
@@ -300,13 +300,16 @@ def last_words(served, since_ms):
 @pytest.mark.parametrize("what", NOT_READY)
 def test_what_the_board_says_is_missing_takes_ready_and_not_the_heartbeat(served, what):
     cell, value = NOT_READY[what]
+    shown = []
+    for ms in (205, 790):
+        served.at(ms, lambda: shown.append(served.board[Cell.READY]))
     served.at(210, lambda: served.board.__setitem__(cell, value))
     served.run(800)
+    assert shown == [1, 0]
     assert {word.ready for at, word in served.words() if at <= 210} == {True}
     after = last_words(served, 260)
     assert {word.ready for word in after} == {False}
     assert {word.heartbeat for word in after} == {False, True}
-    assert served.board[Cell.READY] == 0
 
 
 @pytest.mark.parametrize("what", STANDS)
@@ -314,11 +317,36 @@ def test_what_says_that_it_works_and_has_not_moved_for_stall_ms_stops_the_heartb
     served.board[STANDS[what]] = served.clock.now + 105 * MS
     served.run(1_500)
     stall_ms = served.plc.section.stall_ms
-    ready = [at for at, word in served.words()[:-1] if word.ready]
-    assert stall_ms <= max(ready) <= 105 + stall_ms
-    after = last_words(served, 105 + stall_ms)
-    assert after and {(word.ready, word.heartbeat) for word in after} == {(False, after[0].heartbeat)}
+    fell = next(at for at, word in served.words() if not word.ready)
+    assert 105 + stall_ms < fell <= 105 + stall_ms + 50
+    after = last_words(served, fell)
+    assert {(word.ready, word.heartbeat) for word in after} == {(False, after[0].heartbeat)}
     assert served.board[Cell.HEARTBEATS] == 7
+
+
+@pytest.mark.parametrize("what", ["inspection is lost", "the camera is being opened", "the camera is not there"])
+def test_what_is_known_to_be_down_need_not_move(served, what):
+    """READY=0 says so already; the heartbeat is for what nobody would notice otherwise."""
+    cell, value = NOT_READY[what]
+    served.board[cell] = value
+    served.board[STANDS["inspection stands" if "inspection" in what else "the camera's stage stands"]] = 0
+    assert served.plc.readiness.all_move(served.clock.now)
+    assert not served.plc.readiness.line(served.clock.now)
+
+
+@pytest.mark.parametrize("cell", [CameraCell.STATE, CameraCell.PRESENT])
+def test_every_camera_must_be_there(served, cell):
+    both = Readiness(served.board, 2, 500 * MS)
+    for camera in (0, 1):
+        served.board[camera_cell(camera, CameraCell.STATE)] = StageState.READY
+        served.board[camera_cell(camera, CameraCell.PRESENT)] = 1
+        served.board[camera_cell(camera, CameraCell.PROGRESS_NS)] = 2**62
+    assert both.line(served.clock.now)
+    for camera in (0, 1):
+        before = served.board[camera_cell(camera, cell)]
+        served.board[camera_cell(camera, cell)] = 0
+        assert not both.line(served.clock.now)
+        served.board[camera_cell(camera, cell)] = before
 
 
 @pytest.mark.parametrize("what", STANDS)
@@ -404,8 +432,9 @@ def test_a_person_ends_what_is_forced(served, command, why):
     assert {word.alarm for at, word in served.words() if at >= 150} == {False}
 
 
-def test_coils_that_were_forced_show_no_verdict_of_before_when_it_is_over(served):
-    served.part(20, 1, 30)
+@pytest.mark.parametrize("reason", [Reason.NONE, Reason.DEFECT])
+def test_coils_that_were_forced_show_no_verdict_of_before_when_it_is_over(served, reason):
+    served.part(20, 1, 30, reason)
     served.at(60, lambda: setattr(served.plc.forcing, "announced_ns", served.began - 3_000 * MS))  # it is quiet
     served.at(61, lambda: served.say(do="force", word=0b10, number=1))
     served.at(80, lambda: served.say(do="unforce"))

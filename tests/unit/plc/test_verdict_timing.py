@@ -4,10 +4,11 @@ import random
 
 import pytest
 
-from aoi_daemon.board import Cell
+from aoi_daemon.board import Cell, reason_cell
 from aoi_daemon.messages import Announcement, Judgement, Reason
+from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.parts import Part
-from aoi_daemon.plcmap.coils import Result, view
+from aoi_daemon.plcmap.coils import Coil, Result, view
 from aoi_daemon.plcmap.registers import Flag, decode_report
 
 MS = 1_000_000
@@ -181,3 +182,235 @@ def test_result_toggle_moves_with_verdicts_alone_over_reconnects_and_restarts(pl
     assert toggle() is True
     plc._deliver(part(3, clock.now, Reason.DEFECT), line_ready=True)
     assert toggle() is False
+
+
+def kinds(plc):
+    return [kind for kind, *_ in plc.link.log]
+
+
+@pytest.mark.parametrize(("registers_ms", "coils_ms", "asked", "ended_ms"), [(1, 1_000, ["registers", "coils"], 18), (1_000, 0, ["registers"], 18)])
+def test_each_request_of_a_verdict_is_out_until_the_deadline_at_most_and_the_next_is_not_begun(plc, clock, registers_ms, coils_ms, asked, ended_ms):
+    plc._reconnect()
+    begun = clock.now
+    answers = iter([registers_ms * MS, coils_ms * MS])
+    plc.link.answer_ns = lambda: next(answers)
+    plc._deliver(part(1, clock.now, left_ns=18 * MS), line_ready=True)
+    assert (kinds(plc), clock.now - begun, plc.link.up) == (asked, ended_ms * MS, False)
+
+
+def test_registers_that_time_out_long_before_the_deadline_end_the_verdict_too(plc, clock):
+    """The connection is gone: the coils could not be written, and the attempt would count as another fault."""
+    plc._reconnect()
+    plc.link.answer_ns = 1_000 * MS
+    plc._deliver(part(1, clock.now), line_ready=True)
+    assert kinds(plc) == ["registers"]
+    assert plc.board[Cell.UNDELIVERED] == 1
+
+
+@pytest.mark.parametrize(("took_ms", "begun"), [(15, True), (15.1, False)])
+def test_the_coils_are_begun_with_an_answer_left_and_not_with_less(plc, clock, took_ms, begun):
+    plc._reconnect()
+    answers = iter([int(took_ms * MS), 1])
+    plc.link.answer_ns = lambda: next(answers)
+    plc._deliver(part(1, clock.now, left_ns=20 * MS), line_ready=True)
+    assert (kinds(plc) == ["registers", "coils"]) is begun
+
+
+@pytest.mark.parametrize("link_up", [True, False])
+@pytest.mark.parametrize("reason", [Reason.NONE, Reason.DEFECT, Reason.OVERRUN])
+def test_a_part_whose_verdict_was_not_given_is_recorded_as_rejected_for_what_it_was(plc, clock, reason, link_up):
+    plc._reconnect()
+    plc.link.up = link_up
+    plc._deliver(part(1, clock.now, reason, left_ns=(9 if link_up else 50) * MS), line_ready=True)
+    expected = reason or (Reason.LATE if link_up else Reason.NOT_READY)
+    board = plc.board
+    assert (board[Cell.PASSED], board[Cell.REJECTED], board[Cell.UNDELIVERED], board[reason_cell(expected)]) == (0, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("reason", "found"), [(Reason.NONE, Reason.NOT_READY), (Reason.DEFECT, Reason.DEFECT), (None, Reason.LATE)])
+def test_a_part_of_a_line_that_is_not_ready_is_a_reject_that_says_why_and_it_stands(plc, clock, reason, found):
+    plc._reconnect()
+    plc.ready = False
+    plc._deliver(part(1, clock.now, reason), line_ready=False)
+    assert plc.board[reason_cell(found)] == 1
+    now = settled(plc)
+    assert (now.verdict, now.sequence, view(plc.link.coils[-1]).result) == (Result.REJECT, 1, Result.REJECT)
+
+
+def test_a_part_that_nobody_decided_is_late(plc, clock):
+    plc._reconnect()
+    plc._deliver(part(1, clock.now, None), line_ready=True)
+    assert view(plc.link.coils[-1]).result is Result.REJECT
+    assert plc.board[reason_cell(Reason.LATE)] == 1
+
+
+def test_the_record_is_prepared_before_the_first_byte_of_the_verdict(plc, clock, monkeypatch):
+    """Else a plc that is killed between them would leave a part that the PLC has a verdict of and no record has."""
+    plc._reconnect()
+    prepare = plc.account.outcomes.prepare
+    monkeypatch.setattr(plc.account.outcomes, "prepare", lambda outcome: (plc.link.log.append(("record",)), prepare(outcome)))
+    plc._deliver(part(1, clock.now), line_ready=True)
+    assert kinds(plc) == ["record", "registers", "coils"]
+
+
+def test_a_verdict_carries_the_heartbeat_that_is_due(plc, clock):
+    """Where parts come so fast that nothing else finds its turn, the heartbeat does."""
+    plc._reconnect()
+    plc._deliver(part(1, clock.now), line_ready=True)
+    assert view(plc.link.coils[-1]).heartbeat
+    assert decode_report(plc.link.registers[-1][1]).heartbeat == 1
+
+
+def test_between_verdicts_the_registers_still_say_all_of_the_last_one_and_nothing_once_a_part_has_none(plc, clock):
+    plc._reconnect()
+    first = part(1, clock.now)
+    first.trigger_id = 700
+    clock.now += 20 * MS
+    plc._deliver(first, line_ready=True)
+    clock.now += 100 * MS
+    now = settled(plc)
+    assert (now.heartbeat, now.verdict, now.trigger_id, now.latency, now.sequence) == (2, Result.PASS, 700, 200, 1)
+    plc._deliver(part(2, clock.now, left_ns=1), line_ready=True)
+    now = settled(plc)
+    assert (now.verdict, now.trigger_id, now.latency, now.sequence) == (Result.NONE, 0, 0, 2)
+
+
+# -- a part without a verdict ----------------------------------------------------
+
+
+def owing(plc, clock):
+    """Part 1 has left without a verdict; the PLC does not know yet."""
+    plc._reconnect()
+    plc._deliver(part(1, clock.now, left_ns=1), line_ready=True)
+    plc.link.log.clear()
+
+
+def test_the_plc_hears_that_a_part_has_none_though_the_next_one_must_soon_be_judged(plc, clock):
+    owing(plc, clock)
+    seen = Announcement(0, 0, 0, 2, 2, clock.now, clock.now, clock.now + 16 * MS)
+    plc.parts.announce(seen, ready=True)
+    plc._spare()
+    assert [(kind, *said(kind, what)) for kind, _, _, what in plc.link.log] == [("coils", 0, 1), ("registers", 0, 1)]
+    plc._spare()
+    assert len(plc.link.log) == 2, "once"
+
+
+def test_a_plc_that_does_not_take_that_is_not_asked_for_more(plc, clock):
+    owing(plc, clock)
+    plc.link.answer_ns = 1_000 * MS
+    plc._spare()
+    assert kinds(plc) == ["coils"]
+
+
+def test_without_a_link_it_is_not_said_and_a_new_connection_says_it_by_itself(plc, clock):
+    owing(plc, clock)
+    plc.link.up = False
+    plc._settle()
+    assert plc.link.log == [] and plc.owes_nothing
+    plc._reconnect()
+    assert view(plc.link.coils[-1]).sequence == 1
+    plc._settle()
+    assert plc.link.log == []
+
+
+# -- a new connection ------------------------------------------------------------
+
+
+def test_a_new_connection_begins_with_00_the_sequence_and_the_toggle_alone(plc, clock):
+    plc._reconnect()
+    plc._deliver(part(9, clock.now), line_ready=True)
+    plc._reconnect()
+    assert plc.link.coils[-1] == 1 << Coil.RESULT_TOGGLE | 9 << Coil.SEQ
+
+
+def test_what_the_plc_had_before_a_new_connection_it_is_told_again(plc, clock, monkeypatch):
+    """Also where nothing has changed on the line: it stands, and the heartbeat with it."""
+    monkeypatch.setattr(plc.readiness, "all_move", lambda now_ns: False)
+    plc.ready = False
+    plc._reconnect()
+    for _ in range(2):
+        assert settled(plc).flags == Flag.RUN_PERMIT
+        assert view(plc.link.coils[-1]).run_permit
+        plc._reconnect()
+        assert plc.link.coils[-1] == 0
+
+
+def test_a_new_connection_has_a_heartbeat_at_once(plc, clock):
+    plc.face.beat_ns = clock.now + 80 * MS
+    plc._reconnect()
+    settled(plc)
+    assert view(plc.link.coils[-1]).heartbeat
+
+
+def test_a_connection_that_is_lost_while_coils_are_forced_is_asked_for_nothing_more(plc, clock):
+    plc.forcing.announced_ns = clock.now - 3_000 * MS
+    plc.forcing.ask(0b100, number=1)
+    plc.link.up = False
+    plc._reconnect()
+    assert plc.link.log == []
+
+
+def test_a_plc_process_goes_on_with_the_sequence_of_the_one_before(plc):
+    plc.board[Cell.PARTS] = 7
+    assert view(type(plc)(plc.stage).face.safe_word()).sequence == 7
+
+
+# -- the loop's turn -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("why", ["no link", "a part must soon be judged"])
+def test_the_loop_does_not_stay_awake_for_what_cannot_be_done_now(plc, clock, why):
+    plc._reconnect()
+    if why == "no link":
+        plc.link.up = False
+    else:
+        plc.parts.announce(Announcement(0, 0, 0, 1, 1, clock.now, clock.now, clock.now + 17 * MS), ready=True)
+    plc.busy = True
+    plc._spare()
+    assert not plc.busy
+
+
+def test_the_link_is_looked_at_between_requests(plc, clock, monkeypatch):
+    """Else the end of an outage is never logged."""
+    looks = []
+    monkeypatch.setattr(plc.link, "look", looks.append)
+    plc._spare()
+    assert looks == [clock.now]
+
+
+# -- the heartbeat ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("late_ms", "next_ms"), [(0, 100), (30, 100), (99, 100), (100, 200), (250, 350)])
+def test_a_heartbeat_that_comes_late_keeps_its_time_and_after_a_gap_none_is_caught_up(plc, late_ms, next_ms):
+    face = Face(plc.board, 100 * MS)
+    face.beat_ns = 1_000 * MS
+    face.beat((1_000 + late_ms) * MS, moves=True)
+    assert face.beat_ns == (1_000 + next_ms) * MS
+    face.beat((1_000 + late_ms) * MS, moves=True)
+    assert plc.board[Cell.HEARTBEATS] == 1
+
+
+@pytest.mark.parametrize(("result", "ready", "shown"), [(Result.PASS, True, 1), (Result.PASS, False, 0), (Result.REJECT, False, 2)])
+def test_registers_show_a_pass_with_ready_alone_and_a_reject_without(plc, result, ready, shown):
+    plc.face.verdict(result, 3)
+    assert decode_report(plc.face.report(Flag.READY if ready else Flag(0))).verdict == shown
+
+
+def test_numbers_of_a_line_that_runs_for_long_fit_their_registers(plc, clock):
+    """The client refuses to write others: plc would end, some two hours after each start."""
+    plc.board[Cell.HEARTBEATS], plc.board[Cell.RECIPE] = 65_535, 65_537
+    plc._reconnect()
+    now = settled(plc)
+    assert (now.heartbeat, now.recipe) == (0, 1)
+    plc._deliver(part(65_538, clock.now), line_ready=True)
+    now = settled(plc)
+    assert (now.heartbeat, now.sequence, now.verdict) == (0, 2, Result.PASS)
+    plc._deliver(part(65_539, clock.now, left_ns=1), line_ready=True)
+    assert settled(plc).sequence == 3
+    assert all(0 <= value <= 0xFFFF for _, values in plc.link.registers for value in values)
+
+
+def test_the_registers_name_the_part_that_was_decided_last(plc):
+    plc.face.verdict(Result.REJECT, 65_540)
+    assert decode_report(plc.face.report(Flag.READY)).sequence == 4

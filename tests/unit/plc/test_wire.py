@@ -1,12 +1,15 @@
 """The resolution of the PLC's name: bounded, and not needed twice. The wait for an answer: awake or asleep, and bounded."""
 
 import socket
+import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
+from pymodbus.exceptions import ModbusException
 
-from aoi_daemon.errors import PlcError, PlcTimeoutError
+from aoi_daemon.errors import PlcAnswerError, PlcError, PlcTimeoutError
 from aoi_daemon.plc.client import PlcClient
 from aoi_daemon.plc.wire import Address, Resolver, Wire
 
@@ -188,3 +191,152 @@ def test_half_an_answer_is_a_time_out_while_awake_too(peers):
     peer.sendall(REQUEST[:5])
     with pytest.raises(PlcTimeoutError, match="no whole answer in time"):
         wire.receive(time.monotonic() + 0.03)
+
+
+def test_an_answer_is_slept_for_in_one_piece(peers):
+    wire, peer = peers()
+    peer.sendall(REQUEST)
+    wire._readable = asked = Asked(wire._readable)
+    assert wire.receive(time.monotonic() + 10) == REQUEST
+    assert 1_000 < asked.waits_ms[0] <= 10_000, "in milliseconds"
+    wire._readable = asked.poll_
+
+
+def test_a_wake_up_for_nothing_is_waited_through(peers):
+    """The kernel may say that there is something to read, and then there is not."""
+    wire, peer = peers()
+    peer.sendall(REQUEST)
+    real, empty = wire._socket, [True]
+
+    def recv(size):
+        if empty:
+            empty.clear()
+            raise BlockingIOError
+        return real.recv(size)
+
+    wire._socket = SimpleNamespace(recv=recv)
+    assert wire.receive(time.monotonic() + 10) == REQUEST
+    wire._socket = real
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 255])
+def test_an_answer_that_says_it_is_shorter_or_longer_than_any_is_refused_at_its_header(peers, length):
+    wire, peer = peers()
+    peer.sendall(REQUEST[:4] + length.to_bytes(2, "big") + REQUEST[6:7] + bytes(min(length - 1, 1) if length else 0))
+    with pytest.raises(PlcAnswerError, match=f"says that it has {6 + length} bytes"):
+        wire.receive(time.monotonic() + 10)
+
+
+def test_a_request_goes_out_at_once_and_a_peer_that_is_gone_is_noticed(peers):
+    """Nagle's algorithm would hold a second small request back until the first is acknowledged."""
+    wire, _ = peers()
+    assert wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert wire._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
+    assert not wire._socket.getblocking()
+
+
+def test_a_new_connection_resets_the_one_before_and_nothing_of_it_is_left(peers):
+    wire, peer = peers()
+    where = peer.getsockname()
+    wire.open(Address(socket.AF_INET, where), 5)
+    with pytest.raises(ConnectionResetError):
+        peer.recv(1)
+    wire.close()
+    assert wire._readable.poll(0) == []
+
+
+def test_a_connection_that_was_never_made_leaves_no_socket():
+    """What is no error of the network, a signal's exception say, too. pytest makes an error of a socket that is not closed."""
+    wire = Wire()
+    with pytest.raises(TypeError):
+        wire.open(Address(socket.AF_INET, ("127.0.0.1", "no port")), 5)
+    assert not wire.is_open
+
+
+def refuse(request):
+    raise BlockingIOError
+
+
+def break_off(request):
+    raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize(
+    ("send", "error", "says"),
+    [
+        (refuse, PlcTimeoutError, "takes no bytes"),
+        (lambda request: 0, PlcTimeoutError, "takes no bytes"),
+        (lambda request: len(request) - 1, PlcTimeoutError, "takes no bytes"),
+        (break_off, PlcError, "the connection broke: Broken pipe"),
+    ],
+)
+def test_a_request_that_is_not_taken_as_a_whole_is_an_error(peers, send, error, says):
+    """Half a request in the PLC's buffer would be finished by the next one."""
+    wire, _ = peers()
+    real = wire._socket
+    wire._socket = SimpleNamespace(send=send)
+    with pytest.raises(error, match=says) as caught:
+        wire.send(REQUEST)
+    assert type(caught.value) is error
+    wire._socket = real
+
+
+def test_each_address_of_a_name_has_its_share_of_the_time_in_their_order(monkeypatch):
+    client, asked, tried = PlcClient("127.0.0.1"), [], []
+    addresses = [Address(socket.AF_INET, (f"127.0.0.{n}", 502)) for n in (1, 2, 3)]
+
+    def open_(address, timeout_s):
+        tried.append((address, timeout_s))
+        raise PlcError("refused")
+
+    monkeypatch.setattr(client, "_resolver", SimpleNamespace(addresses=lambda timeout_s: asked.append(timeout_s) or addresses))
+    monkeypatch.setattr(client._wire, "open", open_)
+    with pytest.raises(PlcError, match="refused"):
+        client.connect(60)
+    assert asked == [30], "a name may take half"
+    assert [address for address, _ in tried] == addresses
+    assert [timeout_s for _, timeout_s in tried] == pytest.approx([20, 30, 60], abs=2)
+
+
+ASKS = {
+    "FC15": lambda client: client.write_coils(0, [True] * 16, 5),
+    "FC16": lambda client: client.write_registers(65_535, [7], 5),  # the last one there is
+    "FC03": lambda client: client.read_registers(65_528, 8, 5),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_each_request_is_for_the_unit_that_is_configured(monkeypatch, ask):
+    client, sent = PlcClient("127.0.0.1", unit=7), []
+
+    def send(request):
+        sent.append(request)
+        raise PlcError("that is all")
+
+    monkeypatch.setattr(client._wire, "send", send)
+    with pytest.raises(PlcError, match=ask):
+        ASKS[ask](client)
+    assert [request[6] for request in sent] == [7]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), struct.error("x"), ModbusException("x")])
+def test_an_answer_that_no_decoder_can_read_is_a_wrong_answer_and_resets_the_connection(monkeypatch, error):
+    client, resets = PlcClient("127.0.0.1"), []
+
+    def ask(*_):
+        raise error
+
+    monkeypatch.setattr(client._modbus, "ask", ask)
+    monkeypatch.setattr(client._wire, "close", lambda: resets.append(1))
+    with pytest.raises(PlcAnswerError, match="cannot be read"):
+        client.read_registers(0, 8, 5)
+    assert resets
+
+
+def test_an_answer_of_another_length_is_refused_before_it_is_decoded(monkeypatch):
+    client = PlcClient("127.0.0.1")
+    client._modbus._answer_bytes = 12
+    monkeypatch.setattr(client._wire, "receive", lambda deadline_s: bytes(13))
+    with pytest.raises(PlcAnswerError, match="13 bytes, not 12"):
+        client._modbus.recv(None)

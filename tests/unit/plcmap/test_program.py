@@ -447,3 +447,181 @@ def test_the_csv_has_every_coil_and_register_at_its_address():
 def test_each_coil_has_a_name_and_a_meaning():
     assert len({coil_name(coil) for coil in range(COILS)}) == COILS
     assert all(coil_meaning(coil) for coil in range(COILS))
+
+
+# -- what is rare on a line, and must be right all the same ---------------------
+
+
+def jump(station, sequence):
+    """Parts without a verdict until the sequence is `sequence`: 00 words, a third of a round at most at a time."""
+    for step in (*range(80, sequence, 80), sequence):
+        station.says(Result.NONE, step)
+        station.wait(10)
+
+
+def test_before_its_first_part_it_ejects_and_stops_the_line():
+    plc = Program(FULL, LINE, Variant.COILS, gate_ns=GATE_MS * MS)
+    main = plc._main
+    assert (main.EJECTOR, main.STOP_LINE, plc.track.EJECT) == (True, True, True)
+    plc.tick(1_000 * MS)
+    assert (main.EJECTOR, main.STOP_LINE) == (True, True)
+
+
+@pytest.mark.parametrize(("result", "ready"), [(Result.NONE, True), (Result.REJECT, False)])
+def test_sequence_0_is_that_of_a_daemon_that_began_anew_only_with_all_else_0(station, result, ready):
+    """Part 256 has no verdict, or is rejected by a line that is not READY: its sequence is 0 too."""
+    jump(station, 254)
+    station.part("255", Result.PASS, 255)
+    station.part("256", result, 0, ready=ready)
+    station.says(Result.NONE, 0)
+    station.wait(10)
+    station.part("257", Result.PASS, 1)
+    assert station.end() == ["255", "257"]
+    assert station.plc.track.UNEXPECTED == 0
+
+
+def test_a_part_at_the_gate_is_told_by_the_sequence_that_its_verdict_has_or_would_have_had(station):
+    jump(station, 254)
+    found = []
+    station.part("255", Result.PASS, 255)
+    station.trigger("none")
+    station.wait(50)
+    station.trigger("none either")
+    station.wait(50)
+    station.says(Result.NONE, 1)
+    for _ in range(30):
+        station.wait(10)
+        if found[-1:] != [station.plc.track.ACTED_ON]:
+            found.append(station.plc.track.ACTED_ON)
+    assert found[-3:] == [255, 0, 1]
+
+
+def test_a_fault_pattern_is_no_verdict_that_is_acknowledged(station):
+    station.part("one", Result.FAULT, 1)
+    assert station.plc.track.RESULT_ACK == 0
+
+
+def test_a_plc_that_does_not_number_its_triggers_takes_a_verdict_that_names_one():
+    for variant in (Variant.REGISTERS, Variant.BOTH):
+        station = Station(variant)
+        station.trigger("one")
+        station.plc.numbers = 0
+        station.wait(20)
+        station.says(Result.PASS, 1, trigger_id=70_000)
+        assert station.end() == ["one"]
+
+
+def late_pair(station, sequence):
+    """The verdict of one part comes in the window of the next, whose own comes too."""
+    station.trigger("late")
+    station.wait(50)
+    station.trigger("other")
+    station.wait(5)
+    station.says(Result.PASS, sequence)
+    station.wait(10)
+    station.says(Result.PASS, sequence + 1)
+    station.wait(35)
+    station.part("fits", Result.PASS, sequence + 2)
+    return sequence + 2
+
+
+def late_alone(station, sequence):
+    """A slower line: the verdict comes after its window, and before the next part."""
+    station.trigger("late")
+    station.wait(60)
+    station.says(Result.PASS, sequence)
+    station.wait(40)
+    return sequence
+
+
+def missed(station, sequence):
+    """The camera misses a part, and the program has just taken that in: nothing has fitted since."""
+    station.trigger("unseen")
+    station.wait(50)
+    for number in range(3):
+        station.part("ejected", Result.PASS, sequence + number)
+    return sequence + 2
+
+
+@pytest.mark.parametrize("before", [(late_pair, late_pair), (late_alone, late_alone), (missed,)], ids=["pairs", "alone", "missed"])
+def test_verdicts_that_were_late_now_and_then_are_no_camera_that_missed_a_part(station, before):
+    """Three out of step in a row are. Else the verdict that is still to come would be taken for the bad part's."""
+    sequence = 0
+    for fault in before:
+        sequence = fault(station, sequence + 1)
+    station.trigger("late")
+    station.wait(50)
+    station.trigger("other")
+    station.wait(5)
+    station.says(Result.PASS, sequence + 1)
+    station.wait(45)
+    station.trigger("bad")
+    station.wait(5)
+    station.says(Result.PASS, sequence + 2)
+    station.wait(45)
+    assert not {"bad", "late", "other"} & set(station.end())
+
+
+def test_a_trigger_that_the_camera_missed_costs_no_more_than_is_promised(station):
+    station.trigger("unseen")
+    station.wait(50)
+    good_parts(station, 1, 10)
+    assert station.end() == names(HEALS_WITHIN, 10), "the part that was not seen is one of them"
+
+
+@pytest.mark.parametrize(
+    ("result", "sequence", "after_ms", "counted"),
+    [(Result.PASS, 1, 60, 1), (Result.REJECT, 1, 60, 0), (Result.REJECT, 2, 20, 1), (Result.REJECT, 1, 20, 0), (Result.PASS, 1, 20, 0)],
+)
+def test_a_verdict_that_fits_no_part_is_counted_but_for_a_reject_that_is_only_late(station, result, sequence, after_ms, counted):
+    station.trigger("one")
+    station.wait(after_ms)
+    station.says(result, sequence)
+    station.wait(10)
+    unexpected = station.plc.track.UNEXPECTED
+    assert unexpected == counted
+
+
+def test_the_ring_holds_as_many_parts_as_it_has_slots():
+    station = Station(Variant.COILS)
+    for _ in range(40):
+        station.plc.trigger(station.now)
+        station.now += MS
+    assert station.plc.track.WAITING == 16
+
+
+def rare(station, *triggers_ms):
+    """Parts that each have a PASS, triggered so long after now; then the PLC's scan is so slow that none comes by itself."""
+    begun = station.now
+    for number, after_ms in enumerate(triggers_ms, 1):
+        station.now = begun + after_ms * MS
+        station.plc.trigger(station.now)
+        station.now += 10 * MS
+        station.says(Result.PASS, number)
+    return lambda at_ms: station.plc.gate(begun + at_ms * MS)
+
+
+def test_a_slot_whose_part_never_came_is_dropped_in_the_scan_of_the_gate_too(station):
+    gate = rare(station, 0, 50)
+    assert not gate(50 + GATE_MS), "the second part, at its place; the first was taken off the belt"
+
+
+def test_a_part_that_was_put_on_the_belt_is_not_let_go_for_two_that_were_taken_off(station):
+    gate = rare(station, 0, 50)
+    assert gate(50 + GATE_MS + 22)
+
+
+@pytest.mark.parametrize(("early_ms", "ejected"), [(-21, True), (-20, False), (20, False), (21, True)])
+def test_a_part_may_be_as_early_and_as_late_at_the_gate_as_the_way_is_set_and_no_more(station, early_ms, ejected):
+    assert rare(station, 0)(GATE_MS + early_ms) is ejected
+
+
+def test_a_part_that_may_be_either_of_two_is_ejected(station):
+    """One is as late as it may be, the other as early."""
+    assert rare(station, 0, 40)(GATE_MS + 20)
+
+
+def test_a_part_at_the_gate_of_a_plc_that_has_just_started_is_nobodys():
+    plc = Program(FULL, LINE, Variant.COILS, gate_ns=GATE_MS * MS)
+    assert plc.gate(GATE_MS * MS)
+    assert (plc.track.UNEXPECTED, plc.track.WAITING) == (1, 0)
