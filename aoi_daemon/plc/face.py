@@ -49,7 +49,9 @@ class Face:
         self._report = encode_report(Report(sequence=number))
 
     def beat(self, now_ns: int, *, moves: bool) -> None:
-        """The heartbeat is due: toggle it where everything `moves`."""
+        """Toggle the heartbeat where it is due and everything `moves`."""
+        if now_ns < self.beat_ns:
+            return
         self.beat_ns += self._heartbeat_ns
         if self.beat_ns <= now_ns:
             self.beat_ns = now_ns + self._heartbeat_ns  # after a gap: no catching up
