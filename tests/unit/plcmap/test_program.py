@@ -639,3 +639,110 @@ def test_a_part_at_the_gate_of_a_plc_that_has_just_started_is_nobodys():
     plc = Program(FULL, LINE, Variant.COILS, gate_ns=GATE_MS * MS)
     assert plc.gate(GATE_MS * MS)
     assert (plc.track.UNEXPECTED, plc.track.WAITING) == (1, 0)
+
+
+# -- what is made around it -----------------------------------------------------
+
+
+def test_each_name_has_its_own_address():
+    for block, base, fields in (("AOI", 200, REPORT_FIELDS), ("PLC", 300, POLL_FIELDS)):
+        address = base
+        for field in fields:
+            assert re.search(rf"{block}_R_{field.name.upper()} : \w+; \(\* register {address}: ", SOURCE), field.name
+            address += field.words
+    assert "coils 108 to 115: " in SOURCE
+
+
+def test_the_times_in_it_are_those_of_the_configuration():
+    source = as_structured_text(FULL.model_copy(update={"heartbeat_ms": 200.0, "timeout_ms": 30.0}), LineSection(takt_ms=40, deadline_ms=35))
+    assert "PATIENCE := T#630ms" in source
+    assert "DEADLINE := T#35ms" in source
+    assert "a scan of 8 ms at most" in source
+
+
+def ways(variant, **lacks):
+    """READY and RUN_PERMIT by the ways of `variant`, but for what `lacks`; the sequence is 0x1234."""
+    plc = Program(FULL, LINE, variant, gate_ns=GATE_MS * MS)
+    for beat in range(4):
+        coils = {"ready": True, "run_permit": True, **{name: value for name, value in lacks.items() if name in ("ready", "run_permit")}}
+        plc.put_coils(pack(heartbeat=bool(beat & 1), sequence=0x34, **coils))
+        report = Report(heartbeat=beat, flags=lacks.get("flags", Flag.READY | Flag.RUN_PERMIT), sequence=0x1234)
+        plc.put_registers(0, [lacks.get("version", MAP_VERSION), *encode_report(report)[1:]])
+        plc.tick((1_000 + beat * 100) * MS)
+    return plc
+
+
+COIL_LACKS = ({"ready": False}, {"run_permit": False})
+FLAG_LACKS = ({"flags": Flag.RUN_PERMIT}, {"flags": Flag.READY})
+READS = {Variant.COILS: COIL_LACKS, Variant.REGISTERS: FLAG_LACKS, Variant.BOTH: (*COIL_LACKS, *FLAG_LACKS)}
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_ready_and_run_permit_are_what_every_way_says_that_the_variant_reads(variant):
+    plc = ways(variant)
+    assert (plc.go, plc._main.STOP_LINE, plc._main.SEQ) == (True, False, 0x34)
+    for lacks in (*COIL_LACKS, *FLAG_LACKS):
+        plc = ways(variant, **lacks)
+        is_ready = "ready" in lacks or lacks.get("flags") == Flag.RUN_PERMIT
+        found = (not plc.go, plc._main.STOP_LINE)
+        assert found == ((is_ready, not is_ready) if lacks in READS[variant] else (False, False)), lacks
+
+
+@pytest.mark.parametrize("variant", [Variant.REGISTERS, Variant.BOTH])
+def test_registers_of_another_map_are_never_ready(variant):
+    assert not ways(variant, version=MAP_VERSION + 1).go
+    if variant is Variant.REGISTERS:
+        assert ways(variant, version=MAP_VERSION + 1)._main.STOP_LINE
+
+
+def test_a_daemon_that_does_not_move_stops_the_line(station):
+    assert not station.plc._main.STOP_LINE
+    for _ in range(40):
+        station.now += 10 * MS
+        station.plc.tick(station.now)
+    assert station.plc._main.STOP_LINE
+
+
+def test_with_both_a_pass_of_the_registers_for_another_part_is_none():
+    station = Station(Variant.BOTH)
+    station.trigger("one")
+    station.wait(20)
+    flags = Flag.READY | Flag.RUN_PERMIT
+    station.plc.write_registers(0, encode_report(Report(heartbeat=station.beats, verdict=Result.PASS, flags=flags, sequence=2)), station.now)
+    station.word = pack(Result.PASS, ready=True, run_permit=True, heartbeat=bool(station.beats & 1), sequence=1)
+    station.plc.write_coils(station.word, station.now)
+    for _ in range(5):
+        station.now += 2 * MS
+        station.plc.tick(station.now)
+    assert not any(station.plc.track.GOOD[slot] for slot in range(16))
+
+
+@pytest.mark.parametrize(("switch", "bit"), [("line_running", Status.LINE_RUNNING), ("alarm_reset", Status.ALARM_RESET), ("bypass", Status.BYPASS)])
+def test_each_switch_has_its_bit_and_takes_it_back(station, switch, bit):
+    off = {"line_running": False, "alarm_reset": False, "bypass": False}
+    switches = Status.LINE_RUNNING | Status.ALARM_RESET | Status.BYPASS
+    for inputs, found in ((off, Status(0)), ({**off, switch: True}, bit), (off, Status(0))):
+        station.plc.inputs(**inputs)
+        station.wait(4)
+        assert decode_poll(station.plc.poll_block()).status & switches == found
+
+
+def test_a_word_without_a_verdict_is_not_acknowledged(station):
+    station.part("one", Result.PASS, 1)
+    station.says(Result.NONE, 2)
+    station.wait(10)
+    assert decode_poll(station.plc.poll_block()).result_ack == 1
+
+
+def test_a_part_that_is_let_go_is_not_confirmed_as_ejected(station):
+    """Though the one before it was."""
+    station.part("bad", Result.REJECT, 1)
+    station.part("good", Result.PASS, 2)
+    found = []
+    for _ in range(60):
+        station.wait(5)
+        polled = decode_poll(station.plc.poll_block())
+        about = (polled.acted_on, Status.REJECT_CONFIRMED in polled.status)
+        if polled.acted_on and found[-1:] != [about]:
+            found.append(about)
+    assert found == [(1, True), (2, False)]
