@@ -1,6 +1,6 @@
 """What the PLC is shown: the 16 coils and the register block, of the last verdict and of the line as it is now.
 
-Pure but for the board's cells. State is latched: a verdict stays until the next one, or until READY falls. The
+Pure but for the board's cells. State is latched: a verdict stays until the next one, a PASS no longer than READY. The
 registers say all that the coils say, so that a PLC which reads them alone is as safe.
 """
 

@@ -90,11 +90,12 @@ class Plc:
                     watched.remove(control)  # its end would wake us for ever
             if not self.link.up and now_ns() >= self.link.retry_ns:
                 self._reconnect()
-            line_ready = self._line_ready()
-            self._take_in(ready, line_ready)
+            line_ready: bool | None = self._line_ready()
+            self._take_in(ready, bool(line_ready))
             while (part := self.parts.take(now_ns())) is not None:
-                self._deliver(part, line_ready)
-            self._spare()
+                self._deliver(part, bool(line_ready))
+                line_ready = None  # that took its time
+            self._spare(line_ready)
         if self.link.up and self.link.write(self.face.safe_word() & ~_SEQUENCE) and self.section.registers is not None:
             self.link.write_registers(self.section.registers.base, encode_report(Report()))
         self.board[Cell.READY] = 0
@@ -194,8 +195,11 @@ class Plc:
         cutoff_ns = self.parts.cutoff_ns()
         return cutoff_ns is None or now + self.answer_ns <= cutoff_ns
 
-    def _spare(self) -> None:
-        """One request that is no verdict's, where one is due and there is time; `busy` while more may be due."""
+    def _spare(self, line_ready: bool | None = None) -> None:
+        """One request that is no verdict's, where one is due and there is time; `busy` while more may be due.
+
+        `line_ready` as it was found a moment ago; None: to be asked.
+        """
         self.busy = False
         if not self.link.up:
             return
@@ -203,11 +207,12 @@ class Plc:
         now = now_ns()
         self.link.look(now)
         if self.link.up and self._is_free(now):
-            self.busy = self._one_request(now) and self.link.up and self._has_more
+            self.busy = self._one_request(now, line_ready) and self.link.up and self._has_more
 
-    def _one_request(self, now: int) -> bool:
+    def _one_request(self, now: int, line_ready: bool | None) -> bool:
         """The first that is due: what the coils show, what the registers show, what the PLC says. False: none was."""
-        line_ready = self._line_ready()
+        if line_ready is None:
+            line_ready = self._line_ready()
         face = self.face
         if not line_ready and face.result is Result.PASS:
             face.nothing(face.number)  # READY that returns shows no PASS of before

@@ -11,7 +11,11 @@ class Readiness:
 
     def __init__(self, board: Board, cameras: int, stall_ns: int) -> None:
         self._board = board
-        self._cameras = range(cameras)
+        # The cells of each camera, looked at for each part: STATE, PRESENT, PROGRESS_NS.
+        self._cameras = [
+            tuple(camera_cell(camera, cell) for cell in (CameraCell.STATE, CameraCell.PRESENT, CameraCell.PROGRESS_NS))
+            for camera in range(cameras)
+        ]
         self._stall_ns = stall_ns
 
     def line(self, now_ns: int) -> bool:
@@ -21,7 +25,7 @@ class Readiness:
             board[Cell.LINE_STATE] == Line.RUNNING
             and board[Cell.INSPECTION_STATE] == StageState.READY
             and board[Cell.GOLDEN_PASSED] == 1
-            and all(self._camera(camera) for camera in self._cameras)
+            and self._cameras_are_there()
             and self.all_move(now_ns)
             and not frozen(board, now_ns)
         )
@@ -36,11 +40,11 @@ class Readiness:
         since_ns = now_ns - self._stall_ns
         if board[Cell.INSPECTION_STATE] == StageState.READY and board[Cell.INSPECTION_NS] < since_ns:
             return False
-        return not any(
-            self._camera(camera) and board[camera_cell(camera, CameraCell.PROGRESS_NS)] < since_ns
-            for camera in self._cameras
-        )
+        for state, present, progress_ns in self._cameras:
+            if board[state] == StageState.READY and board[present] == 1 and board[progress_ns] < since_ns:
+                return False
+        return True
 
-    def _camera(self, camera: int) -> bool:
-        state = self._board[camera_cell(camera, CameraCell.STATE)]
-        return state == StageState.READY and self._board[camera_cell(camera, CameraCell.PRESENT)] == 1
+    def _cameras_are_there(self) -> bool:
+        board = self._board
+        return all(board[state] == StageState.READY and board[present] == 1 for state, present, _ in self._cameras)

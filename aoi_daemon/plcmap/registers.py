@@ -90,7 +90,7 @@ REPORT_FIELDS: Final[tuple[Field, ...]] = (
     _number("map_version", f"{MAP_VERSION}; a PLC program refuses another."),
     _counter("heartbeat", "Counts up with each toggle of the coil HEARTBEAT, also between verdicts."),
     _counter("trigger_id", "The PLC's number of the part's trigger, 0 where it is not known.", words=2),
-    _number("verdict", "0 unknown, 1 good, 2 failed; 0 while not READY, and for a part without a verdict."),
+    _number("verdict", "0 unknown, 1 good, 2 failed; never 1 while not READY, 0 for a part without a verdict."),
     _signed("defect_class", "Class index of the worst defect, -1 none."),
     _number("defect_count", "Defects that counted."),
     _number("latency", "Trigger to verdict, in 0.1 ms."),
