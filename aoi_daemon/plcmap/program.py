@@ -82,7 +82,7 @@ def _head(line_name: str, variant: Variant) -> list[str]:
         "      ejected, unless it was at the gate. A part counts only if READY was there before its trigger.",
         "   3. One part, one verdict, one step of the sequence. What does not fit is for another part: eject.",
         "   4. After a trigger or verdict that was missing, doubled or too many it is in step again within",
-        f"      {HEALS_WITHIN} parts, all of them ejected; before any part was in step, after a pause of two seconds.",
+        f"      {HEALS_WITHIN} parts, all of them ejected; before any part has passed, after a pause of two seconds.",
         "   5. Call it at least five times in a takt and twice in heartbeat_ms. line.deadline_ms and a scan fit into",
         "      the takt. cameras.sensor_to_frame_ms is what the frame is later than the photo-eye, at most.",
         "   6. At most 15 parts are between camera and gate.",

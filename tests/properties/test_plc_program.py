@@ -56,7 +56,7 @@ class Oracle:
         self.triggers: list[int] = []  # when parts were triggered, newest last
         self.first_ns: int | None = None  # the first scan, and the one before this
         self.scanned_ns = 0
-        self.usual_ns = 0
+        self.quickest_ns = 0
         self.quiet_since: int | None = None
 
     def scan(self, now: int, word: int, part: int | None) -> None:
@@ -105,8 +105,10 @@ class Oracle:
             fits = verdict and alone and ready and self._open(now)
             against = not fits if verdict else step >= len(self.owed)
             if verdict and fits:
-                self.strikes, self.usual_ns = 0, min(age, DEADLINE)
-            elif verdict and step < len(self.owed) and over and self.usual_ns and 2 * min(age, DEADLINE) >= self.usual_ns:
+                self.strikes = 0
+                if passes and (not self.quickest_ns or age < self.quickest_ns):
+                    self.quickest_ns = min(age, DEADLINE)
+            elif verdict and step < len(self.owed) and over and self.quickest_ns and 2 * min(age, DEADLINE) >= self.quickest_ns:
                 self.strikes += 1
             if part is not None and not passes and part - 1 in self.parts:
                 self.parts[part - 1][2] = False

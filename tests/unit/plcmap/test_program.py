@@ -746,3 +746,21 @@ def test_a_part_that_is_let_go_is_not_confirmed_as_ejected(station):
         if polled.acted_on and found[-1:] != [about]:
             found.append(about)
     assert found == [(1, True), (2, False)]
+
+
+@pytest.mark.parametrize(("usual_ms", "once_ms"), [(3, 40), (40, 3), (20, 20)])
+def test_one_part_that_was_slow_or_quick_does_not_keep_a_line_out_of_step(station, usual_ms, once_ms):
+    """The part before the fault was unlike all others."""
+    for number, took_ms in enumerate((usual_ms, usual_ms, once_ms), 1):
+        station.trigger(f"good {number}")
+        station.wait(took_ms)
+        station.says(Result.PASS, number)
+        station.wait(50 - took_ms)
+    station.trigger("unseen")
+    station.wait(50)
+    for number in range(4, 14):
+        station.trigger(f"good {number}")
+        station.wait(usual_ms)
+        station.says(Result.PASS, number)
+        station.wait(50 - usual_ms)
+    assert station.end()[-7:] == names(7, 13)
