@@ -19,17 +19,13 @@ from numpy.typing import NDArray
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
-from aoi_daemon.decide.judge import Criteria, Verdict
+from aoi_daemon.decide.judge import Verdict
 from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.bundle import Bundle, load_bundle, read_image
-from aoi_daemon.infer.decode import decoder_for
-from aoi_daemon.infer.executor import NO_DEADLINE, Executor
-from aoi_daemon.infer.registration import Registrar
-from aoi_daemon.look import look, read_templates
+from aoi_daemon.gauge import Gauge
+from aoi_daemon.infer.bundle import read_image
 from aoi_daemon.messages import Reason
 from aoi_daemon.recorder.times import iso
 from aoi_daemon.records.rows import Part
-from aoi_daemon.stage import now_ns
 
 SEEN: Final = frozenset({"NONE", "DEFECT", "OPTICS", "REGISTRATION"})
 """Recorded reasons that say what was seen on the part. All others say what kept it from being looked at."""
@@ -84,28 +80,6 @@ class Result:
         return [part for part in self.parts if part.differs]
 
 
-class Gauge:
-    """What one product is looked at with; see `look.Looker`."""
-
-    def __init__(self, recipe: Recipe, section: InspectionSection) -> None:
-        """Open everything. Raises ModelError or ValueError where recipe and bundle do not fit."""
-        self.recipe = recipe
-        self.bundle = load_bundle(recipe.bundle)
-        self.criteria = Criteria.compile(recipe, self.bundle.manifest.classes)
-        self.templates = read_templates(recipe)
-        self.registrar = None if recipe.registration is None else Registrar(recipe, self.templates)
-        self.executor = _open_executor(self.bundle, recipe, section)
-        self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
-
-    def judge(self, part: Part, image: NDArray[np.uint8], template: NDArray[np.uint8] | None) -> Replayed:
-        """Judge `image` of `part` again; `template` as it came with the frame."""
-        # The recipe's own template is today's; the recorded one stands in where parts bring theirs.
-        own = None if part.fov in self.templates else template
-        seen = look(self, image, own, fov=part.fov, deadline_ns=NO_DEADLINE, picked_ns=now_ns(), clock=now_ns)
-        worst = seen.verdict.worst_class
-        return Replayed(part, seen.verdict, self.criteria.classes[worst] if worst >= 0 else None)
-
-
 class Replay:
     """Judges parts again, each with the recipe of its number; `with` closes the engines.
 
@@ -150,7 +124,15 @@ class Replay:
             raise _SkippedError(f"no recipe has the number {part.recipe_id} any more")
         image = self._read(part.image, recipe)
         template = None if part.template is None else self._read(part.template, recipe)
-        return self._gauge(recipe).judge(part, image, template)
+        return self._judge(part, image, template, self._gauge(recipe))
+
+    @staticmethod
+    def _judge(part: Part, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, gauge: Gauge) -> Replayed:
+        # The recipe's own template is today's; the recorded one stands in where parts bring theirs.
+        own = None if part.fov in gauge.templates else template
+        verdict = gauge.see(image, own, part.fov).verdict
+        worst = verdict.worst_class
+        return Replayed(part, verdict, gauge.criteria.classes[worst] if worst >= 0 else None)
 
     def _read(self, file: str, recipe: Recipe) -> NDArray[np.uint8]:
         try:
@@ -161,7 +143,7 @@ class Replay:
     def _gauge(self, recipe: Recipe) -> Gauge:
         if recipe.id not in self._gauges:
             gauge = self._gauges[recipe.id] = Gauge(recipe, self._section)
-            self._owned.enter_context(gauge.executor)
+            self._owned.enter_context(gauge)
         return self._gauges[recipe.id]
 
     def __enter__(self) -> Replay:
@@ -173,16 +155,3 @@ class Replay:
 
 class _SkippedError(Exception):
     """A part cannot be replayed; the text says why."""
-
-
-def _open_executor(bundle: Bundle, recipe: Recipe, section: InspectionSection) -> Executor:
-    if section.backend == "tensorrt":
-        from aoi_daemon.infer.trt_open import open_executor  # noqa: PLC0415
-
-        return open_executor(
-            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels)],
-            device=section.device, wait=section.wait, cuda_graph=section.cuda_graph,
-        )  # fmt: skip
-    from aoi_daemon.infer.onnx import OnnxExecutor  # noqa: PLC0415
-
-    return OnnxExecutor(bundle.model_path(section.precision), bundle.manifest, threads=section.threads)

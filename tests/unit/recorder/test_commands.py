@@ -190,14 +190,12 @@ def test_help_has_examples(capsys):
 
 def test_replay_and_the_line_judge_alike(line, capsys, bundle):
     """The verdict of every recorded picture is the one that the inspection stage itself comes to."""
-    from types import SimpleNamespace
-
     from aoi_daemon.config.load import load
     from aoi_daemon.config.schema import InspectionSection
+    from aoi_daemon.gauge import Gauge
     from aoi_daemon.infer.bundle import read_image
     from aoi_daemon.inspection import Inspection
     from aoi_daemon.messages import Announcement
-    from aoi_daemon.recorder.replay import Gauge
     from aoi_daemon.stage import now_ns
 
     recipe = load(line.config).recipe
@@ -212,5 +210,5 @@ def test_replay_and_the_line_judge_alike(line, capsys, bundle):
             now = now_ns()
             part = Announcement(0, 0, 0, 1, 1, now, now, now + 10**10)
             theirs = inspection._look(part, image, template, now).verdict
-            ours = gauge.judge(SimpleNamespace(fov=0), image, template).now
+            ours = gauge.see(image, template, 0).verdict
             assert ours == theirs
