@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from aoi_daemon.acquire.images import Truth
 from aoi_daemon.acquire.stamps import FrameIds
 from aoi_daemon.acquire.triggers import TriggerPipe
+from aoi_daemon.config.host import split_port
 from aoi_daemon.errors import CameraError
 
 EYE: Final = struct.Struct("<4sQqB")
@@ -108,12 +109,10 @@ class PhotoEye:
     """
 
     def __init__(self, address: str) -> None:
-        host, _, port = address.rpartition(":")
-        if not 0 < int(port) < 65_536:  # getaddrinfo takes the lower 16 bits of any number
-            raise CameraError(f"photo_eye {address}: a port is 1 to 65535")
         try:
-            found = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
-        except (OSError, OverflowError, UnicodeError) as error:
+            host, port = split_port(address)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        except (OSError, ValueError) as error:
             raise CameraError(f"photo_eye {address}: {error}") from error
         self._socket = socket.socket(*found[:3])
         self._socket.setblocking(False)

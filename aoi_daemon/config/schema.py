@@ -12,6 +12,7 @@ from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config import timing
 from aoi_daemon.config.hmi import HmiSection
+from aoi_daemon.config.host import HostPort, Peer
 from aoi_daemon.config.poll_check import check_poll
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
@@ -77,10 +78,9 @@ class ReplayCamera(CameraSection):
     preload: int = Field(
         256, ge=1, le=100_000, description="Images decoded before READY and kept; more are decoded ahead."
     )
-    photo_eye: str | None = Field(
-        None, pattern=r"^[^:]+:\d{1,5}$",
-        description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC.",
-    )  # fmt: skip
+    photo_eye: HostPort | None = Field(
+        None, description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC."
+    )
 
 
 class NodeSetting(Section):
@@ -177,7 +177,7 @@ class PlcSection(Section):
 
     reload: ClassVar[Reload] = Reload.PLC
 
-    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address or name of the PLC.")
+    host: Peer = Field("127.0.0.1", description="Address or name of the PLC.")
     port: int = Field(502, ge=1, le=65_535, description="TCP port.")
     unit: int = Field(1, ge=0, le=255, description="Modbus unit (device) id.")
     coil_base: int = Field(0, ge=0, le=65_520, description="Address of the coil PASS, 0-based.")

@@ -333,8 +333,8 @@ def test_a_single_image_is_no_source(folder):
     assert f"{path}: is an image; name the folder" in refusal(path)
 
 
-def test_a_bad_photo_eye_is_refused(folder):
-    assert "photo_eye 127.0.0.1:99999" in refusal(folder.add_all(1).path, photo_eye="127.0.0.1:99999")
+def test_a_photo_eye_that_is_not_found_is_refused_by_name(folder):
+    assert "photo_eye nowhere.invalid:9" in refusal(folder.add_all(1).path, photo_eye="nowhere.invalid:9")
 
 
 def test_a_driver_that_is_not_open_says_so(folder):
