@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, bypassed, camera_cell, reason_cell
+from aoi_daemon.board import (
+    Board,
+    CameraCell,
+    Cell,
+    Link,
+    StageState,
+    bypassed,
+    camera_cell,
+    plc_address,
+    reason_cell,
+)
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Outcome, Reason
 
@@ -66,6 +76,8 @@ def snapshot(board: Board, cameras: Sequence[str]) -> dict[str, Any]:
         "plc": {
             "stage": StageState(board[Cell.PLC_STATE]).name,
             "link": Link(board[Cell.LINK]).name,
+            "address": plc_address(board),
+            "addresses": board[Cell.PLC_ADDRESSES],
             "coils": f"{board[Cell.COILS]:016b}",
             "round_trip_ms": round(board[Cell.PLC_ROUND_TRIP_NS] / 1e6, 3),
             "heartbeats": board[Cell.HEARTBEATS],

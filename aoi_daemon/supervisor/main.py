@@ -256,11 +256,13 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         """What `aoi-daemon status --json` prints."""
         line = self.configuration.line
+        shown = snapshot(self.board, [camera.name for camera in line.cameras])
         return {
             "name": line.line.name,
             "pid": os.getpid(),
             "config": str(self.configuration.file),
-            **snapshot(self.board, [camera.name for camera in line.cameras]),
+            **shown,
+            "plc": {"host": line.plc.host, "port": line.plc.port, **shown["plc"]},
             "alarms": self.alarms.snapshot(),
             "product": self.configuration.in_use,
             "recipes": [{"id": recipe.id, "name": recipe.name} for recipe in self.configuration.recipes.values()],

@@ -96,9 +96,13 @@ def test_status_and_reload_and_check_config_are_commands(line):
         return subprocess.run([sys.executable, "-m", "aoi_daemon", *words], check=False, capture_output=True, text=True, timeout=30)
 
     socket = ["--socket", str(running.daemon.socket)]
-    found = run("status", "--json", *socket)
-    assert found.returncode == 0 and json.loads(found.stdout)["ready"] is True
-    assert run("status", *socket).stdout.startswith("demo: READY (RUNNING)")
+    said = run("status", "--json", *socket)
+    status = json.loads(said.stdout)
+    assert said.returncode == 0 and status["ready"] is True
+    plc = status["plc"]
+    assert (plc["host"], plc["port"], plc["address"], plc["addresses"]) == ("127.0.0.1", running.plc.port, "127.0.0.1", 1)
+    text = run("status", *socket).stdout
+    assert text.startswith("demo: READY (RUNNING)") and "host 127.0.0.1" in text and "address 127.0.0.1" in text
     assert run("check-config", "--config", str(running.daemon.config)).returncode == 0
     assert run("reload", *socket).stdout == "reloaded: nothing had changed\n"
     running.daemon.config.write_text("[plc]\nport = 99999\n")
