@@ -22,6 +22,8 @@ import enum
 from pathlib import Path
 from typing import ClassVar
 
+from aoi_daemon.files.text import behind
+
 
 class Action(enum.Enum):
     """What the line does about a fault."""
@@ -40,14 +42,17 @@ class AoiError(Exception):
 
 
 class ConfigError(AoiError):
-    """A configuration file is missing or wrong. The message names file, key, value and bound."""
+    """A configuration file is missing or wrong. The message names file, key, value and bound.
+
+    A problem that begins with `:LINE:` or `:LINE:COLUMN:` stands right behind the file's name, for editors.
+    """
 
     action = Action.REFUSE
 
     def __init__(self, file: Path, problems: list[str]) -> None:
         self.file = file
         self.problems = problems
-        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+        super().__init__("\n".join(behind(file, problem) for problem in problems))
 
 
 class RingError(AoiError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -18,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.errors import CameraError
+from aoi_daemon.files.boxes import parse_boxes
+from aoi_daemon.files.pairs import NamesError, parts_in
+from aoi_daemon.files.text import TextError, behind, read_text
 
 Image = NDArray[np.uint8]
 Expose = Callable[[Image, str], Image]
@@ -82,44 +85,34 @@ def list_stills(folder: Path) -> list[Still]:
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise CameraError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
-    tests, templates = _by_board(images, "_test"), _by_board(images, "_temp")
+    try:
+        tests, templates, labels = parts_in(images, files)
+    except NamesError as error:
+        raise CameraError(str(error)) from None
     if not templates:
-        return [Still(path, None, read_truth(path.with_suffix(".txt"))) for path in images]
+        return [Still(path, None, read_truth(labels.get(path.stem))) for path in images]
     for board, path in {**tests, **templates}.items():
         if (board in tests) != (board in templates):
             missing = f"{board}_temp" if board in tests else f"{board}_test"
             raise CameraError(f"{path}: the other half of its pair, {missing}, is missing")
-    return [Still(path, templates[board], read_truth(path.with_name(f"{board}.txt"))) for board, path in tests.items()]
+    return [Still(path, templates[board], read_truth(labels.get(board))) for board, path in tests.items()]
 
 
-def _by_board(images: Sequence[Path], ending: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in images:
-        if path.stem.endswith(ending):
-            board = path.stem[: -len(ending)]
-            if board in found:
-                raise CameraError(f"{path}: {found[board].name} is the same part's image already")
-            found[board] = path
-    return found
-
-
-def read_truth(label: Path) -> Truth:
+def read_truth(label: Path | None) -> Truth:
     """BAD with a defect a line (`x1 y1 x2 y2 class`), GOOD when empty, UNKNOWN with no such file.
 
     Raises:
-        CameraError: a line is no defect. Names file and line.
+        CameraError: a line is no defect. Names file, line and column.
     """
-    try:
-        text = label.read_text(encoding="ascii")
-    except FileNotFoundError:
+    if label is None:
         return Truth.UNKNOWN
-    except (OSError, ValueError) as error:
-        raise CameraError(f"{label}: cannot be read as text: {error}") from error
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for number, line in lines:
-        if not re.fullmatch(r"\s*\d+(\s+\d+){4}\s*", line):
-            raise CameraError(f"{label}:{number}: {line!r} is not x1 y1 x2 y2 class")
-    return Truth.BAD if lines else Truth.GOOD
+    try:
+        boxes = parse_boxes(read_text(label))
+    except OSError as error:
+        raise CameraError(f"{label}: cannot be read: {error.strerror}") from error
+    except TextError as error:
+        raise CameraError(behind(label, error.problem)) from None
+    return Truth.BAD if boxes else Truth.GOOD
 
 
 class Stills:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.labels import IMAGE_SUFFIXES, BoardsError, Pair
 from aoi_daemon.errors import ModelError
+from aoi_daemon.files.pairs import TEMPLATE, TEST, NamesError, name_before, parts_in
 from aoi_daemon.infer.bundle import read_image
 from aoi_daemon.infer.executor import frame_problems
 
@@ -69,14 +70,18 @@ def list_frames(folder: Path, manifest: Manifest) -> list[Frame]:
     """
     if not folder.is_dir():
         raise BoardsError(f"{folder}: no such folder")
-    images = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
+    images = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES]
+    try:
+        templates = parts_in(images, ()).templates
+    except NamesError as error:
+        raise BoardsError(str(error)) from None
     frames = []
-    for stem, path in images.items():
-        name = stem.removesuffix("_test")
-        template = images.get(f"{name}_temp")
-        if stem.endswith("_temp") or (manifest.has_template and (name == stem or template is None)):
+    for path in images:
+        name = name_before(path, TEST)
+        template = None if name is None else templates.get(name)
+        if name_before(path, TEMPLATE) is not None or (manifest.has_template and template is None):
             continue
-        frames.append(Frame(name, path, template if manifest.has_template else None, manifest.channels))
+        frames.append(Frame(name or path.stem, path, template if manifest.has_template else None, manifest.channels))
     if not frames:
         wanted = "NAME_test.png with its NAME_temp.png" if manifest.has_template else "image"
         raise BoardsError(f"{folder}: holds no {wanted}")

@@ -18,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.errors import Action, AoiError
+from aoi_daemon.files.boxes import parse_boxes
+from aoi_daemon.files.pairs import NamesError, Parts, parts_in
+from aoi_daemon.files.text import TextError, behind, read_text
 
 CLASS_NAMES: Final = ("open", "short", "mousebite", "spur", "copper", "pin-hole")
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp")
@@ -106,26 +109,24 @@ def read_label(
     """Parse one label file into boxes int32 [N, 4] and 0-based classes int32 [N].
 
     Raises:
-        BoardsError: a line that is not `x1 y1 x2 y2 class` with the box inside the image.
+        BoardsError: a line that is not `x1 y1 x2 y2 class` with the box inside the image; with line and column.
     """
     try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as e:
-        raise BoardsError(f"{path}: cannot be read as text: {e}") from e
+        boxes = parse_boxes(read_text(path))
+    except OSError as e:
+        raise BoardsError(f"{path}: cannot be read: {e.strerror}") from e
+    except TextError as e:
+        raise BoardsError(behind(path, e.problem)) from None
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            x1, y1, x2, y2, kind = (int(word) for word in line.split())
-        except ValueError:
-            raise BoardsError(f"{path}:{number}: '{line}' is not five integers x1 y1 x2 y2 class") from None
-        if not (0 <= x1 < x2 <= width_px and 0 <= y1 < y2 <= height_px):
+    for line, columns, x1, y1, x2, y2, kind in boxes:
+        inside = (0 <= x1 < width_px, 0 <= y1 < height_px, x1 < x2 <= width_px, y1 < y2 <= height_px)
+        if not all(inside):
             raise BoardsError(
-                f"{path}:{number}: box {x1} {y1} {x2} {y2} is not inside the image of {width_px}x{height_px} px"
+                f"{path}:{line}:{columns[inside.index(False)]}: box {x1} {y1} {x2} {y2} is not inside the image of "
+                f"{width_px}x{height_px} px"
             )
         if not 1 <= kind <= class_count:
-            raise BoardsError(f"{path}:{number}: class {kind}, allowed are 1 to {class_count}")
+            raise BoardsError(f"{path}:{line}:{columns[4]}: class {kind}, allowed are 1 to {class_count}")
         rows.append((x1, y1, x2, y2, kind - 1))
     table = np.array(rows, np.int32).reshape(-1, 5)
     return np.ascontiguousarray(table[:, :4]), np.ascontiguousarray(table[:, 4])
@@ -149,26 +150,18 @@ def image_size(path: Path) -> tuple[int, int]:
     return width_px, height_px
 
 
-def _list(folder: Path) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
+def _list(folder: Path) -> Parts:
     """Test images, templates and label files of `folder`, each by board name."""
     try:
-        files = {entry.name: entry for entry in folder.iterdir() if entry.is_file()}
+        files = sorted(entry for entry in folder.iterdir() if entry.is_file())
     except OSError as e:
         raise BoardsError(f"{folder}: no such folder" if not folder.exists() else f"{folder}: {e.strerror}") from e
-    tests, templates = _by_name(files, "_test"), _by_name(files, "_temp")
-    if not tests and not templates:
+    try:
+        found = parts_in([path for path in files if path.suffix.lower() in IMAGE_SUFFIXES], files)
+    except NamesError as e:
+        raise BoardsError(str(e)) from None
+    if not found.tests and not found.templates:
         raise BoardsError(f"{folder}: holds no NAME_test.png")
-    return tests, templates, {path.stem: path for path in files.values() if path.suffix == ".txt"}
-
-
-def _by_name(files: dict[str, Path], ending: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(files.values()):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.endswith(ending):
-            board = path.stem[: -len(ending)]
-            if board in found:
-                raise BoardsError(f"{path}: {found[board].name} is already the same board's image")
-            found[board] = path
     return found
 
 

@@ -289,7 +289,7 @@ def test_a_bad_config_at_start_starts_nothing(tmp_path):
         check=False, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert found.returncode == 2
-    assert found.stderr.strip().endswith("line.toml: plc.port = 0: input should be greater than or equal to 1")
+    assert found.stderr.strip().endswith("line.toml:5: plc.port = 0: input should be greater than or equal to 1")
     assert "stage_started" not in found.stderr
 
 

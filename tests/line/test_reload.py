@@ -93,7 +93,7 @@ BAD: dict[str, tuple[str, Callable[[Path, dict], bytes | None], str]] = {
     "an empty line": ("line.toml", lambda *_: b"", "cameras: missing"),
     "not UTF-8": ("recipes/demo.toml", lambda *_: b'name = "\xff"\n', "is not UTF-8"),
     "half of a recipe": ("recipes/demo.toml", lambda _, r: tomli_w.dumps(r).encode()[:60], "recipes/demo.toml"),
-    "nested without end": ("recipes/demo.toml", lambda *_: b"x = " + b"[" * 20_000, ""),
+    "nested without end": ("recipes/demo.toml", lambda *_: b"x = " + b"[" * 20_000, "nested too deeply"),
     "two of one id": ("recipes/other.toml", recipe_with(name="other"), "already the id of"),
     "another recipe that is wrong": ("recipes/other.toml", lambda *_: b"id = 0\n", "id = 0"),
     "what needs a restart": ("line.toml", lambda *_: b"[ring]\nslots = 5\n", "ring: changed, and needs a restart"),

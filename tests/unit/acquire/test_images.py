@@ -70,16 +70,61 @@ def test_one_board_in_two_files_is_refused_by_name(folder):
     assert "a_test.jpg" in told
 
 
-@pytest.mark.parametrize("line", ["1 2 3 4", "1 2 3 4 5 6", "a b c d e", "1.0 2 3 4 5", "-1 2 3 4 5"])
-def test_a_label_line_that_is_no_defect_is_refused_with_its_number(folder, line):
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1 2 3 4", "a.txt:2:8: the line has 4 numbers"),
+        ("1 2 3 4 5 6", "a.txt:2:11: the line has 6 numbers"),
+        ("a b c d e", "a.txt:2:1: 'a' is no whole number"),
+        ("1 2.0 3 4 5", "a.txt:2:3: '2.0' is no whole number"),
+        ("-1 2 3 4 5", "a.txt:2:1: '-1' is no whole number"),
+    ],
+)
+def test_a_label_line_that_is_no_defect_is_refused_with_its_place(folder, line, says):
     told = refusal(list_stills, folder.add_pair("a", label=f"1 2 3 4 5\n{line}\n").path)
-    assert f"a.txt:2: {line!r} is not x1 y1 x2 y2 class" in told
+    assert says in told
 
 
 def test_a_label_that_is_no_text_is_refused_by_name(folder):
     folder.add_pair("a")
     (folder.path / "a.txt").write_bytes(b"\xff\xfe\x00")
-    assert "a.txt: cannot be read as text" in refusal(list_stills, folder.path)
+    assert "a.txt: is UTF-16 text; save it as UTF-8" in refusal(list_stills, folder.path)
+
+
+@pytest.mark.parametrize("label", ["\ufeff1 2 3 4 5\r\n", "1 2 3 4 5  \t\r\n\r\n", "\t1  2 3 4 5"])
+def test_a_label_as_other_editors_leave_it_is_read(folder, label):
+    folder.add_pair("a")
+    (folder.path / "a.txt").write_bytes(label.encode())
+    assert [still.truth for still in list_stills(folder.path)] == [Truth.BAD]
+
+
+def test_endings_are_found_in_upper_case_too(folder):
+    folder.add("a_TEST.PNG").add("a_Temp.Png").write("a.TXT", "1 2 3 4 5\n")
+    (still,) = list_stills(folder.path)
+    assert (still.image.name, still.template.name, still.truth) == ("a_TEST.PNG", "a_Temp.Png", Truth.BAD)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (["a_test.png", "a_TEST.png", "a_temp.png"], "is already the same part's image"),
+        (["A_test.png", "a_temp.png"], "the same but for upper and lower case"),
+        (["A_test.png", "A_temp.png", "a_test.png", "a_temp.png"], "the same but for upper and lower case"),
+        (["a_test.png", "a_temp.png", "A.txt"], "the same but for upper and lower case"),
+        (["a_test.png", "a_temp.png", "a.txt", "a.TXT"], "is already the same part's label file"),
+        (["A.png", "a.txt"], "the same but for upper and lower case"),
+    ],
+)
+def test_two_files_of_one_part_are_refused_by_name(folder, files, says):
+    for file in files:
+        (folder.write if file.lower().endswith("txt") else folder.add)(file, *[""] * file.lower().endswith("txt"))
+    told = refusal(list_stills, folder.path)
+    assert says in told and told.count(".") >= 2
+
+
+def test_a_text_that_is_nobodys_label_may_be_called_anything(folder):
+    folder.add("a.png").write("README.txt", "boards of May").write("readme.TXT", "more")
+    assert [still.truth for still in list_stills(folder.path)] == [Truth.UNKNOWN]
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no image", None])

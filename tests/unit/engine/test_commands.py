@@ -172,9 +172,9 @@ def no_image(folder):
     [
         (no_boards, "no such folder"),
         (all_empty, "all 6 label files are empty"),
-        (with_label("1 2 3\n"), "b001.txt:1: '1 2 3' is not five integers"),
-        (with_label("0 0 97 96 1\n"), "b001.txt:1: box 0 0 97 96 is not inside the image of 96x96 px"),
-        (with_label("0 0 20 20 3\n"), "b001.txt:1: class 3, allowed are 1 to 2"),
+        (with_label("1 2 3\n"), "b001.txt:1:6: the line has 3 numbers, not the five"),
+        (with_label("0 0 97 96 1\n"), "b001.txt:1:5: box 0 0 97 96 is not inside the image of 96x96 px"),
+        (with_label("0 0 20 20 3\n"), "b001.txt:1:11: class 3, allowed are 1 to 2"),
         (odd_size, "needs multiples of 16"),
         (no_image, "b001_test.png: is no image"),
     ],
