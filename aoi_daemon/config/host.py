@@ -38,7 +38,7 @@ class Meant(NamedTuple):
 
 def is_host(text: str) -> bool:
     """Whether `text` is a host by the grammar above."""
-    return text.isascii() and (_is_name(text) or _is_ipv4(text) or _is_ipv6(text))
+    return _is_name(text) or _is_ipv4(text) or _is_ipv6(text)
 
 
 def problem(text: str) -> str | None:

@@ -1,6 +1,7 @@
 """What editors and file managers leave in recipes/ is no recipe, and a name that no recipe can have is refused."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -79,8 +80,9 @@ def test_a_name_of_bytes_that_are_no_text_is_refused(file):
     assert "a recipe's name is" in said and "\n" not in said
 
 
-def test_a_recipe_of_a_gigabyte_is_refused_and_a_change(file):
+def test_a_recipe_of_a_gigabyte_is_refused_and_a_change_unread(file, monkeypatch):
     before = load(file)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read without a bound"))
     with (file.parent / "recipes/big.toml").open("wb") as made:
         made.truncate(2**30)
     assert "big.toml: is larger than 1048576 bytes" in refused(file)
