@@ -6,6 +6,7 @@ Process: offline. Loaded by every command, so it loads nothing but argparse.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ _QUALIFY_EXAMPLES: Final = """examples:
 
 what is concluded, of each precision that is asked for, and the exit code (the worst of them):
   0  qualified: both rates are within their bounds, of at least 50 good and 20 bad boards
-  1  refused: a rate is above its bound (its lower 95 % limit is), a golden part does not hold, or fp32 is better
+  1  refused: a rate is above its bound (its lower 95 % limit is), a golden part does not hold, or mAP is below fp32's
   2  the command line, a file or a folder is wrong
   3  not shown: too few boards, or a rate above its bound that may be chance; it says how many more boards are needed
 """
@@ -179,7 +180,10 @@ def _targets(text: str) -> tuple[str, ...]:
 
 
 def _rate(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no rate, 0 to below 1; 1 % is 0.01")
     return value

@@ -51,7 +51,7 @@ class Run:
         found: by board, duplicates suppressed as the recipe says, no threshold applied; none where optics or
             registration rejected the board before the model saw it.
         verdicts: by board, the line's.
-        took_ns: (boards,) int64, each frame's time: optics, registration, model.
+        took_ns: (frames,) int64, the time of each frame that the model saw: optics, registration, model.
     """
 
     precision: str
@@ -210,7 +210,8 @@ def run_boards(
             own = None if judging.fov in gauge.templates else template
             start_ns = time.monotonic_ns()
             seen = gauge.see(image, own, judging.fov)
-            took_ns.append((seen.inferred_ns or time.monotonic_ns()) - start_ns)
+            if seen.inferred_ns:
+                took_ns.append(seen.inferred_ns - start_ns)
             everything = gauge.found(seen)
         except InferenceError as error:
             raise InferenceError(f"{board.frame.image}: {' '.join(str(error).split())}") from error
@@ -234,7 +235,7 @@ def measure(run: Run, boards: Sequence[Board], judging: Judging, reference: Run 
     matches = metrics.match_all(run.found, truths, DEEPPCB_IOU, count)
     at50 = metrics.match_all(run.found, truths, 0.5, count)
     good = np.array([board.pair.is_good for board in boards], np.bool_)
-    took_ms = run.took_ns / 1e6
+    took_ms = run.took_ns / 1e6 if len(run.took_ns) else np.zeros(1)
     return Measured(
         map33=metrics.mean_average_precision(matches, Rule.AREA),
         map33_voc=metrics.mean_average_precision(matches, Rule.VOC),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def qualify_bundle(
         classes=manifest.classes,
         boards_from=folder_name(boards_folder),
         set_sha256=pairs_hash(pairs),
-        boards=tuple(boards),
+        boards=tuple(_as_compared(board, recipe, view) for board in boards),
         thresholds=tuple(float(np.round(score, 6)) for score in judging.thresholds),
         limits_from="the bundle's golden limits" if recipe is None else f"recipe {recipe.name}",
         bounds=bounds,
@@ -165,6 +166,12 @@ def _view(recipe: Recipe | None, fov: int | None) -> int:
     if fov and fov not in named:
         raise InputError(f"--fov {fov}: recipe {recipe.name} names it nowhere (there: {there or '0'})")
     return fov or 0
+
+
+def _as_compared(board: Board, recipe: Recipe | None, fov: int) -> Board:
+    """The board beside the template that it was compared with: the recipe's, where it has one."""
+    images = [template.image for template in (recipe.templates if recipe is not None else ()) if template.fov == fov]
+    return replace(board, frame=replace(board.frame, template=images[0])) if images else board
 
 
 def _judged_by(recipe: Recipe | None, fov: int) -> str:

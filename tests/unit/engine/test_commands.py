@@ -423,7 +423,9 @@ class TestQualify:
         with pytest.raises(SystemExit) as stop:
             command("qualify", "--bundle", made, "--boards", boards, *words)
         assert stop.value.code == 2
-        assert words[0] in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert words[0] in err
+        assert words[0] == "--fov" or "is no rate, 0 to below 1; 1 % is 0.01" in err
 
     def test_a_wrong_recipe_names_key_and_value(self, command, made, boards, tmp_path):
         (tmp_path / "r.toml").write_text('id = 0\nname = "x"\nbundle = "x"\nwidth_px = 96\nheight_px = 96\n')

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aoi_daemon.config.load import read_recipe
 from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.decide.judge import Criteria
-from aoi_daemon.engine.conclusion import Bounds
+from aoi_daemon.engine.conclusion import Bounds, State
 from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify_bundle import qualify_bundle
@@ -200,6 +200,24 @@ def test_boxes_of_a_board_that_was_moved_are_compared_with_its_labels_where_they
 def test_boards_are_aligned_to_their_templates_though_the_model_takes_none(set_up):
     _, reasons = qualify(set_up, recipe_of(bundle="bright", maps={"threshold": 0.99}, registration=ALIGNED["registration"]))
     assert (reasons["moved"], reasons["other"]) == ("NONE", "REGISTRATION")
+
+
+def test_the_report_shows_the_template_that_boards_were_compared_with(set_up):
+    recipe = recipe_of(templates=[{"fov": 0, "image": "golden.png"}])
+    report = qualify_bundle(None, set_up / "boards", recipe_file=write_recipe(set_up, recipe), precisions=(), limit=None,
+                            threads=1, progress=Progress(), bounds=Bounds())  # fmt: skip
+    board = next(board for board in report.boards if board.pair.name == "other-own")
+    assert np.array_equal(board.frame.read()[1][..., 0], texture(1))
+    assert report.notes["judged by"] == "recipe part as the line runs it, fov 0: limits, its own template"
+
+
+def test_a_recipe_that_lets_the_model_see_nothing_has_no_time_and_no_metrics(set_up):
+    recipe = recipe_of(optics={"min_brightness": 250.0})
+    report = qualify_bundle(None, set_up / "boards", recipe_file=write_recipe(set_up, recipe), precisions=(), limit=None,
+                            threads=1, progress=Progress(), bounds=Bounds())  # fmt: skip
+    assert report.not_looked_at("fp32") == {"OPTICS": len(report.boards)}
+    assert (report.measured["fp32"].median_ms, report.measured["fp32"].map50) == (0.0, 0.0)
+    assert report.state is State.REFUSED
 
 
 def write_recipe(set_up, recipe):
