@@ -66,7 +66,7 @@ class Conclusion:
 
 
 def conclude(agreement: Agreement, bounds: Bounds, gate: str | None = None) -> Conclusion:
-    """Hold what was seen against what is asked for.
+    """Check what was seen against what is asked for.
 
     Args:
         agreement: escapes of the bad boards, false calls of the good ones.
