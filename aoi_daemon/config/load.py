@@ -82,7 +82,7 @@ def load(file: Path, product: str = "") -> Configuration:
     line = _resolve_line(read_model(file, LineConfig, sources), file)
     recipes: dict[str, Recipe] = {}
     for path in checked_recipe_files(file.parent / "recipes"):
-        recipes[path.stem] = _resolve_recipe(read_model(path, Recipe, sources), path)
+        recipes[path.stem] = read_recipe(path, sources)
     _check_ids(recipes, file.parent / "recipes")
     if line.line.recipe not in recipes:
         there = ", ".join(recipes) or "none"
@@ -112,6 +112,11 @@ def altered(configuration: Configuration) -> list[Path]:
             now[path] = b"\0"  # no file that was read is so
     before = configuration.sources
     return sorted(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
+
+
+def read_recipe(file: Path, sources: dict[Path, bytes] | None = None) -> Recipe:
+    """Read one recipe; its relative paths are taken from the file's folder. Raises ConfigError as `read_model`."""
+    return _resolve_recipe(read_model(file, Recipe, sources), file)
 
 
 def read_model(file: Path, model: type[M], sources: dict[Path, bytes] | None = None) -> M:

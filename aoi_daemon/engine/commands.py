@@ -1,8 +1,9 @@
 """The commands `aoi-daemon bundle make | verify | show` and `aoi-daemon qualify`.
 
 Process: offline. This module is loaded by every command, so it loads nothing itself before it is run.
-Exit codes: 0 done; 1 a precision is refused, a golden verdict does not hold, or the disk is full; 2 the
-command line, a file or a folder is wrong; 130 interrupted. Nothing half-written is left by any of them.
+Exit codes: 0 done, of `qualify`: qualified; 1 refused, a golden verdict does not hold, or the disk is full; 2 the
+command line, a file or a folder is wrong; 3 of `qualify`: not shown; 130 interrupted. Nothing half-written is left by
+any of them.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _qualify(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.engine.conclusion import Bounds, State  # noqa: PLC0415
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
     from aoi_daemon.engine.qualify_bundle import qualify_bundle  # noqa: PLC0415
     from aoi_daemon.engine.report import as_json  # noqa: PLC0415
@@ -130,13 +132,14 @@ def _qualify(arguments: argparse.Namespace) -> int:
         report = qualify_bundle(
             arguments.bundle, arguments.boards, recipe_file=arguments.recipe, precisions=arguments.precision or (),
             limit=arguments.limit, threads=arguments.threads, progress=progress, registration=arguments.registration,
+            bounds=Bounds(arguments.max_escapes, arguments.max_false_calls), fov=arguments.fov,
         )  # fmt: skip
     if arguments.json is not None:
         _write_whole(arguments.json, json.dumps(as_json(report), indent=1) + "\n")
     if arguments.report is not None:
         _write_whole(arguments.report, page(report))
     sys.stdout.write(f"{summary(report)}\n")
-    return 1 if report.refused else 0
+    return 0 if report.state is None else {State.QUALIFIED: 0, State.REFUSED: 1, State.NOT_SHOWN: 3}[report.state]
 
 
 def _cache() -> Path:

@@ -51,12 +51,16 @@ class Frame:
         return image, template
 
 
-def frame_of(pair: Pair, manifest: Manifest) -> Frame:
-    """The board under test as `manifest`'s model takes it. Raises BoardsError on a size that it does not."""
+def frame_of(pair: Pair, manifest: Manifest, *, aligned: bool = False) -> Frame:
+    """The board under test as `manifest`'s model takes it, with its template where that or `aligned` needs one.
+
+    Raises:
+        BoardsError: a size that the model does not take.
+    """
     problems = frame_problems((pair.height_px, pair.width_px, manifest.channels), manifest)
     if problems:
         raise BoardsError(f"{pair.test_path}: {'; '.join(problems)}")
-    template = pair.template_path if manifest.has_template else None
+    template = pair.template_path if manifest.has_template or aligned else None
     return Frame(pair.name, pair.test_path, template, manifest.channels)
 
 

@@ -1,4 +1,4 @@
-"""Make each precision of a model, hold it against FP32, and keep what qualifies.
+"""Make each precision of a model, hold it against FP32, and keep what keeps up with it.
 
 Process: offline. Needs the extra `engine`.
 """
@@ -88,7 +88,7 @@ class Bench:
         return self.try_model("fp16", convert_fp16(model))
 
     def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None) -> Variant:
-        """INT8 by each method of calibration; the one that qualifies better, as `int8.onnx`.
+        """INT8 by each method of calibration; the one that keeps up better, as `int8.onnx`.
 
         Better is: may ship before may not, then the higher mAP at IoU 0.5, then at 0.5:0.95.
 

@@ -123,7 +123,7 @@ class TestRefusal:
     def test_else_it_is_left_out_and_said_so(self, make, tmp_path):
         code, out, _ = make()
         assert code == 0
-        assert "int8 refused: golden verdicts that do not hold: 12" in out
+        assert "int8 left out: golden verdicts that do not hold: 12" in out
         folder = tmp_path / "out" / "demo"
         manifest = load_bundle(folder).manifest
         assert set(manifest.models) == {"fp32", "fp16"}
@@ -131,7 +131,7 @@ class TestRefusal:
         assert manifest.calibration is None
         assert "int8.onnx" not in left_in(folder)
         assert not [file for file in left_in(folder) if file.startswith("int8")]
-        assert "REFUSED" in (folder / "report.html").read_text()
+        assert "LEFT OUT" in (folder / "report.html").read_text()
 
 
 def no_boards(folder):
@@ -360,8 +360,10 @@ class TestQualify:
     def test_it_writes_page_and_json(self, command, made, boards, tmp_path):
         code, out, err = command("qualify", "--bundle", made, "--boards", boards, "--threads", "1",
                                  "--report", tmp_path / "r.html", "--json", tmp_path / "r.json")  # fmt: skip
-        assert (code, err) == (0, "")
-        assert out.count("qualified") == 3
+        # 20 of its 60 boards are good.
+        assert (code, err) == (3, "")
+        assert out.count("not shown, 30 more good (0 bad) boards") == 3
+        assert "qualified" not in out
         assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
         assert json.loads((tmp_path / "r.json").read_text())["boards"]["count"] == 60
         assert left_in(tmp_path) == ["r.html", "r.json"]
@@ -370,18 +372,60 @@ class TestQualify:
         code, _, _ = command("qualify", "--bundle", made, "--boards", boards, "--precision", "int8", "--limit", "9",
                              "--json", tmp_path / "r.json", "--threads", "1")  # fmt: skip
         found = json.loads((tmp_path / "r.json").read_text())
-        assert code == 0
+        assert code == 3
         assert list(found["precisions"]) == ["fp32", "int8"]
+        assert [of["standing"] for of in found["precisions"].values()] == ["reference", "not shown"]
         assert found["boards"]["count"] == 9
 
     def test_a_recipe_is_what_boards_are_judged_by(self, command, made, boards, tmp_path):
         recipe = tmp_path / "strict.toml"
         recipe.write_text(
-            'id = 1\nname = "strict"\nbundle = "x"\nwidth_px = 96\nheight_px = 96\n[[limits]]\nname = "*"\nscore = 1.0\n'
+            f'id = 1\nname = "strict"\nbundle = "{made}"\nwidth_px = 96\nheight_px = 96\n[[limits]]\nname = "*"\nscore = 1.0\n'
         )
         code, out, _ = command("qualify", "--bundle", made, "--boards", boards, "--recipe", recipe, "--threads", "1")
-        assert code == 0
+        assert code == 1
         assert "40 of 40" in out
+
+    @pytest.mark.parametrize(("words", "code", "says"), [
+        ([], 0, "fp32: qualified (allowed: 0.00 % escapes, 1.00 % false calls). Escapes: 0 of 100 (0.00 %, at most 2.95 % at 95 %)"),
+        (["--limit", "60"], 3, "fp32: not shown, "),
+    ])  # fmt: skip
+    def test_enough_boards_without_a_mistake_are_qualified(self, command, made, many_boards, words, code, says):
+        found, out, err = command("qualify", "--bundle", made, "--boards", many_boards, "--precision", "fp32",
+                                  "--threads", "1", *words)  # fmt: skip
+        assert (found, err) == (code, "")
+        assert says in out
+
+    def test_a_folder_of_good_boards_shows_nothing_of_escapes(self, command, made, tmp_path):
+        folder = write_boards(tmp_path / "good", 60, seed=5, good_every=1)
+        code, out, _ = command("qualify", "--bundle", made, "--boards", folder, "--precision", "fp32", "--threads", "1",
+                               "--report", tmp_path / "r.html")  # fmt: skip
+        assert code == 3
+        assert "not shown, 0 more good (20 bad) boards" in out
+        assert "Escapes: not measured (none there)" in out
+
+    def test_the_bounds_are_what_is_asked_for(self, command, made, many_boards, tmp_path):
+        recipe = tmp_path / "blind.toml"
+        recipe.write_text(
+            f'id = 1\nname = "blind"\nbundle = "{made}"\nwidth_px = 96\nheight_px = 96\n'
+            '[[limits]]\nname = "dark"\nscore = 1.0\n'
+        )
+        words = ("qualify", "--recipe", recipe, "--boards", many_boards, "--precision", "fp32", "--threads", "1")
+        assert command(*words)[0] == 1
+        assert command(*words, "--max-escapes", "0.9")[0] == 0
+        assert command(*words, "--max-escapes", "0.05")[0] == 1
+
+    @pytest.mark.parametrize("words", [
+        ["--max-escapes", "1"], ["--max-escapes", "-0.1"], ["--max-escapes", "nan"], ["--max-escapes", "1%"],
+        ["--max-false-calls", "inf"], ["--max-false-calls", "five"], ["--fov", "-1"],
+    ])  # fmt: skip
+    def test_a_bound_that_is_no_rate_is_refused(self, command, made, boards, capsys, words):
+        with pytest.raises(SystemExit) as stop:
+            command("qualify", "--bundle", made, "--boards", boards, *words)
+        assert stop.value.code == 2
+        err = capsys.readouterr().err
+        assert words[0] in err
+        assert words[0] == "--fov" or "is no rate, 0 to below 1; 1 % is 0.01" in err
 
     def test_a_wrong_recipe_names_key_and_value(self, command, made, boards, tmp_path):
         (tmp_path / "r.toml").write_text('id = 0\nname = "x"\nbundle = "x"\nwidth_px = 96\nheight_px = 96\n')
@@ -407,7 +451,7 @@ class TestQualify:
         (bundle / "manifest.json").write_text(json.dumps(manifest))
         code, out, _ = command("qualify", "--bundle", bundle, "--boards", boards, "--threads", "1")
         assert code == 1
-        assert "int8 refused: mAP at IoU 0.5 is" in out
+        assert "int8: refused (mAP at IoU 0.5 is" in out
 
     def test_a_report_in_no_folder_is_refused_before_the_work(self, command, made, boards, tmp_path):
         code, _, err = command("qualify", "--bundle", made, "--boards", boards, "--report", tmp_path / "no" / "r.html")
@@ -433,7 +477,7 @@ def test_without_the_extra_make_says_what_to_install_and_the_rest_works(made, bo
         "            '--golden', boards, '--out', 'x') == 2\n"
         "assert call('bundle', 'show', made) == 0\n"
         "assert call('bundle', 'verify', made) == 0\n"
-        "assert call('qualify', '--bundle', made, '--boards', boards, '--limit', '3') == 0\n"
+        "assert call('qualify', '--bundle', made, '--boards', boards, '--limit', '3') == 3\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60, cwd=ROOT

@@ -18,7 +18,6 @@ from aoi_daemon.engine.qualify import (
 )
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.bundle import read_image
-from aoi_daemon.infer.executor import Detections
 from aoi_daemon.infer.onnx import OnnxExecutor
 
 
@@ -37,7 +36,7 @@ class Scripted:
         classes = np.zeros(100, np.int32)
         for i, (box, score, kind) in enumerate(rows):
             boxes[i], scores[i], classes[i] = box, score, kind
-        return Detections(boxes, scores, classes)
+        return self.decoder.decode((boxes[None], scores[None], classes[None]), image.shape)
 
 
 @pytest.fixture
@@ -103,7 +102,7 @@ def test_a_board_of_another_size_than_the_recipes_is_refused(toy, set_of, manife
     recipe = Recipe(id=1, name="wide", bundle="x", width_px=128, height_px=96)
     with (
         OnnxExecutor(toy, manifest, threads=1) as executor,
-        pytest.raises(BoardsError, match="the board is 96x96 px, recipe wide is for 128x96"),
+        pytest.raises(BoardsError, match=r"b000_test\.png: the board is 96x96 px, recipe wide is for 128x96"),
     ):
         run(executor, set_of(1), Judging(manifest, recipe))
 
