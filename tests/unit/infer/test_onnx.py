@@ -30,8 +30,10 @@ def test_a_frame_is_answered_with_100_rows(plain_model, manifest):
     [
         (
             "yolo", {}, "float[1,5,50] heads",
-            "shape = Constant <value_ints = [1, 5, 50]> () heads = Expand (share, shape)",
-            ([[0.1, 0.1, 0.3, 0.3]], [0.2]),
+            "shape = Constant <value_ints = [1, 5, 50]> () px = Constant <value_floats = [90.0, 60.0, 40.0, 20.0, 1.0]> () "
+            "of = Constant <value_ints = [1, 5, 1]> () rows = Reshape (px, of) each = Mul (rows, share) "
+            "heads = Expand (each, shape)",
+            ([[14, 10, 22, 14]], [0.2]),
         ),
         (
             "classify", {"activation": "sigmoid"}, "float[1,1] scores",
