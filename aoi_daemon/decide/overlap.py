@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 _BLOCK: Final = 64
 """Rows that are compared with each other at once; what they leave out is compared with nothing any more."""
+_PIECE: Final = 1024
+"""Of the other rows, so many at once."""
 
 
 def suppress_overlaps(
@@ -27,7 +29,7 @@ def suppress_overlaps(
     swapped has no area and overlaps nothing: it stays and leaves none out.
     Whether a model may give it is for the caller to say.
 
-    Time: by the rows times those that stay. Memory: some arrays of 64 times n.
+    Time: by the rows times those that stay. Memory: some arrays of 64 times 1024.
 
     Args:
         boxes: (n, 4) float32, x1 y1 x2 y2, finite.
@@ -47,7 +49,10 @@ def suppress_overlaps(
         block = block[_stays(_same(boxes, areas, classes, block, block, overlap=overlap))]
         kept.append(block)
         if rest.size:
-            rest = rest[~_same(boxes, areas, classes, block, rest, overlap=overlap).any(axis=0)]
+            # Piece by piece: what does not fit the processor's cache takes twice the time.
+            pieces = [rest[start : start + _PIECE] for start in range(0, rest.size, _PIECE)]
+            left_out = [_same(boxes, areas, classes, block, piece, overlap=overlap).any(axis=0) for piece in pieces]
+            rest = rest[~np.concatenate(left_out)]
     return order[np.concatenate(kept)]
 
 

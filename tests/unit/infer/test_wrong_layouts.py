@@ -180,6 +180,7 @@ WRONG = {
     },
     "top100": {
         "shares of the frame": rows_of(boxes=first_row(140 / 320, 110 / 240, 180 / 320, 130 / 240)),
+        "all of the frame, in shares of it": rows_of(boxes=first_row(0, 0, 1, 1)),
         "centre and size": rows_of(boxes=first_row(160, 120, 40, 20)),
         "logits": rows_of(scores=logits(rows_of()["scores"])),
         "percent": rows_of(scores=rows_of()["scores"] * 100),
