@@ -3,7 +3,8 @@
 Connected places at or above the threshold are one area; each area that is large enough becomes a row: the box
 around it, its greatest or mean value as the score. A map may be smaller than the frame; its boxes are scaled up.
 
-Memory: a mask of a map's size, taken again when that changes; some arrays of the places above the threshold.
+Memory: a mask and a number for each place of a map, taken again when its size changes; some arrays
+of the places above the threshold.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Maps:
         self._min_area_px = min_area_px
         self._classes = [label for label, name in enumerate(manifest.classes) if name not in manifest.good_classes]
         self._mask = np.empty((0, 0), np.uint8)
+        self._numbers = np.empty((0, 0), np.int32)
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """See `Decoder`; the highest score first."""
@@ -70,12 +72,13 @@ class Maps:
         """The areas of one map: all of them, how many there are."""
         if values.shape != self._mask.shape:
             self._mask = np.empty(values.shape, np.uint8)
+            self._numbers = np.empty(values.shape, np.int32)
         mask = self._mask
         np.greater_equal(values, self._threshold, out=mask.view(np.bool_))
         above = np.flatnonzero(mask.view(np.bool_))
         if not above.size:
             return _NOTHING
-        count, numbers = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)
+        count, numbers = cv2.connectedComponents(mask, self._numbers, connectivity=8, ltype=cv2.CV_32S)
         # Area by area, and within one line by line. OpenCV's own figures of areas cost ten times as much.
         of = numbers.reshape(-1)[above]
         above = above[np.argsort(of, kind="stable")]
