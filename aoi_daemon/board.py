@@ -117,6 +117,7 @@ class CameraCell(enum.IntEnum):
     OVERRUNS = enum.auto()
     REOPENED = enum.auto()
     HEARS = enum.auto()  # which readings of the PLC's triggers its camera wants, see Hears
+    MISFIT = enum.auto()  # size of its last frame where that is not the recipe's, else 0 (written by inspection)
 
 
 _FIRST_CAMERA: Final = Cell.REJECTED_FOR + len(Reason)
@@ -153,6 +154,16 @@ def camera_cell(camera: int, cell: CameraCell) -> int:
 def reason_cell(reason: int) -> int:
     """The index of the count of parts that were rejected for `reason`."""
     return Cell.REJECTED_FOR + reason
+
+
+def pack_size(width_px: int, height_px: int, channels: int) -> int:
+    """A frame's size as the cell MISFIT holds it, never 0; sides up to 65,535 px."""
+    return width_px << 24 | height_px << 8 | channels
+
+
+def unpack_size(packed: int) -> tuple[int, int, int]:
+    """The inverse of `pack_size`: width and height in px, channels."""
+    return packed >> 24, packed >> 8 & 0xFFFF, packed & 0xFF
 
 
 def bypassed(board: Board) -> bool:

@@ -137,9 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(file: Path) -> int:
-    from aoi_daemon.preflight import check, not_checked
+    from aoi_daemon.preflight import check, not_checked, open_models
 
     configuration = check(file)
+    open_models(configuration)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
     print(_times(configuration.line))

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell
+from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell, pack_size
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
@@ -60,6 +60,7 @@ class Inspection:
         self.bundle = load_bundle(self.recipe.bundle)
         self.bundle_id = int(self.bundle.hash[:16], 16)
         self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
+        self._misfits = [0] * len(self.rings)  # what this process wrote to the cells MISFIT
         self._parts_to_go = 0  # until the priority comes back; 0: the stage has it
         self._retiring = False
         self._golden_passed = False
@@ -110,6 +111,9 @@ class Inspection:
         self.stage.take_priority()
         self._parts_to_go = 0
         self._retiring = False
+        for camera in range(len(self.rings)):
+            # Another's word on another recipe: the next frame says what is true by now.
+            self._fits(camera, 0)
         live_ns = now_ns()
         board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = live_ns
         came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
@@ -163,7 +167,8 @@ class Inspection:
         frames = self.rings[part.camera]
         released = camera_cell(part.camera, CameraCell.RELEASED)
         try:
-            seen = self._look(part, *frames.frame(part.frame), picked_ns)
+            image, own_template = frames.frame(part.frame)
+            seen = self._look(part, image, own_template, picked_ns)
             frames.check(part.frame)
         except FrameOverrunError:
             # Acquire took the slot back and has said so; plc rejects the part by its word.
@@ -173,6 +178,8 @@ class Inspection:
             self._timed_out()
         else:
             self._in_time()
+            if seen.verdict.reason is Reason.NO_RECIPE or self._misfits[part.camera]:
+                self._fits(part.camera, _misfit(image, self.recipe))
         self.board[released] = part.frame
         self.board.add(Cell.JUDGED)
         verdict = seen.verdict
@@ -185,6 +192,10 @@ class Inspection:
             ring(self.judgements_fd, judgement)
         except DoorbellFullError:
             self.board.add(Cell.ENGINE_FAULTS)  # plc has not read for hundreds of parts; it rejects them as late
+
+    def _fits(self, camera: int, misfit: int) -> None:
+        """Say what size the last frame of `camera` has; 0: the recipe's."""
+        self._misfits[camera] = self.board[camera_cell(camera, CameraCell.MISFIT)] = misfit
 
     def _timed_out(self) -> None:
         """A model that is too slow for the takt may load every core: it must not do so above ordinary work."""
@@ -207,6 +218,14 @@ class Inspection:
         return look(
             self, image, own_template, fov=part.fov, deadline_ns=part.deadline_ns, picked_ns=picked_ns, clock=now_ns
         )
+
+
+def _misfit(image: Image, recipe: Recipe) -> int:
+    """The size of `image`, packed, where it is not that of `recipe`, else 0."""
+    height_px, width_px, channels = image.shape
+    if (height_px, width_px, channels) == (recipe.height_px, recipe.width_px, recipe.channels):
+        return 0
+    return pack_size(width_px, height_px, channels)
 
 
 def _no_progress() -> None:

@@ -16,6 +16,7 @@ from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import FrameShape
+from aoi_daemon.infer.exports import check_file
 from aoi_daemon.infer.trt_machine import this_machine
 from aoi_daemon.infer.trt_plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
 
@@ -56,6 +57,11 @@ def check(file: Path, product: str = "") -> Configuration:
             )
         if problems:
             raise ConfigError(path, problems)
+        if configuration.line.inspection.backend == "onnx":
+            try:
+                check_file(bundle.model_path(precision), manifest, (recipe.height_px, recipe.width_px, recipe.channels))
+            except ModelError as error:
+                raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
         material[name] = _material(recipe, bundle, engines=configuration.line.inspection.backend == "tensorrt")
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
@@ -85,6 +91,35 @@ def _check_beside(configuration: Configuration) -> None:
             problems.append("[publisher]: needs paho-mqtt: pip install 'aoi-daemon[mqtt]', or take the section out")
     if problems:
         raise ConfigError(configuration.file, problems)
+
+
+def open_models(configuration: Configuration) -> None:
+    """Open each model that parts are judged with on the CPU, without running it.
+
+    `check` has read what the files say of themselves; whether the back end takes them is known only now. Not part
+    of it: a damaged model may take the process with it, which must not be the supervisor. A new inspection opens its
+    model before it takes the line.
+
+    Raises:
+        ConfigError: naming the recipe and the model's file.
+    """
+    section = configuration.line.inspection
+    if section.backend != "onnx":
+        return
+    from aoi_daemon.infer.onnx import open_only  # noqa: PLC0415
+
+    opened: set[tuple[Path, FrameShape]] = set()
+    for name, recipe in configuration.recipes.items():
+        shape = (recipe.height_px, recipe.width_px, recipe.channels)
+        if (recipe.bundle, shape) in opened:
+            continue
+        opened.add((recipe.bundle, shape))
+        try:
+            bundle = load_bundle(recipe.bundle)
+            open_only(bundle.model_path(section.precision), bundle.manifest, shape)
+        except ModelError as error:
+            path = configuration.file.parent / "recipes" / f"{name}.toml"
+            raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
 
 
 def not_checked(configuration: Configuration) -> list[str]:

@@ -41,6 +41,7 @@ class Alarm(enum.IntEnum):
     PLC_FROZEN = 16
     REJECT_UNCONFIRMED = 17
     PLC_BYPASS = 18
+    FRAME_SIZE = 20
 
 
 class AlarmKind(NamedTuple):
@@ -132,6 +133,10 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
     Alarm.PLC_BYPASS: AlarmKind(
         _LOW, "Bypass is on at the PLC: bad parts go on",
         "Parts are judged, and recorded as bypassed. Switch bypass off at the PLC before parts count again.",
+    ),
+    Alarm.FRAME_SIZE: AlarmKind(
+        _HIGH, "The camera's frames are not of the product's size",
+        "All of them are rejected. Set the camera to the size that the detail names, or choose the right product.",
     ),
 }  # fmt: skip
 

@@ -334,6 +334,10 @@ ALARMS_ZH: Final[Mapping[Alarm, tuple[str, str]]] = {
         "PLC 旁路已开启：不良品会放行",
         "产品照常判定，并记录为旁路。正式生产前，请在 PLC 上关闭旁路。",
     ),
+    Alarm.FRAME_SIZE: (
+        "相机图像大小与产品不符",
+        "这些产品一律剔除。请将相机设为详情中的大小，或换成正确的产品。",
+    ),
 }
 """Text and remedy of each alarm."""
 

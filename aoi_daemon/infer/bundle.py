@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import frame_problems
+from aoi_daemon.infer.exports import check_in_one_file
 
 MANIFEST: Final = "manifest.json"
 
@@ -88,8 +89,11 @@ def load_bundle(folder: Path) -> Bundle:
             f"{'.'.join(map(str, problem['loc'])) or 'manifest'}: {problem['msg']}" for problem in error.errors()
         )
         raise ModelError(f"{file}: {problems}; prepare the bundle again") from error
+    models = {model.file for model in manifest.models.values()}
     for name, sha256 in _files(manifest):
-        _verify(file, name, sha256)
+        content = _verify(file, name, sha256)
+        if name in models:
+            check_in_one_file(folder / name, content)
     return Bundle(manifest, folder, hashlib.sha256(raw).hexdigest())
 
 
@@ -119,7 +123,8 @@ def _files(manifest: Manifest) -> Iterator[tuple[str, str]]:
             yield part.template, part.template_sha256
 
 
-def _verify(manifest_file: Path, name: str, sha256: str) -> None:
+def _verify(manifest_file: Path, name: str, sha256: str) -> bytes:
+    """The file's bytes, once they are the manifest's."""
     folder = manifest_file.parent
     # Resolved, then compared: a link that leads out of the folder is no better than `..`.
     if "\0" in name or not (folder / name).resolve().is_relative_to(folder.resolve()):
@@ -131,6 +136,7 @@ def _verify(manifest_file: Path, name: str, sha256: str) -> None:
             f"{folder / name}: has SHA-256 {found}, {MANIFEST} says {sha256}; "
             "it was changed or damaged, copy the bundle again"
         )
+    return raw
 
 
 def _bytes(file: Path, remedy: str) -> bytes:

@@ -26,7 +26,7 @@ from aoi_daemon.ring.events import EventWriter
 from aoi_daemon.service import take_environment
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.status import snapshot
-from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
+from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.awake import CpuLatency
 from aoi_daemon.supervisor.chronicle import Chronicle
@@ -204,6 +204,8 @@ class Supervisor:
     def _watch_alarms(self, now: int) -> None:
         # While a change is under way the PLC has been heard, and waits for the answer.
         others = {} if self.orders.changeover.busy else product_differs(self.board)
+        line = self.configuration.line
+        others |= frames_misfit(self.board, [camera.name for camera in line.cameras], self.configuration.recipe)
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""
         if self.alarms.look(now, others):

@@ -228,8 +228,12 @@ def test_frames_of_another_size_are_rejected_until_the_product_is_changed_back(p
     seen = products.outcomes()[-4:]
     assert {Reason(outcome.reason) for outcome in seen} == {Reason.NO_RECIPE}
     assert {outcome.recipe for outcome in seen} == {4}
+    wait_for(lambda: "FRAME_SIZE" in products.alarms(), 5, "the alarm")
+    detail = next(alarm["detail"] for alarm in products.status()["alarms"] if alarm["name"] == "FRAME_SIZE")
+    assert " gives 320 x 320; recipe " in detail
     assert products.order(name="demo")["ok"]
     wait_for(lambda: any(outcome.passed for outcome in products.outcomes()[-3:]), 10, "a PASS")
+    wait_for(lambda: "FRAME_SIZE" not in products.alarms(), 5, "the alarm to go")
 
 
 def test_the_command_tells_how_it_ended(products):

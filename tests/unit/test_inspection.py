@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aoi_daemon import inspection
-from aoi_daemon.board import Cell
+from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, camera_cell, unpack_size
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import InferenceTimeoutError
@@ -16,6 +16,7 @@ from aoi_daemon.infer.executor import Detections
 from aoi_daemon.infer.registration import Registrar
 from aoi_daemon.inspection import Inspection
 from aoi_daemon.messages import Announcement, Reason
+from aoi_daemon.ring.memory import SharedMemory
 from tests.unit.infer.boards_at import board_at
 from tests.unit.infer.manifests import manifest_of
 
@@ -211,3 +212,50 @@ def test_a_standby_writes_nothing_on_the_board(standby):
     one, _ = reading(manifest_of("anomaly", maps={"threshold": 0.3}), map_recipe(), standby=standby)
     one.qualify()
     assert set(one.board) == (set() if standby else {Cell.INSPECTION_NS})
+
+
+# -- frames that do not fit -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line(clock, monkeypatch):
+    """An inspection of two cameras whose frames are what `show` is given, and its board."""
+    with SharedMemory.create("board", SIZE_BYTES) as memory:
+        board = Board(memory)
+        one = Inspection.__new__(Inspection)
+        one.board, one.recipe = board, Recipe(id=1, name="r", bundle=Path("b"), width_px=320, height_px=240)
+        one.bundle = SimpleNamespace(manifest=SimpleNamespace(has_template=False))
+        one.criteria, one.templates, one.registrar = Criteria.compile(one.recipe, ("defect",)), {}, None
+        one.executor, one.bundle_id, one.judgements_fd = Model(clock), 0, -1
+        one._parts_to_go, one._misfits = 0, [0, 0]
+        found = SimpleNamespace(one=one, board=board, reasons=[])
+        monkeypatch.setattr(inspection, "ring", lambda _, judgement: found.reasons.append(Reason(judgement.reason)))
+
+        def show(image, camera=0):
+            one.rings = [SimpleNamespace(frame=lambda _: (image, None), check=lambda _: None)] * 2
+            one.inspect(Announcement(0, camera, 0, 1, 1, clock.now_ns, clock.now_ns, clock.now_ns + 50 * MS))
+
+        found.show = show
+        found.misfits = lambda: [board[camera_cell(camera, CameraCell.MISFIT)] for camera in (0, 1)]
+        yield found
+        board._cells.release()
+
+
+@pytest.mark.parametrize("shape", [(480, 640, 1), (240, 320, 3), (16_384, 16_384, 1), (1, 1, 1)])
+def test_the_size_of_frames_that_do_not_fit_is_on_the_board_until_they_do(line, shape):
+    """By camera; a part is rejected for it."""
+    line.show(np.broadcast_to(np.uint8(0), shape), camera=1)
+    assert line.reasons == [Reason.NO_RECIPE]
+    none, found = line.misfits()
+    assert (none, unpack_size(found)) == (0, (shape[1], shape[0], shape[2]))
+    line.show(np.zeros((240, 320, 1), np.uint8), camera=0)
+    assert line.misfits() == [0, found]
+    line.show(np.zeros((240, 320, 1), np.uint8), camera=1)
+    assert line.misfits() == [0, 0]
+    assert line.reasons[1:] == [Reason.NONE, Reason.NONE]
+
+
+def test_no_template_is_no_matter_of_size(line):
+    line.one.bundle.manifest.has_template = True
+    line.show(np.zeros((240, 320, 1), np.uint8))
+    assert (line.reasons, line.misfits()) == ([Reason.NO_RECIPE], [0, 0])

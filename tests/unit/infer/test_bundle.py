@@ -5,6 +5,7 @@ import json
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
@@ -167,3 +168,31 @@ def test_an_image_is_read_with_the_channels_asked_for(tmp_path):
     file.write_bytes(cv2.imencode(".png", GRAY)[1].tobytes())
     assert read_image(file, 3).shape == (32, 48, 3)
     assert read_image(file, 1).shape == (32, 48, 1)
+
+
+def replace_model(folder, raw):
+    """Other bytes under the model's name, with their own hash in the manifest."""
+    (folder / "reference.onnx").write_bytes(raw)
+    edit(folder, lambda m: m["models"]["fp32"].update(sha256=hashlib.sha256(raw).hexdigest()))
+
+
+@pytest.mark.parametrize("share", [1.0, 1.3])
+def test_a_model_with_its_weights_in_a_file_beside_it_is_refused(folder, share):
+    """No hash covers them: 30 % more of each weight was the same bundle. As they were made, they are refused, too."""
+    model = onnx.load(folder / "reference.onnx")
+    weights = [onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(item), item.name) for item in model.graph.initializer]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(weights)
+    onnx.save(model, folder / "far.onnx", save_as_external_data=True, location="far.data", size_threshold=0)
+    numbers = np.fromfile(folder / "far.data", np.uint8)
+    (folder / "far.data").write_bytes((numbers * share).astype(np.uint8).tobytes())
+    replace_model(folder, (folder / "far.onnx").read_bytes())
+    with pytest.raises(ModelError, match=r"reference\.onnx: keeps \d+ weights in a file beside it .*save it as one file"):
+        load_bundle(folder)
+
+
+def test_a_model_that_is_none_is_refused_by_name(folder):
+    """Though its hash is right."""
+    replace_model(folder, b"no model")
+    with pytest.raises(ModelError, match=r"reference\.onnx: is no ONNX model"):
+        load_bundle(folder)
