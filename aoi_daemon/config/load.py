@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from aoi_daemon.config.fovs import camera_problems, section_problems
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import GenicamCamera, LineConfig, ReplayCamera
 from aoi_daemon.errors import ConfigError
@@ -87,6 +88,7 @@ def load(file: Path, product: str = "") -> Configuration:
     for path in _recipe_files(file):
         recipes[path.stem] = _resolve_recipe(read_model(path, Recipe, sources), path)
     _check_ids(recipes, file.parent / "recipes")
+    _check_fovs(line, recipes, file)
     if line.line.recipe not in recipes:
         there = ", ".join(recipes) or "none"
         raise ConfigError(
@@ -224,6 +226,15 @@ def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:
         if recipe.id in names:
             raise ConfigError(folder / f"{name}.toml", [f"id = {recipe.id}: already the id of {names[recipe.id]}.toml"])
         names[recipe.id] = name
+
+
+def _check_fovs(line: LineConfig, recipes: Mapping[str, Recipe], file: Path) -> None:
+    """Of all recipes: what is wrong with one that is not in use would be found out at a changeover only."""
+    for name, recipe in recipes.items():
+        if problems := list(camera_problems(line.cameras, recipe)):
+            raise ConfigError(file, problems)
+        if problems := list(section_problems(line.cameras, recipe)):
+            raise ConfigError(file.parent / "recipes" / f"{name}.toml", problems)
 
 
 def _check_sizes(line: LineConfig, recipe: Recipe, file: Path) -> None:

@@ -41,6 +41,7 @@ class Alarm(enum.IntEnum):
     PLC_FROZEN = 16
     REJECT_UNCONFIRMED = 17
     PLC_BYPASS = 18
+    CAMERA_CLOCK = 21
 
 
 class AlarmKind(NamedTuple):
@@ -132,6 +133,11 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
     Alarm.PLC_BYPASS: AlarmKind(
         _LOW, "Bypass is on at the PLC: bad parts go on",
         "Parts are judged, and recorded as bypassed. Switch bypass off at the PLC before parts count again.",
+    ),
+    Alarm.CAMERA_CLOCK: AlarmKind(
+        _LOW, "A camera's clock is not what the camera says",
+        "Inspection goes on: frames count from their arrival. Check that cameras.sensor_to_frame_ms holds, and the "
+        "camera's clock and PTP settings; the detail says both rates.",
     ),
 }  # fmt: skip
 

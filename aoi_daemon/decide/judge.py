@@ -112,6 +112,10 @@ class Criteria:
             views=compile_views(recipe.regions, recipe.px_per_unit, recipe.width_px, recipe.height_px),
         )
 
+    def knows(self, fov: int) -> bool:
+        """Whether the recipe says where to look in field of view `fov`: regions for it or for all, or none at all."""
+        return not self.views or fov in self.views or None in self.views
+
     def view(self, fov: int) -> View | None:
         """The regions of field of view `fov`; None: everything counts."""
         views = self.views

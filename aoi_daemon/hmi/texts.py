@@ -331,6 +331,10 @@ ALARMS_ZH: Final[Mapping[Alarm, tuple[str, str]]] = {
         "PLC 旁路已开启：不良品会放行",
         "产品照常判定，并记录为旁路。正式生产前，请在 PLC 上关闭旁路。",
     ),
+    Alarm.CAMERA_CLOCK: (
+        "相机时钟与其说明不符",
+        "检测继续：以图像到达时间计时。检查 cameras.sensor_to_frame_ms 以及相机的时钟和 PTP 设置；详情写明频率。",
+    ),
 }
 """Text and remedy of each alarm."""
 

@@ -13,9 +13,11 @@ from aoi_daemon.supervisor.conditions import Conditions
 _KNOWN: Final = {alarm.name: alarm for alarm in Alarm}
 _OF_WORDS: Final = (
     Alarm.PLC_BEHIND, Alarm.PRODUCT_DIFFERS, Alarm.PLC_FROZEN, Alarm.PLC_BYPASS, Alarm.PLC_REFUSED,
-    Alarm.CONFIG_REFUSED,
+    Alarm.CONFIG_REFUSED, Alarm.CAMERA_CLOCK,
 )  # fmt: skip
-"""What the PLC's words raise and clear: words may be noise. REJECT_UNCONFIRMED is not of them, for a person ends it."""
+"""What the PLC's words and a camera's clock raise and clear: both may be noise.
+
+REJECT_UNCONFIRMED is not of them, for a person ends it."""
 
 
 class AlarmWatch:
@@ -33,13 +35,14 @@ class AlarmWatch:
         self.conditions = conditions
         self.said: dict[Alarm, str] = {}
         self.plc_said: dict[Alarm, str] = {}
+        self.clocks = CameraClocks()
         self._steady = {alarm: Chatter() for alarm in _OF_WORDS}
         self._details: dict[Alarm, str] = {}
 
     def look(self, now_ns: int, others: dict[Alarm, str]) -> bool:
         """What the board, `said` and `others` say now; whether the mask on the board has changed."""
         active = {alarm: self.conditions.detail(alarm) for alarm in self.conditions.now(now_ns)}
-        active |= self.plc_said | self.said | others
+        active |= self.plc_said | self.said | self.clocks.now() | others
         for alarm, steady in self._steady.items():
             # What a person brought about ends when it is mended, however often that is.
             if steady.look(alarm in active and alarm not in self.said, now_ns):
@@ -75,6 +78,26 @@ class AlarmWatch:
     def _moved(self, changed: list[Transition], by: str) -> list[str]:
         self._chronicle.alarms(changed, by)
         return [change.alarm.name for change in changed]
+
+
+class CameraClocks:
+    """Whose clock is refused. A reset does not end it: acquire says it once, and again when frames agree."""
+
+    def __init__(self) -> None:
+        self._refused: dict[str, str] = {}
+
+    def said(self, camera: str, detail: str) -> None:
+        """`detail` is why the clock of `camera` is refused; "": it is not (any more)."""
+        if detail:
+            self._refused[camera] = detail
+        else:
+            self._refused.pop(camera, None)
+
+    def now(self) -> dict[Alarm, str]:
+        """The alarm, while any camera's is."""
+        if not self._refused:
+            return {}
+        return {Alarm.CAMERA_CLOCK: "; ".join(f"camera {name}: {why}" for name, why in self._refused.items())}
 
 
 def product_differs(board: Board) -> dict[Alarm, str]:

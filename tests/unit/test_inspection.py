@@ -211,3 +211,19 @@ def test_a_standby_writes_nothing_on_the_board(standby):
     one, _ = reading(manifest_of("anomaly", maps={"threshold": 0.3}), map_recipe(), standby=standby)
     one.qualify()
     assert set(one.board) == (set() if standby else {Cell.INSPECTION_NS})
+
+
+BOX = [[0, 0], [600, 600]]
+
+
+@pytest.mark.parametrize(
+    ("regions", "fov", "known"),
+    [((), 0, True), ((), 9, True), ((0,), 0, True), ((0,), 1, False), ((0, 2), 2, True), ((None, 0), 1, True)],
+)
+def test_a_frame_of_a_field_of_view_that_no_region_is_for_is_rejected(look, regions, fov, known):
+    """Not inspected everywhere, nor nowhere: nobody has said where to look."""
+    test, _ = board_at(1, 0, 0)
+    sections = [{"kind": "ignore", "fov": of, "corners": BOX} for of in regions]
+    seen, shown = look(test, fov=fov, has_template=False, regions=sections)
+    assert (seen.verdict.passed, len(shown)) == (known, int(known))
+    assert seen.verdict.reason is (Reason.NONE if known else Reason.NO_RECIPE)

@@ -137,3 +137,16 @@ def test_a_persons_resets_are_never_left_out(desk):
     for _ in range(50):
         assert desk.watch._chronicle.audit("reset", "Anna", "page")
     assert sum(event.kind == "audit" for event in desk.events.read()) == 50
+
+
+def test_a_camera_clock_that_is_refused_is_an_alarm_that_a_reset_does_not_end(desk):
+    desk.watch.clocks.said("top", "its clock ticks at 1e+08 Hz")
+    assert desk.alarms() == {"CAMERA_CLOCK": "camera top: its clock ticks at 1e+08 Hz"}
+    desk.watch.reset("anna", desk.now)
+    assert "CAMERA_CLOCK" in desk.alarms()
+    desk.watch.clocks.said("side", "it stands still")
+    assert desk.alarms()["CAMERA_CLOCK"] == "camera top: its clock ticks at 1e+08 Hz; camera side: it stands still"
+    desk.watch.clocks.said("top", "")
+    desk.watch.clocks.said("side", "")
+    desk.watch.clocks.said("side", "")
+    assert desk.alarms() == {}
