@@ -79,7 +79,8 @@ class CameraClock:
         device_ns = int((ticks - self._zero) * self._ns_per_tick)
         late_ns = self._map.late_ns(device_ns, arrived_ns)
         if -STEP_NS <= late_ns <= STEP_NS:
-            self._doubt.begin()
+            if self._doubt.frames:
+                self._doubt.begin()
         elif late_ns < 0 or (fresh and late_ns > HELD_UP_NS):
             return self._stepped(ticks, arrived_ns, f"it stepped by {-late_ns / 1e9:+.3f} s", fresh=fresh)
         elif fresh and self._is_step(ticks, arrived_ns):

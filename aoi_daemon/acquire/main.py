@@ -128,7 +128,8 @@ class Acquire:
                     self._drop(grab.dropped)
                 else:
                     self._announce(grab)
-                    image, template = self._claim()
+                    if grab.arrival is Arrival.FRAME:  # else the slot is still free, and taken once
+                        image, template = self._claim()
                 self.board[last] = now_ns()
             elif self.board[Cell.LINE_RUNNING] == 0:
                 self.board[last] = now_ns()  # the line stands: silence is what is expected

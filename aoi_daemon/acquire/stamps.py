@@ -83,8 +83,12 @@ class FrameIds:
         if highest is None:
             self._first_number = min(1, frame_id)
             return self._new(frame_id, 1)
-        if frame_id == highest + 1:
-            return self._new(frame_id, 1)
+        if frame_id == highest + 1:  # nearly always, so this is short
+            if self._unnumbered or self._dropped:
+                return self._new(frame_id, 1)
+            self._highest, self._moved = frame_id, True
+            self._delivered = (self._delivered << 1 | 1) & _PLACES_MASK
+            return 0
         if frame_id == 0 and self._first_number:
             self._first_number = 0
             if self._moved and highest <= PLACES:

@@ -126,6 +126,10 @@ def test_a_restarted_video_goes_on_with_the_next_frame(video, first_part):
         assert abs(int(value) - 8 * ((part - 1) % 7)) <= 2
 
 
+def test_a_grab_has_the_field_of_view_of_its_camera(folder):
+    assert Line(folder.add_all(1).path, fov=7).open().fetch().fov == 7
+
+
 def test_a_grab_tells_shape_time_and_that_nothing_was_missed(folder):
     line = Line(folder.add_all(1).path).open()
     grab = line.fetch()

@@ -51,6 +51,26 @@ def test_a_camera_that_was_restarted_counts_from_anew():
     assert missed(5000, 1, 3) == 1
 
 
+@pytest.mark.parametrize("last", [6, 10, 16])
+def test_a_camera_that_counts_anew_from_near_loses_no_part(last):
+    """Its frames look like doubles, one after the other; once that is no accident they are announced as missed."""
+    ids = FrameIds()
+    for frame_id in range(1, last + 1):
+        ids.missed_before(frame_id)
+    answers = [ids.missed_before(frame_id) for frame_id in range(1, 30)]
+    assert answers[:6] == [Dropped.DOUBLED] * 5 + [5]
+    assert set(answers[6:]) == {0}
+
+
+def test_a_zero_after_a_one_at_a_counters_end_is_not_put_in_the_wrong_place():
+    """Whether there is a 0 was not known, so nothing was announced for it: parts would be exchanged."""
+    ids = FrameIds()
+    for frame_id in (65534, 65535, 1):
+        ids.missed_before(frame_id)
+    with pytest.raises(CameraError, match="frame 0 came after frame 1"):
+        ids.missed_before(0)
+
+
 def test_a_camera_that_does_not_count_is_found_out_and_none_of_its_frames_is_lost():
     """The second and third frame look like doubles of the first; they are announced with the fourth."""
     ids = FrameIds()
