@@ -51,6 +51,8 @@ class Acquire:
         # Which view lies in each slot, so that a lost one can be taken back by its number.
         self.slots: list[tuple[int, int]] = [(0, 0)] * self.frames.layout.slots
         self.fov = self.config.fov or 0
+        self._several = len(stage.config.cameras) > 1
+        self._before_ns = 0  # the time of the last frame
         self._clock_refused = False
         self._lines = LineLimit()
 
@@ -150,8 +152,12 @@ class Acquire:
 
     def _announce(self, grab: Grab) -> None:
         ready_ns = now_ns()
-        for _ in range(min(grab.missed_before, _MAX_GAP)):
-            self._part_without_image(Arrival.NO_IMAGE, 0, ready_ns)
+        missed, before_ns = min(grab.missed_before, _MAX_GAP), self._before_ns
+        self._before_ns = grab.trigger_ns or ready_ns
+        for place in range(1, missed + 1):
+            # Among several cameras a view finds its part by its time. Now is the time of this frame's part.
+            between_ns = (self._before_ns - before_ns) * place // (missed + 1) if self._several else 0
+            self._part_without_image(Arrival.NO_IMAGE, 0, before_ns + between_ns if self._several else ready_ns)
         self.board.add(self._cell(CameraCell.MISSED), grab.missed_before)
         if grab.arrival is not Arrival.FRAME:
             count = CameraCell.INCOMPLETE if grab.arrival is Arrival.INCOMPLETE else CameraCell.MISSED

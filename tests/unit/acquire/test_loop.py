@@ -47,11 +47,11 @@ class Log:
 class Line:
     """One camera's acquire process without the process. `deliver` runs it over (time in ns, frame id) and ends it."""
 
-    def __init__(self, monkeypatch, **camera):
+    def __init__(self, monkeypatch, *others, **camera):
         self.now_ns = 10**15
         self.judges = True
         keys = {"kind": "genicam", "name": "top", "producer": "x.cti", "max_width_px": 16, "max_height_px": 16}
-        config = LineConfig.model_validate({"cameras": [{**keys, **camera}]})
+        config = LineConfig.model_validate({"cameras": [{**keys, **camera}, *others]})
         self.memories = [SharedMemory.create("board", SIZE_BYTES)]
         layout = RingLayout(8, 16, 16, 1)
         self.memories.append(SharedMemory.create("ring", layout.size_bytes))
@@ -135,6 +135,32 @@ def test_a_frame_that_another_overtook_is_one_part_and_no_other_part_is_lost(lin
     assert [each.sequence for _, each in announced] == [1, 2, 3, 4]
     assert [each.sequence for each in line.inspected] == [1, 3, 4]
     assert (line.count(CameraCell.MISSED), line.count(CameraCell.LATE)) == (1, 1)
+
+
+def test_a_view_that_one_of_two_cameras_missed_belongs_to_the_part_that_it_missed(monkeypatch):
+    """Announced as of now, it would take the place of its camera's next view, which would be a part of its own."""
+    side = {"kind": "genicam", "name": "side", "producer": "x.cti", "max_width_px": 16, "max_height_px": 16}
+    line = Line(monkeypatch, side)
+    other = [each for _, each in line.deliver(every_takt(1, 2, 3, 4, 5))]
+    line.board[camera_cell(0, CameraCell.SEQUENCE)] = line.acquire.sequence = 0
+    script = [entry for entry in every_takt(1, 2, 3, 4, 5) if entry[1] != 3]
+    this = [(at_ns, each._replace(camera=1)) for at_ns, each in line.deliver(script)]
+    parts, verdicts = Parts(2, 5 * MS, 10 * MS, 5 * MS), []
+    views = sorted([(each.ready_ns, each) for each in other] + this, key=lambda entry: entry[0])
+
+    def take(at_ns):
+        while (part := parts.take(at_ns)) is not None:
+            verdicts.append((part.number, part.reason))
+
+    for at_ns, each in views:
+        take(at_ns)
+        parts.announce(each, ready=True)
+        if each.arrival == Arrival.FRAME:
+            parts.judge(judged(each))
+        take(at_ns)
+    take(views[-1][0] + 10**10)
+    assert verdicts == [(number, Reason.NO_IMAGE if number == 3 else Reason.NONE) for number in range(1, 6)]
+    line.end()
 
 
 def test_a_frame_that_comes_twice_is_one_part(line):
