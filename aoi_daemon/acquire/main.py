@@ -53,7 +53,7 @@ class Acquire:
         self.fov = self.config.fov or 0
         self._several = len(stage.config.cameras) > 1
         self._before_ns = 0  # the time of the last frame
-        self._clock_refused = False
+        self._clock_refused = True  # as the process before this one may have said
         self._lines = LineLimit()
 
     def _cell(self, cell: CameraCell) -> int:
@@ -201,7 +201,8 @@ class Acquire:
     def _say_clock(self, refusal: str) -> None:
         if refusal or self._clock_refused:
             self._clock_refused = bool(refusal)
-            self.stage.tell(tell="camera_clock", camera=self.config.name, detail=refusal)
+            detail = refusal and f"camera {self.config.name}: {refusal}"
+            self.stage.tell(tell="camera_clock", camera=self.camera, detail=detail)
 
     def _part_without_image(
         self, arrival: Arrival, trigger_ns: int, ready_ns: int, trigger_id: int = 0

@@ -84,10 +84,10 @@ class CameraClocks:
     """Whose clock is refused. A reset does not end it: acquire says it once, and again when frames agree."""
 
     def __init__(self) -> None:
-        self._refused: dict[str, str] = {}
+        self._refused: dict[int, str] = {}
 
-    def said(self, camera: str, detail: str) -> None:
-        """`detail` is why the clock of `camera` is refused; "": it is not (any more)."""
+    def said(self, camera: int, detail: str) -> None:
+        """`detail` is why the clock of camera number `camera` is refused; "": it is not (any more)."""
         if detail:
             self._refused[camera] = detail
         else:
@@ -97,7 +97,7 @@ class CameraClocks:
         """The alarm, while any camera's is."""
         if not self._refused:
             return {}
-        return {Alarm.CAMERA_CLOCK: "; ".join(f"camera {name}: {why}" for name, why in self._refused.items())}
+        return {Alarm.CAMERA_CLOCK: "; ".join(self._refused.values())}
 
 
 def product_differs(board: Board) -> dict[Alarm, str]:

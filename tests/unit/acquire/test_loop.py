@@ -208,8 +208,13 @@ def test_a_refused_clock_is_told_once_and_taken_back_when_frames_agree_or_the_ca
     line.acquire.clock_said(ClockEvent.AGREED, "its clock ticks at 2 Hz")
     line.acquire.clock_said(ClockEvent.REFUSED, "its clock ticks at 3 Hz")
     line.deliver([])
-    said = [(message["camera"], message["detail"]) for message in line.told]
-    assert said == [("top", "its clock ticks at 1 Hz"), ("top", ""), ("top", "its clock ticks at 3 Hz"), ("top", "")]
+    said = [message["detail"] for message in line.told]
+    assert said == ["camera top: its clock ticks at 1 Hz", "", "camera top: its clock ticks at 3 Hz", ""]
+
+
+def test_a_process_that_comes_after_one_whose_clock_was_refused_takes_that_back(line):
+    line.deliver(every_takt(1, 2))
+    assert line.told == [{"tell": "camera_clock", "camera": 0, "detail": ""}]
 
 
 def test_steps_of_the_clock_are_counted_and_do_not_fill_the_log(line):
