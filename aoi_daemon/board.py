@@ -116,6 +116,9 @@ class CameraCell(enum.IntEnum):
     MISSED = enum.auto()
     OVERRUNS = enum.auto()
     REOPENED = enum.auto()
+    LATE = enum.auto()  # frames that another one overtook: counted as missed, then dropped
+    DOUBLED = enum.auto()  # frames that came again, and were dropped
+    CLOCK_STEPS = enum.auto()  # how often its clock stepped
     HEARS = enum.auto()  # which readings of the PLC's triggers its camera wants, see Hears
     MISFIT = enum.auto()  # size of its last frame where that is not the recipe's, else 0 (written by inspection)
 

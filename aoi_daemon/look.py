@@ -83,6 +83,8 @@ def look(
     recipe = by.recipe
     if image.shape != (recipe.height_px, recipe.width_px, recipe.channels):
         return Seen(Verdict.reject(Reason.NO_RECIPE))
+    if not by.criteria.knows(fov):
+        return Seen(Verdict.reject(Reason.NO_RECIPE))
     template = own_template if own_template is not None else by.templates.get(fov)
     if template is None and (by.bundle.manifest.has_template or by.registrar is not None):
         return Seen(Verdict.reject(Reason.NO_RECIPE))

@@ -93,7 +93,8 @@ def snapshot(board: Board, cameras: Sequence[str]) -> dict[str, Any]:
                     cell.name.lower(): board[camera_cell(index, cell)]
                     for cell in (
                         CameraCell.FRAMES, CameraCell.INCOMPLETE, CameraCell.MISSED,
-                        CameraCell.OVERRUNS, CameraCell.REOPENED,
+                        CameraCell.OVERRUNS, CameraCell.REOPENED, CameraCell.LATE, CameraCell.DOUBLED,
+                        CameraCell.CLOCK_STEPS,
                     )
                 },
             }

@@ -132,7 +132,7 @@ class ReplayDriver:
         self._part += 1
         missed, self._missed = self._missed, 0
         return Grab(
-            Arrival.FRAME, converter.shape, trigger_ns=trigger.at_ns, missed_before=missed,
+            Arrival.FRAME, converter.shape, self._config.fov or 0, trigger_ns=trigger.at_ns, missed_before=missed,
             has_template=picture.template is not None, trigger_id=trigger.id,
         )  # fmt: skip
 

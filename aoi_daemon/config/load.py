@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from aoi_daemon.config.fovs import camera_problems, section_problems
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recipe_files import checked_recipe_files, recipe_files
 from aoi_daemon.config.schema import GenicamCamera, LineConfig, ReplayCamera
@@ -84,6 +85,7 @@ def load(file: Path, product: str = "") -> Configuration:
     for path in checked_recipe_files(file.parent / "recipes"):
         recipes[path.stem] = read_recipe(path, sources)
     _check_ids(recipes, file.parent / "recipes")
+    _check_fovs(line, recipes, file)
     if line.line.recipe not in recipes:
         there = ", ".join(recipes) or "none"
         raise ConfigError(
@@ -186,6 +188,15 @@ def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:
         if recipe.id in names:
             raise ConfigError(folder / f"{name}.toml", [f"id = {recipe.id}: already the id of {names[recipe.id]}.toml"])
         names[recipe.id] = name
+
+
+def _check_fovs(line: LineConfig, recipes: Mapping[str, Recipe], file: Path) -> None:
+    """Of all recipes: what is wrong with one that is not in use would be found out at a changeover only."""
+    for name, recipe in recipes.items():
+        if problems := list(camera_problems(line.cameras, recipe)):
+            raise ConfigError(file, problems)
+        if problems := list(section_problems(line.cameras, recipe)):
+            raise ConfigError(file.parent / "recipes" / f"{name}.toml", problems)
 
 
 def _check_sizes(line: LineConfig, recipe: Recipe, file: Path) -> None:

@@ -42,6 +42,7 @@ class Alarm(enum.IntEnum):
     REJECT_UNCONFIRMED = 17
     PLC_BYPASS = 18
     FRAME_SIZE = 20
+    CAMERA_CLOCK = 21
 
 
 class AlarmKind(NamedTuple):
@@ -137,6 +138,11 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
     Alarm.FRAME_SIZE: AlarmKind(
         _HIGH, "The camera's frames are not of the product's size",
         "All of them are rejected. Set the camera to the size that the detail names, or choose the right product.",
+    ),
+    Alarm.CAMERA_CLOCK: AlarmKind(
+        _LOW, "A camera's clock is not what the camera says",
+        "Inspection goes on: frames count from their arrival. Check that cameras.sensor_to_frame_ms holds, and the "
+        "camera's clock and PTP settings; the detail says both rates.",
     ),
 }  # fmt: skip
 

@@ -132,6 +132,10 @@ class Criteria:
         """Whether there is a class of which some defects are good."""
         return bool(self.max_counts.any())
 
+    def knows(self, fov: int) -> bool:
+        """Whether the recipe says where to look in field of view `fov`: regions for it or for all, or none at all."""
+        return not self.views or fov in self.views or None in self.views
+
     def view(self, fov: int) -> View | None:
         """The regions of field of view `fov`; None: everything counts."""
         views = self.views

@@ -148,6 +148,9 @@ _CAMERA_COUNTERS: Final = (
     (CameraCell.MISSED, "aoi_camera_missed", "Triggers without a frame"),
     (CameraCell.OVERRUNS, "aoi_camera_overruns", "Frames whose slot of the ring was needed before they were judged"),
     (CameraCell.REOPENED, "aoi_camera_reopened", "Times that the camera was opened again"),
+    (CameraCell.LATE, "aoi_camera_late", "Frames that came after a later one, dropped: their parts were rejected"),
+    (CameraCell.DOUBLED, "aoi_camera_doubled", "Frames that came again, dropped"),
+    (CameraCell.CLOCK_STEPS, "aoi_camera_clock_steps", "Steps of the camera's clock"),
 )
 
 

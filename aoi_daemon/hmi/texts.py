@@ -338,6 +338,10 @@ ALARMS_ZH: Final[Mapping[Alarm, tuple[str, str]]] = {
         "相机图像大小与产品不符",
         "这些产品一律剔除。请将相机设为详情中的大小，或换成正确的产品。",
     ),
+    Alarm.CAMERA_CLOCK: (
+        "相机时钟与其说明不符",
+        "检测继续：以图像到达时间计时。检查 cameras.sensor_to_frame_ms 以及相机的时钟和 PTP 设置；详情写明频率。",
+    ),
 }
 """Text and remedy of each alarm."""
 

@@ -15,10 +15,10 @@ from aoi_daemon.supervisor.conditions import Conditions
 _KNOWN: Final = {alarm.name: alarm for alarm in Alarm}
 _MAY_BE_NOISE: Final = (
     Alarm.PLC_BEHIND, Alarm.PRODUCT_DIFFERS, Alarm.PLC_FROZEN, Alarm.PLC_BYPASS, Alarm.PLC_REFUSED,
-    Alarm.CONFIG_REFUSED, Alarm.FRAME_SIZE,
+    Alarm.CONFIG_REFUSED, Alarm.FRAME_SIZE, Alarm.CAMERA_CLOCK,
 )  # fmt: skip
-"""What the PLC's words raise and clear, and frame by frame a camera: both may be noise. REJECT_UNCONFIRMED is not of
-them, for a person ends it."""
+"""What the PLC's words raise and clear, and a camera's frames and clock: all of it may be noise. REJECT_UNCONFIRMED is
+not of them, for a person ends it."""
 
 
 class AlarmWatch:
@@ -37,12 +37,13 @@ class AlarmWatch:
         self.said: dict[Alarm, str] = {}
         self.plc_said: dict[Alarm, str] = {}
         self._steady = {alarm: Chatter() for alarm in _MAY_BE_NOISE}
+        self.clocks = CameraClocks()
         self._details: dict[Alarm, str] = {}
 
     def look(self, now_ns: int, others: dict[Alarm, str]) -> bool:
         """What the board, `said` and `others` say now; whether the mask on the board has changed."""
         active = {alarm: self.conditions.detail(alarm) for alarm in self.conditions.now(now_ns)}
-        active |= self.plc_said | self.said | others
+        active |= self.plc_said | self.said | self.clocks.now() | others
         for alarm, steady in self._steady.items():
             # What a person brought about ends when it is mended, however often that is.
             if steady.look(alarm in active and alarm not in self.said, now_ns):
@@ -78,6 +79,26 @@ class AlarmWatch:
     def _moved(self, changed: list[Transition], by: str) -> list[str]:
         self._chronicle.alarms(changed, by)
         return [change.alarm.name for change in changed]
+
+
+class CameraClocks:
+    """Whose clock is refused. A reset does not end it: acquire says it once, and again when frames agree."""
+
+    def __init__(self) -> None:
+        self._refused: dict[int, str] = {}
+
+    def said(self, camera: int, detail: str) -> None:
+        """`detail` is why the clock of camera number `camera` is refused; "": it is not (any more)."""
+        if detail:
+            self._refused[camera] = detail
+        else:
+            self._refused.pop(camera, None)
+
+    def now(self) -> dict[Alarm, str]:
+        """The alarm, while any camera's is."""
+        if not self._refused:
+            return {}
+        return {Alarm.CAMERA_CLOCK: "; ".join(self._refused.values())}
 
 
 def product_differs(board: Board) -> dict[Alarm, str]:

@@ -190,6 +190,8 @@ class Supervisor:
             self.alarms.said.setdefault(Alarm.REALTIME_REFUSED, "")
         elif tell == "fresh":
             stage.ended_on_purpose = True  # not a crash: it costs no restart of the budget
+        elif tell == "camera_clock":
+            self.alarms.clocks.said(message["camera"], message["detail"])
         elif tell == "alarm_reset":
             self.plc_says.alarm_reset(now_ns())
         elif tell == "plc_refused":

@@ -259,3 +259,19 @@ def test_no_template_is_no_matter_of_size(line):
     line.one.bundle.manifest.has_template = True
     line.show(np.zeros((240, 320, 1), np.uint8))
     assert (line.reasons, line.misfits()) == ([Reason.NO_RECIPE], [0, 0])
+
+
+BOX = [[0, 0], [600, 600]]
+
+
+@pytest.mark.parametrize(
+    ("regions", "fov", "known"),
+    [((), 0, True), ((), 9, True), ((0,), 0, True), ((0,), 1, False), ((0, 2), 2, True), ((None, 0), 1, True)],
+)
+def test_a_frame_of_a_field_of_view_that_no_region_is_for_is_rejected(look, regions, fov, known):
+    """Not inspected everywhere, nor nowhere: nobody has said where to look."""
+    test, _ = board_at(1, 0, 0)
+    sections = [{"kind": "ignore", "fov": of, "corners": BOX} for of in regions]
+    seen, shown = look(test, fov=fov, has_template=False, regions=sections)
+    assert (seen.verdict.passed, len(shown)) == (known, int(known))
+    assert seen.verdict.reason is (Reason.NONE if known else Reason.NO_RECIPE)

@@ -126,10 +126,14 @@ def test_a_restarted_video_goes_on_with_the_next_frame(video, first_part):
         assert abs(int(value) - 8 * ((part - 1) % 7)) <= 2
 
 
+def test_a_grab_has_the_field_of_view_of_its_camera(folder):
+    assert Line(folder.add_all(1).path, fov=7).open().fetch().fov == 7
+
+
 def test_a_grab_tells_shape_time_and_that_nothing_was_missed(folder):
     line = Line(folder.add_all(1).path).open()
     grab = line.fetch()
-    assert grab == (Arrival.FRAME, (24, 32, 1), 0, START + TAKT, 0, False, 0)
+    assert grab == (Arrival.FRAME, (24, 32, 1), 0, START + TAKT, 0, False, 0, 0)
     assert (line.image[24 * 32 :] == 7).all()
     assert (line.template == 7).all()
 
@@ -209,7 +213,7 @@ def test_parts_missed_at_the_very_end_are_told_too(folder):
     line.fetch()
     line.clock.now_ns += 1000 * MS
     assert line.fetch() is None
-    assert line.fetch() == (Arrival.NO_IMAGE, (0, 0, 0), 0, 0, 2, False, 0)
+    assert line.fetch() == (Arrival.NO_IMAGE, (0, 0, 0), 0, 0, 2, False, 0, 0)
     assert line.fetch() is None
 
 

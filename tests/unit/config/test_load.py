@@ -87,7 +87,7 @@ def test_a_right_configuration_loads_with_paths_from_its_folder(folder):
         ),
         (
             '[[cameras]]\nname = "b"\nkind = "genicam"\nproducer = "images"\nserial = "1"\nmodel = "2"\n',
-            r"cameras\[1\]: name the device by one of serial, model and user_name",
+            r"cameras\[1\]: name the device by one of serial, device_id, model and user_name",
         ),
         ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\nmax_width_px = 320\n', r"cameras\[1\]\.max_width_px = 320: recipe 'board' needs at least 640"),
         ('[[cameras]]\nname = "b"\nkind = "replay"\nsource = "images"\nchannels = 3\n', r"cameras\[1\]\.channels = 3: recipe 'board' has 1"),
