@@ -47,6 +47,7 @@ def qualify_bundle(
     threads: int,
     progress: Progress,
     registration: int | None = None,
+    bits: int | None = None,
 ) -> Report:
     """Run the bundle's models over labelled boards; FP32 always, as the reference.
 
@@ -59,6 +60,7 @@ def qualify_bundle(
         threads: of ONNX Runtime.
         progress: shows how far it is.
         registration: measure its gain on so many of the boards; None: do not.
+        bits: depth of the boards' images whose samples have 16 bits; see `pictures`.
 
     Raises:
         AoiError: naming what is wrong.
@@ -67,7 +69,7 @@ def qualify_bundle(
     manifest = bundle.manifest
     recipe = None if recipe_file is None else read_model(recipe_file, Recipe)
     judging, by_golden_limits = Judging(manifest, recipe), Judging(manifest, None)
-    pairs = read_pairs(boards_folder, class_count=len(manifest.classes))
+    pairs = read_pairs(boards_folder, class_count=len(manifest.classes), bits=bits)
     pairs = pairs if limit is None else spread(pairs, limit)
     boards = boards_of(pairs, manifest)
     golden = golden_of(bundle)
