@@ -130,8 +130,13 @@ def picture_size(file: Path) -> tuple[int, int]:
     Raises:
         PictureError: the file is missing, or what can be told without decoding it is wrong.
     """
-    with _named(file):
-        return _open(read_bytes(file)).size
+    return size_of(read_bytes(file), file)
+
+
+def size_of(raw: bytes, name: Path | str) -> tuple[int, int]:
+    """As `picture_size`, of a file's content; `name` is what the error calls it."""
+    with _named(name):
+        return _open(raw).size
 
 
 def list_pictures(folder: Path) -> list[Path]:

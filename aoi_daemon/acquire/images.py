@@ -59,8 +59,8 @@ class Source(Protocol):
     def ahead(self, index: int) -> None:
         """Have picture `index` ready: called while nothing else is due."""
 
-    def take(self, index: int) -> Picture:
-        """Picture `index`, which `ahead` was called for."""
+    def take(self, index: int) -> Picture | None:
+        """Picture `index`, which `ahead` was called for; None: its part has no image."""
 
 
 def list_stills(folder: Path) -> list[Still]:

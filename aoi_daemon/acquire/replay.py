@@ -126,6 +126,12 @@ class ReplayDriver:
         self._see(trigger.at_ns)
         index = (self._part - 1) % len(source)
         picture = source.take(index)
+        if picture is None:
+            self._part += 1
+            missed, self._missed = self._missed, 0
+            return Grab(
+                Arrival.NO_IMAGE, (0, 0, 0), trigger_ns=trigger.at_ns, missed_before=missed, trigger_id=trigger.id
+            )  # fmt: skip
         converter = self._converters[picture.image.shape[:2]]
         converter.convert(picture.image.reshape(-1), 0, image)
         if picture.template is not None:
