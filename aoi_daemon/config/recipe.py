@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config.registration import Registration
-from aoi_daemon.config.section import Bits, FilePath, Name, Reload, Section
+from aoi_daemon.config.section import FilePath, Name, Reload, Section
 from aoi_daemon.config.tasks import MapReading, ModelOutput
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -49,8 +49,8 @@ class Template(Section):
 
     fov: int = Field(ge=0, le=65_535, description="Field of view.")
     image: FilePath = Field(description="The template's image, of the recipe's size.")
-    bits: Bits | None = Field(
-        None, description="How many bits of each sample count where the file has 16; absent: it has 8 or fewer."
+    bits: int | None = Field(
+        None, ge=9, le=16, description="How many bits of each sample count where the file has 16; absent: it has 8 or fewer."
     )
 
 

@@ -15,7 +15,7 @@ from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.poll_check import check_poll
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
-from aoi_daemon.config.section import Bits, FilePath, Name, Reload, Section
+from aoi_daemon.config.section import FilePath, Name, Reload, Section
 
 
 class LineSection(Section):
@@ -67,8 +67,8 @@ class ReplayCamera(CameraSection):
 
     kind: Literal["replay"] = Field(description="`replay`: images from disk.")
     source: FilePath = Field(description="A folder of images or of NAME_test / NAME_temp pairs, or a video file.")
-    bits: Bits | None = Field(
-        None, description="How many bits of each sample count where the images have 16; absent: they have 8 or fewer."
+    bits: int | None = Field(
+        None, ge=9, le=16, description="How many bits of each sample count where the images have 16; absent: they have 8 or fewer."
     )
     pace: Literal["takt", "plc"] = Field("takt", description="Trigger: the line's takt, or the PLC's trigger toggle.")
     pixel_format: Literal["Mono8", "BGR8", "BayerRG8", "BayerGB8", "BayerGR8", "BayerBG8"] = Field(

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 FilePath = Annotated[Path, Strict(False)]
-Bits = Annotated[int, Field(ge=9, le=16)]
-"""Depth of a picture file whose samples have 16 bits; see `pictures`."""
 
 
 class Reload(enum.Enum):
