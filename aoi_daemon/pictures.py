@@ -254,7 +254,7 @@ def _opencv(raw: bytes, flags: int, kind: str) -> Pixels:
     except cv2.error:  # a damaged file raises or gives None, as the decoder likes
         image = None
     if image is None:
-        raise _RefusedError(f"is a damaged {kind}, or one that OpenCV cannot decode: save it again")
+        raise _RefusedError(f"is a damaged {kind}, or one that OpenCV cannot decode: save it anew, as PNG")
     return np.asarray(image)
 
 

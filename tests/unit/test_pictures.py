@@ -183,6 +183,7 @@ REFUSED = {
     "zero size": (png(0, 5), None, "is 0 x 5 px; allowed are 1 to 16384"),
     "a bomb": (png(LONGEST_PX + 1, 5), None, "is 16385 x 5 px; allowed"),
     "a bomb of a BMP": (saved(GRAY, "BMP")[:18] + struct.pack("<ii", 99_999, 99_999) + saved(GRAY, "BMP")[26:], None, "larger than"),
+    "a TIFF packed by zstd": (saved(GRAY, "TIFF", compression="zstd"), None, "one that OpenCV cannot decode"),
     "5 bits a colour": (bmp_of_5_bits(), None, "two decoders read in two ways"),
     "too few rows": (png(rows=bytes(99)), None, "is a damaged PNG"),
     "a wrong check sum": (saved(GRAY)[:60] + b"\0\0" + saved(GRAY)[62:], None, "a check sum before byte"),
