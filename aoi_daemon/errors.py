@@ -2,6 +2,7 @@
 
 AoiError
 +-- ConfigError            a file is wrong: nothing starts, nothing changes
++-- PictureError           a picture file is not read as it was meant: nothing takes it
 +-- RingError
 |   +-- FrameOverrunError  the producer lapped the reader: reject that part
 |   +-- DoorbellFullError  a reader does not keep up: reject, count
@@ -53,6 +54,12 @@ class ConfigError(AoiError):
         self.file = file
         self.problems = problems
         super().__init__("\n".join(behind(file, problem) for problem in problems))
+
+
+class PictureError(AoiError):
+    """A picture file is missing, damaged or of a kind that is not read. Names the file and what to do about it."""
+
+    action = Action.REFUSE
 
 
 class RingError(AoiError):

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
 from aoi_daemon.decide.optics import optics_fault
-from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.bundle import Bundle, read_image
+from aoi_daemon.errors import ModelError, PictureError
+from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor
 from aoi_daemon.infer.registration import Registrar
 from aoi_daemon.messages import Reason
+from aoi_daemon.pictures import read_picture
 
 Image = NDArray[np.uint8]
 
@@ -107,10 +108,13 @@ def look(
 
 
 def read_templates(recipe: Recipe) -> dict[int, Image]:
-    """The recipe's golden templates by fov, (H, W, channels) uint8. Raises ModelError on a wrong size."""
+    """The recipe's golden templates by fov, (H, W, channels) uint8. Raises ModelError on a wrong size or file."""
     found: dict[int, Image] = {}
     for template in recipe.templates:
-        image = read_image(template.image, recipe.channels)
+        try:
+            image = read_picture(template.image, recipe.channels, bits=template.bits)
+        except PictureError as error:
+            raise ModelError(f"template of fov {template.fov}: {error}") from error
         if image.shape[:2] != (recipe.height_px, recipe.width_px):
             raise ModelError(
                 f"template {template.image} of fov {template.fov} is {image.shape[1]} x {image.shape[0]} px, "

@@ -19,6 +19,7 @@ from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.exports import check_file
 from aoi_daemon.infer.trt_machine import this_machine
 from aoi_daemon.infer.trt_plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
+from aoi_daemon.look import read_templates
 
 
 def check(file: Path, product: str = "") -> Configuration:
@@ -43,6 +44,10 @@ def check(file: Path, product: str = "") -> Configuration:
             decoder_for(manifest, recipe)
         except (ModelError, ValueError) as error:
             raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
+        try:
+            read_templates(recipe)
+        except ModelError as error:
+            raise ConfigError(path, [str(error)]) from error
         problems: list[str] = []
         for key in ("width_px", "height_px"):
             if getattr(recipe, key) % manifest.stride_px:

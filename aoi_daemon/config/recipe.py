@@ -49,6 +49,9 @@ class Template(Section):
 
     fov: int = Field(ge=0, le=65_535, description="Field of view.")
     image: FilePath = Field(description="The template's image, of the recipe's size.")
+    bits: int | None = Field(
+        None, ge=9, le=16, description="How many bits of each sample count where the file has 16; absent: it has 8 or fewer."
+    )
 
 
 class StopRules(Section):

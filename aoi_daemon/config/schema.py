@@ -72,6 +72,9 @@ class ReplayCamera(CameraSection):
 
     kind: Literal["replay"] = Field(description="`replay`: images from disk.")
     source: FilePath = Field(description="A folder of images or of NAME_test / NAME_temp pairs, or a video file.")
+    bits: int | None = Field(
+        None, ge=9, le=16, description="How many bits of each sample count where the images have 16; absent: they have 8 or fewer."
+    )
     pace: Literal["takt", "plc"] = Field("takt", description="Trigger: the line's takt, or the PLC's trigger toggle.")
     pixel_format: Literal["Mono8", "BGR8", "BayerRG8", "BayerGB8", "BayerGR8", "BayerBG8"] = Field(
         "Mono8", description="How the replayed camera hands its pixels over."

@@ -109,6 +109,7 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
     parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
+    add_bits(parser)
     _add_threads(parser)
 
 
@@ -142,7 +143,16 @@ def _add_qualify(parser: argparse.ArgumentParser) -> None:
         "--registration", type=_at_least(1), metavar="N",
         help="also move N of the boards by known amounts: what registration gains, and what it costs",
     )  # fmt: skip
+    add_bits(parser)
     _add_threads(parser)
+
+
+def add_bits(parser: argparse.ArgumentParser) -> None:
+    """`--bits N`, for a command that reads pictures."""
+    parser.add_argument(
+        "--bits", type=int, choices=range(9, 17), metavar="N",
+        help="the images are gray with 16 bits a sample, of which N count: 9 to 16 (default: they have 8)",
+    )  # fmt: skip
 
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:

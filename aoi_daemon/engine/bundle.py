@@ -162,13 +162,13 @@ def _try_all(bench: Bench, request: Request, model: OnnxModel, frames: Sequence[
 
 def _read_sets(request: Request, manifest: Manifest) -> _Sets:
     def labelled(folder: Path) -> list[Board]:
-        return boards_of(read_pairs(folder, class_count=len(manifest.classes)), manifest)
+        return boards_of(read_pairs(folder, class_count=len(manifest.classes), bits=request.bits), manifest)
 
     calibration: list[Frame] = []
     if "int8" in request.precisions:
         if request.calibration is None:
             raise InputError("int8 needs --calibration DIR, a folder of real frames; or leave it out of --precisions")
-        calibration = spread(list_frames(request.calibration, manifest), request.calibration_count)
+        calibration = spread(list_frames(request.calibration, manifest, request.bits), request.calibration_count)
     return _Sets(labelled(request.qualification), labelled(request.golden), labelled(request.validation), calibration)
 
 

@@ -69,6 +69,7 @@ def _make(arguments: argparse.Namespace) -> int:
         least_score=arguments.least_score,
         cache=None if arguments.no_cache else arguments.cache or _cache(),
         command=_command(arguments),
+        bits=arguments.bits,
     )
     with Progress() as progress:
         report = make_bundle(request, progress)
@@ -132,7 +133,7 @@ def _qualify(arguments: argparse.Namespace) -> int:
         report = qualify_bundle(
             arguments.bundle, arguments.boards, recipe_file=arguments.recipe, precisions=arguments.precision or (),
             limit=arguments.limit, threads=arguments.threads, progress=progress, registration=arguments.registration,
-            bounds=Bounds(arguments.max_escapes, arguments.max_false_calls), fov=arguments.fov,
+            bounds=Bounds(arguments.max_escapes, arguments.max_false_calls), fov=arguments.fov, bits=arguments.bits,
         )  # fmt: skip
     if arguments.json is not None:
         _write_whole(arguments.json, json.dumps(as_json(report), indent=1) + "\n")
@@ -151,7 +152,7 @@ def _command(arguments: argparse.Namespace) -> str:
     """The command as it goes into the manifest: paths by their last part, defaults left out."""
     words = ["aoi-daemon bundle make"]
     for key in ("model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
-                "golden_count", "calibration_frames", "stride_px", "least_score", "threads"):  # fmt: skip
+                "golden_count", "calibration_frames", "stride_px", "least_score", "bits", "threads"):  # fmt: skip
         value = getattr(arguments, key)
         if value is not None:
             text = value.absolute().name if isinstance(value, Path) else value

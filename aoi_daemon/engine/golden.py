@@ -135,8 +135,9 @@ def _templates(boards: Sequence[Board], count: int) -> list[Chosen]:
     for board in boards[: max(0, count)]:
         template = board.pair.template_path
         frame = Frame(
-            board.pair.name, template, template if board.frame.template is not None else None, board.frame.channels
-        )
+            board.pair.name, template, template if board.frame.template is not None else None, board.frame.channels,
+            board.frame.bits,
+        )  # fmt: skip
         found.append(Chosen(f"{board.pair.name}-template", frame, passed=True))
     return found
 

@@ -53,6 +53,7 @@ def qualify_bundle(
     bounds: Bounds,
     fov: int | None = None,
     registration: int | None = None,
+    bits: int | None = None,
 ) -> Report:
     """Run the bundle's models over labelled boards; FP32 always, as the reference.
 
@@ -67,6 +68,7 @@ def qualify_bundle(
         bounds: the rates that are asked for.
         fov: the field of view of the recipe that the boards are of; None: 0, where the recipe has that.
         registration: measure its gain on so many of the boards; None: do not.
+        bits: depth of the boards' images whose samples have 16 bits; see `pictures`.
 
     Raises:
         AoiError: naming what is wrong.
@@ -76,7 +78,7 @@ def qualify_bundle(
     manifest = bundle.manifest
     view = _view(recipe, fov)
     judging, by_golden_limits = Judging(manifest, recipe, fov=view), Judging(manifest, None)
-    pairs = read_pairs(boards_folder, class_count=len(manifest.classes), need_defects=False)
+    pairs = read_pairs(boards_folder, class_count=len(manifest.classes), need_defects=False, bits=bits)
     pairs = pairs if limit is None else spread(pairs, limit)
     boards = boards_of(pairs, manifest, aligned=recipe is not None and recipe.registration is not None)
     asked = tuple(dict.fromkeys(precisions or manifest.models))

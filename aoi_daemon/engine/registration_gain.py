@@ -187,7 +187,7 @@ class _Judged:
 def _read(board: Board, shift: Shift) -> tuple[_Image, _Image]:
     """The board's frame, moved, and its template, (H, W, C) uint8 each. The border goes on outwards."""
     frame = board.frame
-    image, template = Frame(frame.name, frame.image, board.pair.template_path, frame.channels).read()
+    image, template = Frame(frame.name, frame.image, board.pair.template_path, frame.channels, frame.bits).read()
     if template is None:
         raise BoardsError(f"{frame.image}: has no template")
     matrix = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-
+from aoi_daemon.pictures import list_pictures, picture_size
 from tools.boards.generate import write_boards
 from tools.boards.options import BoardOptions
 
@@ -31,10 +30,8 @@ def demo_boards(folder: Path, progress: Callable[[int], None], count: int = DEMO
 
 def board_size(boards: Path) -> tuple[int, int]:
     """(width, height) in px of the first image of `boards`."""
-    for path in sorted(boards.iterdir()):
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.suffix.lower() in (".png", ".jpg", ".bmp") else None
-        if image is not None:
-            return int(image.shape[1]), int(image.shape[0])
+    for path in list_pictures(boards):
+        return picture_size(path)
     raise FileNotFoundError(f"{boards}: there is no image in this folder")
 
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from aoi_daemon.acquire.camera import Grab
 from aoi_daemon.acquire.images import Truth
 from aoi_daemon.acquire.pace import EYE
 from aoi_daemon.acquire.replay import ReplayDriver
@@ -128,6 +129,18 @@ def test_a_restarted_video_goes_on_with_the_next_frame(video, first_part):
 
 def test_a_grab_has_the_field_of_view_of_its_camera(folder):
     assert Line(folder.add_all(1).path, fov=7).open().fetch().fov == 7
+
+
+def test_a_frame_that_cannot_be_shown_is_a_part_without_an_image(tmp_path):
+    """It has its number and its trigger; the line rejects it like any part that its camera has not delivered."""
+    sizes = ((24, 32), (24, 32), (40, 48), (24, 32))
+    frames = [cv2.imencode(".jpg", np.full(size, 40, np.uint8))[1].tobytes() for size in sizes]
+    (tmp_path / "line.mjpeg").write_bytes(b"".join(frames))
+    line = Line(tmp_path / "line.mjpeg").open()
+    grabs = [line.fetch() for _ in range(4)]
+    no_image = Arrival.NO_IMAGE
+    assert [grab.arrival for grab in grabs] == [Arrival.FRAME, Arrival.FRAME, no_image, Arrival.FRAME]
+    assert grabs[2] == Grab(no_image, (0, 0, 0), trigger_ns=START + 3 * TAKT)
 
 
 def test_a_grab_tells_shape_time_and_that_nothing_was_missed(folder):

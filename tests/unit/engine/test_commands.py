@@ -176,7 +176,7 @@ def no_image(folder):
         (with_label("0 0 97 96 1\n"), "b001.txt:1:5: box 0 0 97 96 is not inside the image of 96x96 px"),
         (with_label("0 0 20 20 3\n"), "b001.txt:1:11: class 3, allowed are 1 to 2"),
         (odd_size, "needs multiples of 16"),
-        (no_image, "b001_test.png: is no image"),
+        (no_image, "b001_test.png: is a PNG that is cut short"),
     ],
 )
 def test_a_wrong_folder_is_one_clear_error_and_leaves_nothing(make, tmp_path, role, spoil, what):

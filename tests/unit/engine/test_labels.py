@@ -99,7 +99,7 @@ def test_no_folder_and_an_empty_folder_are_refused(tmp_path):
 def test_a_file_that_is_no_image_is_named(tmp_path):
     write(tmp_path)
     (tmp_path / "a_test.png").write_bytes(b"no image")
-    with pytest.raises(BoardsError, match=r"a_test\.png: is not a readable image \(8 bytes\)"):
+    with pytest.raises(BoardsError, match=r"a_test\.png: is no picture \(8 bytes\)"):
         read_image(tmp_path / "a_test.png")
     with pytest.raises(BoardsError, match=r"a_test\.png"):
         read_pairs(tmp_path)

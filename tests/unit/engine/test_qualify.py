@@ -17,8 +17,8 @@ from aoi_daemon.engine.qualify import (
     run_boards,
 )
 from aoi_daemon.errors import ConfigError
-from aoi_daemon.infer.bundle import read_image
 from aoi_daemon.infer.onnx import OnnxExecutor
+from aoi_daemon.pictures import read_picture
 
 
 class Scripted:
@@ -178,7 +178,7 @@ class TestGolden:
         entries = golden.write_golden(tmp_path, [*parts, scan])
         for part, entry in zip([*parts, scan], entries, strict=True):
             for file, pixels in zip((entry.image, entry.template), part.frame.read(), strict=True):
-                assert np.array_equal(read_image(tmp_path / file, 1), pixels)
+                assert np.array_equal(read_picture(tmp_path / file, 1), pixels)
         assert (tmp_path / "golden" / "scan_test.png").read_bytes()[24] == 1  # bits a pixel, PNG's IHDR
 
     def test_templates_stand_in_for_good_boards(self, chosen, set_of):

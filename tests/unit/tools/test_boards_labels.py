@@ -75,7 +75,7 @@ def spoil_labels(folder):
         (spoil_missing_board, "a_temp.png: its board a_test.png is missing"),
         (spoil_missing_label, "b_test.png: its label file b.txt is missing"),
         (spoil_size, "a_temp.png: is 60x48 px, but a_test.png is 64x48"),
-        (spoil_image, r"a_test.png: is not a readable image \(8 bytes\)"),
+        (spoil_image, r"a_test.png: is no picture \(8 bytes\)"),
         (spoil_twice, "is already the same part's image"),
         (spoil_labels, "all 2 label files are empty"),
     ],
@@ -136,5 +136,5 @@ def test_an_unreadable_image_is_named(tmp_path):
     with pytest.raises(BoardsError, match=r"x.png: cannot be read"):
         read_image(tmp_path / "x.png")
     (tmp_path / "x.png").write_bytes(b"")
-    with pytest.raises(BoardsError, match=r"x.png: is not a readable image \(0 bytes\)"):
+    with pytest.raises(BoardsError, match=r"x.png: is empty"):
         read_image(tmp_path / "x.png")
