@@ -80,6 +80,7 @@ class Plc:
         watched = [self.announcements, self.judgements, control]
         if not self.link.up:  # before it is ready: a line does not begin with the alarm that there is no connection
             self._reconnect()
+        self.stage.ready()
         self.board[Cell.PLC_STATE] = StageState.READY
         while not (self.stage.stopping and not self.parts.waiting):
             self.board[Cell.PLC_NS] = now_ns()
