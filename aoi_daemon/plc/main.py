@@ -104,7 +104,7 @@ class Plc:
 
     def _take_in(self, ready: list[int], line_ready: bool) -> None:
         """What the other stages say of parts."""
-        announced, judged = read_doorbells(ready, self.announcements, self.judgements)
+        announced, judged = read_doorbells(ready, self.announcements, self.judgements, self.parts.knows)
         if announced:
             self.forcing.announced_ns = now_ns()
             live_ns = self.board[Cell.LIVE_NS]

@@ -63,7 +63,9 @@ def test_every_judgement_meets_its_part(steps):
         parts = Parts(1, 0, 0, 0)
         passed = 0
         for _ in range(200):
-            announced, judged = doorbells.read_doorbells(world.select(), world.announcements, world.judgements)
+            announced, judged = doorbells.read_doorbells(
+                world.select(), world.announcements, world.judgements, parts.knows
+            )
             for announcement in announced:
                 parts.announce(announcement, ready=True)
             for judgement in judged:
