@@ -183,6 +183,9 @@ def _run(file: Path) -> int:
     from aoi_daemon.service import give_up
     from aoi_daemon.supervisor.main import Supervisor
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Nothing has begun yet: Ctrl-C ends it as SIGTERM does, with no traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         configuration = check(file)
     except AoiError as error:
@@ -190,15 +193,20 @@ def _run(file: Path) -> int:
         raise
     section = configuration.line.log
     log_format = logs.resolve_format(section.format)
-    logs.configure("supervisor", section.level, log_format)
-    return Supervisor(configuration, log_format).run()
+    with logs.LogPump() as pump:
+        logs.configure("supervisor", section.level, log_format, pump.write_fd)
+        return Supervisor(configuration, log_format, pump.write_fd).run()
 
 
 def _stage(name: str, control_fd: int) -> int:
+    from aoi_daemon.ring.parcel import MessageError
     from aoi_daemon.stage import Stage
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stage = Stage(control_fd)
+    try:
+        stage = Stage(control_fd)
+    except MessageError as error:
+        print(f"aoi-daemon: stage {name}: {error}", file=sys.stderr)
+        return 1
     try:
         # Each process loads what it needs and no more: a restart is as quick as its imports.
         module = "aoi_daemon.inspection" if name == "inspection" else f"aoi_daemon.{name}.main"

@@ -252,6 +252,7 @@ def main(stage: Stage) -> None:
         raise
     with inspection.executor:
         stage.freeze()
+        stage.ready()
         if stage.setup.standby:
             names = ", ".join(wrong)
             stage.tell(tell="standby", passed=not wrong, error=names and f"golden parts got the wrong verdict: {names}")

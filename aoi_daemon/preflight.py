@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from aoi_daemon.config.hmi_check import hmi_problems
 from aoi_daemon.config.load import Configuration, load
@@ -20,6 +21,11 @@ from aoi_daemon.infer.exports import check_file
 from aoi_daemon.infer.trt_machine import this_machine
 from aoi_daemon.infer.trt_plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
 from aoi_daemon.look import read_templates
+from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, MessageError, encoded
+
+MAX_RECIPES: Final = 1000
+_ROOM_BYTES: Final = 64 * 1024
+"""Of a setup, for what is not configuration."""
 
 
 def check(file: Path, product: str = "") -> Configuration:
@@ -71,6 +77,7 @@ def check(file: Path, product: str = "") -> Configuration:
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
     _check_beside(configuration)
+    _check_messages(configuration)
     return replace(configuration, material=material)
 
 
@@ -84,6 +91,22 @@ def _material(recipe: Recipe, bundle: Bundle, *, engines: bool) -> str:
         except OSError:
             found.update(b"gone")  # whoever opens it says so, by its name
     return found.hexdigest()
+
+
+def _check_messages(configuration: Configuration) -> None:
+    """What the stages are told at their start, and at a changeover, fits; so does what `status` says of the recipes."""
+    folder, most_bytes = configuration.file.parent / "recipes", MAX_PARCEL_BYTES - _ROOM_BYTES
+    if len(configuration.recipes) > MAX_RECIPES:
+        count = len(configuration.recipes)
+        raise ConfigError(folder, [f"has {count} recipes, at most {MAX_RECIPES}; move those out that are not made now"])
+    line = configuration.line.model_dump_json()
+    for name, recipe in configuration.recipes.items():
+        try:
+            encoded({"config": line, "recipe": recipe.model_dump_json()}, most_bytes)
+        except MessageError:
+            what = f"comes to more than {most_bytes} bytes with {configuration.file.name}"
+            said = f"{what}; shorten its lists or its paths"
+            raise ConfigError(folder / f"{name}.toml", [said]) from None
 
 
 def _check_beside(configuration: Configuration) -> None:

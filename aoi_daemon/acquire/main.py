@@ -68,6 +68,7 @@ class Acquire:
         """Open the camera, deliver its parts, and again after each loss, until stopped."""
         wait_ms = self.config.reopen_min_ms
         failures = 0
+        self.stage.ready()
         self.board[self._cell(CameraCell.STATE)] = StageState.READY
         while not self.stage.stopping:
             self.progress()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config.registration import Registration
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
-from aoi_daemon.config.tasks import MapReading, ModelOutput
+from aoi_daemon.config.tasks import MAX_CLASSES, MapReading, ModelOutput
+
+MAX_REGIONS: Final = 2048
+MAX_CORNERS: Final = 16_384
+"""Of all regions together: each detection is compared with every edge, and a swap between two parts reads them all."""
+MAX_TEMPLATES: Final = 1024
+MAX_LIMITS: Final = MAX_CLASSES + 1
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -99,13 +105,15 @@ class Recipe(Section):
     px_per_mm: float = Field(48.0, gt=0, le=100_000, description="Scale of the optics.")
     overlap: Fraction = Field(0.5, description="Boxes of one class that overlap more are one defect (IoU).")
     templates: Annotated[tuple[Template, ...], Strict(False)] = Field(
-        (), description="Golden templates by field of view; replayed pairs bring their own."
+        (), description="Golden templates by field of view, at most 1024; replayed pairs bring their own."
     )
     limits: Annotated[tuple[ClassLimit, ...], Strict(False)] = Field(
         default=(ClassLimit(name="*"),),
         description="By class. A class that none names, where there is no `*`, has the default limit.",
     )
-    regions: Annotated[tuple[Region, ...], Strict(False)] = Field((), description="Where to look; none: everywhere.")
+    regions: Annotated[tuple[Region, ...], Strict(False)] = Field(
+        (), description="Where to look, at most 2048 with 16384 corners together; none: everywhere."
+    )
     stop: StopRules = Field(StopRules(), description="Stop rules.")
     optics: Optics | None = Field(None, description="Limits of the picture; absent: every picture is judged.")
     registration: Registration | None = Field(
@@ -122,6 +130,20 @@ class Recipe(Section):
     def px_per_unit(self) -> float:
         """Pixels in one `unit` of this recipe."""
         return self.px_per_mm if self.unit == "mm" else 1.0
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Recipe:
+        corners = sum(len(region.corners) for region in self.regions)
+        counts = (
+            ("templates", len(self.templates), MAX_TEMPLATES, "make a recipe for each of several fields of view"),
+            ("limits", len(self.limits), MAX_LIMITS, "no bundle has more classes; let `*` speak for all that are alike"),
+            ("regions", len(self.regions), MAX_REGIONS, "join those that touch"),
+            ("regions.corners", corners, MAX_CORNERS, "draw the outlines with fewer corners"),
+        )
+        problems = [f"{key}: there are {count}, at most {most}; {do}" for key, count, most, do in counts if count > most]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> Recipe:

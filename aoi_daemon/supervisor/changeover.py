@@ -27,6 +27,7 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan, plan
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.logs import logger
+from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.supervisor.checking import Checking, settled
 from aoi_daemon.supervisor.keeper import StageKeeper
@@ -210,8 +211,8 @@ class Changeover:
             return
         try:
             self._keeper.prove(lambda name, index, fds: self._setup(new, name, index, fds))
-        except OSError as error:
-            self._refuse(change, f"a second inspection cannot be started: {error.strerror}")
+        except (OSError, MessageError) as error:
+            self._refuse(change, f"a second inspection cannot be started: {getattr(error, 'strerror', error)}")
         else:
             self._go(change, Step.PROVING)
 
@@ -221,7 +222,7 @@ class Changeover:
         live = self._keeper.pair.live
         if not change.plan.swap_recipe or not live.pid:
             self._settle(change)
-        elif live.tell(do="recipe", recipe=change.new.recipe.model_dump_json()):
+        elif live.hand(do="recipe", recipe=change.new.recipe.model_dump_json()):
             change.pid = live.pid
             self._go(change, Step.SWAPPING)
         else:
@@ -244,7 +245,7 @@ class Changeover:
         change.pid = pair.reserve.pid
         change.told_ns, change.was_ready = now_ns(), bool(keeper.board[Cell.READY])
         self._go(change, Step.SWITCHING)
-        self._tell_plc(change.new)
+        keeper.tell_plc(change.new.recipe)
         works = keeper.state_of(pair.live) in (StageState.READY, StageState.REFUSED)
         if works and pair.live.tell(do="retire"):
             return
@@ -281,11 +282,8 @@ class Changeover:
 
     def _back(self, change: _Change) -> None:
         """The new one ended on its way to the line; the keeper has seen to it that the line goes on."""
-        self._tell_plc(change.old)
+        self._keeper.tell_plc(change.old.recipe)
         self._refuse(change, f"the new engine's process ended as it took the line: {self._keeper.pair.how}")
-
-    def _tell_plc(self, configuration: Configuration) -> None:
-        self._keeper.plc.tell(do="recipe", recipe=configuration.recipe.model_dump_json())
 
     def _finish(self, change: _Change) -> None:
         found = tuple(changes(change.old, change.new))

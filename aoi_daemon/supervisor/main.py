@@ -1,7 +1,7 @@
 """The supervisor: the loop that everything is heard in; the stages are its keeper's, the rest its attendants'.
 
-Process: supervisor. Blocks: in poll, on the stages' ends, the control socket,
-the log pipe and signals. Memory: owns all that is shared. It is beside the
+Process: supervisor. Blocks: in poll, on the stages' ends, the control socket
+and signals. Memory: owns all that is shared. It is beside the
 path: while it does not run, the stages go on; when it ends, they end.
 """
 
@@ -47,9 +47,14 @@ _PAUSE_NS: Final = int(10 * _TICK_S * 1e9)
 
 
 class Supervisor:
-    """Runs the line of `configuration` until told to stop."""
+    """Runs the line of `configuration` until told to stop. `log_fd` is where all processes write their lines."""
 
-    def __init__(self, configuration: Configuration, log_format: str) -> None:
+    def __init__(self, configuration: Configuration, log_format: str, log_fd: int) -> None:
+        self.stopping = False
+        self.reload_wanted = False
+        # First of all: whoever asks for the end while this begins gets it, with nothing left behind.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         self.log = logger()
         line = configuration.line
         with ExitStack() as owned:
@@ -60,7 +65,6 @@ class Supervisor:
         self.board = self.shared.board
         for cell in (Cell.LINE_RUNNING, Cell.ASKED_RECIPE, Cell.FORCED):
             self.board[cell] = -1
-        self.log_r, log_w = make_pipe()
         self.signal_r, self.signal_w = make_pipe()
         self.chronicle = Chronicle(EventWriter(self.shared.event_memory), self.log, now_ns)
         self._run_id = uuid.uuid4().hex
@@ -70,8 +74,8 @@ class Supervisor:
         kept = file.read()
         configuration, wrong = choose(configuration, kept)
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
-        self.keeper = StageKeeper(configuration, self.shared, log_w, self._stage_setup, self.chronicle.event)
-        self.attendants = Attendants(configuration, self.shared, log_w, self._beside_setup)
+        self.keeper = StageKeeper(configuration, self.shared, log_fd, self._stage_setup, self.chronicle.event)
+        self.attendants = Attendants(configuration, self.shared, log_fd, self._beside_setup)
         self.notices = Notices(take_environment(os.environ, os.getpid()), self.board, line, self.log)
         self._owned.callback(self.notices.close)
         poll = line.plc.poll
@@ -91,8 +95,6 @@ class Supervisor:
         )  # fmt: skip
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
-        self.stopping = False
-        self.reload_wanted = False
         self._ticked_ns = now_ns()
 
     @property
@@ -104,16 +106,14 @@ class Supervisor:
         """Start, watch, stop; the exit code of the service."""
         with self._owned:
             signal.set_wakeup_fd(self.signal_w)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, self._on_signal)
-            self.keeper.start_all()
+            if not self.stopping:
+                self.keeper.start_all()
             while not self.stopping:
                 self._wait(_TICK_S)
                 self._tick()
             self.notices.stopping()
-            self.keeper.stop_all(self._forward_logs)
-            self.attendants.stop_all(lambda group, limit: self.keeper.await_ends(group, self._forward_logs, limit))
-            self._forward_logs()
+            self.keeper.stop_all()
+            self.attendants.stop_all(self.keeper.await_ends)
             self.log.info("stopped")
         return 0
 
@@ -143,7 +143,7 @@ class Supervisor:
         ends = {stage.pidfd: stage for stage in self.keeper.processes if stage.pidfd >= 0}
         beside = self.attendants.by_pidfd()
         changing = self.orders.changeover.fds()
-        for fd in (*ends, *beside, *changing, *self.control.fds(), self.log_r, self.signal_r):
+        for fd in (*ends, *beside, *changing, *self.control.fds(), self.signal_r):
             poll.register(fd, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(timeout_s * 1000)}
         if self.signal_r in ready:
@@ -155,17 +155,8 @@ class Supervisor:
         for fd in ready & beside.keys():
             if how := self.attendants.ended(beside[fd]):
                 self.chronicle.event("stage", which=beside[fd].process.label, what="lost", how=how)
-        if self.log_r in ready:
-            self._forward_logs()
         for client, request in self.control.requests(ready):
             self._serve(client, request)
-
-    def _forward_logs(self) -> None:
-        try:
-            while data := os.read(self.log_r, 65536):
-                os.write(2, data)
-        except OSError:
-            pass  # empty; or nobody reads our stderr, which must not stop the line
 
     def _tick(self) -> None:
         now = now_ns()
@@ -244,7 +235,11 @@ class Supervisor:
             answer(client, {"ok": True})
         elif do in ("watch", "events"):
             memory = self.shared.verdict_memory if do == "watch" else self.shared.event_memory
-            fd = memory.read_only_fd()
+            try:
+                fd = memory.read_only_fd()
+            except OSError as error:
+                answer(client, {"ok": False, "error": f"the system has no room: {error.strerror}"})
+                return
             answer(client, {"ok": True}, [fd])
             os.close(fd)
         else:

@@ -129,20 +129,20 @@ class Orders:
 
     def _land(self, new: Configuration, plan: ReloadPlan) -> None:
         """`new` is what the line works by from now on: tell everybody but inspection."""
-        keeper, recipe = self._keeper, new.recipe.model_dump_json()
+        keeper = self._keeper
         if new.in_use != keeper.configuration.in_use:
             self._start = new.line.line.recipe
         keeper.configuration = new
         for index in plan.restart_acquire:
             keeper.restart(keeper.cameras[index])
         # A plc that cannot take the recipe now takes it at its next start.
-        if plan.restart_plc or not keeper.plc.tell(do="recipe", recipe=recipe):
+        if plan.restart_plc or not keeper.tell_plc(new.recipe):
             keeper.restart(keeper.plc)
         poll = new.line.plc.poll
         self._alarms.conditions.ack_behind = poll.ack_behind if poll else None
         self._attendants.want(new)
         self._attendants.restart(plan.restart_beside)
-        self._attendants.tell(do="recipe", recipe=recipe, line=new.line.model_dump_json())
+        self._attendants.hand(do="recipe", recipe=new.recipe.model_dump_json(), line=new.line.model_dump_json())
         self._keep()
 
     def _keep(self) -> None:

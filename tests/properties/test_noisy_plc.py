@@ -86,13 +86,13 @@ class Line:
         recipe = configuration.recipe
         products = {f"p{number}": recipe.model_copy(update={"id": number, "name": f"p{number}"}) for number in (1, 2, 3)}
         configuration = replace(configuration, recipes={configuration.in_use: recipe.model_copy(update={"id": 9}), **products})
-        live = SimpleNamespace(pid=1, tell=lambda **_: self.swapped(), control=None)
+        live = SimpleNamespace(pid=1, hand=lambda **_: self.swapped(), control=None)
         plc = SimpleNamespace(pid=1, tell=lambda **_: True)
         self.keeper = SimpleNamespace(
-            board=self.board, configuration=configuration, plc=plc, cameras=[], wake_plc=lambda: None,
+            board=self.board, configuration=configuration, plc=plc, cameras=[], wake_plc=lambda: None, tell_plc=lambda _: True,
             pair=SimpleNamespace(live=live, reserve=None),
         )  # fmt: skip
-        nothing = SimpleNamespace(want=lambda _: None, restart=lambda _: None, tell=lambda **_: None, write=lambda _: None)
+        nothing = SimpleNamespace(want=lambda _: None, restart=lambda _: None, hand=lambda **_: None, write=lambda _: None)
         self.orders = Orders(
             keeper=self.keeper, attendants=nothing, alarms=self.alarms, chronicle=chronicle,
             notices=SimpleNamespace(), file=nothing, kept=None, setup=lambda *_: None,

@@ -450,3 +450,23 @@ def test_a_reset_clears_the_stop_and_another_recipe_is_taken(served):
     served.run(200)
     assert served.board[Cell.STOPPED_BY_RULE] == 0
     assert served.plc.account.recipe.id == 7
+
+
+# -- the doorbells ------------------------------------------------------------
+
+
+def test_a_judgement_that_is_seen_before_its_announcement_meets_its_part(served, monkeypatch):
+    """select looks at one pipe after the other: acquire and inspection wrote in between."""
+
+    def announced_behind_its_back(*_):
+        ready = served.select(*_)[0]
+        judgements = served.plc.stage.fds["judgements_r"]
+        return [judgements] if judgements in ready else ready, [], []
+
+    fds, part = served.plc.stage.fds, (served.began + 20 * MS)
+    seen = Announcement(0, 0, 0, 1, 1, part, part, part + DEADLINE_MS * MS)
+    judged = Judgement(True, Reason.NONE, 0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 3, b"")
+    served.at(20, lambda: (os.write(fds["announcements_w"], seen.pack()), os.write(fds["judgements_w"], judged.pack())))
+    monkeypatch.setattr("aoi_daemon.plc.main.select", SimpleNamespace(select=announced_behind_its_back))
+    served.run(200)
+    assert [result for _, result, _ in served.verdicts()] == [Result.PASS]
