@@ -52,7 +52,9 @@ class Setup:
 
     `index` is the camera's number for acquire; `run` is a name of this start of
     the daemon, 32 hex digits; `socket` is the control socket. `standby`: an
-    inspection that proves itself beside the one on the line, and waits.
+    inspection that proves itself beside the one on the line, and waits. `product`
+    is the recipe's file without its ending; `upgraded`: it was in use before proof
+    of it was asked for, and may be for a while without.
     """
 
     stage: str
@@ -65,6 +67,8 @@ class Setup:
     socket: Path
     fds: dict[str, int] = field(default_factory=dict)
     standby: bool = False
+    product: str = ""
+    upgraded: bool = False
 
     def send(self, control: sockets.socket) -> None:
         """Supervisor: send this with its descriptors."""
@@ -79,6 +83,8 @@ class Setup:
             "socket": str(self.socket),
             "fds": list(self.fds),
             "standby": self.standby,
+            "product": self.product,
+            "upgraded": self.upgraded,
         }
         sockets.send_fds(control, [json.dumps(body).encode()], list(self.fds.values()))
 
@@ -98,6 +104,8 @@ class Setup:
             socket=Path(body["socket"]),
             fds=dict(zip(body["fds"], fds, strict=True)),
             standby=body["standby"],
+            product=body["product"],
+            upgraded=body["upgraded"],
         )
 
 
