@@ -63,6 +63,8 @@ _ONLY: Final[dict[Only, str]] = {
     "reviewed": "v.part_id IS NOT NULL",
 }
 _LAST_PARTS: Final = 1000
+_DIGITS: Final = 18
+"""So many always fit SQLite's integers."""
 _BOOLEANS: Final = ("passed", "delivered", "missed", "bypassed")
 _REVIEW: Final = ("review_at", "review_by", "review_verdict", "review_note")
 
@@ -81,7 +83,7 @@ def part(connection: sqlite3.Connection, part_id: int) -> Part | None:
 def part_by_uid(connection: sqlite3.Connection, uid: str) -> Part | None:
     """The part `RUN-PART`; None where there is none."""
     run, _, number = uid.rpartition("-")
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > _DIGITS:
         return None
     found = _parts(connection, f"{_PART} WHERE r.run = ? AND p.part = ?", (run, int(number)))
     return found[0] if found else None
