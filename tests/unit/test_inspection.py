@@ -8,6 +8,7 @@ import pytest
 
 from aoi_daemon import inspection
 from aoi_daemon.board import Cell
+from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import InferenceTimeoutError
@@ -186,6 +187,16 @@ def test_golden_parts_are_read_as_the_bundle_says_and_parts_as_the_product_does(
     one, image = reading(manifest, map_recipe(maps={"threshold": 0.6}))
     assert one.qualify() == []
     assert len(one.executor.infer(image, None, 0).scores) == 0
+
+
+@pytest.mark.parametrize(("box", "wrong"), [((8.0, 8.0, 16.0, 16.0), []), ((40.0, 40.0, 60.0, 60.0), ["g"])])
+def test_a_bad_golden_part_must_be_found_where_it_is_bad(box, wrong):
+    """An engine that rejects it for something else computes something else."""
+    manifest = manifest_of("anomaly", maps={"threshold": 0.3}, golden_limits=({"name": "*", "score": 0.3},))
+    one, image = reading(manifest, map_recipe())
+    part = SimpleNamespace(name="g", image=image, template=None, passed=False, boxes=(Box(*box),))
+    one.bundle.golden = lambda: [part]
+    assert one.qualify() == wrong
 
 
 def test_a_swapped_recipe_brings_what_changes_no_verdict():
