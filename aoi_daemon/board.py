@@ -57,6 +57,7 @@ class Cell(enum.IntEnum):
     INSPECTION_STATE = enum.auto()
     INSPECTION_NS = enum.auto()
     GOLDEN_PASSED = enum.auto()
+    PROVEN = enum.auto()  # a Proof; the supervisor takes it back where the stage is lost, or time has run out
     RECIPE = enum.auto()
     BUNDLE = enum.auto()
     LIVE_NS = enum.auto()  # when this process took the line: parts that were ready before are nobody's

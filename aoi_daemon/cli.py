@@ -20,6 +20,8 @@ from aoi_daemon.engine.build_command import add_parser as add_build_parser
 from aoi_daemon.engine.build_command import run as run_build
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
 from aoi_daemon.engine.commands import run as run_engine
+from aoi_daemon.engine.golden_command import add_parsers as add_golden_parsers
+from aoi_daemon.engine.golden_command import run as run_golden
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.hmi.users_command import add_parsers as add_user_parsers
 from aoi_daemon.hmi.users_command import run as run_users
@@ -40,6 +42,7 @@ _EXAMPLES = """examples:
   aoi-daemon reload                                   apply changed files, whole or not at all
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
+  aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
   aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
   aoi-daemon export --format csv --out parts.csv      what became of the parts
@@ -99,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
     add_engine_parsers(commands)
     add_build_parser(commands)
+    add_golden_parsers(commands)
     add_recorder_parsers(commands)
     add_user_parsers(commands)
     return top
@@ -113,6 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command in ("bundle", "qualify"):
             return run_engine(arguments)
+        if arguments.command == "golden":
+            return run_golden(arguments)
         if arguments.command == "build-engine":
             return run_build(arguments)
         if arguments.command in ("export", "replay"):
@@ -137,13 +143,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(file: Path) -> int:
-    from aoi_daemon.preflight import check, not_checked, open_models
+    from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
     open_models(configuration)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
     print(_times(configuration.line))
+    for proof in proofs(configuration):
+        print(proof)
     for unknown in not_checked(configuration):
         print(f"note: {unknown}")
     return 0

@@ -14,7 +14,8 @@ import fcntl
 import select
 import struct
 import termios
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -24,12 +25,14 @@ from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell, pack_siz
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
+from aoi_daemon.golden.manifest import GoldenError, folder_of, read_golden
+from aoi_daemon.golden.prove import Product, product_of, prove
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import warm_up
 from aoi_daemon.infer.registration import Registrar
 from aoi_daemon.look import Seen, look, read_templates
-from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Reason, pack_defects
+from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Proof, Reason, pack_defects
 from aoi_daemon.proof import check_golden, make_executor
 from aoi_daemon.ring.doorbell import drain, ring
 from aoi_daemon.stage import Stage, now_ns
@@ -64,6 +67,7 @@ class Inspection:
         self._parts_to_go = 0  # until the priority comes back; 0: the stage has it
         self._retiring = False
         self._golden_passed = False
+        self.product = Product()
         self.templates = read_templates(self.recipe)
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         read_from = [*self.templates.values()]
@@ -89,7 +93,36 @@ class Inspection:
         # Not before: golden parts are read as the bundle says, not as the product does.
         self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
         self._golden_passed = not wrong
+        if not wrong:
+            self.product = self._prove(progress)
         return wrong
+
+    def _prove(self, progress: Callable[[], None]) -> Product:
+        """What the product's own golden parts say."""
+        setup = self.stage.setup
+        try:
+            golden = read_golden(folder_of(setup.config_file, setup.product))
+        except GoldenError as error:
+            return Product(wrong=(str(error),))
+        return product_of(prove(self, golden, progress))
+
+    @property
+    def proof(self) -> Proof:
+        """Of the product, by the recipe as it is now."""
+        accepted = self.recipe.accept_unproven is not None
+        return self.product.proof(accepted=accepted, upgraded=self.stage.setup.upgraded)
+
+    def _said(self) -> dict[str, Any]:
+        """The proof for the supervisor: it raises the alarm, and writes down who answers for it."""
+        return {"proof": self.proof, "text": self.product.text(self.stage.setup.product)[:_LONGEST_ERROR]}
+
+    def refusal(self, wrong: list[str]) -> str:
+        """Why this process must not take the line from another one; "" where it may."""
+        if wrong:
+            return f"golden parts got the wrong verdict: {', '.join(wrong)}"
+        if self.proof is Proof.NOT_PROVEN:
+            return f"NOT PROVEN: {self.product.text(self.stage.setup.product)}"
+        return ""
 
     def _progress(self) -> None:
         self.board[Cell.INSPECTION_NS] = now_ns()
@@ -108,6 +141,7 @@ class Inspection:
         board[Cell.RECIPE] = self.recipe.id
         board[Cell.BUNDLE] = self.bundle_id >> 1  # cells are signed
         board[Cell.GOLDEN_PASSED] = self._golden_passed
+        board[Cell.PROVEN] = self.proof
         self.stage.take_priority()
         self._parts_to_go = 0
         self._retiring = False
@@ -119,8 +153,10 @@ class Inspection:
         came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
         waiting = [part for part in came if part.ready_ns >= live_ns]
         board[Cell.INSPECTION_STATE] = StageState.READY if self._golden_passed else StageState.REFUSED
-        self.stage.tell(tell="live")
-        self.log.info("inspection_ready", bundle=self.bundle.manifest.name, golden=self._golden_passed)
+        self.stage.tell(tell="live", **self._said())
+        self.log.info(
+            "inspection_ready", bundle=self.bundle.manifest.name, golden=self._golden_passed, proof=self.proof.name
+        )
         for part in waiting:
             self.inspect(part)
 
@@ -149,14 +185,12 @@ class Inspection:
                     self.obey(command)
 
     def obey(self, command: dict[str, str]) -> None:
-        """Between two parts: `recipe` swaps the criteria (the supervisor has validated them); `retire` leaves."""
+        """Between two parts: `recipe` swaps a recipe that judges as the one before; `retire` leaves."""
         if command["do"] == "recipe":
-            recipe = Recipe.model_validate_json(command["recipe"])
-            criteria = Criteria.compile(recipe, self.bundle.manifest.classes)
-            self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
-            self.recipe, self.criteria = recipe, criteria
+            self.recipe = recipe = Recipe.model_validate_json(command["recipe"])
             self.board[Cell.RECIPE] = recipe.id
-            self.stage.tell(tell="swapped")
+            self.board[Cell.PROVEN] = self.proof
+            self.stage.tell(tell="swapped", **self._said())
             self.log.info("recipe_swapped", recipe=recipe.name)
         elif command["do"] == "retire":
             self._retiring = True
@@ -254,8 +288,8 @@ def main(stage: Stage) -> None:
         stage.freeze()
         stage.ready()
         if stage.setup.standby:
-            names = ", ".join(wrong)
-            stage.tell(tell="standby", passed=not wrong, error=names and f"golden parts got the wrong verdict: {names}")
+            refusal = inspection.refusal(wrong)[:_LONGEST_ERROR]
+            stage.tell(tell="standby", passed=not refusal, error=refusal)
             inspection.wait_turn()
         while not stage.stopping:
             inspection.go_live()

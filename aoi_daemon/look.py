@@ -19,7 +19,7 @@ from aoi_daemon.errors import ModelError, PictureError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor
 from aoi_daemon.infer.registration import Registrar
-from aoi_daemon.messages import Reason
+from aoi_daemon.messages import MAX_DEFECTS, Reason
 from aoi_daemon.pictures import read_picture
 
 Image = NDArray[np.uint8]
@@ -64,7 +64,7 @@ class Looker(Protocol):
 
 def look(
     by: Looker, image: Image, own_template: Image | None, *, fov: int, deadline_ns: int, picked_ns: int,
-    clock: Callable[[], int],
+    clock: Callable[[], int], at_most: int | None = MAX_DEFECTS,
 ) -> Seen:  # fmt: skip
     """Judge one view's image, by its own template where one came with it.
 
@@ -76,6 +76,7 @@ def look(
         deadline_ns: CLOCK_MONOTONIC; NO_DEADLINE for none.
         picked_ns: when the part was taken up.
         clock: as `stage.now_ns`.
+        at_most: so many defects are listed; None: all.
 
     Raises:
         InferenceTimeoutError: the part's time ran out; it is LATE.
@@ -103,7 +104,7 @@ def look(
         image = alignment.image
     found = by.executor.infer(image, template, deadline_ns)
     inferred_ns = clock()
-    verdict = judge(found, by.criteria, fov, slack_ns=deadline_ns - inferred_ns)
+    verdict = judge(found, by.criteria, fov, slack_ns=deadline_ns - inferred_ns, at_most=at_most)
     return Seen(verdict, inferred_ns, offset_x, offset_y)
 
 

@@ -14,6 +14,8 @@ from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
+from aoi_daemon.golden.manifest import MANIFEST, Golden, GoldenError, folder_of, read_golden
+from aoi_daemon.golden.prove import Product
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import FrameShape
@@ -68,12 +70,13 @@ def check(file: Path, product: str = "") -> Configuration:
             )
         if problems:
             raise ConfigError(path, problems)
-        if configuration.line.inspection.backend == "onnx":
+        engines = configuration.line.inspection.backend == "tensorrt"
+        if not engines:
             try:
                 check_file(bundle.model_path(precision), manifest, (recipe.height_px, recipe.width_px, recipe.channels))
             except ModelError as error:
                 raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
-        material[name] = _material(recipe, bundle, engines=configuration.line.inspection.backend == "tensorrt")
+        material[name] = _material(recipe, bundle, _golden(configuration, name), engines=engines)
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
     _check_beside(configuration)
@@ -81,9 +84,45 @@ def check(file: Path, product: str = "") -> Configuration:
     return replace(configuration, material=material)
 
 
-def _material(recipe: Recipe, bundle: Bundle, *, engines: bool) -> str:
+def _golden(configuration: Configuration, name: str) -> Golden:
+    """The golden parts of a recipe, every file as it was added. Raises ConfigError naming the one that is not."""
+    golden = read_golden_of(configuration, name)
+    try:
+        golden.check()
+    except GoldenError as error:
+        raise ConfigError(golden.folder / MANIFEST, [str(error)]) from error
+    return golden
+
+
+def read_golden_of(configuration: Configuration, name: str) -> Golden:
+    """The golden parts of the recipe `name`. Raises ConfigError where their manifest is damaged."""
+    folder = folder_of(configuration.file, name)
+    try:
+        return read_golden(folder)
+    except GoldenError as error:
+        raise ConfigError(folder / MANIFEST, [str(error)]) from error
+
+
+def proofs(configuration: Configuration) -> list[str]:
+    """A line for each recipe: its golden parts, or who answers for it that there are none, or what to do."""
+    lines = []
+    for name, recipe in configuration.recipes.items():
+        golden = read_golden_of(configuration, name)
+        product = Product(golden.good, golden.bad)
+        if product.complete:
+            parts = f"{golden.good} good and {golden.bad} bad golden parts"
+            lines.append(f"recipe {name}: {parts} (aoi-daemon golden list --check: do they hold here?)")
+        elif recipe.accept_unproven is not None:
+            lines.append(f"recipe {name}: NOT PROVEN, accepted: {recipe.accept_unproven}")
+        else:
+            lines.append(f"NOT PROVEN, will not become READY: {product.text(name)}")
+    return lines
+
+
+def _material(recipe: Recipe, bundle: Bundle, golden: Golden, *, engines: bool) -> str:
     """A hash of all that `recipe` names: files that were replaced under their old name are another product."""
     found = hashlib.sha256(bundle.hash.encode())
+    found.update(golden.hash.encode())
     sidecars = sorted((bundle.folder / ENGINES).glob(f"*{SIDECAR}")) if engines else []
     for path in (*sidecars, *(template.image for template in recipe.templates)):
         try:

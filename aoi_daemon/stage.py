@@ -55,7 +55,9 @@ class Setup:
 
     `index` is the camera's number for acquire; `run` is a name of this start of
     the daemon, 32 hex digits; `socket` is the control socket. `standby`: an
-    inspection that proves itself beside the one on the line, and waits.
+    inspection that proves itself beside the one on the line, and waits. `product`
+    is the recipe's file without its ending; `upgraded`: it was in use before proof
+    of it was asked for, and may be for a while without.
     """
 
     stage: str
@@ -68,6 +70,8 @@ class Setup:
     socket: Path
     fds: dict[str, int] = field(default_factory=dict)
     standby: bool = False
+    product: str = ""
+    upgraded: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
@@ -83,6 +87,8 @@ class Setup:
             "socket": str(self.socket),
             "fds": list(self.fds),
             "standby": self.standby,
+            "product": self.product,
+            "upgraded": self.upgraded,
         }
 
     def send(self, control: sockets.socket) -> None:
@@ -107,6 +113,8 @@ class Setup:
             socket=Path(body["socket"]),
             fds=dict(zip(body["fds"], fds, strict=True)),
             standby=body["standby"],
+            product=body["product"],
+            upgraded=body["upgraded"],
         )
 
 

@@ -19,7 +19,7 @@ from aoi_daemon.board import (
     reason_cell,
 )
 from aoi_daemon.lifecycle import Line
-from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.messages import Outcome, Proof, Reason
 
 QUANTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99), ("max", 100.0))
 
@@ -71,6 +71,7 @@ def snapshot(board: Board, cameras: Sequence[str]) -> dict[str, Any]:
         "undelivered": board[Cell.UNDELIVERED],
         "recipe": board[Cell.RECIPE],
         "golden_passed": bool(board[Cell.GOLDEN_PASSED]),
+        "proof": Proof(board[Cell.PROVEN]).name,
         "stopped_by_rule": bool(board[Cell.STOPPED_BY_RULE]),
         "inspection": StageState(board[Cell.INSPECTION_STATE]).name,
         "plc": {

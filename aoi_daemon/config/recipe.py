@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 
+from aoi_daemon.config.boxes import Boxes
 from aoi_daemon.config.registration import Registration
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
 from aoi_daemon.config.tasks import MAX_CLASSES, MapReading, ModelOutput
@@ -20,10 +21,20 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+def _somebody_for_a_reason(text: str | None) -> str | None:
+    """Refuse what does not say both who answers for it, and why."""
+    if text is None:
+        return None
+    who, _, why = text.partition(",")
+    if not (who.strip() and why.strip() and text.isprintable()):
+        raise ValueError(f"{text!r} is not `NAME, reason` in one line: who answers for parts that nothing proves, and why")
+    return text
+
+
 class ClassLimit(Section):
     """What is allowed of one class of defect."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
 
     name: str = Field(min_length=1, max_length=64, description="A class of the bundle, or `*` for all not named.")
     score: Fraction = Field(0.5, description="Detections below this score do not count.")
@@ -37,7 +48,7 @@ class ClassLimit(Section):
 class Region(Section):
     """A part of the field of view, polygon of at least three corners, or two corners of a rectangle."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
 
     kind: Literal["inspect", "ignore"] = Field(
         description="`inspect`: only detections whose centre lies in some inspect region count. `ignore`: those whose centre lies here do not."
@@ -83,7 +94,7 @@ class StopRules(Section):
 class Optics(Section):
     """When a picture is too dark, too bright or too flat to be judged: REJECT for OPTICS, and an alarm."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
 
     min_brightness: float = Field(0.0, ge=0, le=255, description="Least mean gray value.")
     max_brightness: float = Field(255.0, ge=0, le=255, description="Greatest mean gray value.")
@@ -91,9 +102,11 @@ class Optics(Section):
 
 
 class Recipe(Section):
-    """`recipes/NAME.toml`: one product."""
+    """`recipes/NAME.toml`: one product; golden parts that prove it are in `recipes/NAME.golden/`. `id`, `name` and `accept_unproven` are swapped between two parts."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
+    swapped: ClassVar[frozenset[str]] = frozenset(("id", "name", "stop", "accept_unproven"))
+    """Keys that change no verdict: they are swapped between two parts, and nothing is proven anew."""
 
     id: int = Field(ge=1, le=65_535, description="The number the PLC knows the product by.")
     name: Name = Field(description="Shown on the page.")
@@ -120,6 +133,12 @@ class Recipe(Section):
         None, description="Aligns each frame to its template; absent: frames are judged as they come."
     )
     maps: MapReading | None = Field(None, description="For bundles of task segment or anomaly.")
+    accept_unproven: Annotated[
+        str | None, Field(max_length=200), AfterValidator(_somebody_for_a_reason)
+    ] = Field(
+        None,
+        description="`NAME, reason`: who answers for it that the line is READY without a good and a bad golden part of this product, and why. Golden parts that do not hold are not excused by it. It is in the audit, on the page, in `status` and in each record.",
+    )
 
     @property
     def least_score(self) -> float:
@@ -177,11 +196,14 @@ class GoldenPart(Section):
     template: str | None = Field(None, description="Its template, in the bundle.")
     template_sha256: Sha256 | None = Field(None, description="The template file's hash.")
     passed: bool = Field(description="The verdict it must get.")
+    boxes: Boxes = Field((), description="Of a bad part: where it is bad; each must be met by a detection that counts.")
 
     @model_validator(mode="after")
     def _template_with_its_hash(self) -> GoldenPart:
         if (self.template is None) != (self.template_sha256 is None):
             raise ValueError("template and template_sha256 go together")
+        if self.passed and self.boxes:
+            raise ValueError("boxes: a part that must pass has none")
         return self
 
 
@@ -240,12 +262,13 @@ class Provenance(Section):
     made_at: str = Field(description="UTC, ISO 8601.")
     source_sha256: Sha256 = Field(description="Hash of the exported ONNX file.")
     versions: dict[str, str] = Field(description="Of the programs that made it.")
+    boxes: str = Field("", description="Where the boxes of golden parts are from.")
 
 
 class Manifest(ModelOutput):
     """`manifest.json` of a bundle: the model and what proves it."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = Field(2, description="1: its golden parts are without boxes.")
     name: Name
     channels: Literal[1, 3] = 1
     stride_px: int = Field(1, ge=1, le=1024, description="Frame sizes must be multiples of this.")
@@ -258,6 +281,12 @@ class Manifest(ModelOutput):
     calibration: Calibration | None = Field(None, description="Absent: the bundle has no INT8.")
     qualification: Qualification | None = Field(None, description="Absent: nothing but the golden parts proves it.")
     provenance: Provenance | None = Field(None, description="Absent: made by hand.")
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether its bad golden parts say where they are bad."""
+        bad = [part for part in self.golden if not part.passed]
+        return bool(bad) and all(part.boxes for part in bad)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Manifest:

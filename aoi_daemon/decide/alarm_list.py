@@ -41,6 +41,7 @@ class Alarm(enum.IntEnum):
     PLC_FROZEN = 16
     REJECT_UNCONFIRMED = 17
     PLC_BYPASS = 18
+    NOT_PROVEN = 19
     FRAME_SIZE = 20
     CAMERA_CLOCK = 21
 
@@ -134,6 +135,10 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
     Alarm.PLC_BYPASS: AlarmKind(
         _LOW, "Bypass is on at the PLC: bad parts go on",
         "Parts are judged, and recorded as bypassed. Switch bypass off at the PLC before parts count again.",
+    ),
+    Alarm.NOT_PROVEN: AlarmKind(
+        _HIGH, "The product is not proven by golden parts of its own",
+        "Add good and bad parts: `aoi-daemon golden add`, then `aoi-daemon reload`. The detail says what is missing.",
     ),
     Alarm.FRAME_SIZE: AlarmKind(
         _HIGH, "The camera's frames are not of the product's size",

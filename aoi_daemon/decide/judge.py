@@ -54,8 +54,8 @@ class Found(Protocol):
 class Verdict(NamedTuple):
     """PASS or REJECT, and why. `passed` goes with NONE and no defect, and with nothing else.
 
-    `defects` are those that reject the part, worst (highest score) first, at
-    most MAX_DEFECTS; `defect_count` counts all of them. What the recipe
+    `defects` are those that reject the part, worst (highest score) first, on the
+    line at most MAX_DEFECTS; `defect_count` counts all of them. What the recipe
     tolerates (`max_count`) is not among them. `worst_class`: -1 is none.
     """
 
@@ -142,7 +142,9 @@ class Criteria:
         return views.get(fov) or views.get(None)
 
 
-def judge(found: Found, criteria: Criteria, fov: int, *, slack_ns: int) -> Verdict:
+def judge(
+    found: Found, criteria: Criteria, fov: int, *, slack_ns: int, at_most: int | None = MAX_DEFECTS
+) -> Verdict:
     """Judge one view by what the model found on it.
 
     A detection counts when its score, its box's size and its centre's place
@@ -156,6 +158,7 @@ def judge(found: Found, criteria: Criteria, fov: int, *, slack_ns: int) -> Verdi
         criteria: what the recipe allows.
         fov: the field of view, for its regions.
         slack_ns: time left until the deadline. Below 0 the part is LATE, whatever was found.
+        at_most: so many defects are listed; None: all, for whoever compares them with labels.
 
     Raises:
         InferenceError: the outputs are not what a model may say: not finite, a score beyond 0..1, a class that the
@@ -193,7 +196,7 @@ def judge(found: Found, criteria: Criteria, fov: int, *, slack_ns: int) -> Verdi
             return _PASS
         # What was not looked at may be more than is tolerated: none of it is.
         defects = kept
-    worst = defects[:MAX_DEFECTS]
+    worst = defects[:at_most]
     columns = (classes.take(worst), scores.take(worst), *boxes.take(worst, axis=0).T)
     # From lists: the reason stands at `unpack_defects`.
     listed = tuple([Defect._make(row) for row in zip(*[column.tolist() for column in columns], strict=True)])

@@ -28,7 +28,7 @@ from aoi_daemon.engine.graph import Model as OnnxModel
 from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.prepare import prepare_fp32
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify import Board, Judging, Run, boards_of, run_boards
+from aoi_daemon.engine.qualify import Board, Golden, Judging, Run, boards_of, run_boards
 from aoi_daemon.engine.report import Report, as_json
 from aoi_daemon.engine.report_html import page
 from aoi_daemon.engine.thresholds import recommend
@@ -103,7 +103,7 @@ def _fill(
         manifest=manifest,
         judging=judging,
         boards=sets.qualification,
-        golden={name: (frame, passed) for name, frame, passed in parts},
+        golden={part.name: Golden(part.frame, part.passed, part.boxes) for part in parts},
         threads=request.threads,
         progress=progress,
     )

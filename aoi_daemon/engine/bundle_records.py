@@ -153,6 +153,7 @@ def complete(
                 made_at=report.made_at,
                 source_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
                 versions=versions(),
+                boxes=f"labels of {folder_name(request.golden)} that fp32 found clearly",
             ),
         }
     )

@@ -106,7 +106,9 @@ def _verify(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"{arguments.bundle}: {line}\n")
     count, models = len(bundle.manifest.golden), ", ".join(bundle.manifest.models)
     if not wrong:
-        sys.stdout.write(f"{arguments.bundle}: every file is the manifest's; {count} golden verdicts hold ({models})\n")
+        boxes = "" if bundle.manifest.has_boxes else ", without boxes"
+        said = f"{count} golden verdicts hold{boxes} ({models})"
+        sys.stdout.write(f"{arguments.bundle}: every file is the manifest's; {said}\n")
     return 1 if wrong else 0
 
 

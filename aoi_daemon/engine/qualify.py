@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import ClassLimit, Manifest, Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
+from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.decide.overlap import suppress_overlaps
 from aoi_daemon.engine import metrics, rates
 from aoi_daemon.engine.frames import Frame, frame_of
@@ -92,6 +94,14 @@ class Measured:
     median_ms: float
     p99_ms: float
     matches: Matches
+
+
+class Golden(NamedTuple):
+    """A golden part: its frame, the verdict that it must get, and where a bad one is bad."""
+
+    frame: Frame
+    passed: bool
+    boxes: tuple[Box, ...] = ()
 
 
 class Judging:
@@ -267,14 +277,16 @@ def refusal(measured: Measured, reference: Measured, golden_wrong: Sequence[str]
     return "; ".join(reasons) or None
 
 
-def golden_wrong(executor: Executor, golden: Mapping[str, tuple[Frame, bool]], judging: Judging) -> list[str]:
-    """The names of the golden parts whose verdict does not hold with this executor."""
+def golden_wrong(executor: Executor, golden: Mapping[str, Golden], judging: Judging) -> list[str]:
+    """The names of the golden parts whose verdict does not hold with this executor, or whose defect is not found."""
     wrong = []
     # Golden parts are read as the bundle says, not as the recipe that boards were judged by.
     executor.decoder = decoder_for(judging.manifest)
-    for name, (frame, passed) in golden.items():
+    for name, (frame, passed, boxes) in golden.items():
         image, template = frame.read()
         raw = executor.infer(image, template, NO_DEADLINE)
-        if judge(raw, judging.criteria(image.shape[1], image.shape[0]), 0, slack_ns=0).passed is not passed:
+        criteria = judging.criteria(image.shape[1], image.shape[0])
+        verdict = judge(raw, criteria, 0, slack_ns=0, at_most=None)
+        if verdict.passed is not passed or unmet(boxes, verdict.defects, criteria.classes):
             wrong.append(name)
     return wrong

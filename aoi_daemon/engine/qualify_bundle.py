@@ -22,6 +22,7 @@ from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify import (
     Board,
+    Golden,
     Judging,
     Measured,
     Run,
@@ -188,13 +189,13 @@ def _judged_by(recipe: Recipe | None, fov: int) -> str:
     return f"{', '.join(parts)}, {'its own template' if has_template else 'the template of each board'}"
 
 
-def golden_of(bundle: Bundle) -> dict[str, tuple[Frame, bool]]:
-    """The bundle's golden parts by name, and the verdict that each must get."""
+def golden_of(bundle: Bundle) -> dict[str, Golden]:
+    """The bundle's golden parts by name."""
     found = {}
     for part in bundle.manifest.golden:
         template = None if part.template is None else bundle.folder / part.template
         frame = Frame(part.image, bundle.folder / part.image, template, bundle.manifest.channels)
-        found[part.image] = (frame, part.passed)
+        found[part.image] = Golden(frame, part.passed, part.boxes)
     return found
 
 
@@ -215,11 +216,15 @@ def verify_bundle(folder: Path, *, threads: int, progress: Progress) -> tuple[Bu
     for precision in bundle.manifest.models:
         with OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads) as executor:
             lines += [
-                f"{precision}: {name} must be {'PASS' if golden[name][1] else 'REJECT'} and is not"
+                f"{precision}: {name} must be {'PASS' if golden[name].passed else _must_be(golden[name])} and is not"
                 for name in golden_wrong(executor, golden, judging)
             ]
         advance()
     return bundle, lines
+
+
+def _must_be(part: Golden) -> str:
+    return "REJECT" if not part.boxes else f"REJECT with a defect in {' and '.join(map(str, part.boxes))}"
 
 
 def _check_report(bundle: Bundle) -> None:

@@ -57,7 +57,8 @@ def show(bundle: Bundle) -> str:
     lines = [
         f"{manifest.name}  {bundle.hash[:16]}",
         *_fields(manifest),
-        f"  golden      {len(manifest.golden)} parts: {passed} PASS, {len(manifest.golden) - passed} REJECT",
+        f"  golden      {len(manifest.golden)} parts: {passed} PASS, {len(manifest.golden) - passed} REJECT"
+        + ("" if manifest.has_boxes else ", without boxes"),
         "  thresholds  " + ", ".join(f"{limit.name} {limit.score:g}" for limit in manifest.golden_limits),
     ]
     if manifest.calibration is not None:

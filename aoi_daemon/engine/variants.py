@@ -16,17 +16,13 @@ from aoi_daemon.engine.frames import Frame
 from aoi_daemon.engine.graph import Model, save_model
 from aoi_daemon.engine.prepare import convert_fp16
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify import Board, Judging, Measured, Run, golden_wrong, measure, refusal, run_boards
+from aoi_daemon.engine.qualify import Board, Golden, Judging, Measured, Run, golden_wrong, measure, refusal, run_boards
 from aoi_daemon.engine.quantize import quantise
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.onnx import OnnxExecutor
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
-
-Golden = Mapping[str, tuple[Frame, bool]]
-"""Golden parts by name, and the verdict that each must get."""
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -59,7 +55,7 @@ class Bench:
     manifest: Manifest
     judging: Judging
     boards: Sequence[Board]
-    golden: Golden
+    golden: Mapping[str, Golden]
     threads: int
     progress: Progress
     reference: Variant | None = None

@@ -111,6 +111,10 @@ def _counts(board: Board) -> Iterator[Metric]:
     yield counter("aoi_views_judged", "Views that inspection has judged", board[Cell.JUDGED])
     yield counter("aoi_engine_faults", "Faults of the inspection engine", board[Cell.ENGINE_FAULTS])
     yield gauge("aoi_golden_passed", "1: the golden parts had their verdicts", board[Cell.GOLDEN_PASSED])
+    yield gauge(
+        "aoi_product_proof", "0: not proven, 1: golden parts hold, 2: accepted by a person, 3: after an upgrade",
+        board[Cell.PROVEN],
+    )  # fmt: skip
     yield gauge("aoi_recipe_id", "Number of the product", board[Cell.RECIPE])
     yield gauge(
         "aoi_stopped_by_rule", "1: a stop rule asks the line to stop", board[Cell.STOPPED_BY_RULE] & Stopped.RULE

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError, PictureError
 from aoi_daemon.infer.executor import frame_problems
@@ -22,12 +23,13 @@ MANIFEST: Final = "manifest.json"
 
 
 class GoldenImage(NamedTuple):
-    """A golden part, decoded: (H, W, C) uint8 each, and the verdict that it must get."""
+    """A golden part, decoded: (H, W, C) uint8 each, the verdict that it must get, and where it is bad."""
 
     name: str
     image: NDArray[np.uint8]
     template: NDArray[np.uint8] | None
     passed: bool
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Bundle:
                 raise ModelError(
                     f"{self.folder / str(part.template)}: is {template.shape}, its part {part.image} is {image.shape}"
                 )
-            yield GoldenImage(part.image, image, template, part.passed)
+            yield GoldenImage(part.image, image, template, part.passed, part.boxes)
 
     def _read(self, name: str, sha256: str) -> NDArray[np.uint8]:
         try:

@@ -1,7 +1,7 @@
 """One change on its way into the line: a reload, or another product. It lands whole, or the line stays as it is.
 
-    files checked -> plan -> nothing that inspection was built for: it lands, criteria are swapped between two parts
-                          -> another engine: a second inspection proves itself beside the live one
+    files checked -> plan -> nothing that judges a part: it lands, the recipe is swapped between two parts
+                          -> anything else: a second inspection proves itself, and the product, beside the live one
                                -> refused: the live one has not noticed
                                -> proven: the live one finishes its part and leaves, the other takes the line: it lands
 
@@ -45,8 +45,8 @@ class Step(enum.Enum):
 
     IDLE = "none"
     CHECKING = "the files are checked"
-    PROVING = "the new engine loads and proves itself on the golden parts"
-    SWAPPING = "the criteria are swapped between two parts"
+    PROVING = "the new engine loads, and proves itself and the product on the golden parts"
+    SWAPPING = "the recipe is swapped between two parts"
     SWITCHING = "the new engine takes the line as the one in use leaves it"
     SETTLING = "the PLC is told, and what must be is started anew"
 
@@ -217,7 +217,7 @@ class Changeover:
             self._go(change, Step.PROVING)
 
     def _swap(self, change: _Change) -> None:
-        """What inspection was built for is the same: the rest lands, and it takes the criteria between two parts."""
+        """What judges parts is the same: the rest lands, and inspection takes the recipe between two parts."""
         self._lands(change)
         live = self._keeper.pair.live
         if not change.plan.swap_recipe or not live.pid:

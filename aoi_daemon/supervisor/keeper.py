@@ -239,7 +239,7 @@ class StageKeeper:
     def _mark_lost(self, stage: StageProcess) -> None:
         self.board[self._cell_of(stage)] = StageState.LOST
         if stage.name == "inspection":
-            self.board[Cell.GOLDEN_PASSED] = 0
+            self.board[Cell.GOLDEN_PASSED] = self.board[Cell.PROVEN] = 0
         elif stage.name == "acquire":
             self.board[camera_cell(stage.index, CameraCell.PRESENT)] = 0
             self.board[camera_cell(stage.index, CameraCell.HEARS)] = Hears.NOTHING

@@ -38,6 +38,7 @@ from aoi_daemon.supervisor.notices import Notices
 from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.product import ProductFile, choose, state_file
+from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
 
@@ -89,9 +90,11 @@ class Supervisor:
         if bound.refused:
             self.log.warning("realtime_refused", refused=[bound.refused])
             self.alarms.said[Alarm.REALTIME_REFUSED] = bound.refused
+        grace = grace_at_start(configuration, kept)
+        self.proofs = Proofs(self.board, self.chronicle, lambda: self.configuration, grace)
         self.orders = Orders(
             keeper=self.keeper, attendants=self.attendants, alarms=self.alarms, chronicle=self.chronicle,
-            notices=self.notices, file=file, kept=kept, setup=self._standby_setup,
+            notices=self.notices, file=file, kept=kept, proofs=self.proofs, setup=self._standby_setup,
         )  # fmt: skip
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
@@ -112,6 +115,7 @@ class Supervisor:
                 self._wait(_TICK_S)
                 self._tick()
             self.notices.stopping()
+            self.orders.keep()
             self.keeper.stop_all()
             self.attendants.stop_all(self.keeper.await_ends)
             self.log.info("stopped")
@@ -128,8 +132,9 @@ class Supervisor:
 
     def _setup(self, now: Configuration, name: str, index: int, fds: dict[str, int]) -> Setup:
         return Setup(
-            name, index, now.line, now.recipe, self._log_format, self._run_id, now.file, self.control.path, fds
-        )
+            name, index, now.line, now.recipe, self._log_format, self._run_id, now.file, self.control.path, fds,
+            product=now.in_use, upgraded=name == "inspection" and self.proofs.upgraded(now),
+        )  # fmt: skip
 
     def _on_signal(self, number: int, _frame: object) -> None:
         # Only a flag: the loop acts, so that a signal never interrupts a step half done.
@@ -172,6 +177,11 @@ class Supervisor:
         self.orders.look(now)
         self.force.look(now)
         self.plc_says.look(now)
+        ended, keep = self.proofs.look(now)
+        if ended:
+            self.keeper.wake_plc()
+        if keep:
+            self.orders.keep()
         self._watch_alarms(now)
         self.notices.tick(now, self.configuration.line, self.keeper.looks)
 
@@ -193,12 +203,15 @@ class Supervisor:
             self.force.ended(message["why"])
         else:
             self.orders.changeover.heard(stage, message)
+            if "proof" in message:
+                self.proofs.heard(message)  # after it has landed: of the recipe that is in use now
 
     def _watch_alarms(self, now: int) -> None:
         # While a change is under way the PLC has been heard, and waits for the answer.
         others = {} if self.orders.changeover.busy else product_differs(self.board)
         line = self.configuration.line
         others |= frames_misfit(self.board, [camera.name for camera in line.cameras], self.configuration.recipe)
+        others |= self.proofs.alarms()
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""
         if self.alarms.look(now, others):
@@ -262,6 +275,7 @@ class Supervisor:
             "config": str(self.configuration.file),
             **shown,
             "plc": {"host": line.plc.host, "port": line.plc.port, **shown["plc"]},
+            "proof_detail": self.proofs.detail(),
             "alarms": self.alarms.snapshot(),
             "product": self.configuration.in_use,
             "recipes": [{"id": recipe.id, "name": recipe.name} for recipe in self.configuration.recipes.values()],

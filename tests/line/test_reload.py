@@ -127,7 +127,7 @@ def test_no_part_is_lost_and_none_is_judged_by_half_a_configuration(running, req
     """Good ones alternate between two recipes that judge the same boards differently; between them bad ones of all kinds.
 
     Each verdict is the one that the recipe it names gives that board, and each
-    part names the recipe that was in use when it was judged.
+    part names the recipe that was in use when it was judged. What is proven takes a second inspection each time.
     """
     reloads = request.config.getoption("--reloads")
     recipes = [
@@ -163,9 +163,10 @@ def test_no_part_is_lost_and_none_is_judged_by_half_a_configuration(running, req
     assert after["reloads"] - before["reloads"] == reloads // 2
     assert after["reloads_refused"] - before["reloads_refused"] == -(-reloads // 2)
     assert after["undelivered"] == before["undelivered"]
-    assert {key: counters[key] - counted[key] for key in ("missed", "refused", "late", "ready_drops")} == dict.fromkeys(
-        ("missed", "refused", "late", "ready_drops"), 0
-    )
+    assert {key: counters[key] - counted[key] for key in ("missed", "late")} == {"missed": 0, "late": 0}
+    # Each good one proves itself beside the line, and takes it: READY drops for that moment.
+    assert counters["ready_drops"] - counted["ready_drops"] <= reloads // 2
+    assert sum(outcome.reason == Reason.NOT_READY for outcome in outcomes) <= 2 * (reloads // 2)
 
 
 def in_use(history: list[tuple[int, int, int]], from_ns: int, to_ns: int) -> set[int]:

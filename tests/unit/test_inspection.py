@@ -8,14 +8,16 @@ import pytest
 
 from aoi_daemon import inspection
 from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, camera_cell, unpack_size
+from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import InferenceTimeoutError
+from aoi_daemon.golden.prove import Product
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import Detections
 from aoi_daemon.infer.registration import Registrar
 from aoi_daemon.inspection import Inspection
-from aoi_daemon.messages import Announcement, Reason
+from aoi_daemon.messages import Announcement, Proof, Reason
 from aoi_daemon.ring.memory import SharedMemory
 from tests.unit.infer.boards_at import board_at
 from tests.unit.infer.manifests import manifest_of
@@ -160,12 +162,13 @@ def reading(manifest, recipe, *, standby=False):
     one.recipe, one.registrar, one.board = recipe, None, {}
     one.said = []
     one.stage = SimpleNamespace(
-        config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1)), setup=SimpleNamespace(standby=standby),
+        config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1)), setup=SimpleNamespace(standby=standby, config_file=Path("/nowhere/line.toml"), product="p", upgraded=False),
         tell=lambda **message: one.said.append(message),
     )  # fmt: skip
+    one.product = Product()
     one.log = SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None)
     one.bundle = SimpleNamespace(
-        manifest=manifest, golden=lambda: [SimpleNamespace(name="g", image=image, template=None, passed=False)]
+        manifest=manifest, golden=lambda: [SimpleNamespace(name="g", image=image, template=None, passed=False, boxes=())]
     )
     one.criteria = Criteria.compile(recipe, manifest.classes)
     one.executor = MapModel(manifest)
@@ -187,23 +190,34 @@ def test_golden_parts_are_read_as_the_bundle_says_and_parts_as_the_product_does(
     assert len(one.executor.infer(image, None, 0).scores) == 0
 
 
-def test_a_swapped_recipe_brings_its_own_reading():
-    """Between two parts, with the model that is there."""
-    one, image = reading(manifest_of("anomaly"), map_recipe())
-    one.obey({"do": "recipe", "recipe": map_recipe(id=7, maps={"threshold": 0.2}).model_dump_json()})
-    assert len(one.executor.infer(image, None, 0).scores) == 1
-    assert one.board[Cell.RECIPE] == one.recipe.id == 7
-    assert one.said == [{"tell": "swapped"}]
+@pytest.mark.parametrize(("box", "wrong"), [((8.0, 8.0, 16.0, 16.0), []), ((40.0, 40.0, 60.0, 60.0), ["g"])])
+def test_a_bad_golden_part_must_be_found_where_it_is_bad(box, wrong):
+    """An engine that rejects it for something else computes something else."""
+    manifest = manifest_of("anomaly", maps={"threshold": 0.3}, golden_limits=({"name": "*", "score": 0.3},))
+    one, image = reading(manifest, map_recipe())
+    part = SimpleNamespace(name="g", image=image, template=None, passed=False, boxes=(Box(*box),))
+    one.bundle.golden = lambda: [part]
+    assert one.qualify() == wrong
 
 
-def test_a_recipe_that_does_not_go_with_the_model_leaves_the_one_that_does():
-    """The supervisor has checked it; whatever is sent all the same is taken whole or not at all."""
+def test_a_swapped_recipe_brings_what_changes_no_verdict():
+    """Between two parts: its number and who answers for it; what judges is as it was."""
     one, _ = reading(manifest_of("anomaly"), map_recipe())
-    before = one.recipe, one.criteria, one.executor.decoder
-    with pytest.raises(ValueError, match="the bundle has no class rust"):
-        one.obey({"do": "recipe", "recipe": map_recipe(limits=({"name": "rust"},)).model_dump_json()})
-    assert (one.recipe, one.criteria, one.executor.decoder) == before
-    assert one.board == {}
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7).model_dump_json()})
+    assert one.board == {Cell.RECIPE: 7, Cell.PROVEN: Proof.NOT_PROVEN}
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7, accept_unproven="anna, first day").model_dump_json()})
+    assert one.board[Cell.PROVEN] == Proof.ACCEPTED
+    assert [(said["tell"], said["proof"]) for said in one.said] == [("swapped", 0), ("swapped", 2)]
+
+
+def test_a_standby_that_is_not_proven_says_what_is_missing():
+    one, _ = reading(manifest_of("anomaly"), map_recipe())
+    assert one.refusal(["g"]) == "golden parts got the wrong verdict: g"
+    assert one.refusal([]).startswith("NOT PROVEN: recipe p: 0 good and 0 bad golden parts")
+    one.recipe = map_recipe(accept_unproven="anna, first day")
+    assert one.refusal([]) == ""
+    one.product = Product(1, 1, ("g is bad and passed",))
+    assert "g is bad and passed" in one.refusal([])
 
 
 @pytest.mark.parametrize("standby", [False, True])

@@ -7,6 +7,7 @@ from html import escape
 from aoi_daemon.board import Cell, Link, plc_address
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.hmi.access import Action, Refused
+from aoi_daemon.hmi.cells import proof
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
@@ -38,6 +39,7 @@ def build(page: Page) -> None:
         f'{page.cell("forced", forced)}<div id="refused"></div>{note}</section>'
         "</div>"
         f'<div class="stack"><section class="panel live"><h2>{words("link")}</h2>{page.cell("link", link)}</section>'
+        f'<section class="panel live"><h2>{words("proof")}</h2>{page.cell("proof", proof)}</section>'
         f'<section class="panel stack"><h2>{words("maps")}</h2>'
         f'<a class="button" href="/plc/map.csv" download>{sign("download")} {words("map_csv")}</a>'
         f'<a class="button" href="/plc/aoi.st" download>{sign("download")} {words("map_st")}</a>{registers_alone}'

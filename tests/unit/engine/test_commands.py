@@ -337,6 +337,27 @@ class TestVerifyAndShow:
         assert (code, out) == (1, "")
         assert err.count(manifest["golden"][0]["image"]) == 3
 
+    def test_a_golden_defect_that_is_found_elsewhere_is_named_with_its_boxes(self, command, bundle):
+        manifest = json.loads((bundle / "manifest.json").read_text())
+        assert manifest["version"] == 2 and "labels of" in manifest["provenance"]["boxes"]
+        bad = next(part for part in manifest["golden"] if not part["passed"])
+        bad["boxes"] = [[0, 0, 1, 1, "dark"]]
+        (bundle / "manifest.json").write_text(json.dumps(manifest))
+        code, _, err = command("bundle", "verify", bundle, "--threads", "1")
+        assert code == 1
+        assert err.count(f"{bad['image']} must be REJECT with a defect in 0,0,1,1,dark and is not") == 3
+
+    def test_a_bundle_of_version_1_is_shown_as_without_boxes(self, command, bundle):
+        manifest = json.loads((bundle / "manifest.json").read_text())
+        manifest["version"] = 1
+        for part in manifest["golden"]:
+            del part["boxes"]
+        del manifest["provenance"]["boxes"]
+        (bundle / "manifest.json").write_text(json.dumps(manifest))
+        assert "12 REJECT, without boxes" in command("bundle", "show", bundle)[1]
+        code, out, _ = command("bundle", "verify", bundle, "--threads", "1")
+        assert code == 0 and "24 golden verdicts hold, without boxes (fp32, fp16, int8)" in out
+
     @pytest.mark.parametrize("action", ["verify", "show"])
     def test_no_bundle_is_an_error(self, command, tmp_path, action):
         code, out, err = command("bundle", action, tmp_path)
@@ -349,7 +370,7 @@ class TestVerifyAndShow:
         for words in (
             "demo",
             "bright, dark",
-            "24 parts: 12 PASS, 12 REJECT",
+            "24 parts: 12 PASS, 12 REJECT\n",
             "0 of 40",
             "bundle make --model toy.onnx",
         ):

@@ -9,6 +9,7 @@ from aoi_daemon.engine import golden
 from aoi_daemon.engine.labels import BoardsError, read_pairs
 from aoi_daemon.engine.qualify import (
     MAX_MAP_LOSS,
+    Golden,
     Judging,
     boards_of,
     golden_wrong,
@@ -162,12 +163,21 @@ class TestGolden:
         assert {int(kind) for part in parts for kind in pairs[part.name].classes} == {0, 1}
 
     def test_they_hold_with_the_model_they_were_chosen_by(self, chosen, toy, manifest):
-        parts = {name: (frame, passed) for name, frame, passed in chosen()}
+        parts = {part.name: Golden(part.frame, part.passed, part.boxes) for part in chosen()}
         judging = Judging(manifest, None)
         with OnnxExecutor(toy, manifest, threads=1) as executor:
             assert golden_wrong(executor, parts, judging) == []
-        bad = sorted(name for name, (_, passed) in parts.items() if not passed)
+        bad = sorted(name for name, part in parts.items() if not part.passed)
+        assert bad and all(parts[name].boxes for name in bad)
         assert sorted(golden_wrong(Scripted(lambda _: []), parts, judging)) == bad
+
+    def test_a_bad_part_that_is_rejected_for_something_else_does_not_hold(self, chosen, manifest):
+        """A model that finds something in the corner of every bad board rejects them all."""
+        parts = {part.name: Golden(part.frame, part.passed, part.boxes) for part in chosen() if not part.passed}
+        corner = Scripted(lambda _: [((0, 0, 4, 4), 0.99, 0)])
+        assert sorted(golden_wrong(corner, parts, Judging(manifest, None))) == sorted(parts)
+        without = {name: part._replace(boxes=()) for name, part in parts.items()}
+        assert golden_wrong(corner, without, Judging(manifest, None)) == []
 
     def test_they_are_written_as_they_were_read(self, chosen, tmp_path):
         parts = chosen()

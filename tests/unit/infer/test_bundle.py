@@ -89,7 +89,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
     [
         (lambda m: m.pop("classes"), "classes: Field required"),
         (lambda m: m.update(extra=1), "extra: Extra inputs"),
-        (lambda m: m.update(version=2), "version: Input should be 1"),
+        (lambda m: m.update(version=3), "version: Input should be 1 or 2"),
         (lambda m: m.update(classes=["a", "a"]), "not all different"),
         (lambda m: m.update(classes=["*"]), "one is `\\*`"),
         (lambda m: m.update(models={}), "models: Dictionary should have at least 1"),
