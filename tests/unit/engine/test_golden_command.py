@@ -109,6 +109,22 @@ def test_what_lies_beside_a_picture_in_deeppcb_s_layout_is_taken(product, run):
     assert (part.template, str(part.boxes[0])) == ("7.template.png", f"{BOX},difference")
 
 
+def test_the_recipe_s_template_is_what_parts_are_held_against(product, run):
+    """A template that hides the defect: the line would pass the part, so it must not prove the product."""
+    assert run("add", "--good", "ok.png", *TEMPLATE)[0] == 1
+    assert run("add", "--bad", "7_test.png")[0] == 0
+    cv2.imwrite("recipes/wrong.png", product.bad)
+    product.recipe["templates"] = [{"fov": 0, "image": "wrong.png"}]
+    product.write()
+    code, out, _ = run("list", "--check")
+    assert code == 1 and "7 is bad and passed" in out and "ok is good and was rejected" in out
+    code, _, err = run("add", "--good", "7_temp.png", *TEMPLATE)
+    assert code == 2 and "the recipe has a template of fov 0, which its parts are judged against" in err
+    run("remove", "7")
+    run("add", "--bad", "7_test.png")
+    assert product.golden.parts[-1].template is None
+
+
 def test_a_part_that_does_not_hold_is_kept_and_said(product, run):
     """What a person knows of the part is right; it is the model or the recipe that is wrong."""
     run("add", "--good", "ok.png", *TEMPLATE)
