@@ -145,7 +145,7 @@ def out_text() -> str:
 WRONG = {
     "no picture": (("add", "--good"), "--good and --bad need a picture, or --record ID"),
     "no such picture": (("add", "--good", "none.png", *TEMPLATE), "none.png: cannot be read: No such file"),
-    "no picture in it": (("add", "--good", "line.toml", *TEMPLATE), "line.toml: is no image"),
+    "no picture in it": (("add", "--good", "line.toml", *TEMPLATE), "line.toml: is no picture"),
     "of another size": (("add", "--good", "small.png", *TEMPLATE), "small.png: is 32 x 32 px, the recipe is 160 x 160"),
     "one of two of another size": (("add", "--good", "7_test.png", "small.png"), "small.png: is 32 x 32 px"),
     "no template": (("add", "--good", "ok.png"), "the recipe has none of fov 0: --template"),
@@ -162,7 +162,7 @@ WRONG = {
     "no such class": (("add", "--bad", "scratch.png", "--box", f"{BOX},rust", *TEMPLATE), "the bundle finds no rust (it finds: difference)"),
     "a box for two": (("add", "--bad", "scratch.png", "7_test.png", "--box", BOX), "are of one picture, and 2 are named"),
     "an empty label file": (("add", "--bad", "e_test.png", *TEMPLATE), "e.txt: is empty, which says that the part is good"),
-    "a label of a class that is not there": (("add", "--bad", "c_test.png", *TEMPLATE), "c.txt:1: class 2, allowed are 1 to 1"),
+    "a label of a class that is not there": (("add", "--bad", "c_test.png", *TEMPLATE), "c.txt:1:13: class 2, allowed are 1 to 1"),
     "a field of view that is none": (("add", "--good", "ok.png", "--fov", "-1", *TEMPLATE), "--fov -1: 0 to 65535"),
     "no such recipe": (("add", "--good", "ok.png", "--recipe", "other"), "--recipe other: there is no such recipe"),
     "a picture and a record": (("add", "--good", "ok.png", "--record", "1"), "--record stands in place of a picture"),
