@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ import tomli_w
 
 from aoi_daemon.cli import main
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
+from aoi_daemon.golden import store
 from aoi_daemon.golden.manifest import MANIFEST, read_golden
 from aoi_daemon.messages import Defect, Reason
 from aoi_daemon.records.database import writing
@@ -204,6 +207,22 @@ def test_a_damaged_folder_takes_nothing_more_and_check_config_names_the_file(pro
     assert "ok.png: has SHA-256" in capsys.readouterr().err
     assert run("remove", "ok")[0] == 0
     assert main(["check-config", "--config", str(product.config)]) == 0
+
+
+def test_a_full_disk_is_exit_2_and_changes_nothing(product, run, monkeypatch):
+    """1 would say that the part was kept."""
+    run("add", "--good", "ok.png", *TEMPLATE)
+    before = (product.golden.folder / MANIFEST).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "replace_file", full)
+    for words in (("add", "--bad", "7_test.png"), ("remove", "ok")):
+        code, out, err = run(*words)
+        assert (code, out) == (2, "")
+        assert err == "aoi-daemon: recipes/demo.golden: No space left on device; the golden parts are as they were\n"
+    assert (product.golden.folder / MANIFEST).read_bytes() == before
 
 
 def test_check_config_says_who_answers(product, capsys):
