@@ -234,13 +234,17 @@ class Changeover:
         live = self._keeper.pair.live
         if not change.plan.swap_recipe or not live.pid:
             self._settle(change)
-        elif live.hand(do="recipe", recipe=change.new.recipe.model_dump_json()):
+        elif live.hand(do="recipe", recipe=change.new.recipe.model_dump_json(), upgraded=self._upgraded(change.new)):
             change.pid = live.pid
             self._go(change, Step.SWAPPING)
         else:
             # It takes no messages any more: its successor starts with the recipe.
             self._keeper.restart(live)
             self._settle(change)
+
+    def _upgraded(self, new: Configuration) -> bool:
+        """As a setup would say it now: the time after an upgrade may be over since the live one was started."""
+        return self._setup(new, "inspection", 0, {}).upgraded
 
     def _look_at_proof(self, change: _Change, waited_ns: int) -> None:
         start_s = change.old.line.supervisor.start_s
