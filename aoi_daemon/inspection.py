@@ -68,6 +68,7 @@ class Inspection:
         self._retiring = False
         self._golden_passed = False
         self.product = Product()
+        self._upgraded = stage.setup.upgraded
         self.templates = read_templates(self.recipe)
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         read_from = [*self.templates.values()]
@@ -110,7 +111,7 @@ class Inspection:
     def proof(self) -> Proof:
         """Of the product, by the recipe as it is now."""
         accepted = self.recipe.accept_unproven is not None
-        return self.product.proof(accepted=accepted, upgraded=self.stage.setup.upgraded)
+        return self.product.proof(accepted=accepted, upgraded=self._upgraded)
 
     def _said(self) -> dict[str, Any]:
         """The proof for the supervisor: it raises the alarm, and writes down who answers for it."""
@@ -184,10 +185,11 @@ class Inspection:
                 for command in self.stage.commands():
                     self.obey(command)
 
-    def obey(self, command: dict[str, str]) -> None:
+    def obey(self, command: dict[str, Any]) -> None:
         """Between two parts: `recipe` swaps a recipe that judges as the one before; `retire` leaves."""
         if command["do"] == "recipe":
             self.recipe = recipe = Recipe.model_validate_json(command["recipe"])
+            self._upgraded = bool(command["upgraded"])
             self.board[Cell.RECIPE] = recipe.id
             self.board[Cell.PROVEN] = self.proof
             self.stage.tell(tell="swapped", **self._said())

@@ -11,13 +11,15 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from aoi_daemon.acquire.stamps import ClockMap
+from aoi_daemon.acquire.stamps import WINDOW_NS, ClockMap
 from aoi_daemon.acquire.ticks import FRAMES, Rate, Trial
 
 STEP_NS: Final = 20_000_000
 """A stamp that is off the host's clock by more is a step of the camera's clock, or a frame that was held up."""
 HELD_UP_NS: Final = 10_000_000_000
 """Longest time for which a frame can have been held up on its way."""
+_DRIFT: Final = 200e-6
+"""Two quartz clocks drift apart by up to 100 ppm each."""
 _WRAP: Final = 1 << 32
 _HALF: Final = _WRAP >> 1
 
@@ -43,7 +45,7 @@ class CameraClock:
         self._trial = Trial(possible)
         self._rate: Rate | None = None
         self._refused = False
-        self._stamp = self._wrapped = self._ticks = 0
+        self._stamp = self._wrapped = self._ticks = self._arrived_ns = 0
         # Of the rate that frames agreed on; `_zero` is the tick at which the map's time begins.
         self._ns_per_tick = 0.0
         self._zero = 0
@@ -67,6 +69,7 @@ class CameraClock:
         self._stamp = stamp
         ticks = stamp + self._wrapped
         before, self._ticks = self._ticks, ticks
+        paused_ns, self._arrived_ns = arrived_ns - self._arrived_ns, arrived_ns
         if self._rate is None:
             if ticks < before:
                 self._trial.begin()
@@ -78,6 +81,9 @@ class CameraClock:
             return self._stepped(ticks, arrived_ns, why, fresh=fresh)
         device_ns = int((ticks - self._zero) * self._ns_per_tick)
         late_ns = self._map.late_ns(device_ns, arrived_ns)
+        if fresh and paused_ns > WINDOW_NS and abs(late_ns) <= paused_ns * _DRIFT:
+            # The clocks have drifted apart while the line stood: by the old offset good parts would be too old.
+            self._map, late_ns = ClockMap(), 0
         if -STEP_NS <= late_ns <= STEP_NS:
             if self._doubt.frames:
                 self._doubt.begin()
@@ -128,7 +134,8 @@ class CameraClock:
         self._ns_per_tick = 1e9 / trial.possible[index].hz
         self._zero = trial.first_ticks
         self._map = ClockMap()
-        self._map.host_ns(0, trial.first_ns + trial.least_ns(index))
+        if trial.span_ns <= WINDOW_NS:  # else the offset of its first frame is old, and the next one tells a new one
+            self._map.host_ns(0, trial.first_ns + trial.least_ns(index))
 
     def _stepped(self, ticks: int, arrived_ns: int, why: str, *, fresh: bool) -> int:
         self._rate = None

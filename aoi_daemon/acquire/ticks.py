@@ -73,10 +73,11 @@ class Trial:
         self.first_ns = 0
         self.measured_hz = 0.0
         """Over all of the trial; for the words of a refusal."""
+        self.span_ns = 0
+        """From its first frame to its last."""
         self._ns_per_tick = [1e9 / rate.hz for rate in possible]
         self._least = [0.0] * len(possible)
         self._most = [0.0] * len(possible)
-        self._span_ns = 0
 
     def begin(self) -> None:
         """Forget all frames."""
@@ -86,11 +87,11 @@ class Trial:
         """Take a frame; the index of the rate on which FRAMES frames agree by now, None: on none (yet)."""
         self.frames += 1
         if self.frames == 1:
-            self.first_ticks, self.first_ns, self._span_ns = ticks, arrived_ns, 0
+            self.first_ticks, self.first_ns, self.span_ns = ticks, arrived_ns, 0
             for index in range(len(self.possible)):
                 self._least[index] = self._most[index] = 0.0
             return None
-        span_ns = self._span_ns = arrived_ns - self.first_ns
+        span_ns = self.span_ns = arrived_ns - self.first_ns
         ticked = ticks - self.first_ticks
         best, best_ns = None, span_ns * TOLERANCE
         for index, ns_per_tick in enumerate(self._ns_per_tick):
@@ -104,7 +105,7 @@ class Trial:
 
     def over(self) -> bool:
         """Whether it has gone on for long enough to say that it came to nothing."""
-        return self.frames >= FRAMES and self._span_ns >= PATIENCE_NS
+        return self.frames >= FRAMES and self.span_ns >= PATIENCE_NS
 
     def refuted(self) -> bool:
         """Whether the rate that was measured is none of those that are possible."""

@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from aoi_daemon.config.load import load  # noqa: PLC0415
 
+    name = arguments.recipe or "NAME"
     try:
         configuration = load(arguments.config)
         name = arguments.recipe or configuration.line.line.recipe
@@ -53,6 +54,12 @@ def _run(arguments: argparse.Namespace) -> int:
     except (AoiError, ValueError) as error:
         sys.stderr.write(f"aoi-daemon: {error}\n")
         return 1 if isinstance(error, InferenceError) and not isinstance(error, ModelError) else 2
+    except BrokenPipeError:
+        raise  # whoever read the output has seen enough
+    except OSError as error:  # a full disk, a folder of somebody else's
+        file = error.filename or f"recipes/{name}.golden"
+        sys.stderr.write(f"aoi-daemon: {file}: {error.strerror}; the golden parts are as they were\n")
+        return 2
     except sqlite3.Error as error:
         sys.stderr.write(f"aoi-daemon: the records cannot be read: {error}\n")
         return 2

@@ -154,9 +154,15 @@ def _part(
             there = ", ".join(each for each in manifest.classes if each not in manifest.good_classes)
             raise InputError(f"{source}: box {box}: the bundle finds no {box.label} (it finds: {there})")
     needs_one = manifest.has_template or recipe.registration is not None
-    if needs_one and template is None and all(each.fov != fov for each in recipe.templates):
+    has_one = any(each.fov == fov for each in recipe.templates)
+    if wanted.template is not None and has_one:
+        raise InputError(
+            f"{source}: --template: the recipe has a template of fov {fov}, which its parts are judged against; leave "
+            "--template out"
+        )
+    if needs_one and template is None and not has_one:
         raise InputError(f"{source}: is judged against a template, and the recipe has none of fov {fov}: --template")
-    own = None if template is None or not needs_one else _read(template, wanted)
+    own = None if template is None or has_one or not needs_one else _read(template, wanted)
     return NewPart(name, image, own, wanted.passed, fov, boxes, source)
 
 

@@ -19,8 +19,9 @@ from pydantic import Field, Strict, ValidationError, model_validator
 from aoi_daemon.config.boxes import Boxes
 from aoi_daemon.config.recipe import Sha256
 from aoi_daemon.config.section import Section
-from aoi_daemon.errors import Action, AoiError
-from aoi_daemon.pictures import decode_picture
+from aoi_daemon.errors import Action, AoiError, PictureError
+from aoi_daemon.files import text
+from aoi_daemon.pictures import decode_picture, read_bytes
 
 MANIFEST: Final = "manifest.json"
 MAX_PARTS: Final = 200
@@ -122,11 +123,12 @@ class Golden:
 
     def _verify(self, name: str, sha256: str) -> bytes:
         file = self.folder / name
-        remove = f"put it back, or take the part out: aoi-daemon golden remove --recipe {self.folder.stem}"
+        named = next(part.name for part in self.parts if name in (part.image, part.template))
+        remove = f"put it back, or take the part out: aoi-daemon golden remove --recipe {self.folder.stem} {named}"
         try:
-            raw = file.read_bytes()
-        except OSError as error:
-            raise GoldenError(f"{file}: cannot be read: {error.strerror}; {remove}") from error
+            raw = read_bytes(file)
+        except PictureError as error:
+            raise GoldenError(f"{error}; {remove}") from error
         found = hashlib.sha256(raw).hexdigest()
         if found != sha256:
             raise GoldenError(
@@ -147,22 +149,19 @@ def read_golden(folder: Path) -> Golden:
         GoldenError: the manifest cannot be read, or is none.
     """
     file = folder / MANIFEST
+    remedy = "put it back, or remove the folder and add the parts anew"
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(_LARGEST_BYTES + 1)
+        raw = text.read_bytes(file, _LARGEST_BYTES)
+        manifest = Manifest.model_validate_json(text.decode(raw))
     except FileNotFoundError:
         return Golden(folder)
     except OSError as error:
         raise GoldenError(f"{file}: cannot be read: {error.strerror}") from error
-    if len(raw) > _LARGEST_BYTES:
-        raise GoldenError(f"{file}: is larger than {_LARGEST_BYTES} bytes; this is no manifest of golden parts")
-    try:
-        manifest = Manifest.model_validate_json(raw)
+    except text.TextError as error:
+        raise GoldenError(f"{text.behind(file, error.problem)}; {remedy}") from error
     except ValidationError as error:
         problems = "; ".join(_problems(error))
-        raise GoldenError(
-            f"{file}: {problems}; put it back, or remove the folder and add the parts anew"
-        ) from error
+        raise GoldenError(f"{file}: {problems}; {remedy}") from error
     return Golden(folder, manifest.parts, hashlib.sha256(raw).hexdigest())
 
 

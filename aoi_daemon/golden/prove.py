@@ -101,6 +101,9 @@ def product_of(held: Iterable[Held]) -> Product:
 def hold(by: Looker, part: Part, image: Image, template: Image | None) -> Held:
     """Judge one part and hold it against its label.
 
+    Its own template counts where the recipe has none of its field of view: no camera brings one, so parts that hold
+    against their own would say nothing of the recipe's, which every part on the line is judged against.
+
     Raises:
         InferenceError: the engine failed.
     """
@@ -108,10 +111,11 @@ def hold(by: Looker, part: Part, image: Image, template: Image | None) -> Held:
     if image.shape[:2] != (recipe.height_px, recipe.width_px):
         size = f"{image.shape[1]} x {image.shape[0]}"
         return Held(part, f"is {size} px, the recipe is {recipe.width_px} x {recipe.height_px}", "-")
+    own = None if part.fov in by.templates else template
     picked_ns = now_ns()
     try:
         seen = look(
-            by, image, template, fov=part.fov, deadline_ns=picked_ns + int(_LONGEST_S * 1e9), picked_ns=picked_ns,
+            by, image, own, fov=part.fov, deadline_ns=picked_ns + int(_LONGEST_S * 1e9), picked_ns=picked_ns,
             clock=now_ns, at_most=None,
         )  # fmt: skip
     except InferenceTimeoutError:

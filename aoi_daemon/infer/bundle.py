@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError, PictureError
+from aoi_daemon.files import text
 from aoi_daemon.infer.executor import frame_problems
 from aoi_daemon.infer.exports import check_in_one_file
 from aoi_daemon.pictures import decode_picture, read_bytes
 
+_LARGEST_BYTES: Final = 2**32
 MANIFEST: Final = "manifest.json"
 
 
@@ -135,6 +137,8 @@ def _same(file: Path, raw: bytes, sha256: str) -> None:
 
 def _bytes(file: Path, remedy: str) -> bytes:
     try:
-        return file.read_bytes()
+        return text.read_bytes(file, _LARGEST_BYTES)
     except OSError as error:
         raise ModelError(f"{file}: cannot be read: {error.strerror}; {remedy}") from error
+    except text.TextError as error:
+        raise ModelError(f"{file}: {error.problem}; {remedy}") from error

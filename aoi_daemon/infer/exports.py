@@ -141,8 +141,8 @@ def is_probability(maker: str) -> bool:
 def _size(inputs: Sequence[TensorInfo], shape: FrameShape | None) -> str:
     """That the model takes frames of another size than the recipe's alone; "" where it takes them."""
     takes = next((tensor.shape for tensor in inputs if tensor.name == "image"), ())
-    if shape is None or len(takes) != 4:
-        return ""
+    if shape is None or len(takes) != 4 or takes[3] not in (None, 1, 3):
+        return ""  # another layout, [1, channels, height, width]: these are no height and width
     height, width = takes[1:3]
     if height in (None, shape[0]) and width in (None, shape[1]):
         return ""

@@ -18,7 +18,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from aoi_daemon.board import Cell, StageState
@@ -27,6 +27,7 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan, plan
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.logs import logger
+from aoi_daemon.messages import Proof
 from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.supervisor.checking import Checking, settled
@@ -205,6 +206,9 @@ class Changeover:
     def _plan(self, change: _Change, new: Configuration) -> None:
         """The files are right. Raises ConfigError where the change needs a restart of the service."""
         change.plan = plan(change.old, new)
+        if not change.plan.changed and self._unproven():
+            note = "the product was not proven; its golden parts hold now"
+            change.plan = replace(change.plan, standby=True, notes=(*change.plan.notes, note))
         change.new = new
         if not change.plan.standby:
             self._swap(change)
@@ -216,19 +220,31 @@ class Changeover:
         else:
             self._go(change, Step.PROVING)
 
+    def _unproven(self) -> bool:
+        """Whether the inspection in use found its golden parts wanting, as they were when it started.
+
+        By then they may have been others than the configuration in use was checked with: a disk that was not mounted.
+        """
+        board = self._keeper.board
+        return board[Cell.INSPECTION_STATE] == StageState.READY and board[Cell.PROVEN] == Proof.NOT_PROVEN
+
     def _swap(self, change: _Change) -> None:
         """What judges parts is the same: the rest lands, and inspection takes the recipe between two parts."""
         self._lands(change)
         live = self._keeper.pair.live
         if not change.plan.swap_recipe or not live.pid:
             self._settle(change)
-        elif live.hand(do="recipe", recipe=change.new.recipe.model_dump_json()):
+        elif live.hand(do="recipe", recipe=change.new.recipe.model_dump_json(), upgraded=self._upgraded(change.new)):
             change.pid = live.pid
             self._go(change, Step.SWAPPING)
         else:
             # It takes no messages any more: its successor starts with the recipe.
             self._keeper.restart(live)
             self._settle(change)
+
+    def _upgraded(self, new: Configuration) -> bool:
+        """As a setup would say it now: the time after an upgrade may be over since the live one was started."""
+        return self._setup(new, "inspection", 0, {}).upgraded
 
     def _look_at_proof(self, change: _Change, waited_ns: int) -> None:
         start_s = change.old.line.supervisor.start_s

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from contextlib import closing
 from pathlib import Path
 
@@ -118,6 +120,26 @@ def test_a_golden_part_that_does_not_hold_changes_nothing_until_it_is_taken_out(
     assert running.daemon.ask("reload")["ok"]
     running.wait_parts(3)
     assert {outcome.proof for outcome in running.outcomes()} == {Proof.ACCEPTED}
+
+
+def test_golden_parts_that_were_away_when_inspection_started_are_taken_by_a_reload(line, pictures):
+    """A disk that was not mounted, a slow one: no file has changed since the line started, and still READY is down."""
+    running = line(recipe={"accept_unproven": "anna, first day of the line"})
+    add_both(running, pictures)
+    del running.daemon.recipes["demo"]["accept_unproven"]
+    running.daemon.write_config()
+    assert running.daemon.ask("reload")["ok"]
+    assert running.daemon.status()["proof"] == "PROVEN"
+    folder = running.daemon.config.parent / "recipes" / "demo.golden"
+    folder.rename(folder.with_name("away"))
+    os.kill(running.stage("inspection"), signal.SIGKILL)
+    wait_for(lambda: alarm(running).get("active"), 30, "an inspection without golden parts")
+    assert not running.daemon.status()["ready"]
+    folder.with_name("away").rename(folder)
+    answer = running.daemon.ask("reload")
+    assert answer["ok"] and answer["notes"] == ["the product was not proven; its golden parts hold now"]
+    running.wait_ready()
+    assert running.daemon.status()["proof"] == "PROVEN"
 
 
 def test_after_an_upgrade_the_recipe_in_use_stays_ready_until_its_next_changeover(line, tmp_path):

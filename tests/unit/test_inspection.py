@@ -166,6 +166,7 @@ def reading(manifest, recipe, *, standby=False):
         tell=lambda **message: one.said.append(message),
     )  # fmt: skip
     one.product = Product()
+    one._upgraded = False
     one.log = SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None)
     one.bundle = SimpleNamespace(
         manifest=manifest, golden=lambda: [SimpleNamespace(name="g", image=image, template=None, passed=False, boxes=())]
@@ -203,11 +204,20 @@ def test_a_bad_golden_part_must_be_found_where_it_is_bad(box, wrong):
 def test_a_swapped_recipe_brings_what_changes_no_verdict():
     """Between two parts: its number and who answers for it; what judges is as it was."""
     one, _ = reading(manifest_of("anomaly"), map_recipe())
-    one.obey({"do": "recipe", "recipe": map_recipe(id=7).model_dump_json()})
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7).model_dump_json(), "upgraded": False})
     assert one.board == {Cell.RECIPE: 7, Cell.PROVEN: Proof.NOT_PROVEN}
-    one.obey({"do": "recipe", "recipe": map_recipe(id=7, accept_unproven="anna, first day").model_dump_json()})
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7, accept_unproven="anna, first day").model_dump_json(), "upgraded": False})
     assert one.board[Cell.PROVEN] == Proof.ACCEPTED
     assert [(said["tell"], said["proof"]) for said in one.said] == [("swapped", 0), ("swapped", 2)]
+
+
+def test_a_recipe_that_is_swapped_after_the_time_of_an_upgrade_brings_no_ready_back():
+    """The process was started while it ran; the supervisor would take it back a tick later."""
+    one, _ = reading(manifest_of("anomaly"), map_recipe())
+    one._upgraded = True
+    assert one.proof is Proof.UPGRADED
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7).model_dump_json(), "upgraded": False})
+    assert one.board[Cell.PROVEN] == Proof.NOT_PROVEN
 
 
 def test_a_standby_that_is_not_proven_says_what_is_missing():

@@ -151,3 +151,35 @@ def test_a_trial_is_over_after_its_patience_and_not_before_frames_enough():
         trial.agreed(3 + number, 2 * PATIENCE_NS + number)
     assert trial.over()
     assert trial.refuted()
+
+
+@pytest.mark.parametrize("drift", [-100e-6, -50e-6, 50e-6, 100e-6])
+@pytest.mark.parametrize("pause_s", [6, 60, 600, 3600, 30 * 3600])
+def test_a_pause_of_the_line_costs_no_frame_its_time(drift, pause_s):
+    """The clocks drift apart meanwhile: no part that comes then is told too old, and nobody says that a clock stepped."""
+    events, clock = heard()
+    for number in range(200):
+        taken_ns = number * 50 * MS + (pause_s * S if number >= 100 else 0)
+        arrived_ns = 10**15 + taken_ns + (number % 3) * MS
+        told_ns = clock.told_ns(10**15 + int(taken_ns * (1 + drift)), arrived_ns, fresh=True)
+        assert told_ns == 0 if number < FRAMES else 10**15 + taken_ns - 2 * MS <= told_ns <= arrived_ns
+    assert [event for event, _ in events] == [ClockEvent.AGREED]
+
+
+def test_a_frame_that_was_held_up_after_a_pause_is_told_early():
+    """By more than clocks can have drifted apart."""
+    _, clock = heard()
+    frames(clock, lambda number: 10**12 + number * 50 * MS)
+    taken_ns = 200 * 50 * MS + 60 * S
+    assert clock.told_ns(10**12 + taken_ns, 10**15 + taken_ns + 300 * MS, fresh=True) == 10**15 + taken_ns
+
+
+@pytest.mark.parametrize("period_s", [1, 20, 60, 300])
+@pytest.mark.parametrize("drift", [-100e-6, 100e-6])
+def test_a_slow_line_s_frames_are_told_as_they_arrive_or_by_their_stamp(period_s, drift):
+    events, clock = heard()
+    for number in range(100):
+        taken_ns = number * period_s * S
+        told_ns = clock.told_ns(10**15 + int(taken_ns * (1 + drift)), 10**15 + taken_ns, fresh=True)
+        assert told_ns == 0 if number < FRAMES else 10**15 + taken_ns - 2 * MS <= told_ns <= 10**15 + taken_ns, number
+    assert [event for event, _ in events] == [ClockEvent.AGREED]

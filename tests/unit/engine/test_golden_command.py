@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ import tomli_w
 
 from aoi_daemon.cli import main
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
+from aoi_daemon.golden import store
 from aoi_daemon.golden.manifest import MANIFEST, read_golden
 from aoi_daemon.messages import Defect, Reason
 from aoi_daemon.records.database import writing
@@ -109,6 +112,22 @@ def test_what_lies_beside_a_picture_in_deeppcb_s_layout_is_taken(product, run):
     assert (part.template, str(part.boxes[0])) == ("7.template.png", f"{BOX},difference")
 
 
+def test_the_recipe_s_template_is_what_parts_are_held_against(product, run):
+    """A template that hides the defect: the line would pass the part, so it must not prove the product."""
+    assert run("add", "--good", "ok.png", *TEMPLATE)[0] == 1
+    assert run("add", "--bad", "7_test.png")[0] == 0
+    cv2.imwrite("recipes/wrong.png", product.bad)
+    product.recipe["templates"] = [{"fov": 0, "image": "wrong.png"}]
+    product.write()
+    code, out, _ = run("list", "--check")
+    assert code == 1 and "7 is bad and passed" in out and "ok is good and was rejected" in out
+    code, _, err = run("add", "--good", "7_temp.png", *TEMPLATE)
+    assert code == 2 and "the recipe has a template of fov 0, which its parts are judged against" in err
+    run("remove", "7")
+    run("add", "--bad", "7_test.png")
+    assert product.golden.parts[-1].template is None
+
+
 def test_a_part_that_does_not_hold_is_kept_and_said(product, run):
     """What a person knows of the part is right; it is the model or the recipe that is wrong."""
     run("add", "--good", "ok.png", *TEMPLATE)
@@ -188,6 +207,22 @@ def test_a_damaged_folder_takes_nothing_more_and_check_config_names_the_file(pro
     assert "ok.png: has SHA-256" in capsys.readouterr().err
     assert run("remove", "ok")[0] == 0
     assert main(["check-config", "--config", str(product.config)]) == 0
+
+
+def test_a_full_disk_is_exit_2_and_changes_nothing(product, run, monkeypatch):
+    """1 would say that the part was kept."""
+    run("add", "--good", "ok.png", *TEMPLATE)
+    before = (product.golden.folder / MANIFEST).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "replace_file", full)
+    for words in (("add", "--bad", "7_test.png"), ("remove", "ok")):
+        code, out, err = run(*words)
+        assert (code, out) == (2, "")
+        assert err == "aoi-daemon: recipes/demo.golden: No space left on device; the golden parts are as they were\n"
+    assert (product.golden.folder / MANIFEST).read_bytes() == before
 
 
 def test_check_config_says_who_answers(product, capsys):

@@ -1,7 +1,10 @@
 """The folder of golden parts: what is read, what is refused, and what a kill leaves."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import threading
 
 import numpy as np
@@ -84,11 +87,39 @@ def test_what_is_no_manifest_is_refused(folder, raw):
 @pytest.mark.parametrize("name", ["ok.png", "bad.template.png"])
 def test_a_picture_that_was_changed_or_is_gone_is_named_with_the_way_out(folder, name):
     (folder / name).write_bytes(b"something else")
-    with pytest.raises(GoldenError, match=rf"{name}: has SHA-256 \w+, manifest.json says .* golden remove --recipe demo"):
+    with pytest.raises(GoldenError, match=rf"{name}: has SHA-256 \w+, manifest.json says .* golden remove --recipe demo (ok|bad)"):
         read_golden(folder).check()
     (folder / name).unlink()
     with pytest.raises(GoldenError, match=f"{name}: cannot be read: No such file"):
         read_golden(folder).check()
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "ok.png", "bad.template.png"])
+def test_a_pipe_of_that_name_is_refused_at_once(folder, name):
+    """A start, a reload and check-config read these: none of them may wait for whoever writes into a pipe."""
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with deadline_s(5), pytest.raises(GoldenError, match=f"{name}: is (a pipe|not a regular file)"):
+        read_golden(folder).check()
+
+
+def test_a_manifest_with_a_byte_order_mark_is_read(folder):
+    """Somebody has looked at it in an editor."""
+    before = read_golden(folder)
+    (folder / MANIFEST).write_bytes(b"\xef\xbb\xbf" + (folder / MANIFEST).read_bytes())
+    assert read_golden(folder).parts == before.parts
+
+
+@contextlib.contextmanager
+def deadline_s(seconds: int):
+    """What takes longer fails."""
+    previous = signal.signal(signal.SIGALRM, lambda *_: pytest.fail(f"waited for more than {seconds} s"))
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 # -- changing it --------------------------------------------------------------------

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aoi_daemon.config.boxes import read_box
 from aoi_daemon.decide.labelled import unmet
+from aoi_daemon.golden import prove as proving
 from aoi_daemon.golden.manifest import Part, read_golden
 from aoi_daemon.golden.prove import Held, Product, hold, product_of, prove
 from aoi_daemon.golden.store import add
@@ -130,3 +131,19 @@ def test_what_is_missing_is_said_with_the_command_that_adds_it():
     )
     many = Product(1, 9, tuple(f"p{n} is bad and passed" for n in range(9))).text("demo")
     assert "p4 is bad and passed; and 4 more. " in many and "golden remove --recipe demo NAME" in many
+
+
+@pytest.mark.parametrize(("fovs", "seen"), [((0,), [None]), ((1,), [7]), ((), [7])])
+def test_a_part_s_own_template_counts_only_where_the_recipe_has_none(looker, monkeypatch, fovs, seen):
+    """The line judges by the recipe's template: parts that hold against their own prove nothing of it."""
+    by, asked = looker(), []
+    by.templates = {fov: np.zeros((SIZE, SIZE, 1), np.uint8) for fov in fovs}
+
+    def look(by, image, own_template, **rest):
+        asked.append(None if own_template is None else int(own_template.flat[0]))
+        return real(by, image, own_template, **rest)
+
+    real = proving.look
+    monkeypatch.setattr(proving, "look", look)
+    assert hold(by, part(passed=True), PICTURE, np.full((SIZE, SIZE, 1), 7, np.uint8)).why == ""
+    assert asked == seen

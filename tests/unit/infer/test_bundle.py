@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import threading
 
 import cv2
 import numpy as np
@@ -76,6 +78,24 @@ def test_a_file_that_is_missing_is_refused_by_name(folder, name):
     (folder / name).unlink()
     with pytest.raises(ModelError, match=rf"{name}: cannot be read: No such file or directory; \w+"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "reference.onnx", "golden000_test.png"])
+def test_a_pipe_of_that_name_is_refused_at_once(folder, name):
+    """Nobody waits for whoever writes into it."""
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    refused = []
+
+    def load():
+        with pytest.raises(ModelError) as error:
+            load_bundle(folder)
+        refused.append(str(error.value))
+
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    thread.join(5.0)
+    assert refused and f"{name}: is not a regular file" in refused[0]
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):

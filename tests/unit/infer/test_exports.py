@@ -87,6 +87,19 @@ def test_a_model_of_one_size_says_both(tmp_path):
         check_file(file, YOLO, (3072, 4096, 1))
 
 
+def test_channels_that_come_first_are_no_size(tmp_path):
+    """[1, 3, 64, 64] as exporters have it: "64 x 3 px" would send a person looking for a recipe's fault."""
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Shape", ["image"], ["heads"])], "g",
+        [onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, 64, 64))],
+        [onnx.helper.make_tensor_value_info("heads", onnx.TensorProto.INT64, (4,))],
+    )  # fmt: skip
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"float32 \[1, 3, 64, 64\]; expected image uint8 \[1, ") as refused:
+        check_file(tmp_path / "m.onnx", YOLO, SHAPE)
+    assert "frames of" not in str(refused.value)
+
+
 def test_weights_in_a_file_beside_it_are_refused_with_the_way_out(tmp_path):
     """And done so, it is taken."""
     file = fixed(tmp_path / "m.onnx", heads(), size=SHAPE[:2])
