@@ -1,8 +1,9 @@
 """Hosts as the configuration names them: the grammar, and what a text that is none was probably meant to be. Pure.
 
     host    = name | IPv4 | IPv6
-    name    = label *("." label)     letters, digits and inner hyphens, 1 to 63 each, 253 in all (RFC 1123); the last
-                                     label is no number, or a resolver takes the name for an address
+    name    = label *("." label)     letters, digits and inner hyphens, 1 to 63 each, 253 in all (RFC 1123), and _,
+                                     which hosts files have; the last label is no number, or a resolver takes the
+                                     name for an address
     IPv4    = four decimal groups of 0 to 255, no leading zeros
     IPv6    = RFC 4291; a link-local one may name its interface: fe80::1%eth0
 
@@ -20,9 +21,10 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import AfterValidator
 
-_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MOST: Final = 253
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+_COMMAS: Final = re.compile(r"[0-9]+(?:,[0-9]+){3}")
 _IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 _SHOWN: Final = 80
@@ -67,6 +69,8 @@ def meant(text: str) -> Meant | None:
         port = found["port"] or found["after"] or ""
         rest = rest.replace("%25", "%")  # as a URL has to write the % before an interface
     rest = rest.strip().removesuffix(".")
+    if _COMMAS.fullmatch(rest):
+        rest = rest.replace(",", ".")
     groups = rest.split(".")
     if len(groups) == 4 and all(re.fullmatch(r"[0-9]+", group) for group in groups):
         rest = ".".join(group.lstrip("0") or "0" for group in groups)
@@ -181,7 +185,7 @@ def _fault(text: str) -> str:
         return _number_fault(text.split("."))
     if _NUMBER.fullmatch(text.rpartition(".")[2]):
         return "ends with a number, so that a resolver takes it for an address"
-    return "is no name: between its dots are letters, digits and inner hyphens, 1 to 63 of them"
+    return "is no name: between its dots are letters, digits, _ and inner hyphens, 1 to 63 of them"
 
 
 _SIGNS: Final = tuple(

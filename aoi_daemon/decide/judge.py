@@ -162,8 +162,8 @@ def judge(
 
     Raises:
         InferenceError: the outputs are not what a model may say: not finite, a score beyond 0..1, a class that the
-            bundle does not have, and of what scores enough a box with its corners swapped, of no size or far
-            outside the frame. The part is rejected and the engine not trusted with the next.
+            bundle does not have, and of what scores enough a box with its corners swapped or far outside the frame,
+            or nothing but boxes of no size. The part is rejected and the engine not trusted with the next.
     """
     if slack_ns < 0:
         return _LATE
@@ -174,7 +174,9 @@ def judge(
         return _PASS
     boxes = found.boxes.take(rows, axis=0)
     sizes = boxes[:, 2:] - boxes[:, :2]
-    _check_boxes(boxes, sizes, scores.take(rows), criteria.frame_px)
+    specks = _check_boxes(boxes, sizes, scores.take(rows), criteria.frame_px)
+    if specks is not None:
+        return _reject(found, rows[specks], at_most)
     rows = rows[_counting(boxes, sizes, classes.take(rows), criteria, fov)]
     if not rows.size:
         return _PASS
@@ -196,11 +198,16 @@ def judge(
             return _PASS
         # What was not looked at may be more than is tolerated: none of it is.
         defects = kept
-    worst = defects[:at_most]
-    columns = (classes.take(worst), scores.take(worst), *boxes.take(worst, axis=0).T)
+    return _reject(found, rows[defects], at_most)
+
+
+def _reject(found: Found, rows: NDArray[np.intp], at_most: int | None) -> Verdict:
+    """The rows, best score first, are what the part is rejected for."""
+    worst = rows[:at_most]
+    columns = (found.classes.take(worst), found.scores.take(worst), *found.boxes.take(worst, axis=0).T)
     # From lists: the reason stands at `unpack_defects`.
     listed = tuple([Defect._make(row) for row in zip(*[column.tolist() for column in columns], strict=True)])
-    return Verdict(False, Reason.DEFECT, listed, listed[0].label, len(defects))
+    return Verdict(False, Reason.DEFECT, listed, listed[0].label, len(rows))
 
 
 def _too_many(classes: NDArray[np.int32], criteria: Criteria) -> NDArray[np.bool_]:
@@ -222,11 +229,15 @@ def _counting(
 
 def _check_boxes(
     boxes: NDArray[np.float32], sizes: NDArray[np.float32], scores: NDArray[np.float32], frame_px: NDArray[np.float32]
-) -> None:
-    """Refuse boxes that can be no px of the frame: a least size or a region would drop them, and the part pass."""
+) -> NDArray[np.intp] | None:
+    """Refuse boxes that can be no px of the frame: a least size or a region would drop them, and the part pass.
+
+    A box below 1 px in both sides may be one that the frame's border cuts off: the part is rejected for it, whatever
+    the recipe says of sizes and places. The indices of such, best score first; None: there are none.
+    """
     smallest = sizes.min()
     if smallest >= 1 and boxes.min() >= 0 and (boxes[:, 2:] <= frame_px).all():
-        return
+        return None
     if smallest < 0:
         swapped = boxes[(sizes < 0).any(axis=1)][0].tolist()
         raise InferenceError(f"the model gave a box with its corners swapped: {swapped}")
@@ -235,16 +246,17 @@ def _check_boxes(
     far = (np.abs(centres / frame_px - 0.5) > 0.5 + _OUTSIDE).any(axis=1)
     far |= ((boxes[:, :2] < -_REACH * frame_px) | (boxes[:, 2:] > (1 + _REACH) * frame_px)).any(axis=1)
     # A row that only fills up scores 0; with a threshold of 0 it comes here.
-    (wrong,) = ((tiny | far) & (scores > 0)).nonzero()
-    if not wrong.size:
-        return
-    what = "it has no size" if tiny.take(wrong[0]) else "it lies far outside"
-    if np.abs(boxes).max() < _SHARES:
-        what = "boxes seem normalised 0..1"
-    raise InferenceError(
-        f"the model gave the box {boxes[wrong[0]].tolist()} on a frame of {frame_px[0]:g} x {frame_px[1]:g} px: "
-        f"{what}; expected x1 y1 x2 y2 in px"
-    )
+    (wrong,) = (far & (scores > 0)).nonzero()
+    (specks,) = (tiny & (scores > 0)).nonzero()
+    what = "it lies far outside"
+    if specks.size > 1 and specks.size == (scores > 0).sum() and np.abs(boxes).max() < _SHARES:
+        wrong, what = specks, "boxes seem normalised 0..1"
+    if wrong.size:
+        raise InferenceError(
+            f"the model gave the box {boxes[wrong[0]].tolist()} on a frame of {frame_px[0]:g} x {frame_px[1]:g} px: "
+            f"{what}; expected x1 y1 x2 y2 in px"
+        )
+    return specks[np.argsort(-scores.take(specks), kind="stable")] if specks.size else None
 
 
 def _check_found(found: Found, class_count: int) -> None:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-MOST_BYTES: Final = 2**20
+MOST_BYTES: Final = 4 * 2**20
 """Of a text file, unless told otherwise: more is another file than the one that was meant."""
 _UTF_16: Final = "is UTF-16 text; save it as UTF-8"
 _MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -94,7 +94,7 @@ def wrong_recipe(folder):
     ("spoil", "says"),
     [
         (utf_16, "line.toml: is UTF-16 text; save it as UTF-8"),
-        (gigabyte, "line.toml: is larger than 1048576 bytes (1073741824)"),
+        (gigabyte, "line.toml: is larger than 4194304 bytes (1073741824)"),
         (blank_in_name, "recipes: 'my board.toml': a recipe's name is 1 to 64 of A-Z a-z 0-9 . _ -; rename the file"),
         (wrong_recipe, "recipes/demo.toml:1: id = 0: "),
     ],

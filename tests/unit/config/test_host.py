@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from aoi_daemon.config.host import Host, HostPort, Peer, is_host, meant, problem, split_port
 
 GOOD = [
-    "plc", "PLC-7", "a", "7up", "plc.hall2.example", "x" * 63, "1a.2b", "10.0.0.5a", "localhost", "xn--mnchen-3ya.example",
+    "plc", "PLC-7", "my_plc", "_plc.hall_2", "a", "7up", "plc.hall2.example", "x" * 63, "1a.2b", "10.0.0.5a", "localhost", "xn--mnchen-3ya.example",
     "0.0.0.0", "10.0.0.5", "255.255.255.255", "192.168.100.1",
     "::", "::1", "fd00::1", "FE80::1", "fe80::1%eth0", "fe80::1%br-lan.7", "2001:db8:0:0:0:0:0:1", "::ffff:10.0.0.5",
 ]  # fmt: skip
@@ -15,6 +15,7 @@ WRONG = [
     ("127.000.000.010", "leading zeros, which are octal to the resolver (it would be taken for 127.0.0.8)", ("127.0.0.10", None)),
     ("192.168.008.009", "leading zeros", ("192.168.8.9", None)),
     ("10.0.0.00", "leading zeros", ("10.0.0.0", None)),
+    ("10,0,0,5", "is no name", ("10.0.0.5", None)),
     ("10.5", "has 2 groups, an IPv4 address has four (it would be taken for 10.0.0.5)", None),
     ("10", "has 1 group,", None),
     ("2130706433", "has 1 group, an IPv4 address has four (it would be taken for 127.0.0.1)", None),
@@ -51,7 +52,6 @@ WRONG = [
     ("plc.", "has a dot at its end", ("plc", None)),
     (".plc", "is no name", None),
     ("a..b", "is no name", None),
-    ("my_plc", "is no name", None),
     ("-plc", "is no name", None),
     ("plc-", "is no name", None),
     ("x" * 64, "is no name", None),

@@ -85,7 +85,7 @@ def test_a_recipe_of_a_gigabyte_is_refused_and_a_change_unread(file, monkeypatch
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read without a bound"))
     with (file.parent / "recipes/big.toml").open("wb") as made:
         made.truncate(2**30)
-    assert "big.toml: is larger than 1048576 bytes" in refused(file)
+    assert "big.toml: is larger than 4194304 bytes" in refused(file)
     assert altered(before) == [file.parent / "recipes/big.toml"]
 
 

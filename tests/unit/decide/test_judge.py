@@ -181,10 +181,6 @@ def test_a_box_with_its_corners_swapped_is_an_engine_fault():
 @pytest.mark.parametrize(
     ("box", "problem"),
     [
-        ((0.2, 0.3, 0.25, 0.4), r"boxes seem normalised 0\.\.1"),
-        ((0.0, 0.0, 0.99, 0.99), r"boxes seem normalised 0\.\.1"),
-        ((110, 110, 110.5, 110.9), "it has no size"),
-        ((110, 110, 110, 110), "it has no size"),
         ((800, 100, 820, 120), "it lies far outside"),
         ((100, 600, 120, 620), "it lies far outside"),
         ((-300, 100, -200, 120), "it lies far outside"),
@@ -196,6 +192,29 @@ def test_a_box_that_cannot_be_px_of_the_frame_is_an_engine_fault(box, problem, s
     """A least size or a region would drop it, and the part would pass; the error names it and the frame."""
     with pytest.raises(InferenceError, match=rf"box \[.*\] on a frame of 640 x 480 px: {problem}"):
         verdict([(0, 0.9, *box)], **settings)
+
+
+SETTINGS = [{}, {"limits": (limit(min_width=5, min_height=5, max_count=9),)}, {"regions": (region("inspect", ((100, 100), (200, 200))),)}]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["plain", "least size", "region"])
+def test_boxes_that_are_all_shares_of_the_frame_are_an_engine_fault(settings):
+    with pytest.raises(InferenceError, match=r"box \[.*\] on a frame of 640 x 480 px: boxes seem normalised 0\.\.1"):
+        verdict([(0, 0.9, 0.2, 0.3, 0.25, 0.4), (0, 0.8, 0.0, 0.0, 0.99, 0.99)], **settings)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["plain", "least size", "region"])
+@pytest.mark.parametrize(
+    "box",
+    [(0.2, 0.3, 0.25, 0.4), (0.0, 0.0, 0.99, 0.99), (639.5, 479.5, 640, 480), (110, 110, 110.5, 110.9), (110, 110, 110, 110)],
+)
+def test_a_box_below_one_px_rejects_the_part_whatever_the_recipe_says(box, settings):
+    """The frame's border may have cut it off; a least size or a region would drop it, and the part pass."""
+    large = (0, 0.6, 20, 20, 40, 40)
+    for rows in ([(0, 0.9, *box)], [large, (0, 0.9, *box)]):
+        found = verdict(rows, **settings)
+        assert (found.passed, found.reason, found.defect_count) == (False, Reason.DEFECT, 1)
+        assert found.defects[0].x1 == pytest.approx(box[0])
 
 
 def test_a_box_that_does_not_score_enough_may_be_anything():

@@ -147,7 +147,7 @@ def test_a_label_of_a_gigabyte_is_refused_unread(tmp_path):
     write(tmp_path)
     with (tmp_path / "a.txt").open("wb") as made:
         made.truncate(2**30)
-    with pytest.raises(BoardsError, match=r"a\.txt: is larger than 1048576 bytes"):
+    with pytest.raises(BoardsError, match=r"a\.txt: is larger than 4194304 bytes"):
         read_pairs(tmp_path)
 
 
