@@ -111,6 +111,8 @@ def proofs(configuration: Configuration) -> list[str]:
         product = Product(golden.good, golden.bad)
         if product.complete:
             parts = f"{golden.good} good and {golden.bad} bad golden parts"
+            unseen = {camera.fov or 0 for camera in configuration.line.cameras} - {part.fov for part in golden.parts}
+            parts += f", none of fov {', '.join(map(str, sorted(unseen)))}" if unseen else ""
             lines.append(f"recipe {name}: {parts} (aoi-daemon golden list --check: do they hold here?)")
         elif recipe.accept_unproven is not None:
             lines.append(f"recipe {name}: NOT PROVEN, accepted: {recipe.accept_unproven}")

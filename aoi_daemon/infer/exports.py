@@ -105,8 +105,10 @@ def _name_problems(text: str, classes: Sequence[str]) -> list[str]:
         if len(text) > _LONGEST_NAMES:
             raise ValueError(f"{len(text)} characters")
         said = ast.literal_eval(text)
-        names = [str(said[i]) for i in range(len(said))]
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
+        # Keys are numbers, or as JSON has them.
+        by_number = {int(key): str(name) for key, name in said.items()} if isinstance(said, dict) else said
+        names = [str(by_number[i]) for i in range(len(by_number))]
+    except (ValueError, SyntaxError, TypeError, KeyError, IndexError, MemoryError, RecursionError) as error:
         return [f"its class names cannot be read ({text[:40]!r}: {type(error).__name__}); export it again"]
     if len(names) != len(classes):
         return [f"it has {len(names)} classes ({_few(names)}), the bundle {len(classes)} ({_few(classes)})"]

@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from aoi_daemon import preflight
 from aoi_daemon.cli import main
+from aoi_daemon.config.boxes import read_box
 from aoi_daemon.config.recipe import Manifest, Model, Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.control import MAX_ANSWER_BYTES
 from aoi_daemon.engine.reference import make_reference_bundle
 from aoi_daemon.errors import ConfigError
+from aoi_daemon.golden.store import NewPart, add
 from aoi_daemon.preflight import check, open_models
 from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, encoded
 from aoi_daemon.stage import Setup
@@ -208,3 +210,21 @@ def test_more_recipes_than_the_status_has_room_for_are_refused(files, monkeypatc
 def test_a_status_of_as_many_recipes_as_there_may_be_fits_into_its_answer():
     there = [{"id": 65_535, "name": "x" * 64}] * preflight.MAX_RECIPES
     assert len(json.dumps(there)) < MAX_ANSWER_BYTES * 0.9
+
+
+# -- golden parts of the product --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fovs", "says"), [((0,), ", none of fov 1 "), ((0, 1), " golden parts ("), ((1,), ", none of fov 0 ")])
+def test_a_field_of_view_without_golden_parts_is_said(files, tmp_path, fovs, says):
+    file = files()
+    camera = '[[cameras]]\nkind = "replay"\nsource = "."\n'
+    file.write_text(file.read_text().replace(camera.rstrip(), camera + "fov = 0\n" + camera + 'name = "b"\nfov = 1', 1))
+    image = np.zeros((640, 640, 1), np.uint8)
+    new = [
+        NewPart(f"{fov}-{passed}", image + fov + passed, None, passed, fov, () if passed else (read_box([1, 1, 9, 9]),), "")
+        for fov in fovs for passed in (True, False)
+    ]  # fmt: skip
+    add(tmp_path / "recipes" / "demo.golden", new, by="", when="")
+    (line,) = preflight.proofs(check(file))
+    assert says in line

@@ -20,7 +20,7 @@ def heads(*sizes):
     return {"heads": np.zeros(sizes or (1, 6, 1680), np.float32)}
 
 
-@pytest.mark.parametrize("said", [{}, SAID, {"names": "anything"}, {"task": "denoise", "names": "{}"}])
+@pytest.mark.parametrize("said", [{}, SAID, {**SAID, "names": '{"0": "open", "1": "short"}'}, {"names": "anything"}, {"task": "denoise", "names": "{}"}])
 def test_a_file_that_says_the_same_or_nothing_is_taken(tmp_path, said):
     """What other exporters write there is theirs."""
     file = fixed(tmp_path / "m.onnx", heads(), size=SHAPE[:2], said=said)
