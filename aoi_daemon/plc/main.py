@@ -35,6 +35,7 @@ from aoi_daemon.stage import Stage
 
 _MS: Final = 1_000_000
 _SEQUENCE: Final = 0xFF << coils.Coil.SEQ
+_HEARTBEAT: Final = 1 << coils.Coil.HEARTBEAT
 _IDLE_S: Final = 0.05
 """Longest wait: the loop says that it moves at least this often, however slow heartbeat and reconnect are."""
 
@@ -70,7 +71,10 @@ class Plc:
         """A part has left without a verdict, and the PLC does not know yet."""
         self.busy = False
         poll = self.section.poll
+        self._round = 1 + (self.section.registers is not None)  # requests that show a heartbeat
         self._has_more = poll is not None or self.section.registers is not None
+        self._since_poll = 0
+        """Requests that were no verdict's since the last poll."""
         self.polling = Polling(poll, stage, link, self.account.gate, clock) if poll is not None else None
         if poll is None:
             forget(self.board)
@@ -226,6 +230,9 @@ class Plc:
         else:
             self._beat(now)
             word, is_due = self._word(line_ready), False
+        if self._is_polls_turn(now) and not (word ^ self.written) & ~_HEARTBEAT:
+            return self._poll(now)
+        self._since_poll += 1
         if is_due or word != self.written:
             self._write(word)
             return True
@@ -234,10 +241,21 @@ class Plc:
             if report != self.written_report:
                 self._write_report(report)
                 return True
-        if self.polling is not None and now >= self.polling.due_ns:
-            self.polling.look(now, self.board[Cell.PARTS])
-            return True
-        return False
+        return self.polling is not None and now >= self.polling.due_ns and self._poll(now)
+
+    def _is_polls_turn(self, now: int) -> bool:
+        """The heartbeat has had its round, and a poll is due.
+
+        With a PLC whose answers take as long as a heartbeat the next beat is due by then, and it would never be read.
+        """
+        polling = self.polling
+        return polling is not None and now >= polling.due_ns and self._since_poll >= self._round
+
+    def _poll(self, now: int) -> bool:
+        self._since_poll = 0
+        assert self.polling is not None
+        self.polling.look(now, self.board[Cell.PARTS])
+        return True
 
     def _beat(self, now: int) -> None:
         if now >= self.face.beat_ns:
