@@ -15,6 +15,7 @@ from aoi_daemon.board import CameraCell, Cell, Hears, Link, StageState, camera_c
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.lifecycle import Event, Line, after
 from aoi_daemon.logs import logger
+from aoi_daemon.ring.ports import Clock
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.supervisor.pair import InspectionPair
 from aoi_daemon.supervisor.restarts import RestartBudget
@@ -29,9 +30,10 @@ class StageKeeper:
     """The stages of one line, and the state that they are in together."""
 
     def __init__(
-        self, configuration: Configuration, shared: Shared, log_fd: int,
-        setup: Callable[[str, int, dict[str, int]], Setup], event: Callable[..., None],
+        self, configuration: Configuration, shared: Shared, setup: Callable[[str, int, dict[str, int]], Setup],
+        event: Callable[..., None], *, process: Callable[[str, int], StageProcess], clock: Clock,
     ) -> None:  # fmt: skip
+        self._now_ns = clock.now_ns
         self.configuration = configuration
         self._shared = shared
         self._setup = setup
@@ -40,9 +42,9 @@ class StageKeeper:
         self.board = shared.board
         line = configuration.line
         # plc first: the safe state is on the wire before anything else begins.
-        self.plc = StageProcess("plc", 0, log_fd)
-        self.pair = InspectionPair(log_fd)
-        self.cameras = [StageProcess("acquire", index, log_fd) for index in range(len(line.cameras))]
+        self.plc = process("plc", 0)
+        self.pair = InspectionPair(process, clock)
+        self.cameras = [process("acquire", index) for index in range(len(line.cameras))]
         self._budget = RestartBudget(line.supervisor.restarts, int(line.supervisor.window_s * 1e9))
         self._due: dict[str, int] = {}  # stage label: when to start it again
         self.state = Line.STARTING
@@ -65,7 +67,7 @@ class StageKeeper:
 
     def look(self, *, paused: bool) -> None:
         """Kill what hangs (unless the whole machine `paused`), start what is due, see whether all are ready."""
-        now = now_ns()
+        now = self._now_ns()
         for stage in self.stages:
             if stage.pid and not paused and self._hangs(stage, now):
                 self._log.error("stage_hangs", which=stage.label, pid=stage.pid, action="kill and restart")
@@ -131,7 +133,7 @@ class StageKeeper:
         before = self.board[Cell.INSPECTION_STATE]
         # Before it is told: from then on these cells are its own.
         self.board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
-        self.board[Cell.INSPECTION_NS] = now_ns()
+        self.board[Cell.INSPECTION_NS] = self._now_ns()
         if not self.pair.exchange():
             self.board[Cell.INSPECTION_STATE] = before
             return False
@@ -155,7 +157,7 @@ class StageKeeper:
             self._log.error("stage_lost", which=stage.label, pid=pid, how=how, instead=self.pair.live.pid)
             self._event("stage", which=stage.label, what="lost", how=how)
             return
-        now = now_ns()
+        now = self._now_ns()
         restart = self._budget.lost(now)
         allowed = self.configuration.line.supervisor.restarts
         self._log.error("stage_lost", which=stage.label, pid=pid, how=how, restarts=f"{restart.number}/{allowed}")

@@ -13,6 +13,7 @@ GUARDED = (
     *sorted((ROOT / "aoi_daemon" / "decide").glob("*.py")),
     *sorted((ROOT / "aoi_daemon" / "plcmap").glob("*.py")),
     ROOT / "aoi_daemon" / "supervisor" / "changeover.py",
+    ROOT / "aoi_daemon" / "supervisor" / "pair.py",
     ROOT / "aoi_daemon" / "supervisor" / "conditions.py",
     ROOT / "aoi_daemon" / "supervisor" / "alarm_watch.py",
     ROOT / "aoi_daemon" / "supervisor" / "chronicle.py",
@@ -33,6 +34,7 @@ EXCEPTIONS = {
     ("plc/main.py", "Tcp"): "main() builds the stage with the real ports",
     ("supervisor/changeover.py", "socket"): "the type of a person's connection, which is answered elsewhere",
     ("supervisor/changeover.py", "signal"): "the number of SIGKILL",
+    ("supervisor/pair.py", "signal"): "the number of SIGKILL",
 }
 
 
