@@ -36,6 +36,7 @@ from aoi_daemon.stage import Stage
 _MS: Final = 1_000_000
 _SEQUENCE: Final = 0xFF << coils.Coil.SEQ
 _HEARTBEAT: Final = 1 << coils.Coil.HEARTBEAT
+_TURNS: Final = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
 _IDLE_S: Final = 0.05
 """Longest wait: the loop says that it moves at least this often, however slow heartbeat and reconnect are."""
 
@@ -71,10 +72,9 @@ class Plc:
         """A part has left without a verdict, and the PLC does not know yet."""
         self.busy = False
         poll = self.section.poll
-        self._round = 1 + (self.section.registers is not None)  # requests that show a heartbeat
         self._has_more = poll is not None or self.section.registers is not None
-        self._since_poll = 0
-        """Requests that were no verdict's since the last poll."""
+        self._turn = 0
+        """Whose turn it is: coils 0, registers 1, poll 2."""
         self.polling = Polling(poll, stage, link, self.account.gate, clock) if poll is not None else None
         if poll is None:
             forget(self.board)
@@ -230,35 +230,44 @@ class Plc:
         else:
             self._beat(now)
             word, is_due = self._word(line_ready), False
-        if self._is_polls_turn(now) and not (word ^ self.written) & ~_HEARTBEAT:
-            return self._poll(now)
-        self._since_poll += 1
-        if is_due or word != self.written:
+        shows = is_due or word != self.written
+        if shows and (word ^ self.written) & ~_HEARTBEAT:
+            self._turn = 1
             self._write(word)
             return True
-        if self.section.registers is not None:
-            report = face.report(self._flags(line_ready))
-            if report != self.written_report:
-                self._write_report(report)
+        # Nothing but a beat: coils, registers and poll take turns. With a PLC whose answers take as long as a heartbeat
+        # the next beat is due by then, and the registers would never be written, the PLC never read.
+        for kind in _TURNS[self._turn]:
+            if kind == 0:
+                done = shows
+                if shows:
+                    self._write(word)
+            else:
+                done = self._show_registers(line_ready) if kind == 1 else self._poll(now)
+            if done:
+                self._turn = (kind + 1) % 3
                 return True
-        return self.polling is not None and now >= self.polling.due_ns and self._poll(now)
+        return False
 
-    def _is_polls_turn(self, now: int) -> bool:
-        """The heartbeat has had its round, and a poll is due.
-
-        With a PLC whose answers take as long as a heartbeat the next beat is due by then, and it would never be read.
-        """
-        polling = self.polling
-        return polling is not None and now >= polling.due_ns and self._since_poll >= self._round
+    def _show_registers(self, line_ready: bool) -> bool:
+        if self.section.registers is None:
+            return False
+        report = self.face.report(self._flags(line_ready))
+        if report == self.written_report:
+            return False
+        self._write_report(report)
+        return True
 
     def _poll(self, now: int) -> bool:
-        self._since_poll = 0
-        assert self.polling is not None
+        if self.polling is None or now < self.polling.due_ns:
+            return False
         self.polling.look(now, self.board[Cell.PARTS])
         return True
 
     def _beat(self, now: int) -> None:
-        if now >= self.face.beat_ns:
+        # A beat that the coils have not shown yet is not taken back by the next: the PLC would see none of the two.
+        shown = self.written < 0 or bool(self.written & _HEARTBEAT) == self.face.heartbeat
+        if now >= self.face.beat_ns and shown:
             self.face.beat(now, moves=self.readiness.all_move(now))
 
     def _settle(self) -> None:

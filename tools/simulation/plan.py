@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.timing import timing_of
 from aoi_daemon.plcmap.program import HEALS_WITHIN, Variant
-from tools.simulation.timeline import MS, chance
+from tools.simulation.timeline import MS, SECOND, chance
 
 T = TypeVar("T")
 
@@ -72,6 +72,10 @@ _ONCE: Final = {
     Kind.CAMERA_LOST,
 }  # fmt: skip
 """They happen once in their episode, and last as long as it takes."""
+MILD: Final = {Kind.JUDGES_SLOWLY, Kind.SPLIT, Kind.STARVED}
+"""They cost the parts that they make late, and nothing else: whatever PASS is delivered meanwhile lets its part go."""
+_OFTEN: Final = (Kind.SLOW, Kind.OLD_AFTER_NEW, Kind.DELAY, Kind.STARVED)
+"""Twice as often as the others: there are many moments that they can hit."""
 TOO_MANY: Final = {Kind.TWICE, Kind.EYE_MISSES, Kind.SWAP, Kind.LATE_FRAME, Kind.PUT_ON}
 """A verdict that is one too many for the parts which the PLC has seen."""
 STEPS: Final = TOO_MANY | {Kind.MISSES, Kind.EYE_BOUNCES, Kind.GAP}
@@ -191,7 +195,7 @@ def shape_of(seed: int) -> Shape:
         late=round(late_ms * MS), variant=variant, polled=polled, cameras=1 + (chance(seed, 8) < 0.2),
         stamped=chance(seed, 9) < 0.5, numbered=polled and variant is not Variant.COILS and chance(seed, 11) < 0.5,
         threads=chance(seed, 12) < 0.5, in_scan=in_scan,
-        gate=round(_pick((1.3, 2.2, 4.4), chance(seed, 13)) * takt_ms * MS), watched=chance(seed, 14) < 0.5,
+        gate=round(_pick((1.6, 2.4, 4.4), chance(seed, 13)) * takt_ms * MS), watched=chance(seed, 14) < 0.5,
         confirmed=False,
     )  # fmt: skip
     for answer_ms in (*(answer for answer in _ANSWERS_MS if answer <= slowest), 0.7):
@@ -224,7 +228,7 @@ def _fits(shape: Shape) -> bool:
         least, most = judge_of(shape)
     except ValueError:
         return False
-    return least < most
+    return least * shape.cameras < most
 
 
 def heals_ns(shape: Shape) -> int:
@@ -243,6 +247,25 @@ def calm_parts(shape: Shape) -> int:
     return -(-heals_ns(shape) // shape.takt) + shape.gate // shape.takt + HEALS_WITHIN + 2
 
 
+def started_after(shape: Shape) -> int:
+    """Parts that come while a PLC that lost its power starts, and the link is made again."""
+    return int(2.4 * SECOND) // shape.takt + 2
+
+
+def lasts(fault: Fault, shape: Shape) -> int:
+    """Parts for which `fault` goes on after its last one, or its healing takes longer than `heals_ns`."""
+    if fault.kind is Kind.POWER:
+        return started_after(shape) + 4  # and then until a part has passed: a pause alone would find what is owed
+    lasts_s = {
+        Kind.DAEMON_KILLED: 3.0,  # where no scan saw the safe state of the new one
+        Kind.HANGS: 2.7,
+        Kind.CAMERA_LOST: 1.1,
+        Kind.CABLE: 0.15 * fault.parts,
+        Kind.ONE_CONNECTION: 0.85,
+    }.get(fault.kind, 0.0)
+    return int(lasts_s * SECOND) // shape.takt + 1
+
+
 def plan_of(seed: int, parts: int, only: Kind | None = None) -> Plan:
     """The run of `seed` with about `parts` parts; `only`: nothing else goes wrong."""
     shape = shape_of(seed)
@@ -250,6 +273,7 @@ def plan_of(seed: int, parts: int, only: Kind | None = None) -> Plan:
     faults: list[Fault] = []
     at, episode = FIRST_PART, 0
     kinds = [kind for kind in Kind if _can_be(kind, shape)]
+    kinds += [kind for kind in _OFTEN if _can_be(kind, shape)]
     while at < parts:
         episode += 1
         longest = 0
@@ -260,8 +284,9 @@ def plan_of(seed: int, parts: int, only: Kind | None = None) -> Plan:
             mark = 10 * episode + number
             begins = at + int(4 * chance(seed, 23, mark))
             span = 1 if kind in _ONCE else 1 + int(8 * chance(seed, 24, mark) ** 2)
-            faults.append(Fault(kind, begins, span, chance(seed, 25, mark)))
-            longest = max(longest, begins + span)
+            fault = Fault(kind, begins, span, chance(seed, 25, mark))
+            faults.append(fault)
+            longest = max(longest, fault.end + lasts(fault, shape))
         at = longest + calm + 3 + int(6 * chance(seed, 26, episode))
     return Plan(seed, max(parts, at), shape, tuple(faults))
 
@@ -269,6 +294,9 @@ def plan_of(seed: int, parts: int, only: Kind | None = None) -> Plan:
 def _can_be(kind: Kind, shape: Shape) -> bool:
     if kind in (Kind.NOISE, Kind.PANEL):
         return shape.polled
+    if kind in (Kind.LATE_FRAME, Kind.SWAP):
+        # Without stamps a frame that is later than sensor_to_frame_ms is outside of the contract.
+        return shape.stamped
     # With long scans there is no place between two parts that TRAVEL_MIN and TRAVEL_MAX tell from theirs.
     return kind is not Kind.PUT_ON or shape.scan * 25 <= shape.takt
 

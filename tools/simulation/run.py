@@ -13,16 +13,18 @@ from aoi_daemon.plcmap.registers import offset_of
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import RECORDS, VerdictReader
 from tools.simulation.network import Line, Network
-from tools.simulation.plan import TOO_MANY, Fault, Kind, Plan, calm_parts
+from tools.simulation.plan import MILD, TOO_MANY, Fault, Kind, Plan, calm_parts, lasts
 from tools.simulation.process import Doors, Here, Killed, Log, Memory, Outside, Stuck, memories, plc_of, serve
 from tools.simulation.station import Station
 from tools.simulation.supervisor import Supervisor, product_of
 from tools.simulation.timeline import MS, SECOND, Timeline, chance
 from tools.simulation.witness import Broken, Witness
-from tools.simulation.world import BAD_SHARE, Cameras, Life, Part, Weather, arrivals, started_after
+from tools.simulation.world import BAD_SHARE, Cameras, Life, Part, Weather, arrivals
 
 _BEGINS_NS: Final = 3 * SECOND
 """From the daemon's start to the first part: the line is ready by then, and the PLC has seen its heartbeat."""
+_STARVED_NS: Final = 60 * MS
+"""Longest time for which the plc stage is kept from running: the PLC's patience is several times that."""
 _PULSE: Final = 0.08
 """Of a takt, for which a part covers a photo-eye; and a scan sees it."""
 _WANDERS: Final = 0.35
@@ -114,7 +116,8 @@ class Run:
                 doors.close()
         self.witness.end()
         calm = self._calm()
-        self.witness.must_pass(calm)
+        hard = tuple(fault for fault in self.plan.faults if fault.kind not in MILD)
+        self.witness.must_pass(calm, self._calm(hard))
         witness = self.witness
         excused_ = [one for one in witness.broken if excused(one, self.plan)]
         broken = [one for one in witness.broken if one not in excused_]
@@ -166,7 +169,7 @@ class Run:
 
     def _starved(self) -> int:
         hard = self.weather.strikes(Kind.STARVED, self._outside.calls)
-        return int(hard * hard * 1.2 * self.plan.shape.takt) if hard else 0
+        return int(hard * hard * min(1.2 * self.plan.shape.takt, _STARVED_NS)) if hard else 0
 
     def _live(self) -> None:
         """One plc process, from its start on."""
@@ -214,7 +217,8 @@ class Run:
     def _restart_daemon(self) -> None:
         """A new start of everything; the PLC and the belt went on."""
         self._end_daemon()
-        self.witness.end_of_life(self._life, self._records())
+        # With the power goes the memory in which a record was prepared.
+        self.witness.end_of_life(self._life, self._records(), cut_off=self._power_cut)
         self._stopped_daemon = self._power_cut = False
         until = self._timeline.now + 400 * MS
         while self._timeline.now < until:
@@ -350,10 +354,10 @@ class Run:
             part.trigger_id = self.station.numbers + 1
             if Kind.EYE_BOUNCES in faults:
                 half = pulse // 3  # a scan may see one, or two
-                self.station.eye(now, now + half)
-                self.station.eye(now + 2 * half, now + pulse)
+                self.station.eye(part.number, now, now + half)
+                self.station.eye(part.number, now + 2 * half, now + pulse)
             else:
-                self.station.eye(now, now + pulse)
+                self.station.eye(part.number, now, now + pulse)
         if Kind.TAKEN_OFF not in faults:
             timeline.at(part.at_gate, self.station.gate, part.number, part.at_gate, part.at_gate + pulse)
         else:
@@ -368,24 +372,16 @@ class Run:
         """How many parts before its own a fault may hit: with the PLC's power goes what is known of all on the belt."""
         return 2 + (self.plan.shape.gate // self.plan.shape.takt + 1) * (fault.kind is Kind.POWER)
 
-    def _calm(self) -> list[int]:
-        """The parts that must pass when they are good: long after one episode and before the next."""
+    def _calm(self, faults: tuple[Fault, ...] | None = None) -> list[int]:
+        """The parts that must pass when they are good: long after one episode and before the next, of `faults`."""
         plan = self.plan
         heals = calm_parts(plan.shape)
         troubled = {
             number
-            for fault in plan.faults
-            for number in range(fault.at - self._before(fault), fault.end + heals + self._longer(fault))
+            for fault in (plan.faults if faults is None else faults)
+            for number in range(fault.at - self._before(fault), fault.end + heals + lasts(fault, plan.shape))
         }
         return [number for number in self._parts if number not in troubled]
-
-    def _longer(self, fault: Fault) -> int:
-        """Parts more than usual, until it has healed."""
-        if fault.kind is Kind.POWER:
-            return started_after(self.plan)
-        if fault.kind is Kind.DAEMON_KILLED:
-            return 2 * SECOND // self.plan.shape.takt + 1  # where no scan saw the safe state of the new one
-        return 0
 
 
 def excused(broken: Broken, plan: Plan) -> bool:

@@ -31,8 +31,8 @@ class Memory(Protocol):
         """A write has been worked off; `begun_ns`: when the daemon began it."""
         ...
 
-    def at_gate(self, part: int, *, ejected: bool) -> None:
-        """A part is at the gate; negative: one that was never triggered."""
+    def at_gate(self, part: int, *, ejected: bool, against: bool = False) -> None:
+        """A part is at the gate; negative: one that was never triggered. `against`: a scan saw READY=0 in its time."""
         ...
 
 
@@ -68,9 +68,11 @@ class Station:
         self.report = [0] * REPORT_WORDS
         self._seen_word: int | None = None
         self._seen_report: list[int] | None = None
-        self._eyes: list[tuple[int, int]] = []  # at the camera: from, until
+        self._eyes: list[tuple[int, int, int]] = []  # at the camera: from, until, part
         self._gates: list[list[int]] = []  # from, until, part
         self._was = (False, False)
+        self._newest = 0
+        self._against: set[int] = set()  # parts in whose time READY was 0, in a scan
         self._settle = _SETTLES
         self._wanted: set[int] = set()
         self._alarm_ns = 0
@@ -93,9 +95,9 @@ class Station:
             self._wanted.add(at)
             self._timeline.at(at, self._scan, at, self.program)
 
-    def eye(self, from_ns: int, until_ns: int) -> None:
-        """The photo-eye at the camera is covered."""
-        self._eyes.append((from_ns, until_ns))
+    def eye(self, part: int, from_ns: int, until_ns: int) -> None:
+        """`part` covers the photo-eye at the camera."""
+        self._eyes.append((from_ns, until_ns, part))
         self._want(from_ns)
         self._want(until_ns)
 
@@ -114,7 +116,9 @@ class Station:
             return
         trigger = gate = False
         for eye in self._eyes:
-            trigger = trigger or eye[0] <= now < eye[1]
+            if eye[0] <= now < eye[1]:
+                trigger = True
+                self._newest = eye[2]
         arriving = [one for one in self._gates if one[0] <= now] if self._gates else []
         for one in arriving:
             gate = gate or now < one[1]
@@ -127,7 +131,10 @@ class Station:
             changed, self._seen_report = True, self.report
             program.put_registers(0, self.report)
         ejects = program.scan(now, trigger=trigger, gate=gate)
-        self._are_at_gate(arriving, now, ejects=ejects)
+        if not program.ready:
+            self._against.add(self._newest)
+        if arriving:
+            self._are_at_gate(arriving, now, ejects=ejects)
         if self._eyes and self._eyes[0][1] <= now:
             self._eyes = [eye for eye in self._eyes if eye[1] > now]
         if changed or now >= self._alarm_ns > 0:
@@ -140,7 +147,7 @@ class Station:
     def _are_at_gate(self, arriving: list[list[int]], now: int, *, ejects: bool) -> None:
         for one in arriving:
             if one[2]:
-                self._witness.at_gate(one[2], ejected=ejects)
+                self._witness.at_gate(one[2], ejected=ejects, against=one[2] in self._against)
                 one[2] = 0
             if one[1] <= now:
                 self._gates.remove(one)
@@ -190,7 +197,8 @@ class Station:
         service = int(part * max(room, 0))
         slow = weather.strikes(Kind.SLOW, index) or weather.strikes(Kind.OLD_AFTER_NEW, index)
         if slow:
-            service += shape.answer // 2 + int(slow * 2.2 * shape.takt)
+            # Into the time of the coils that follow the registers; or so long that it is reset.
+            service += int(slow / 0.7 * shape.deadline) if slow < 0.7 else int(slow * 2.2 * shape.takt)
         free = self._free_of.get(line.number, 0) if shape.threads else self._free_ns
         begins = max(now, free)
         ends = begins + service

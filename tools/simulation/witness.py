@@ -25,6 +25,8 @@ _FLAGS: Final = offset_of("flags")
 _SEQUENCE: Final = offset_of("sequence")
 _POLL_ROUNDS_NS: Final = MS
 """The system's poll rounds a time-out up to whole milliseconds."""
+_UNDER_WAY_NS: Final = 400 * MS
+"""A beat that was due in time may be written so much later, after a slow request or a wait for the processor."""
 CONNECTIONS_A_SECOND: Final = 12
 """In any second: the first at once, then 50, 100, 200, 300 ms and so on; and again after a link that was up."""
 LINES_A_MINUTE: Final = 6
@@ -85,6 +87,9 @@ class Witness:
         self.reasons: Counter[str] = Counter()
         self.records = 0
         self.passed_late = 0
+        self._beat = 0
+        self._words: dict[int, int] = {}
+        self._stall_ns = round(plan.shape.config().plc.stall_ms * MS)
         self.processes = 0
         """Starts of the plc stage, each of which limits its lines anew."""
 
@@ -113,6 +118,7 @@ class Witness:
         if function == 15:
             word = int.from_bytes(data[13:15], "little")
             result, ready, low = word & 3, word >> Coil.READY & 1, word >> Coil.SEQ
+            self._beats(line.number, word >> Coil.HEARTBEAT & 1, now)
         else:
             values = struct.unpack_from(f">{len(data) - 13 >> 1}H", data, 13)
             result, ready, low = values[_VERDICT], values[_FLAGS] & Flag.READY, values[_SEQUENCE]
@@ -129,6 +135,17 @@ class Witness:
                 self.break_("safe first", f"the first request of connection {line.number} says {result}, ready {ready}")
         if result in (Result.PASS, Result.REJECT):
             self._shows(line, function, Result(result), self._number(low), now)
+
+    def _beats(self, line: int, beat: int, now: int) -> None:
+        """The heartbeat stops when a stage that says it works has not moved for `plc.stall_ms`."""
+        words = self._words[line] = self._words.get(line, 0) + 1
+        moved, self._beat = beat != self._beat, beat
+        # The safe state begins a connection with a 0 that is no beat, and the word after it is what it was before.
+        if not moved or words < 3 or self.life is None or not self.life.inspection.stands or self._is_forced():
+            return
+        stood_ns = now - self.life.inspection.moved_ns
+        if stood_ns > self._stall_ns + _UNDER_WAY_NS:
+            self.break_("heartbeat", f"it toggles, and inspection has not moved for {stood_ns / MS:.0f} ms")
 
     def _is_forced(self) -> bool:
         return self.life is not None and self.life.board[Cell.FORCED] >= 0
@@ -198,7 +215,7 @@ class Witness:
                 verdict.again.append((now, f"taken {function} {begun_ns}"))
         taken.append((now, result, function))
 
-    def at_gate(self, part: int, *, ejected: bool) -> None:
+    def at_gate(self, part: int, *, ejected: bool, against: bool = False) -> None:
         """See `station.Memory`."""
         if self.note:
             what = "foreign part" if part < 0 else f"part {part} {'bad' if self._parts[part].bad else 'good'}"
@@ -214,6 +231,8 @@ class Witness:
         about = self._parts[part]
         if about.bad:
             self.break_("1", f"part {part} is bad, and let go", part)
+        elif against:
+            self.break_("1", f"part {part} is let go, and READY was 0 since its trigger", part)
         elif len(about.passing_views) < self._plan.shape.cameras:
             self.break_("1", f"part {part} is let go, and nobody judged it good in its window", part)
 
@@ -230,8 +249,8 @@ class Witness:
 
     # -- at the end -----------------------------------------------------------------------
 
-    def end_of_life(self, life: Life, records: Sequence[Outcome]) -> None:
-        """The records of one start of the daemon: 5, and with them 2."""
+    def end_of_life(self, life: Life, records: Sequence[Outcome], *, cut_off: bool = False) -> None:
+        """The records of one start of the daemon: 5, and with them 2. `cut_off`: its power went, and its memory."""
         self.records += len(records)
         answer_ns = self._plan.shape.answer
         by_number: dict[int, Outcome] = {}
@@ -249,7 +268,7 @@ class Witness:
             found = by_number.get(number)
             if found is not None:
                 self._check_times(verdict, found, answer_ns)
-            elif verdict.begun:
+            elif verdict.begun and not (cut_off and number >= expected):
                 self.break_("5", f"the verdict of part {number} was begun, and no record has it")
 
     def _check_record(self, life: Life, record: Outcome) -> None:
@@ -267,6 +286,8 @@ class Witness:
             self.break_("5", f"part {record.part}: passed and reason {record.reason} at once")
         if record.reason == Reason.DEFECT and (part is None or not part.bad):
             self.break_("5", f"part {record.part} is recorded as bad, of a picture that is good", frame.part)
+        if part is not None and record.passed and record.answered_ns:
+            part.delivered = True
         if record.answered_ns:
             expected = Result.PASS if record.passed else Result.REJECT
             taken = self._took.get((self._lives, record.part), [])
@@ -317,8 +338,13 @@ class Witness:
                 self.break_("4", f"more than {most} {what} within {within / SECOND:g} s")
                 return
 
-    def must_pass(self, calm: Sequence[int]) -> None:
-        """3: of the parts in `calm`, by number, each good one is let go."""
+    def must_pass(self, calm: Sequence[int], in_step: Sequence[int]) -> None:
+        """3: of the parts in `calm`, by number, each good one is let go; of those `in_step` each that had its PASS."""
+        for number in in_step:
+            part = self._parts[number]
+            if part.delivered and part.ejected:
+                self.break_("3", f"part {number} had its PASS in time, and is ejected", number)
+                return
         for number in calm:
             part = self._parts[number]
             if not part.bad and part.ejected:

@@ -13,14 +13,15 @@ from typing import Final
 
 from aoi_daemon.board import Board, CameraCell, Cell, Hears, StageState, camera_cell
 from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Reason, pack_defects
-from tools.simulation.plan import Fault, Kind, Plan, judge_of
+from tools.simulation.plan import Fault, Kind, Plan, judge_of, started_after
 from tools.simulation.process import Doors
 from tools.simulation.timeline import MS, SECOND, Timeline, chance
 
 BAD_SHARE: Final = 0.3
 _NUMBER_OF: Final = {kind: 1000 + number for number, kind in enumerate(Kind)}
 _SHARE: Final = {
-    Kind.SPLIT: 0.6, Kind.NOISE: 0.7, Kind.MUTE: 0.3, Kind.DELAY: 0.35, Kind.SLOW: 0.4, Kind.OLD_AFTER_NEW: 0.4,
+    Kind.SPLIT: 0.6, Kind.NOISE: 0.7, Kind.MUTE: 0.3, Kind.JUDGES_SLOWLY: 0.7,
+    Kind.DELAY: 0.35, Kind.SLOW: 0.4, Kind.OLD_AFTER_NEW: 0.4,
 }  # fmt: skip
 """Of the events that a fault can strike, the share that it does."""
 _DEFECT: Final = pack_defects((Defect(1, 0.9, 10.0, 10.0, 30.0, 30.0),))
@@ -87,6 +88,8 @@ class Part:
     """Cameras whose picture of it was judged good."""
     ejected: bool | None = None
     trigger_id: int = 0
+    delivered: bool = False
+    """Its PASS was answered, says the record."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +243,13 @@ class Inspection:
         self._leaves: Callable[[], None] | None = None
         self._least, self._most = judge_of(plan.shape)
         self._judged = 0
+        self.moved_ns = 0
+        """When its loop turned last."""
+
+    @property
+    def stands(self) -> bool:
+        """It says that it works, and does not."""
+        return self.alive and self._hung
 
     def goes_live(self, recipe: int) -> None:
         """A process that has proven itself takes the line."""
@@ -248,7 +258,7 @@ class Inspection:
         self.alive, self._hung, self._busy, self._leaves = True, False, False, None
         self.recipe = recipe
         board[Cell.RECIPE], board[Cell.BUNDLE], board[Cell.GOLDEN_PASSED] = recipe, _BUNDLE, 1
-        board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = now
+        self.moved_ns = board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = now
         self._queue = deque(part for part in self._queue if part.ready_ns >= now)
         board[Cell.INSPECTION_STATE] = StageState.READY
         self._next()
@@ -293,7 +303,7 @@ class Inspection:
     def moves(self) -> None:
         """Its loop turns."""
         if self.alive and not self._hung:
-            self._board[Cell.INSPECTION_NS] = self._timeline.now
+            self.moved_ns = self._board[Cell.INSPECTION_NS] = self._timeline.now
 
     def rings(self, said: Announcement) -> None:
         """A frame is there."""
@@ -317,12 +327,13 @@ class Inspection:
         mark = mark_of(said)
         views = self._plan.shape.cameras
         share = chance(self._plan.seed, 60, mark)
-        took = (self._least + share * (self._most - self._least)) / views
+        # The first view may reject the part alone: it comes no sooner than a scan after the trigger, either.
+        took = max(self._least, (self._least + share * (self._most - self._least)) / views)
         slow = self._weather.strikes(Kind.JUDGES_SLOWLY, mark)
         if slow:
             took += slow * 2.5 * self._plan.shape.takt
         now = self._timeline.now
-        self._board[Cell.INSPECTION_NS] = now
+        self.moved_ns = self._board[Cell.INSPECTION_NS] = now
         self._timeline.at(now + int(took), self._judge, said, now, self._process)
 
     def _judge(self, said: Announcement, picked_ns: int, process: int) -> None:
@@ -351,7 +362,7 @@ class Inspection:
         )  # fmt: skip
         self._board[camera_cell(said.camera, CameraCell.RELEASED)] = said.frame
         self._board.add(Cell.JUDGED)
-        self._board[Cell.INSPECTION_NS] = now
+        self.moved_ns = self._board[Cell.INSPECTION_NS] = now
         self._life.doors.ring("judgements", judgement.pack())
         if self._leaves is not None:
             self._left()
@@ -364,16 +375,11 @@ def mark_of(said: Announcement) -> int:
     return said.sequence * 8 + said.camera
 
 
-def started_after(plan: Plan) -> int:
-    """Parts that come while a PLC that lost its power starts, and the link is made again."""
-    return int(2.4 * SECOND) // plan.shape.takt + 2
-
-
 def arrivals(plan: Plan) -> list[int]:
     """When each part is in front of the camera, ns after the first; `takt` is the shortest time between two."""
     at, found = 0, []
     # A PLC that starts again starts the belt again, too; only in a pause it finds what it is owed, until a part passes.
-    pauses = {fault.at + started_after(plan) - 1 for fault in plan.faults if fault.kind is Kind.POWER}
+    pauses = {fault.at + started_after(plan.shape) - 1 for fault in plan.faults if fault.kind is Kind.POWER}
     for number in range(plan.parts):
         found.append(at)
         if number in pauses:

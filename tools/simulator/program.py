@@ -66,6 +66,11 @@ class Program:
         return bool(self.track.GO)
 
     @property
+    def ready(self) -> bool:
+        """READY, as the program read it in its last scan."""
+        return bool(self._main.READY)
+
+    @property
     def alive(self) -> bool:
         """The heartbeat toggles."""
         return bool(self.watch.ALIVE)
