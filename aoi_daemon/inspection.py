@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict
+from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode import decoder_for
@@ -36,8 +37,6 @@ from aoi_daemon.stage import Stage, now_ns
 
 _IDLE_S: Final = 0.05
 """Longest wait for a part: the loop says that it moves at least this often."""
-_PARTS_IN_TIME: Final = 100
-"""So many parts in a row without a time-out give the stage its priority back."""
 _HANDOVER_NS: Final = 50_000_000
 """Longest wait for plc to take the last judgement; it may be waiting for the PLC."""
 _LOOK_AGAIN_S: Final = 0.0005
@@ -60,7 +59,7 @@ class Inspection:
         self.bundle = load_bundle(self.recipe.bundle)
         self.bundle_id = int(self.bundle.hash[:16], 16)
         self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
-        self._parts_to_go = 0  # until the priority comes back; 0: the stage has it
+        self._priority = PriorityTrial()
         self._retiring = False
         self._golden_passed = False
         self.templates = read_templates(self.recipe)
@@ -108,7 +107,7 @@ class Inspection:
         board[Cell.BUNDLE] = self.bundle_id >> 1  # cells are signed
         board[Cell.GOLDEN_PASSED] = self._golden_passed
         self.stage.take_priority()
-        self._parts_to_go = 0
+        self._priority = PriorityTrial()
         self._retiring = False
         live_ns = now_ns()
         board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = live_ns
@@ -160,6 +159,8 @@ class Inspection:
     def inspect(self, part: Announcement) -> None:
         """Judge one view and send what was found. Every view that is still in the ring is answered."""
         picked_ns = now_ns()
+        if self._priority.due(picked_ns):
+            self.stage.take_priority()
         frames = self.rings[part.camera]
         released = camera_cell(part.camera, CameraCell.RELEASED)
         try:
@@ -171,8 +172,6 @@ class Inspection:
         except InferenceTimeoutError:
             seen = Seen(Verdict.reject(Reason.LATE))
             self._timed_out()
-        else:
-            self._in_time()
         self.board[released] = part.frame
         self.board.add(Cell.JUDGED)
         verdict = seen.verdict
@@ -188,15 +187,8 @@ class Inspection:
 
     def _timed_out(self) -> None:
         """A model that is too slow for the takt may load every core: it must not do so above ordinary work."""
-        if self._parts_to_go == 0:
+        if self._priority.timed_out(now_ns()):
             self.stage.yield_priority()
-        self._parts_to_go = _PARTS_IN_TIME
-
-    def _in_time(self) -> None:
-        if self._parts_to_go:
-            self._parts_to_go -= 1
-            if self._parts_to_go == 0:
-                self.stage.take_priority()
 
     def _look(self, part: Announcement, image: Image, own_template: Image | None, picked_ns: int) -> Seen:
         """Judge one view's image, by its own template where one came with it.
