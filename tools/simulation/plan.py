@@ -75,7 +75,7 @@ _ONCE: Final = {
 MILD: Final = {Kind.JUDGES_SLOWLY, Kind.SPLIT, Kind.STARVED}
 """They cost the parts that they make late, and nothing else: whatever PASS is delivered meanwhile lets its part go."""
 _OFTEN: Final = (Kind.SLOW, Kind.OLD_AFTER_NEW, Kind.DELAY, Kind.STARVED)
-"""Twice as often as the others: there are many moments that they can hit."""
+"""Twice as often as the others, and for longer: there are many moments that they can hit."""
 TOO_MANY: Final = {Kind.TWICE, Kind.EYE_MISSES, Kind.SWAP, Kind.LATE_FRAME, Kind.PUT_ON}
 """A verdict that is one too many for the parts which the PLC has seen."""
 STEPS: Final = TOO_MANY | {Kind.MISSES, Kind.EYE_BOUNCES, Kind.GAP}
@@ -274,16 +274,19 @@ def plan_of(seed: int, parts: int, only: Kind | None = None) -> Plan:
     at, episode = FIRST_PART, 0
     kinds = [kind for kind in Kind if _can_be(kind, shape)]
     kinds += [kind for kind in _OFTEN if _can_be(kind, shape)]
-    while at < parts:
+    if only is not None:
+        kinds = [only] if only in kinds else []
+    while kinds and at < parts:
         episode += 1
         longest = 0
-        chosen = [only or _pick(kinds, chance(seed, 20, episode))]
+        chosen = [_pick(kinds, chance(seed, 20, episode))]
         if chance(seed, 21, episode) < 0.45:
-            chosen.append(only or _pick(kinds, chance(seed, 22, episode)))
+            chosen.append(_pick(kinds, chance(seed, 22, episode)))
         for number, kind in enumerate(chosen):
             mark = 10 * episode + number
             begins = at + int(4 * chance(seed, 23, mark))
-            span = 1 if kind in _ONCE else 1 + int(8 * chance(seed, 24, mark) ** 2)
+            most = 16 if kind in _OFTEN else 8
+            span = 1 if kind in _ONCE else 1 + int(most * chance(seed, 24, mark) ** 2)
             fault = Fault(kind, begins, span, chance(seed, 25, mark))
             faults.append(fault)
             longest = max(longest, fault.end + lasts(fault, shape))

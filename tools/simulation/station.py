@@ -197,8 +197,11 @@ class Station:
         service = int(part * max(room, 0))
         slow = weather.strikes(Kind.SLOW, index) or weather.strikes(Kind.OLD_AFTER_NEW, index)
         if slow:
-            # Into the time of the coils that follow the registers; or so long that it is reset.
-            service += int(slow / 0.7 * shape.deadline) if slow < 0.7 else int(slow * 2.2 * shape.takt)
+            # Some answers long, into the time of the coils that follow the registers; or so long that it is reset.
+            if slow < 0.4:
+                service += int(slow / 0.4 * 3 * shape.answer)
+            else:
+                service += int((slow - 0.4) / 0.4 * shape.deadline) if slow < 0.8 else int(slow * 2.2 * shape.takt)
         free = self._free_of.get(line.number, 0) if shape.threads else self._free_ns
         begins = max(now, free)
         ends = begins + service
