@@ -8,6 +8,7 @@ sent through a doorbell as well.
 from __future__ import annotations
 
 import enum
+import ipaddress
 from typing import Final
 
 from aoi_daemon.messages import Reason
@@ -56,6 +57,7 @@ class Cell(enum.IntEnum):
     INSPECTION_STATE = enum.auto()
     INSPECTION_NS = enum.auto()
     GOLDEN_PASSED = enum.auto()
+    PROVEN = enum.auto()  # a Proof; the supervisor takes it back where the stage is lost, or time has run out
     RECIPE = enum.auto()
     BUNDLE = enum.auto()
     LIVE_NS = enum.auto()  # when this process took the line: parts that were ready before are nobody's
@@ -77,6 +79,9 @@ class Cell(enum.IntEnum):
     HEARTBEATS = enum.auto()
     RECONNECTS = enum.auto()
     PLC_ROUND_TRIP_NS = enum.auto()
+    PLC_ADDRESSES = enum.auto()  # how many addresses plc.host has; 0: none is known
+    PLC_ADDRESS_HIGH = enum.auto()  # the one connected to, or tried last: an IPv6 one, or an IPv4 one mapped into it
+    PLC_ADDRESS_LOW = enum.auto()
     PLC_STATUS = enum.auto()  # the word polled from the PLC
     LINE_RUNNING = enum.auto()  # 1 running, 0 not, -1 not known (no poll)
     ACK_BEHIND = enum.auto()  # verdicts that the PLC's program has not taken
@@ -112,13 +117,19 @@ class CameraCell(enum.IntEnum):
     MISSED = enum.auto()
     OVERRUNS = enum.auto()
     REOPENED = enum.auto()
+    LATE = enum.auto()  # frames that another one overtook: counted as missed, then dropped
+    DOUBLED = enum.auto()  # frames that came again, and were dropped
+    CLOCK_STEPS = enum.auto()  # how often its clock stepped
     HEARS = enum.auto()  # which readings of the PLC's triggers its camera wants, see Hears
+    MISFIT = enum.auto()  # size of its last frame where that is not the recipe's, else 0 (written by inspection)
 
 
 _FIRST_CAMERA: Final = Cell.REJECTED_FOR + len(Reason)
 _CAMERA_CELLS: Final = len(CameraCell)  # asked of the enumeration, it costs plc some us a part
 CELLS: Final = _FIRST_CAMERA + MAX_CAMERAS * _CAMERA_CELLS
 SIZE_BYTES: Final = CELLS * 8
+_LOW_64: Final = 2**64 - 1
+_IPV4_IN_IPV6: Final = 0xFFFF << 32
 
 
 class Board:
@@ -149,9 +160,44 @@ def reason_cell(reason: int) -> int:
     return Cell.REJECTED_FOR + reason
 
 
+def pack_size(width_px: int, height_px: int, channels: int) -> int:
+    """A frame's size as the cell MISFIT holds it, never 0; sides up to 65,535 px."""
+    return width_px << 24 | height_px << 8 | channels
+
+
+def unpack_size(packed: int) -> tuple[int, int, int]:
+    """The inverse of `pack_size`: width and height in px, channels."""
+    return packed >> 24, packed >> 8 & 0xFFFF, packed & 0xFF
+
+
 def bypassed(board: Board) -> bool:
     """The PLC says that parts go on whatever their verdict; its word counts while it is connected."""
     return board[Cell.LINK] == Link.UP and bool(board[Cell.PLC_STATUS] & Status.BYPASS)
+
+
+def put_plc_address(board: Board, address: str, of: int) -> None:
+    """For plc: it connects, or tries to, to `address`, IPv4 or IPv6, one of `of` that the host has; of 0: none."""
+    board[Cell.PLC_ADDRESSES] = 0  # while its two halves change
+    if not of:
+        return
+    found = ipaddress.ip_address(address.partition("%")[0])
+    number = int(found) + (_IPV4_IN_IPV6 if found.version == 4 else 0)
+    board[Cell.PLC_ADDRESS_HIGH] = _signed(number >> 64)
+    board[Cell.PLC_ADDRESS_LOW] = _signed(number & _LOW_64)
+    board[Cell.PLC_ADDRESSES] = of
+
+
+def plc_address(board: Board) -> str | None:
+    """The address that plc is connected to, or tried last; None: it knows none."""
+    number = (board[Cell.PLC_ADDRESS_HIGH] & _LOW_64) << 64 | board[Cell.PLC_ADDRESS_LOW] & _LOW_64
+    if not board[Cell.PLC_ADDRESSES]:
+        return None
+    found = ipaddress.IPv6Address(number)
+    return str(found.ipv4_mapped or found)
+
+
+def _signed(word: int) -> int:
+    return word - (word >> 63 << 64)
 
 
 def frozen(board: Board, now_ns: int) -> bool:

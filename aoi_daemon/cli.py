@@ -20,6 +20,8 @@ from aoi_daemon.engine.build_command import add_parser as add_build_parser
 from aoi_daemon.engine.build_command import run as run_build
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
 from aoi_daemon.engine.commands import run as run_engine
+from aoi_daemon.engine.golden_command import add_parsers as add_golden_parsers
+from aoi_daemon.engine.golden_command import run as run_golden
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.hmi.users_command import add_parsers as add_user_parsers
 from aoi_daemon.hmi.users_command import run as run_users
@@ -40,6 +42,7 @@ _EXAMPLES = """examples:
   aoi-daemon reload                                   apply changed files, whole or not at all
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
+  aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
   aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
   aoi-daemon export --format csv --out parts.csv      what became of the parts
@@ -99,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
     add_engine_parsers(commands)
     add_build_parser(commands)
+    add_golden_parsers(commands)
     add_recorder_parsers(commands)
     add_user_parsers(commands)
     return top
@@ -113,6 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command in ("bundle", "qualify"):
             return run_engine(arguments)
+        if arguments.command == "golden":
+            return run_golden(arguments)
         if arguments.command == "build-engine":
             return run_build(arguments)
         if arguments.command in ("export", "replay"):
@@ -137,12 +143,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(file: Path) -> int:
-    from aoi_daemon.preflight import check, not_checked
+    from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
+    open_models(configuration)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
     print(_times(configuration.line))
+    for proof in proofs(configuration):
+        print(proof)
     for unknown in not_checked(configuration):
         print(f"note: {unknown}")
     return 0
@@ -182,6 +191,9 @@ def _run(file: Path) -> int:
     from aoi_daemon.service import give_up
     from aoi_daemon.supervisor.main import Supervisor
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Nothing has begun yet: Ctrl-C ends it as SIGTERM does, with no traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         configuration = check(file)
     except AoiError as error:
@@ -189,15 +201,20 @@ def _run(file: Path) -> int:
         raise
     section = configuration.line.log
     log_format = logs.resolve_format(section.format)
-    logs.configure("supervisor", section.level, log_format)
-    return Supervisor(configuration, log_format).run()
+    with logs.LogPump() as pump:
+        logs.configure("supervisor", section.level, log_format, pump.write_fd)
+        return Supervisor(configuration, log_format, pump.write_fd).run()
 
 
 def _stage(name: str, control_fd: int) -> int:
+    from aoi_daemon.ring.parcel import MessageError
     from aoi_daemon.stage import Stage
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stage = Stage(control_fd)
+    try:
+        stage = Stage(control_fd)
+    except MessageError as error:
+        print(f"aoi-daemon: stage {name}: {error}", file=sys.stderr)
+        return 1
     try:
         # Each process loads what it needs and no more: a restart is as quick as its imports.
         module = "aoi_daemon.inspection" if name == "inspection" else f"aoi_daemon.{name}.main"

@@ -51,15 +51,23 @@ def connect(path: Path, timeout_s: float = 10.0) -> Iterator[socket.socket]:
         yield client
 
 
+def _request(body: dict[str, Any]) -> bytes:
+    data = json.dumps(body).encode()
+    if len(data) > MAX_ANSWER_BYTES:
+        raise AoiError(f"a request has at most {MAX_ANSWER_BYTES} bytes, this one {len(data)}")
+    return data
+
+
 def request(path: Path, body: dict[str, Any], timeout_s: float = 10.0) -> tuple[dict[str, Any], list[int]]:
     """Send one request; the answer and the descriptors that came with it.
 
     Raises:
         NotRunningError: nobody listens, or nobody answers within `timeout_s`.
+        AoiError: the request does not fit into one message.
     """
     with connect(path, timeout_s) as client:
         try:
-            client.send(json.dumps(body).encode())
+            client.send(_request(body))
             data, fds, _, _ = socket.recv_fds(client, MAX_ANSWER_BYTES, 4)
         except OSError as error:
             raise NotRunningError(f"{path}: no answer within {timeout_s:g} s") from error
@@ -86,7 +94,7 @@ def request_and_wait(
     """
     with connect(path, look_s) as client:
         try:
-            client.send(json.dumps(body).encode())
+            client.send(_request(body))
             while True:
                 try:
                     data = client.recv(MAX_ANSWER_BYTES)

@@ -2,6 +2,7 @@
 
 AoiError
 +-- ConfigError            a file is wrong: nothing starts, nothing changes
++-- PictureError           a picture file is not read as it was meant: nothing takes it
 +-- RingError
 |   +-- FrameOverrunError  the producer lapped the reader: reject that part
 |   +-- DoorbellFullError  a reader does not keep up: reject, count
@@ -22,6 +23,8 @@ import enum
 from pathlib import Path
 from typing import ClassVar
 
+from aoi_daemon.files.text import behind
+
 
 class Action(enum.Enum):
     """What the line does about a fault."""
@@ -40,14 +43,23 @@ class AoiError(Exception):
 
 
 class ConfigError(AoiError):
-    """A configuration file is missing or wrong. The message names file, key, value and bound."""
+    """A configuration file is missing or wrong. The message names file, key, value and bound.
+
+    A problem that begins with `:LINE:` or `:LINE:COLUMN:` stands right behind the file's name, for editors.
+    """
 
     action = Action.REFUSE
 
     def __init__(self, file: Path, problems: list[str]) -> None:
         self.file = file
         self.problems = problems
-        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+        super().__init__("\n".join(behind(file, problem) for problem in problems))
+
+
+class PictureError(AoiError):
+    """A picture file is missing, damaged or of a kind that is not read. Names the file and what to do about it."""
+
+    action = Action.REFUSE
 
 
 class RingError(AoiError):

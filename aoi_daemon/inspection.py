@@ -14,23 +14,26 @@ import fcntl
 import select
 import struct
 import termios
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell
+from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell, pack_size
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict
 from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
+from aoi_daemon.golden.manifest import GoldenError, folder_of, read_golden
+from aoi_daemon.golden.prove import Product, product_of, prove
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import warm_up
 from aoi_daemon.infer.registration import Registrar
 from aoi_daemon.look import Seen, look, read_templates
-from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Reason, pack_defects
+from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Proof, Reason, pack_defects
 from aoi_daemon.proof import check_golden, make_executor
 from aoi_daemon.ring.doorbell import drain, ring
 from aoi_daemon.stage import Stage, now_ns
@@ -59,9 +62,11 @@ class Inspection:
         self.bundle = load_bundle(self.recipe.bundle)
         self.bundle_id = int(self.bundle.hash[:16], 16)
         self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
+        self._misfits = [0] * len(self.rings)  # what this process wrote to the cells MISFIT
         self._priority = PriorityTrial()
         self._retiring = False
         self._golden_passed = False
+        self.product = Product()
         self.templates = read_templates(self.recipe)
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         read_from = [*self.templates.values()]
@@ -87,7 +92,36 @@ class Inspection:
         # Not before: golden parts are read as the bundle says, not as the product does.
         self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
         self._golden_passed = not wrong
+        if not wrong:
+            self.product = self._prove(progress)
         return wrong
+
+    def _prove(self, progress: Callable[[], None]) -> Product:
+        """What the product's own golden parts say."""
+        setup = self.stage.setup
+        try:
+            golden = read_golden(folder_of(setup.config_file, setup.product))
+        except GoldenError as error:
+            return Product(wrong=(str(error),))
+        return product_of(prove(self, golden, progress))
+
+    @property
+    def proof(self) -> Proof:
+        """Of the product, by the recipe as it is now."""
+        accepted = self.recipe.accept_unproven is not None
+        return self.product.proof(accepted=accepted, upgraded=self.stage.setup.upgraded)
+
+    def _said(self) -> dict[str, Any]:
+        """The proof for the supervisor: it raises the alarm, and writes down who answers for it."""
+        return {"proof": self.proof, "text": self.product.text(self.stage.setup.product)[:_LONGEST_ERROR]}
+
+    def refusal(self, wrong: list[str]) -> str:
+        """Why this process must not take the line from another one; "" where it may."""
+        if wrong:
+            return f"golden parts got the wrong verdict: {', '.join(wrong)}"
+        if self.proof is Proof.NOT_PROVEN:
+            return f"NOT PROVEN: {self.product.text(self.stage.setup.product)}"
+        return ""
 
     def _progress(self) -> None:
         self.board[Cell.INSPECTION_NS] = now_ns()
@@ -106,16 +140,22 @@ class Inspection:
         board[Cell.RECIPE] = self.recipe.id
         board[Cell.BUNDLE] = self.bundle_id >> 1  # cells are signed
         board[Cell.GOLDEN_PASSED] = self._golden_passed
+        board[Cell.PROVEN] = self.proof
         self.stage.take_priority()
         self._priority = PriorityTrial()
         self._retiring = False
+        for camera in range(len(self.rings)):
+            # Another's word on another recipe: the next frame says what is true by now.
+            self._fits(camera, 0)
         live_ns = now_ns()
         board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = live_ns
         came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
         waiting = [part for part in came if part.ready_ns >= live_ns]
         board[Cell.INSPECTION_STATE] = StageState.READY if self._golden_passed else StageState.REFUSED
-        self.stage.tell(tell="live")
-        self.log.info("inspection_ready", bundle=self.bundle.manifest.name, golden=self._golden_passed)
+        self.stage.tell(tell="live", **self._said())
+        self.log.info(
+            "inspection_ready", bundle=self.bundle.manifest.name, golden=self._golden_passed, proof=self.proof.name
+        )
         for part in waiting:
             self.inspect(part)
 
@@ -144,14 +184,12 @@ class Inspection:
                     self.obey(command)
 
     def obey(self, command: dict[str, str]) -> None:
-        """Between two parts: `recipe` swaps the criteria (the supervisor has validated them); `retire` leaves."""
+        """Between two parts: `recipe` swaps a recipe that judges as the one before; `retire` leaves."""
         if command["do"] == "recipe":
-            recipe = Recipe.model_validate_json(command["recipe"])
-            criteria = Criteria.compile(recipe, self.bundle.manifest.classes)
-            self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
-            self.recipe, self.criteria = recipe, criteria
+            self.recipe = recipe = Recipe.model_validate_json(command["recipe"])
             self.board[Cell.RECIPE] = recipe.id
-            self.stage.tell(tell="swapped")
+            self.board[Cell.PROVEN] = self.proof
+            self.stage.tell(tell="swapped", **self._said())
             self.log.info("recipe_swapped", recipe=recipe.name)
         elif command["do"] == "retire":
             self._retiring = True
@@ -164,7 +202,8 @@ class Inspection:
         frames = self.rings[part.camera]
         released = camera_cell(part.camera, CameraCell.RELEASED)
         try:
-            seen = self._look(part, *frames.frame(part.frame), picked_ns)
+            image, own_template = frames.frame(part.frame)
+            seen = self._look(part, image, own_template, picked_ns)
             frames.check(part.frame)
         except FrameOverrunError:
             # Acquire took the slot back and has said so; plc rejects the part by its word.
@@ -172,6 +211,9 @@ class Inspection:
         except InferenceTimeoutError:
             seen = Seen(Verdict.reject(Reason.LATE))
             self._timed_out()
+        else:
+            if seen.verdict.reason is Reason.NO_RECIPE or self._misfits[part.camera]:
+                self._fits(part.camera, _misfit(image, self.recipe))
         self.board[released] = part.frame
         self.board.add(Cell.JUDGED)
         verdict = seen.verdict
@@ -184,6 +226,10 @@ class Inspection:
             ring(self.judgements_fd, judgement)
         except DoorbellFullError:
             self.board.add(Cell.ENGINE_FAULTS)  # plc has not read for hundreds of parts; it rejects them as late
+
+    def _fits(self, camera: int, misfit: int) -> None:
+        """Say what size the last frame of `camera` has; 0: the recipe's."""
+        self._misfits[camera] = self.board[camera_cell(camera, CameraCell.MISFIT)] = misfit
 
     def _timed_out(self) -> None:
         """A model that is too slow for the takt may load every core: it must not do so above ordinary work."""
@@ -199,6 +245,14 @@ class Inspection:
         return look(
             self, image, own_template, fov=part.fov, deadline_ns=part.deadline_ns, picked_ns=picked_ns, clock=now_ns
         )
+
+
+def _misfit(image: Image, recipe: Recipe) -> int:
+    """The size of `image`, packed, where it is not that of `recipe`, else 0."""
+    height_px, width_px, channels = image.shape
+    if (height_px, width_px, channels) == (recipe.height_px, recipe.width_px, recipe.channels):
+        return 0
+    return pack_size(width_px, height_px, channels)
 
 
 def _no_progress() -> None:
@@ -225,9 +279,10 @@ def main(stage: Stage) -> None:
         raise
     with inspection.executor:
         stage.freeze()
+        stage.ready()
         if stage.setup.standby:
-            names = ", ".join(wrong)
-            stage.tell(tell="standby", passed=not wrong, error=names and f"golden parts got the wrong verdict: {names}")
+            refusal = inspection.refusal(wrong)[:_LONGEST_ERROR]
+            stage.tell(tell="standby", passed=not refusal, error=refusal)
             inspection.wait_turn()
         while not stage.stopping:
             inspection.go_live()

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
 from aoi_daemon.decide.optics import optics_fault
-from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.bundle import Bundle, read_image
+from aoi_daemon.errors import ModelError, PictureError
+from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor
 from aoi_daemon.infer.registration import Registrar
-from aoi_daemon.messages import Reason
+from aoi_daemon.messages import MAX_DEFECTS, Reason
+from aoi_daemon.pictures import read_picture
 
 Image = NDArray[np.uint8]
 
@@ -63,7 +64,7 @@ class Looker(Protocol):
 
 def look(
     by: Looker, image: Image, own_template: Image | None, *, fov: int, deadline_ns: int, picked_ns: int,
-    clock: Callable[[], int],
+    clock: Callable[[], int], at_most: int | None = MAX_DEFECTS,
 ) -> Seen:  # fmt: skip
     """Judge one view's image, by its own template where one came with it.
 
@@ -75,6 +76,7 @@ def look(
         deadline_ns: CLOCK_MONOTONIC; NO_DEADLINE for none.
         picked_ns: when the part was taken up.
         clock: as `stage.now_ns`.
+        at_most: so many defects are listed; None: all.
 
     Raises:
         InferenceTimeoutError: the part's time ran out; it is LATE.
@@ -82,6 +84,8 @@ def look(
     """
     recipe = by.recipe
     if image.shape != (recipe.height_px, recipe.width_px, recipe.channels):
+        return Seen(Verdict.reject(Reason.NO_RECIPE))
+    if not by.criteria.knows(fov):
         return Seen(Verdict.reject(Reason.NO_RECIPE))
     template = own_template if own_template is not None else by.templates.get(fov)
     if template is None and (by.bundle.manifest.has_template or by.registrar is not None):
@@ -100,15 +104,18 @@ def look(
         image = alignment.image
     found = by.executor.infer(image, template, deadline_ns)
     inferred_ns = clock()
-    verdict = judge(found, by.criteria, fov, slack_ns=deadline_ns - inferred_ns)
+    verdict = judge(found, by.criteria, fov, slack_ns=deadline_ns - inferred_ns, at_most=at_most)
     return Seen(verdict, inferred_ns, offset_x, offset_y)
 
 
 def read_templates(recipe: Recipe) -> dict[int, Image]:
-    """The recipe's golden templates by fov, (H, W, channels) uint8. Raises ModelError on a wrong size."""
+    """The recipe's golden templates by fov, (H, W, channels) uint8. Raises ModelError on a wrong size or file."""
     found: dict[int, Image] = {}
     for template in recipe.templates:
-        image = read_image(template.image, recipe.channels)
+        try:
+            image = read_picture(template.image, recipe.channels, bits=template.bits)
+        except PictureError as error:
+            raise ModelError(f"template of fov {template.fov}: {error}") from error
         if image.shape[:2] != (recipe.height_px, recipe.width_px):
             raise ModelError(
                 f"template {template.image} of fov {template.fov} is {image.shape[1]} x {image.shape[0]} px, "

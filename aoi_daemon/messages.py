@@ -31,6 +31,15 @@ class Reason(enum.IntEnum):
     REGISTRATION = 10
 
 
+class Proof(enum.IntEnum):
+    """Whether golden parts of the product itself hold: what READY asks for, and what each part's record says."""
+
+    NOT_PROVEN = 0  # none, or one that does not hold: the line is not READY
+    PROVEN = 1  # at least one good and one bad golden part, and all of them hold
+    ACCEPTED = 2  # there are too few, and the recipe says who answers for it (`accept_unproven`)
+    UPGRADED = 3  # there are too few, of a recipe that was in use before proof was asked for: for a while
+
+
 class Arrival(enum.IntEnum):
     """How a part came in. All but FRAME are rejected without being looked at."""
 
@@ -168,7 +177,7 @@ class Judgement(NamedTuple):
         return cls._make(JUDGEMENT.unpack(record))
 
 
-OUTCOME: Final = struct.Struct(f"<Q?BBxhHIIxxxxQQiiqqqqqqqq{MAX_DEFECTS * _DEFECT.size}sQ?")
+OUTCOME: Final = struct.Struct(f"<Q?BBxhHIIxxxxQQiiqqqqqqqq{MAX_DEFECTS * _DEFECT.size}sQ?B")
 
 
 class Outcome(NamedTuple):
@@ -178,7 +187,7 @@ class Outcome(NamedTuple):
     SEQ coils. `sent_ns` is when the write began, `answered_ns` when its echo
     had been checked (0: not delivered). The stamps are those of the view that
     decided. `trigger_id` is the PLC's number of the part, 0 where it is not known;
-    `bypassed`: the PLC said that it let parts go whatever their verdict.
+    `bypassed`: the PLC said that it let parts go whatever their verdict; `proof`: of the product, a `Proof`.
     """
 
     part: int
@@ -204,6 +213,7 @@ class Outcome(NamedTuple):
     defects: bytes
     trigger_id: int = 0
     bypassed: bool = False
+    proof: int = Proof.NOT_PROVEN
 
     def pack(self) -> bytes:
         """This record as `OUTCOME.size` bytes."""

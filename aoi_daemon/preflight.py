@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from aoi_daemon.config.hmi_check import hmi_problems
 from aoi_daemon.config.load import Configuration, load
@@ -13,11 +14,20 @@ from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
+from aoi_daemon.golden.manifest import MANIFEST, Golden, GoldenError, folder_of, read_golden
+from aoi_daemon.golden.prove import Product
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import FrameShape
+from aoi_daemon.infer.exports import check_file
 from aoi_daemon.infer.trt_machine import this_machine
 from aoi_daemon.infer.trt_plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
+from aoi_daemon.look import read_templates
+from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, MessageError, encoded
+
+MAX_RECIPES: Final = 1000
+_ROOM_BYTES: Final = 64 * 1024
+"""Of a setup, for what is not configuration."""
 
 
 def check(file: Path, product: str = "") -> Configuration:
@@ -42,6 +52,10 @@ def check(file: Path, product: str = "") -> Configuration:
             decoder_for(manifest, recipe)
         except (ModelError, ValueError) as error:
             raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
+        try:
+            read_templates(recipe)
+        except ModelError as error:
+            raise ConfigError(path, [str(error)]) from error
         problems: list[str] = []
         for key in ("width_px", "height_px"):
             if getattr(recipe, key) % manifest.stride_px:
@@ -56,16 +70,59 @@ def check(file: Path, product: str = "") -> Configuration:
             )
         if problems:
             raise ConfigError(path, problems)
-        material[name] = _material(recipe, bundle, engines=configuration.line.inspection.backend == "tensorrt")
+        engines = configuration.line.inspection.backend == "tensorrt"
+        if not engines:
+            try:
+                check_file(bundle.model_path(precision), manifest, (recipe.height_px, recipe.width_px, recipe.channels))
+            except ModelError as error:
+                raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
+        material[name] = _material(recipe, bundle, _golden(configuration, name), engines=engines)
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
     _check_beside(configuration)
+    _check_messages(configuration)
     return replace(configuration, material=material)
 
 
-def _material(recipe: Recipe, bundle: Bundle, *, engines: bool) -> str:
+def _golden(configuration: Configuration, name: str) -> Golden:
+    """The golden parts of a recipe, every file as it was added. Raises ConfigError naming the one that is not."""
+    golden = read_golden_of(configuration, name)
+    try:
+        golden.check()
+    except GoldenError as error:
+        raise ConfigError(golden.folder / MANIFEST, [str(error)]) from error
+    return golden
+
+
+def read_golden_of(configuration: Configuration, name: str) -> Golden:
+    """The golden parts of the recipe `name`. Raises ConfigError where their manifest is damaged."""
+    folder = folder_of(configuration.file, name)
+    try:
+        return read_golden(folder)
+    except GoldenError as error:
+        raise ConfigError(folder / MANIFEST, [str(error)]) from error
+
+
+def proofs(configuration: Configuration) -> list[str]:
+    """A line for each recipe: its golden parts, or who answers for it that there are none, or what to do."""
+    lines = []
+    for name, recipe in configuration.recipes.items():
+        golden = read_golden_of(configuration, name)
+        product = Product(golden.good, golden.bad)
+        if product.complete:
+            parts = f"{golden.good} good and {golden.bad} bad golden parts"
+            lines.append(f"recipe {name}: {parts} (aoi-daemon golden list --check: do they hold here?)")
+        elif recipe.accept_unproven is not None:
+            lines.append(f"recipe {name}: NOT PROVEN, accepted: {recipe.accept_unproven}")
+        else:
+            lines.append(f"NOT PROVEN, will not become READY: {product.text(name)}")
+    return lines
+
+
+def _material(recipe: Recipe, bundle: Bundle, golden: Golden, *, engines: bool) -> str:
     """A hash of all that `recipe` names: files that were replaced under their old name are another product."""
     found = hashlib.sha256(bundle.hash.encode())
+    found.update(golden.hash.encode())
     sidecars = sorted((bundle.folder / ENGINES).glob(f"*{SIDECAR}")) if engines else []
     for path in (*sidecars, *(template.image for template in recipe.templates)):
         try:
@@ -73,6 +130,22 @@ def _material(recipe: Recipe, bundle: Bundle, *, engines: bool) -> str:
         except OSError:
             found.update(b"gone")  # whoever opens it says so, by its name
     return found.hexdigest()
+
+
+def _check_messages(configuration: Configuration) -> None:
+    """What the stages are told at their start, and at a changeover, fits; so does what `status` says of the recipes."""
+    folder, most_bytes = configuration.file.parent / "recipes", MAX_PARCEL_BYTES - _ROOM_BYTES
+    if len(configuration.recipes) > MAX_RECIPES:
+        count = len(configuration.recipes)
+        raise ConfigError(folder, [f"has {count} recipes, at most {MAX_RECIPES}; move those out that are not made now"])
+    line = configuration.line.model_dump_json()
+    for name, recipe in configuration.recipes.items():
+        try:
+            encoded({"config": line, "recipe": recipe.model_dump_json()}, most_bytes)
+        except MessageError:
+            what = f"comes to more than {most_bytes} bytes with {configuration.file.name}"
+            said = f"{what}; shorten its lists or its paths"
+            raise ConfigError(folder / f"{name}.toml", [said]) from None
 
 
 def _check_beside(configuration: Configuration) -> None:
@@ -85,6 +158,35 @@ def _check_beside(configuration: Configuration) -> None:
             problems.append("[publisher]: needs paho-mqtt: pip install 'aoi-daemon[mqtt]', or take the section out")
     if problems:
         raise ConfigError(configuration.file, problems)
+
+
+def open_models(configuration: Configuration) -> None:
+    """Open each model that parts are judged with on the CPU, without running it.
+
+    `check` has read what the files say of themselves; whether the back end takes them is known only now. Not part
+    of it: a damaged model may take the process with it, which must not be the supervisor. A new inspection opens its
+    model before it takes the line.
+
+    Raises:
+        ConfigError: naming the recipe and the model's file.
+    """
+    section = configuration.line.inspection
+    if section.backend != "onnx":
+        return
+    from aoi_daemon.infer.onnx import open_only  # noqa: PLC0415
+
+    opened: set[tuple[Path, FrameShape]] = set()
+    for name, recipe in configuration.recipes.items():
+        shape = (recipe.height_px, recipe.width_px, recipe.channels)
+        if (recipe.bundle, shape) in opened:
+            continue
+        opened.add((recipe.bundle, shape))
+        try:
+            bundle = load_bundle(recipe.bundle)
+            open_only(bundle.model_path(section.precision), bundle.manifest, shape)
+        except ModelError as error:
+            path = configuration.file.parent / "recipes" / f"{name}.toml"
+            raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
 
 
 def not_checked(configuration: Configuration) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, judge
+from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor
 from aoi_daemon.stage import Stage, now_ns
@@ -45,18 +46,16 @@ def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Exec
 
 
 def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:
-    """Judge the bundle's golden parts by its own limits; the names of those with another verdict."""
-    criteria = Criteria.compile(
-        # The bundle's own limits, in pixels: what a recipe asks of its product changes no golden verdict.
-        recipe.model_copy(
-            update={"limits": bundle.manifest.golden_limits, "regions": (), "unit": "px", "overlap": _GOLDEN_OVERLAP}
-        ),
-        bundle.manifest.classes,
-    )
+    """Judge the bundle's golden parts by its own limits; the names of those with another verdict, or another defect."""
+    # The bundle's own limits, in pixels: what a recipe asks of its product changes no golden verdict.
+    own = {"limits": bundle.manifest.golden_limits, "regions": (), "unit": "px", "overlap": _GOLDEN_OVERLAP}
     wrong: list[str] = []
     for part in bundle.golden():
+        size = {"height_px": part.image.shape[0], "width_px": part.image.shape[1]}
+        criteria = Criteria.compile(recipe.model_copy(update=own | size), bundle.manifest.classes)
         found = executor.infer(part.image, part.template, now_ns() + int(_GOLDEN_S * 1e9))
-        if judge(found, criteria, 0, slack_ns=1).passed is not part.passed:
+        verdict = judge(found, criteria, 0, slack_ns=1, at_most=None)
+        if verdict.passed is not part.passed or unmet(part.boxes, verdict.defects, criteria.classes):
             wrong.append(part.name)
         progress()
     return wrong

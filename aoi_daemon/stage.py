@@ -1,9 +1,12 @@
 """What every stage process has: its setup, its tie to the supervisor, its real-time face.
 
-A stage is `python -m aoi_daemon stage NAME FD`: a fresh interpreter, never a
-fork (CUDA does not survive one). FD is a socket to the supervisor. The first
-message on it brings the setup and the descriptors of shared memory and
-doorbells; later ones bring commands; its end means that the supervisor is gone.
+A stage is `aoi-daemon stage NAME FD`: a fresh interpreter, never a fork (CUDA
+does not survive one). FD is a socket to the supervisor. The first message on it
+brings the setup and the descriptors of shared memory and doorbells; later ones
+bring commands; its end means that the supervisor is gone.
+
+SIGTERM before a stage is ready ends it at once, plc as soon as the safe state is
+written; that is a stop, and no crash. From then on the supervisor says when.
 
 The processes beside the path (BESIDE) start the same way, but they are given
 memory that they can only read, and ordinary, lowered priority.
@@ -14,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import json
 import os
 import resource
 import signal
@@ -30,12 +32,13 @@ from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.logs import configure, logger
 from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.parcel import MessageError, receive, send, send_parcel
 
-MAX_MESSAGE_BYTES: Final = 128 * 1024
 BESIDE: Final = ("recorder", "hmi", "publisher")
 """Beside the path: none of them gates a part, and READY does not depend on them."""
+START_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What a terminal or the service manager sends to all processes of the service; blocked while a stage is started."""
 _NICE: Final = 10
-_MAX_FDS: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _MCL_CURRENT_FUTURE_ONFAULT: Final = 7
@@ -52,7 +55,9 @@ class Setup:
 
     `index` is the camera's number for acquire; `run` is a name of this start of
     the daemon, 32 hex digits; `socket` is the control socket. `standby`: an
-    inspection that proves itself beside the one on the line, and waits.
+    inspection that proves itself beside the one on the line, and waits. `product`
+    is the recipe's file without its ending; `upgraded`: it was in use before proof
+    of it was asked for, and may be for a while without.
     """
 
     stage: str
@@ -65,10 +70,13 @@ class Setup:
     socket: Path
     fds: dict[str, int] = field(default_factory=dict)
     standby: bool = False
+    product: str = ""
+    upgraded: bool = False
 
-    def send(self, control: sockets.socket) -> None:
-        """Supervisor: send this with its descriptors."""
-        body = {
+    @property
+    def body(self) -> dict[str, Any]:
+        """All but the descriptors, as it is sent."""
+        return {
             "stage": self.stage,
             "index": self.index,
             "config": self.config.model_dump_json(),
@@ -79,14 +87,21 @@ class Setup:
             "socket": str(self.socket),
             "fds": list(self.fds),
             "standby": self.standby,
+            "product": self.product,
+            "upgraded": self.upgraded,
         }
-        sockets.send_fds(control, [json.dumps(body).encode()], list(self.fds.values()))
+
+    def send(self, control: sockets.socket) -> None:
+        """Supervisor: send this with its descriptors. Raises MessageError and OSError as `send_parcel` does."""
+        send_parcel(control, self.body, list(self.fds.values()))
 
     @classmethod
     def receive(cls, control: sockets.socket) -> Setup:
         """Stage: the inverse of `send`; the descriptors are this process' own."""
-        data, fds, _, _ = sockets.recv_fds(control, MAX_MESSAGE_BYTES, _MAX_FDS)
-        body = json.loads(data)
+        found = receive(control)
+        if found is None:
+            raise MessageError("the supervisor is gone")
+        body, fds = found
         return cls(
             stage=body["stage"],
             index=body["index"],
@@ -98,6 +113,8 @@ class Setup:
             socket=Path(body["socket"]),
             fds=dict(zip(body["fds"], fds, strict=True)),
             standby=body["standby"],
+            product=body["product"],
+            upgraded=body["upgraded"],
         )
 
 
@@ -111,6 +128,9 @@ class Stage:
     """The process' side of its setup: board, log, stop request."""
 
     def __init__(self, control_fd: int) -> None:
+        # What they ask of all processes of the service is the supervisor's to do, in its order.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         self.control = sockets.socket(fileno=control_fd)
         self.setup = Setup.receive(self.control)
         self.control.setblocking(False)
@@ -122,12 +142,13 @@ class Stage:
         name = self.setup.stage
         configure(name, self.config.log.level, self.setup.log_format)
         self.log = logger()
-        # A terminal and systemd signal the whole group. What they ask for is the supervisor's to do, in its order.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
         if name == "plc":
             # So does the SIGABRT of systemd's watchdog, and plc still has the safe state to write.
             signal.signal(signal.SIGABRT, signal.SIG_IGN)
+            # For the same reason it ends by its own loop, and not at once as the others do until they are ready.
+            signal.signal(signal.SIGTERM, self._stop_in_order)
+        # They were blocked when this process was started: what came meanwhile is heard now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, START_SIGNALS)
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NAME, f"aoi-{name}".encode()[:15], 0, 0, 0)
         if name in BESIDE:
@@ -138,6 +159,14 @@ class Stage:
             # beside the path for what they need to end their work.
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         self.board = Board(self.memory("board", SIZE_BYTES))
+
+    def _stop_in_order(self, _number: int, _frame: object) -> None:
+        self.stopping = True
+
+    @staticmethod
+    def ready() -> None:
+        """The stage does its work, and hears the supervisor: SIGTERM is left to that one from now on."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def memory(self, name: str, size_bytes: int) -> SharedMemory:
         """Attach to the shared memory sent as `name`; it goes with the process. Beside the path: to read."""
@@ -153,23 +182,30 @@ class Stage:
         found: list[dict[str, Any]] = []
         while True:
             try:
-                data = self.control.recv(MAX_MESSAGE_BYTES)
+                message = receive(self.control)
             except BlockingIOError:
                 return found
             except OSError:
-                data = b""
-            if not data:
+                message = None
+            if message is None:
                 self.stopping = True
                 return found
-            command = json.loads(data)
+            command, _ = message
             if command["do"] == "stop":
                 self.stopping = True
             found.append(command)
 
     def tell(self, **message: Any) -> None:
-        """Send a message to the supervisor; dropped when it does not listen."""
+        """Send a message to the supervisor; dropped when it does not listen, and said where it does not fit.
+
+        `alive`, the word of those beside the path, says that they are ready.
+        """
+        if message.get("tell") == "alive":
+            self.ready()
         try:
-            self.control.send(json.dumps(message).encode())
+            send(self.control, message)
+        except MessageError as error:
+            self.log.error("message_not_sent", error=str(error))
         except OSError:
             pass
 

@@ -7,9 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, bypassed, camera_cell, reason_cell
+from aoi_daemon.board import (
+    Board,
+    CameraCell,
+    Cell,
+    Link,
+    StageState,
+    bypassed,
+    camera_cell,
+    plc_address,
+    reason_cell,
+)
 from aoi_daemon.lifecycle import Line
-from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.messages import Outcome, Proof, Reason
 
 QUANTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99), ("max", 100.0))
 
@@ -61,11 +71,14 @@ def snapshot(board: Board, cameras: Sequence[str]) -> dict[str, Any]:
         "undelivered": board[Cell.UNDELIVERED],
         "recipe": board[Cell.RECIPE],
         "golden_passed": bool(board[Cell.GOLDEN_PASSED]),
+        "proof": Proof(board[Cell.PROVEN]).name,
         "stopped_by_rule": bool(board[Cell.STOPPED_BY_RULE]),
         "inspection": StageState(board[Cell.INSPECTION_STATE]).name,
         "plc": {
             "stage": StageState(board[Cell.PLC_STATE]).name,
             "link": Link(board[Cell.LINK]).name,
+            "address": plc_address(board),
+            "addresses": board[Cell.PLC_ADDRESSES],
             "coils": f"{board[Cell.COILS]:016b}",
             "round_trip_ms": round(board[Cell.PLC_ROUND_TRIP_NS] / 1e6, 3),
             "heartbeats": board[Cell.HEARTBEATS],
@@ -81,7 +94,8 @@ def snapshot(board: Board, cameras: Sequence[str]) -> dict[str, Any]:
                     cell.name.lower(): board[camera_cell(index, cell)]
                     for cell in (
                         CameraCell.FRAMES, CameraCell.INCOMPLETE, CameraCell.MISSED,
-                        CameraCell.OVERRUNS, CameraCell.REOPENED,
+                        CameraCell.OVERRUNS, CameraCell.REOPENED, CameraCell.LATE, CameraCell.DOUBLED,
+                        CameraCell.CLOCK_STEPS,
                     )
                 },
             }

@@ -14,10 +14,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.acquire.camera import Grab
+from aoi_daemon.acquire.camera import Dropped, Grab
+from aoi_daemon.acquire.clock import CameraClock, ClockEvent
 from aoi_daemon.acquire.numbers import TriggerNumbers
 from aoi_daemon.acquire.pixels import FORMATS, Converter, check_format
-from aoi_daemon.acquire.stamps import ClockMap, FrameIds, QueueWatch
+from aoi_daemon.acquire.stamps import FrameIds, QueueWatch
+from aoi_daemon.acquire.ticks import NANOSECONDS, Rate
 from aoi_daemon.config.schema import CameraSection
 from aoi_daemon.errors import CameraError, CameraSettingError
 from aoi_daemon.messages import Arrival
@@ -28,14 +30,23 @@ MAX_AGE_NS: Final = 10_000_000_000
 # GenTL's PAYLOAD_TYPE_IMAGE and PAYLOAD_TYPE_CHUNK_DATA; UNKNOWN is what old producers say.
 _IMAGE_PAYLOADS: Final = (0, 1, 4)
 
+_DROPPED: Final[dict[int, Grab]] = {why: Grab(Arrival.NO_IMAGE, (0, 0, 0), dropped=why) for why in Dropped}
+_MAX_FOV: Final = 65_535
+
+
+def _unheard(_event: ClockEvent, _why: str) -> None:
+    """Where nobody wants to know."""
+
 
 @dataclass(frozen=True)
 class CameraFacts:
     """What is known of an open camera before its first frame.
 
-    `chunk_id` and `chunk_stamp` are the nodes ChunkFrameID and ChunkTimestamp where the camera has them;
-    they are valid for a buffer after `read_chunks(buffer)`. `unavailable` are the exceptions by which
-    the producer refuses an answer; `format_of` names a PFNC code (None: not known).
+    `chunk_id` and `chunk_stamp` are the nodes ChunkFrameID and ChunkTimestamp where the camera has them, `chunk_fov`
+    the one that the configuration names for the field of view; they are valid for a buffer after
+    `read_chunks(buffer)`. `unavailable` are the exceptions by which
+    the producer refuses an answer; `format_of` names a PFNC code (None: not known). `rates` are those that the
+    camera's clock may have.
     """
 
     pixel_format: str
@@ -45,8 +56,9 @@ class CameraFacts:
     format_of: Callable[[int], str | None]
     chunk_id: Any = None
     chunk_stamp: Any = None
+    chunk_fov: Any = None
     read_chunks: Callable[[Any], None] | None = None
-    tick_hz: int = 1_000_000_000
+    rates: tuple[Rate, ...] = (NANOSECONDS,)
 
 
 class _Layout(NamedTuple):
@@ -65,14 +77,18 @@ class BufferReader:
     """
 
     def __init__(
-        self, limits: CameraSection, facts: CameraFacts, watch: QueueWatch, numbers: TriggerNumbers | None = None
-    ) -> None:
+        self, limits: CameraSection, facts: CameraFacts, watch: QueueWatch, numbers: TriggerNumbers | None = None,
+        clock_said: Callable[[ClockEvent, str], None] = _unheard,
+    ) -> None:  # fmt: skip
         self._limits = limits
         self._facts = facts
         self._watch = watch
         self._numbers = numbers
         self._ids = FrameIds()
-        self._clock_map = ClockMap()
+        self._clock = CameraClock(facts.rates, clock_said)
+        self._first = True
+        self._ticks_alone = False  # the producer gives stamps in ticks, and none in ns
+        self._fov = limits.fov or 0
         self._code: int | None = None
         self._layout: _Layout | None = None
         check_format(facts.pixel_format)
@@ -91,19 +107,22 @@ class BufferReader:
         frame_id = self._frame_id(buffer, chunked)
         missed = self._missed_before(frame_id)
         earliest_ns = self._watch.trigger_ns(arrived_ns, waited=waited)
-        told_ns = self._told_ns(buffer, chunked, arrived_ns)
+        if missed < 0:
+            return _DROPPED[missed]
+        told_ns = self._told_ns(buffer, chunked, arrived_ns, fresh=not earliest_ns)
         trigger_ns = _trigger_ns(earliest_ns, told_ns, arrived_ns)
         trigger_id = 0
         if self._numbers is not None and frame_id is not None:
             latest_ns = told_ns or arrived_ns
             # A frame that waited for us came at some time since the queue was last empty.
             trigger_id = self._numbers.number(frame_id, min(earliest_ns or latest_ns, latest_ns), latest_ns)
+        fov = self._fov if self._facts.chunk_fov is None else self._fov_of(chunked)
         converter = self._converter_for(buffer) if complete else None
-        if converter is None or not self._convert(buffer, converter, image):
+        if fov is None or converter is None or not self._convert(buffer, converter, image):
             arrival, shape = Arrival.INCOMPLETE, (0, 0, 0)
         else:
             arrival, shape = Arrival.FRAME, converter.shape
-        return Grab(arrival, shape, trigger_ns=trigger_ns, missed_before=missed, trigger_id=trigger_id)
+        return Grab(arrival, shape, fov or 0, trigger_ns, missed, trigger_id=trigger_id)
 
     def _ask(self, subject: Any, attribute: str) -> Any:
         """What `subject` says, called if it is a method; None where it does not tell."""
@@ -148,17 +167,26 @@ class BufferReader:
             return 0
         return self._ids.missed_before(frame_id)
 
-    def _told_ns(self, buffer: Any, chunked: bool, arrived_ns: int) -> int:
-        """The moment of the camera's own stamp, 0 without one."""
-        stamp_ns = self._stamp_ns(buffer, chunked)
-        return self._clock_map.host_ns(stamp_ns, arrived_ns) if stamp_ns else 0
+    def _fov_of(self, chunked: bool) -> int | None:
+        """The field of view that the frame's chunk tells; None: it does not, and a frame of no view is not judged."""
+        told: Any = self._ask(self._facts.chunk_fov, "value") if chunked else None
+        try:
+            fov = int(told)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return fov if 0 <= fov <= _MAX_FOV else None
 
-    def _stamp_ns(self, buffer: Any, chunked: bool) -> int | None:
+    def _told_ns(self, buffer: Any, chunked: bool, arrived_ns: int, *, fresh: bool) -> int:
+        """The moment of the camera's own stamp, 0 without one, and where its clock is not known."""
         if self._facts.chunk_stamp is not None:
-            ticks = self._ask(self._facts.chunk_stamp, "value") if chunked else None
-            return None if ticks is None else int(ticks) * 1_000_000_000 // self._facts.tick_hz
-        stamp_ns = self._ask(buffer, "timestamp_ns")
-        return None if stamp_ns is None else int(stamp_ns)
+            stamp = self._ask(self._facts.chunk_stamp, "value") if chunked else None
+        else:
+            stamp = self._ask(buffer, "timestamp" if self._ticks_alone else "timestamp_ns")
+            if self._first:
+                self._first = False
+                if stamp is None and (stamp := self._ask(buffer, "timestamp")) is not None:
+                    self._ticks_alone = True
+        return self._clock.told_ns(int(stamp), arrived_ns, fresh=fresh) if stamp else 0
 
     def _converter_for(self, buffer: Any) -> Converter:
         payload = self._ask(buffer, "payload_type")

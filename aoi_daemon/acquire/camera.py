@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import enum
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.messages import Arrival
+
+
+class Dropped(enum.IntEnum):
+    """Why a frame is no part: its part has been announced."""
+
+    NO = 0
+    LATE = -1  # another one overtook it, and it was counted as missing then
+    DOUBLED = -2
 
 
 class Grab(NamedTuple):
@@ -17,7 +26,8 @@ class Grab(NamedTuple):
     line is configured. `trigger_ns` is 0 where the camera gives no stamp that
     can be told in CLOCK_MONOTONIC. `missed_before` counts the parts that the
     camera saw and did not deliver since the last grab (a gap in its frame ids). `trigger_id`
-    is the PLC's number of the trigger, 0 where it is not known.
+    is the PLC's number of the trigger, 0 where it is not known. `dropped`: nothing was written, and nothing is to
+    be announced.
     """
 
     arrival: Arrival
@@ -27,6 +37,7 @@ class Grab(NamedTuple):
     missed_before: int = 0
     has_template: bool = False
     trigger_id: int = 0
+    dropped: Dropped = Dropped.NO
 
 
 class CameraDriver(Protocol):

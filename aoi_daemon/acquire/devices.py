@@ -13,15 +13,26 @@ from aoi_daemon.errors import CameraError
 
 
 class Device(NamedTuple):
-    """What a device says of itself; None where it does not."""
+    """What a device says of itself, as it says it; None where it does not."""
 
     serial: str | None
     model: str | None
     user_name: str | None
+    device_id: str | None = None
+    vendor: str | None = None
 
     def __str__(self) -> str:
-        named = f", user name {self.user_name!r}" if self.user_name else ""
-        return f"{self.model or 'unknown model'} (serial {self.serial!r}{named})"
+        said = [f"serial {self.serial!r}"]
+        if plain(self.device_id):
+            said.append(f"id {self.device_id!r}")
+        if plain(self.user_name):
+            said.append(f"user name {self.user_name!r}")
+        return f"{plain(self.vendor)} {plain(self.model) or 'unknown model'} ({', '.join(said)})".lstrip()
+
+
+def plain(word: str | None) -> str:
+    """`word` to compare by: a camera's fixed field ends at its first NUL or its last blank; "" where it is empty."""
+    return "" if word is None else word.partition("\0")[0].strip()
 
 
 def choose(
@@ -30,25 +41,43 @@ def choose(
     serial: str | None = None,
     model: str | None = None,
     user_name: str | None = None,
+    device_id: str | None = None,
+    index: int | None = None,
 ) -> int:
-    """The index of the one device that has the given property; with none given, of the only device.
+    """The place in `devices` of the one that has the given property; with none given, of the only device.
+
+    `index` chooses among those, in the order of their ids: the order in which they are found may differ from one
+    start to the next.
 
     Raises:
         CameraError: no device has it, or more than one. Lists the devices that are there.
     """
-    wanted = Device(serial, model, user_name)
-    keys = [key for key, value in wanted._asdict().items() if value is not None]
+    wanted = {"serial": serial, "model": model, "user_name": user_name, "device_id": device_id}
+    keys = [key for key, value in wanted.items() if value is not None]
     found = [
-        index
-        for index, device in enumerate(devices)
-        if all(getattr(device, key) == getattr(wanted, key) for key in keys)
+        place
+        for place, device in enumerate(devices)
+        if all(plain(getattr(device, key)) and plain(getattr(device, key)) == plain(wanted[key]) for key in keys)
     ]
+    sought = " and ".join(f"{key} {wanted[key]!r}" for key in keys)
+    listed = sorted(devices, key=_order)
+    there = "; ".join(f"{place}: {device}" for place, device in enumerate(listed)) or "none"
+    if index is not None:
+        found.sort(key=lambda place: _order(devices[place]))
+        if index < len(found):
+            if sum(_order(devices[place]) == _order(devices[found[index]]) for place in found) > 1:
+                raise CameraError(f"index {index}: cameras of the same id have no order; there are: {there}")
+            return found[index]
+        of = f" with {sought}" if sought else ""
+        raise CameraError(f"index {index}: there are {len(found)} cameras{of}; counted from 0; there are: {there}")
     if len(found) == 1:
         return found[0]
-    sought = " and ".join(f"{key} {getattr(wanted, key)!r}" for key in keys)
-    there = "; ".join(str(device) for device in devices) or "none"
     if not found:
         raise CameraError(f"no camera {f'with {sought} ' if sought else ''}is there; there are: {there}")
     # Which one is found first may differ from one start to the next, and with it which view is judged.
     which = f"{len(found)} cameras have {sought}" if sought else "no camera is named"
-    raise CameraError(f"{which}: name one by its serial; there are: {there}")
+    raise CameraError(f"{which}: name one by its serial, or its device_id; there are: {there}")
+
+
+def _order(device: Device) -> tuple[str, str]:
+    return plain(device.device_id), plain(device.serial)

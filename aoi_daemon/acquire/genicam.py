@@ -31,13 +31,16 @@ from numpy.typing import NDArray
 from aoi_daemon.acquire import nodes
 from aoi_daemon.acquire.buffers import BufferReader, CameraFacts
 from aoi_daemon.acquire.camera import Grab
+from aoi_daemon.acquire.clock import ClockEvent
 from aoi_daemon.acquire.devices import Device, choose
 from aoi_daemon.acquire.numbers import TriggerNumbers
 from aoi_daemon.acquire.pixels import use_one_thread
 from aoi_daemon.acquire.stamps import QueueWatch
+from aoi_daemon.acquire.ticks import HZ_NODES, INCREMENT_NODES, LATCH_NODES, PRODUCER, rates
 from aoi_daemon.acquire.triggers import TriggerPipe
 from aoi_daemon.config.schema import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
+from aoi_daemon.logs import logger
 
 SLICE_MS: Final = 20
 """Longest single wait in the producer: Python runs no signal handler before it is over."""
@@ -59,6 +62,7 @@ class GenicamDriver:
         config: the camera's section.
         takt_ns: time from part to part.
         trigger_fd: read end of the pipe of `Reading`s, where the PLC's trigger numbers are wanted.
+        clock_said: what became of the camera's own clock; see `CameraClock`.
         clock: as `time.monotonic_ns`.
     """
 
@@ -68,12 +72,15 @@ class GenicamDriver:
         takt_ns: int,
         *,
         trigger_fd: int | None = None,
+        clock_said: Callable[[ClockEvent, str], None] = lambda _event, _why: None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._config = config
         self._takt_ns = takt_ns
         self._pipe = None if trigger_fd is None or config.trigger_within_ms is None else TriggerPipe(trigger_fd)
         self._clock = clock
+        self._clock_said = clock_said
+        self._log = logger().bind(camera=config.name)
         self._harvester: Any = None
         self._acquirer: Any = None
         self._events: Any = None
@@ -88,7 +95,7 @@ class GenicamDriver:
                 facts = self._set_up()
                 self._watch = QueueWatch(AWAKE_NS)
                 self._numbers = self._numbers_of_triggers()
-                self._reader = BufferReader(self._config, facts, self._watch, self._numbers)
+                self._reader = BufferReader(self._config, facts, self._watch, self._numbers, self._clock_said)
                 self._start()
         except BaseException:
             self.close()
@@ -138,20 +145,28 @@ class GenicamDriver:
         if not infos:
             _check_loads(harvester, str(path))
         devices = [
-            Device(_ask(info, "serial_number"), _ask(info, "model"), _ask(info, "user_defined_name")) for info in infos
+            Device(*(_ask(info, key) for key in ("serial_number", "model", "user_defined_name", "id_", "vendor")))
+            for info in infos
         ]
-        index = choose(devices, serial=config.serial, model=config.model, user_name=config.user_name)
+        index = choose(
+            devices, serial=config.serial, model=config.model, user_name=config.user_name,
+            device_id=config.device_id, index=config.index,
+        )  # fmt: skip
         with _sigint_kept(), _as_camera_error(f"{devices[index]} is there, but does not open"):
             self._acquirer = harvester.create(index)
 
     def _set_up(self) -> CameraFacts:
         self._nodes = node_map = self._acquirer.remote_device.node_map
-        nodes.apply(node_map, self._config.settings, _REFUSALS)
+        if why := nodes.stop(node_map, _REFUSALS):
+            self._log.warning("camera_not_stopped", detail=why)
+        for node, asked, got in nodes.apply(node_map, self._config.settings, _REFUSALS):
+            self._log.info("camera_rounded", node=node, asked=asked, got=got)
         mode = _ask(_ask(node_map, "AcquisitionMode"), "value")
         if mode not in {None, "Continuous"}:
             raise CameraSettingError(f"AcquisitionMode is {mode}: the camera would fall silent; set Continuous")
         chunk_id, chunk_stamp = _ask(node_map, "ChunkFrameID"), _ask(node_map, "ChunkTimestamp")
-        chunked = _ask(_ask(node_map, "ChunkModeActive"), "value") is True and (chunk_id or chunk_stamp)
+        chunk_fov = self._fov_node(node_map)
+        chunked = _ask(_ask(node_map, "ChunkModeActive"), "value") is True and (chunk_id or chunk_stamp or chunk_fov)
         return CameraFacts(
             pixel_format=str(node_map.PixelFormat.value),
             width_px=int(node_map.Width.value),
@@ -160,9 +175,37 @@ class GenicamDriver:
             format_of=dict_by_ints.get,
             chunk_id=chunk_id if chunked else None,
             chunk_stamp=chunk_stamp if chunked else None,
+            chunk_fov=chunk_fov,
             read_chunks=self._read_chunks if chunked else None,
-            tick_hz=_ask(_ask(node_map, "GevTimestampTickFrequency"), "value") or 1_000_000_000,
+            rates=rates(self._clock_nodes()),
         )
+
+    def _fov_node(self, node_map: Any) -> Any:
+        """The node that tells a frame's field of view, None where the configuration names none.
+
+        Raises:
+            CameraSettingError: the camera has no such node, or chunks are off: every frame would be INCOMPLETE.
+        """
+        name = self._config.fov_chunk
+        if name is None:
+            return None
+        if not node_map.has_node(name):
+            raise CameraSettingError(f"fov_chunk = {name!r}: this camera has no such node")
+        if _ask(_ask(node_map, "ChunkModeActive"), "value") is not True:
+            raise CameraSettingError(f"fov_chunk = {name!r}: chunks are off; set ChunkModeActive = true in settings")
+        return node_map.get_node(name)
+
+    def _clock_nodes(self) -> dict[str, object]:
+        """What says how fast the camera's clock ticks: its own nodes, the producer's of the device, the producer."""
+        device = _ask(self._acquirer, "device")
+        found: dict[str, object] = {}
+        for node_map in (_ask(device, "node_map"), self._nodes):
+            for name in (*HZ_NODES, *INCREMENT_NODES):
+                found[name] = _ask(_ask(node_map, name), "value") or found.get(name)
+            for name in LATCH_NODES:
+                found[name] = _ask(_ask(node_map, name), "inc") or found.get(name)
+        found[PRODUCER] = _ask(_ask(device, "module"), "timestamp_frequency")
+        return found
 
     def _read_chunks(self, buffer: Any) -> None:
         # The public way builds a payload, with its copies, around each buffer.

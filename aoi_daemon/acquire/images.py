@@ -8,22 +8,22 @@ as they are on disk, so that nothing is read from a disk once the line runs.
 from __future__ import annotations
 
 import enum
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.errors import CameraError
+from aoi_daemon.errors import CameraError, PictureError
+from aoi_daemon.files.boxes import parse_boxes
+from aoi_daemon.files.pairs import NamesError, parts_in
+from aoi_daemon.files.text import TextError, behind, read_text
+from aoi_daemon.pictures import SUFFIXES, Channels, decode_picture, list_pictures, read_bytes
 
 Image = NDArray[np.uint8]
 Expose = Callable[[Image, str], Image]
 """From a decoded image, gray (H, W) or BGR (H, W, 3), and its name to what the camera would send."""
-
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 class Truth(enum.IntEnum):
@@ -61,15 +61,8 @@ class Source(Protocol):
     def ahead(self, index: int) -> None:
         """Have picture `index` ready: called while nothing else is due."""
 
-    def take(self, index: int) -> Picture:
-        """Picture `index`, which `ahead` was called for."""
-
-
-def natural(path: Path) -> list[tuple[bool, int, str]]:
-    """A key that sorts board2 before board10."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", path.stem.lower())
-    key = [(part[0] in "0123456789", int(part) if part[0] in "0123456789" else 0, part) for part in parts]
-    return [*key, (False, 0, path.name)]
+    def take(self, index: int) -> Picture | None:
+        """Picture `index`, which `ahead` was called for; None: its part has no image."""
 
 
 def list_stills(folder: Path) -> list[Still]:
@@ -78,55 +71,50 @@ def list_stills(folder: Path) -> list[Still]:
     Raises:
         CameraError: no image, half a pair, or a label file that is none. Names the file.
     """
-    files = sorted((entry for entry in folder.iterdir() if entry.is_file()), key=natural)
-    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    try:
+        images = list_pictures(folder)
+    except PictureError as error:
+        raise CameraError(str(error)) from error
     if not images:
-        raise CameraError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
-    tests, templates = _by_board(images, "_test"), _by_board(images, "_temp")
+        raise CameraError(f"{folder}: holds no image ({', '.join(SUFFIXES)})")
+    try:
+        tests, templates, labels = parts_in(images, (entry for entry in folder.iterdir() if entry.is_file()))
+    except NamesError as error:
+        raise CameraError(str(error)) from None
     if not templates:
-        return [Still(path, None, read_truth(path.with_suffix(".txt"))) for path in images]
+        return [Still(path, None, read_truth(labels.get(path.stem))) for path in images]
     for board, path in {**tests, **templates}.items():
         if (board in tests) != (board in templates):
             missing = f"{board}_temp" if board in tests else f"{board}_test"
             raise CameraError(f"{path}: the other half of its pair, {missing}, is missing")
-    return [Still(path, templates[board], read_truth(path.with_name(f"{board}.txt"))) for board, path in tests.items()]
+    return [Still(path, templates[board], read_truth(labels.get(board))) for board, path in tests.items()]
 
 
-def _by_board(images: Sequence[Path], ending: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in images:
-        if path.stem.endswith(ending):
-            board = path.stem[: -len(ending)]
-            if board in found:
-                raise CameraError(f"{path}: {found[board].name} is the same part's image already")
-            found[board] = path
-    return found
-
-
-def read_truth(label: Path) -> Truth:
+def read_truth(label: Path | None) -> Truth:
     """BAD with a defect a line (`x1 y1 x2 y2 class`), GOOD when empty, UNKNOWN with no such file.
 
     Raises:
-        CameraError: a line is no defect. Names file and line.
+        CameraError: a line is no defect. Names file, line and column.
     """
-    try:
-        text = label.read_text(encoding="ascii")
-    except FileNotFoundError:
+    if label is None:
         return Truth.UNKNOWN
-    except (OSError, ValueError) as error:
-        raise CameraError(f"{label}: cannot be read as text: {error}") from error
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for number, line in lines:
-        if not re.fullmatch(r"\s*\d+(\s+\d+){4}\s*", line):
-            raise CameraError(f"{label}:{number}: {line!r} is not x1 y1 x2 y2 class")
-    return Truth.BAD if lines else Truth.GOOD
+    try:
+        boxes = parse_boxes(read_text(label))
+    except OSError as error:
+        raise CameraError(f"{label}: cannot be read: {error.strerror}") from error
+    except TextError as error:
+        raise CameraError(behind(label, error.problem)) from None
+    return Truth.BAD if boxes else Truth.GOOD
 
 
 class Stills:
     """The images of a folder. All are decoded once when they are opened, so that a bad one is found then."""
 
-    def __init__(self, folder: Path, *, colour: bool, preload: int, expose: Expose) -> None:
-        self._flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
+    def __init__(
+        self, folder: Path, *, colour: bool, preload: int, expose: Expose, bits: int | None = None
+    ) -> None:  # fmt: skip
+        self._channels: Channels = 3 if colour else 1
+        self._bits = bits
         self._expose = expose
         self._stills = list_stills(folder)
         self._kept: list[Picture] = []
@@ -174,16 +162,14 @@ class Stills:
 
     def _image(self, file: bytes, path: Path) -> Image:
         try:
-            image = cv2.imdecode(np.frombuffer(file, np.uint8), self._flags) if file else None
-        except cv2.error:  # beyond OpenCV's own limits
-            image = None
-        if image is None:
-            raise CameraError(f"{path}: is no image that can be read ({len(file)} bytes)")
-        return self._expose(np.asarray(image, np.uint8), str(path))
+            image = decode_picture(file, path, self._channels, bits=self._bits)
+        except PictureError as error:
+            raise CameraError(str(error)) from error
+        return self._expose(image if self._channels == 3 else image[:, :, 0], str(path))
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CameraError(f"{path}: cannot be read: {error.strerror}") from error
+        return read_bytes(path)
+    except PictureError as error:
+        raise CameraError(str(error)) from error

@@ -7,15 +7,18 @@ may hold the GIL; nothing else lives here. Memory: writes its camera's ring.
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.acquire.camera import CameraDriver, Grab
+from aoi_daemon.acquire.camera import CameraDriver, Dropped, Grab
+from aoi_daemon.acquire.clock import ClockEvent
 from aoi_daemon.board import CameraCell, Cell, Hears, StageState, camera_cell
 from aoi_daemon.config.schema import CameraSection, GenicamCamera, ReplayCamera
+from aoi_daemon.decide.line_limit import LineLimit
 from aoi_daemon.errors import CameraError, DoorbellFullError
 from aoi_daemon.messages import Announcement, Arrival
 from aoi_daemon.ring.doorbell import ring
@@ -47,6 +50,11 @@ class Acquire:
         self.frame = self.board[self._cell(CameraCell.FRAME)]
         # Which view lies in each slot, so that a lost one can be taken back by its number.
         self.slots: list[tuple[int, int]] = [(0, 0)] * self.frames.layout.slots
+        self.fov = self.config.fov or 0
+        self._several = len(stage.config.cameras) > 1
+        self._before_ns = 0  # the time of the last frame
+        self._clock_refused = True  # as the process before this one may have said
+        self._lines = LineLimit()
 
     def _cell(self, cell: CameraCell) -> int:
         return camera_cell(self.camera, cell)
@@ -60,12 +68,14 @@ class Acquire:
         """Open the camera, deliver its parts, and again after each loss, until stopped."""
         wait_ms = self.config.reopen_min_ms
         failures = 0
+        self.stage.ready()
         self.board[self._cell(CameraCell.STATE)] = StageState.READY
         while not self.stage.stopping:
             self.progress()
             begun = self.sequence
             self.stage.prepare_realtime()
-            driver = make_driver(self.stage, self.camera, self.sequence + 1)
+            driver = make_driver(self.stage, self.camera, self.sequence + 1, self.clock_said)
+            self._say_clock("")  # of a clock that is yet to be tried nothing is known
             try:
                 with closing(driver):
                     driver.open()
@@ -117,8 +127,12 @@ class Acquire:
         while not self.stage.stopping:
             grab = driver.fetch_into(image, template, slice_s)
             if grab is not None:
-                self._announce(grab)
-                image, template = self._claim()
+                if grab.dropped:
+                    self._drop(grab.dropped)
+                else:
+                    self._announce(grab)
+                    if grab.arrival is Arrival.FRAME:  # else the slot is still free, and taken once
+                        image, template = self._claim()
                 self.board[last] = now_ns()
             elif self.board[Cell.LINE_RUNNING] == 0:
                 self.board[last] = now_ns()  # the line stands: silence is what is expected
@@ -139,8 +153,12 @@ class Acquire:
 
     def _announce(self, grab: Grab) -> None:
         ready_ns = now_ns()
-        for _ in range(min(grab.missed_before, _MAX_GAP)):
-            self._part_without_image(Arrival.NO_IMAGE, 0, ready_ns)
+        missed, before_ns = min(grab.missed_before, _MAX_GAP), self._before_ns
+        self._before_ns = grab.trigger_ns or ready_ns
+        for place in range(1, missed + 1):
+            # Among several cameras a view finds its part by its time. Now is the time of this frame's part.
+            between_ns = (self._before_ns - before_ns) * place // (missed + 1) if self._several else 0
+            self._part_without_image(Arrival.NO_IMAGE, 0, before_ns + between_ns if self._several else ready_ns)
         self.board.add(self._cell(CameraCell.MISSED), grab.missed_before)
         if grab.arrival is not Arrival.FRAME:
             count = CameraCell.INCOMPLETE if grab.arrival is Arrival.INCOMPLETE else CameraCell.MISSED
@@ -165,16 +183,38 @@ class Acquire:
         self._send(self.to_plc, announcement)
         self._send(self.to_inspection, announcement)
 
+    def _drop(self, why: Dropped) -> None:
+        """A frame of a part that has been announced: another announcement would be a part that is not there."""
+        self.board.add(self._cell(CameraCell.LATE if why is Dropped.LATE else CameraCell.DOUBLED))
+        if self._lines.take(why.name, now_ns()):
+            self.log.warning("frame_dropped", why=why.name.lower())
+
+    def clock_said(self, event: ClockEvent, why: str) -> None:
+        """What became of the camera's clock: counted, logged, and where it is refused an alarm."""
+        if event is ClockEvent.STEPPED:
+            self.board.add(self._cell(CameraCell.CLOCK_STEPS))
+        if self._lines.take(event.name, now_ns()):
+            log = self.log.info if event is ClockEvent.AGREED else self.log.warning
+            log("camera_clock", outcome=event.value, detail=why)
+        if event is not ClockEvent.STEPPED:
+            self._say_clock(why if event is ClockEvent.REFUSED else "")
+
+    def _say_clock(self, refusal: str) -> None:
+        if refusal or self._clock_refused:
+            self._clock_refused = bool(refusal)
+            detail = refusal and f"camera {self.config.name}: {refusal}"
+            self.stage.tell(tell="camera_clock", camera=self.camera, detail=detail)
+
     def _part_without_image(
         self, arrival: Arrival, trigger_ns: int, ready_ns: int, trigger_id: int = 0
     ) -> None:
         self.sequence += 1
         self.board[self._cell(CameraCell.SEQUENCE)] = self.sequence
         deadline_ns = (trigger_ns or ready_ns) + self.deadline_ns
-        self._send(
-            self.to_plc,
-            Announcement(arrival, self.camera, 0, self.sequence, 0, trigger_ns, ready_ns, deadline_ns, trigger_id),
+        announcement = Announcement(
+            arrival, self.camera, self.fov, self.sequence, 0, trigger_ns, ready_ns, deadline_ns, trigger_id
         )
+        self._send(self.to_plc, announcement)
 
     def _send(self, fd: int, announcement: Announcement) -> None:
         try:
@@ -194,7 +234,9 @@ def hears(config: CameraSection) -> Hears:
     return Hears.NOTHING
 
 
-def make_driver(stage: Stage, camera: int, first_part: int) -> CameraDriver:
+def make_driver(
+    stage: Stage, camera: int, first_part: int, clock_said: Callable[[ClockEvent, str], None]
+) -> CameraDriver:
     """The driver that the configuration names. The vendors' packages are imported only where used."""
     config = stage.config.cameras[camera]
     takt_ns = int(stage.config.line.takt_ms * 1e6)
@@ -202,7 +244,7 @@ def make_driver(stage: Stage, camera: int, first_part: int) -> CameraDriver:
     if isinstance(config, GenicamCamera):
         from aoi_daemon.acquire.genicam import GenicamDriver  # noqa: PLC0415
 
-        return GenicamDriver(config, takt_ns, trigger_fd=trigger_fd)
+        return GenicamDriver(config, takt_ns, trigger_fd=trigger_fd, clock_said=clock_said)
     from aoi_daemon.acquire.replay import ReplayDriver  # noqa: PLC0415
 
     return ReplayDriver(config, takt_ns, trigger_fd=trigger_fd, first_part=first_part)

@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from aoi_daemon.acquire.images import Truth
-from aoi_daemon.acquire.stamps import FrameIds
+from aoi_daemon.acquire.stamps import MAX_GAP, places_ahead
 from aoi_daemon.acquire.triggers import TriggerPipe
+from aoi_daemon.config.host import split_port
 from aoi_daemon.errors import CameraError
 
 EYE: Final = struct.Struct("<4sQqB")
@@ -77,7 +78,7 @@ class PlcPace:
 
     def __init__(self, fd: int) -> None:
         self._pipe = TriggerPipe(fd)
-        self._ids = FrameIds()
+        self._last: int | None = None
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
 
@@ -89,15 +90,30 @@ class PlcPace:
         """The next trigger; None after `timeout_s` without one.
 
         Raises:
-            CameraError: the pipe is closed, or what came is no record.
+            CameraError: the pipe is closed, what came is no record, or the numbers jumped.
         """
         if not self._poll.poll(-(-timeout_s * 1000 // 1)):
             return None
         reading = self._pipe.take()
         if reading is None or not reading.triggered:
             return None
-        missed = self._ids.missed_before(reading.trigger_id)
-        return Trigger(reading.asked_ns, missed, reading.trigger_id)
+        return Trigger(reading.asked_ns, self._missed_before(reading.trigger_id), reading.trigger_id)
+
+    def _missed_before(self, trigger_id: int) -> int:
+        """Triggers that are missing before this one, 0 to MAX_GAP.
+
+        Readings come in order: an id that fell back is a PLC that counts anew, one that stays one that does not count.
+
+        Raises:
+            CameraError: the ids jumped ahead by more than MAX_GAP.
+        """
+        last, self._last = self._last, trigger_id
+        if last is None:
+            return 0
+        ahead = places_ahead(trigger_id, last, min(1, trigger_id))
+        if ahead > MAX_GAP + 1:
+            raise CameraError(f"the PLC's trigger numbers jumped from {last} to {trigger_id}")
+        return max(0, ahead - 1)
 
 
 class PhotoEye:
@@ -108,12 +124,10 @@ class PhotoEye:
     """
 
     def __init__(self, address: str) -> None:
-        host, _, port = address.rpartition(":")
-        if not 0 < int(port) < 65_536:  # getaddrinfo takes the lower 16 bits of any number
-            raise CameraError(f"photo_eye {address}: a port is 1 to 65535")
         try:
-            found = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
-        except (OSError, OverflowError, UnicodeError) as error:
+            host, port = split_port(address)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        except (OSError, ValueError) as error:
             raise CameraError(f"photo_eye {address}: {error}") from error
         self._socket = socket.socket(*found[:3])
         self._socket.setblocking(False)

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.acquire.camera import Grab
-from aoi_daemon.acquire.images import IMAGE_SUFFIXES, Image, Source, Stills, Truth
+from aoi_daemon.acquire.images import Image, Source, Stills, Truth
 from aoi_daemon.acquire.pace import PhotoEye, PlcPace, TaktPace, Trigger
 from aoi_daemon.acquire.pixels import Converter, use_one_thread
 from aoi_daemon.acquire.video import Video
 from aoi_daemon.config.schema import ReplayCamera
 from aoi_daemon.errors import CameraError
 from aoi_daemon.messages import Arrival
+from aoi_daemon.pictures import SUFFIXES
 
 # Where in each cell of 2 x 2 pixels (row, column) the bands blue, green and red are taken.
 _CELLS: Final[dict[str, tuple[tuple[int, int, int], ...]]] = {
@@ -125,6 +126,12 @@ class ReplayDriver:
         self._see(trigger.at_ns)
         index = (self._part - 1) % len(source)
         picture = source.take(index)
+        if picture is None:
+            self._part += 1
+            missed, self._missed = self._missed, 0
+            return Grab(
+                Arrival.NO_IMAGE, (0, 0, 0), trigger_ns=trigger.at_ns, missed_before=missed, trigger_id=trigger.id
+            )  # fmt: skip
         converter = self._converters[picture.image.shape[:2]]
         converter.convert(picture.image.reshape(-1), 0, image)
         if picture.template is not None:
@@ -132,7 +139,7 @@ class ReplayDriver:
         self._part += 1
         missed, self._missed = self._missed, 0
         return Grab(
-            Arrival.FRAME, converter.shape, trigger_ns=trigger.at_ns, missed_before=missed,
+            Arrival.FRAME, converter.shape, self._config.fov or 0, trigger_ns=trigger.at_ns, missed_before=missed,
             has_template=picture.template is not None, trigger_id=trigger.id,
         )  # fmt: skip
 
@@ -189,10 +196,12 @@ class ReplayDriver:
         config, path = self._config, self._config.source
         colour = config.pixel_format != "Mono8"
         if path.is_dir():
-            return Stills(path, colour=colour, preload=config.preload, expose=self._expose)
+            return Stills(
+                path, colour=colour, bits=config.bits, preload=config.preload, expose=self._expose
+            )  # fmt: skip
         if not path.is_file():
             raise CameraError(f"{path}: no such folder or video file")
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if path.suffix.lower() in SUFFIXES:
             # OpenCV would take its name for the first of a numbered sequence.
             raise CameraError(f"{path}: is an image; name the folder that it is in")
         return Video(path, colour=colour, preload=config.preload, takt_ns=self._takt_ns, expose=self._expose)

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
+from aoi_daemon.config.host import Host, shown, split_port
 from aoi_daemon.config.section import FilePath, Reload, Section
 
 USERS_FILE: Final = "users.toml"
 
+_OWN_PORT: Final = {"http": "80", "https": "443"}
 _SHIFT: Final = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 
 def _origin(value: str) -> str:
-    """`https://name[:port]`, as a browser sends it: lower case, without the scheme's own port."""
-    parts = urlsplit(value.lower())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{value!r} is not an address such as https://aoi.example:8443")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError(f"{value!r} has more than scheme, name and port")
-    own = {"http": 80, "https": 443}[parts.scheme]
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, own) else "")
+    """SCHEME://HOST[:PORT] as a browser sends it: lower case, an IPv6 address short, without the scheme's own port."""
+    scheme, found, rest = value.lower().partition("://")
+    if scheme not in _OWN_PORT or not found or not rest:
+        raise ValueError(f"{shown(value)} is not an address such as https://aoi.example:8443")
+    if re.search(r"[/?#\\@]", rest.removesuffix("/")):
+        raise ValueError(f"{shown(value)} has more than scheme, name and port; write https://aoi.example:8443")
+    try:
+        host, port = split_port(rest.removesuffix("/"))
+    except ValueError as error:
+        raise ValueError(f"{shown(value)}: {error}") from None
+    if "%" in host:
+        raise ValueError(f"{shown(value)}: no browser sends the interface of an address; leave % and what follows out")
+    if ":" in host:
+        host = f"[{ipaddress.IPv6Address(host)}]"
+    return f"{scheme}://{host}" + (f":{port}" if port not in (None, _OWN_PORT[scheme]) else "")
 
 
-Origin = Annotated[str, Field(max_length=255), AfterValidator(_origin)]
+Origin = Annotated[str, AfterValidator(_origin)]
 ShiftStart = Annotated[str, Field(pattern=_SHIFT)]
 
 
@@ -37,10 +45,10 @@ class HmiSection(Section):
 
     reload: ClassVar[Reload] = Reload.BESIDE
 
-    host: str = Field(
-        "127.0.0.1", min_length=1, max_length=255,
+    host: Host = Field(
+        "127.0.0.1",
         description="Address that it listens on. One that other machines reach needs TLS, or `plain_http` said.",
-    )  # fmt: skip
+    )
     port: int = Field(8080, ge=1, le=65_535, description="TCP port.")
     tls_certificate: FilePath | None = Field(
         None, description="PEM file with the certificate and its chain; with `tls_key`, the page speaks HTTPS."

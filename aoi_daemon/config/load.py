@@ -1,4 +1,4 @@
-"""Read the configuration files and word what is wrong with them.
+"""Read the configuration files.
 
 One `ConfigError` holds every problem found in a file, each with key, value and
 bound, so that a file is mended in one go.
@@ -6,23 +6,21 @@ bound, so that a file is mended in one go.
 
 from __future__ import annotations
 
-import difflib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from aoi_daemon.config.fovs import camera_problems, section_problems
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.recipe_files import checked_recipe_files, recipe_files
 from aoi_daemon.config.schema import GenicamCamera, LineConfig, ReplayCamera
+from aoi_daemon.config.words import words_of
 from aoi_daemon.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from aoi_daemon.files.text import TextError, decode, read_bytes
+from aoi_daemon.files.toml import parse
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -84,9 +82,10 @@ def load(file: Path, product: str = "") -> Configuration:
     sources: dict[Path, bytes] = {}
     line = _resolve_line(read_model(file, LineConfig, sources), file)
     recipes: dict[str, Recipe] = {}
-    for path in _recipe_files(file):
-        recipes[path.stem] = _resolve_recipe(read_model(path, Recipe, sources), path)
+    for path in checked_recipe_files(file.parent / "recipes"):
+        recipes[path.stem] = read_recipe(path, sources)
     _check_ids(recipes, file.parent / "recipes")
+    _check_fovs(line, recipes, file)
     if line.line.recipe not in recipes:
         there = ", ".join(recipes) or "none"
         raise ConfigError(
@@ -106,17 +105,20 @@ def load(file: Path, product: str = "") -> Configuration:
 def altered(configuration: Configuration) -> list[Path]:
     """The files that are not as `configuration` was read from them: changed, gone or new."""
     now: dict[Path, bytes] = {}
-    for path in (configuration.file, *_recipe_files(configuration.file)):
+    for path in (configuration.file, *recipe_files(configuration.file.parent / "recipes")):
         try:
-            now[path] = path.read_bytes()
+            now[path] = read_bytes(path)
         except OSError:
             continue  # gone, or not to be read: not as it was
+        except TextError:
+            now[path] = b"\0"  # no file that was read is so
     before = configuration.sources
     return sorted(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
 
 
-def _recipe_files(file: Path) -> list[Path]:
-    return sorted((file.parent / "recipes").glob("*.toml"))
+def read_recipe(file: Path, sources: dict[Path, bytes] | None = None) -> Recipe:
+    """Read one recipe; its relative paths are taken from the file's folder. Raises ConfigError as `read_model`."""
+    return _resolve_recipe(read_model(file, Recipe, sources), file)
 
 
 def read_model(file: Path, model: type[M], sources: dict[Path, bytes] | None = None) -> M:
@@ -126,59 +128,21 @@ def read_model(file: Path, model: type[M], sources: dict[Path, bytes] | None = N
         ConfigError: naming file, key, value and bound.
     """
     try:
-        content = file.read_bytes()
+        content = read_bytes(file)
         if sources is not None:
             sources[file] = content
-        data = tomllib.loads(content.decode("utf-8"))
+        text = decode(content)
+        data = parse(text)
     except FileNotFoundError:
         raise ConfigError(file, ["the file does not exist"]) from None
     except OSError as error:
         raise ConfigError(file, [f"cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(file, [f"is not UTF-8 text: {error.reason} at byte {error.start}"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(file, [f"is not TOML: {error}"]) from error
+    except TextError as error:
+        raise ConfigError(file, [error.problem]) from None
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(file, [_word(problem, data, model) for problem in error.errors()]) from None
-
-
-def _word(problem: Any, data: Any, model: type[BaseModel]) -> str:
-    """One pydantic problem as `key = value: what is wrong with it`."""
-    keys: list[str] = []
-    at: Any = data
-    location = problem["loc"]
-    for index, step in enumerate(location):
-        last = index == len(location) - 1
-        if isinstance(at, dict) and step not in at and not (last and problem["type"] == "missing"):
-            continue  # the name of a union's member, which the file does not have
-        keys.append(f"[{step}]" if isinstance(step, int) else f".{step}")
-        try:
-            at = at[step]
-        except (KeyError, IndexError, TypeError):
-            at = None
-    key = "".join(keys).lstrip(".") or model.__name__
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_suggest(str(location[-1]), model)}"
-    if problem["type"] == "missing":
-        return f"{key}: missing"
-    if problem["type"] == "value_error":
-        return message if key == model.__name__ else f"{key}: {message}"
-    return f"{key} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _suggest(key: str, model: type[BaseModel]) -> str:
-    known: set[str] = set()
-    pending: list[Any] = [model.model_json_schema()]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            known.update(node.get("properties", {}))
-            pending.extend(node.values())
-    near = difflib.get_close_matches(key, sorted(known), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+        raise ConfigError(file, words_of(error, text, data, model)) from None
 
 
 def _resolve_line(line: LineConfig, file: Path) -> LineConfig:
@@ -224,6 +188,15 @@ def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:
         if recipe.id in names:
             raise ConfigError(folder / f"{name}.toml", [f"id = {recipe.id}: already the id of {names[recipe.id]}.toml"])
         names[recipe.id] = name
+
+
+def _check_fovs(line: LineConfig, recipes: Mapping[str, Recipe], file: Path) -> None:
+    """Of all recipes: what is wrong with one that is not in use would be found out at a changeover only."""
+    for name, recipe in recipes.items():
+        if problems := list(camera_problems(line.cameras, recipe)):
+            raise ConfigError(file, problems)
+        if problems := list(section_problems(line.cameras, recipe)):
+            raise ConfigError(file.parent / "recipes" / f"{name}.toml", problems)
 
 
 def _check_sizes(line: LineConfig, recipe: Recipe, file: Path) -> None:

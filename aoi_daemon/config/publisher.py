@@ -9,6 +9,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from aoi_daemon.config.host import Peer
 from aoi_daemon.config.section import FilePath, Reload, Section
 
 _PLAIN_PORT: Final = 1883
@@ -42,7 +43,7 @@ class PublisherSection(Section):
 
     reload: ClassVar[Reload] = Reload.BESIDE
 
-    host: str = Field(min_length=1, max_length=255, description="Address or name of the broker.")
+    host: Peer = Field(description="Address or name of the broker.")
     port: int | None = Field(None, ge=1, le=65_535, description="TCP port. Default: 1883, with TLS 8883.")
     protocol: Literal["5", "3.1.1"] = Field(
         "5",

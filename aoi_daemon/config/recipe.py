@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 
+from aoi_daemon.config.boxes import Boxes
 from aoi_daemon.config.registration import Registration
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
-from aoi_daemon.config.tasks import MapReading, ModelOutput
+from aoi_daemon.config.tasks import MAX_CLASSES, MapReading, ModelOutput
+
+MAX_REGIONS: Final = 2048
+MAX_CORNERS: Final = 16_384
+"""Of all regions together: each detection is compared with every edge, and a swap between two parts reads them all."""
+MAX_TEMPLATES: Final = 1024
+MAX_LIMITS: Final = MAX_CLASSES + 1
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+def _somebody_for_a_reason(text: str | None) -> str | None:
+    """Refuse what does not say both who answers for it, and why."""
+    if text is None:
+        return None
+    who, _, why = text.partition(",")
+    if not (who.strip() and why.strip() and text.isprintable()):
+        raise ValueError(f"{text!r} is not `NAME, reason` in one line: who answers for parts that nothing proves, and why")
+    return text
+
+
 class ClassLimit(Section):
     """What is allowed of one class of defect."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
 
     name: str = Field(min_length=1, max_length=64, description="A class of the bundle, or `*` for all not named.")
     score: Fraction = Field(0.5, description="Detections below this score do not count.")
@@ -31,7 +48,7 @@ class ClassLimit(Section):
 class Region(Section):
     """A part of the field of view, polygon of at least three corners, or two corners of a rectangle."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
 
     kind: Literal["inspect", "ignore"] = Field(
         description="`inspect`: only detections whose centre lies in some inspect region count. `ignore`: those whose centre lies here do not."
@@ -49,6 +66,9 @@ class Template(Section):
 
     fov: int = Field(ge=0, le=65_535, description="Field of view.")
     image: FilePath = Field(description="The template's image, of the recipe's size.")
+    bits: int | None = Field(
+        None, ge=9, le=16, description="How many bits of each sample count where the file has 16; absent: it has 8 or fewer."
+    )
 
 
 class StopRules(Section):
@@ -74,7 +94,7 @@ class StopRules(Section):
 class Optics(Section):
     """When a picture is too dark, too bright or too flat to be judged: REJECT for OPTICS, and an alarm."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
 
     min_brightness: float = Field(0.0, ge=0, le=255, description="Least mean gray value.")
     max_brightness: float = Field(255.0, ge=0, le=255, description="Greatest mean gray value.")
@@ -82,9 +102,11 @@ class Optics(Section):
 
 
 class Recipe(Section):
-    """`recipes/NAME.toml`: one product."""
+    """`recipes/NAME.toml`: one product; golden parts that prove it are in `recipes/NAME.golden/`. `id`, `name` and `accept_unproven` are swapped between two parts."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
+    swapped: ClassVar[frozenset[str]] = frozenset(("id", "name", "stop", "accept_unproven"))
+    """Keys that change no verdict: they are swapped between two parts, and nothing is proven anew."""
 
     id: int = Field(ge=1, le=65_535, description="The number the PLC knows the product by.")
     name: Name = Field(description="Shown on the page.")
@@ -96,19 +118,27 @@ class Recipe(Section):
     px_per_mm: float = Field(48.0, gt=0, le=100_000, description="Scale of the optics.")
     overlap: Fraction = Field(0.5, description="Boxes of one class that overlap more are one defect (IoU).")
     templates: Annotated[tuple[Template, ...], Strict(False)] = Field(
-        (), description="Golden templates by field of view; replayed pairs bring their own."
+        (), description="Golden templates by field of view, at most 1024; replayed pairs bring their own."
     )
     limits: Annotated[tuple[ClassLimit, ...], Strict(False)] = Field(
         default=(ClassLimit(name="*"),),
         description="By class. A class that none names, where there is no `*`, has the default limit.",
     )
-    regions: Annotated[tuple[Region, ...], Strict(False)] = Field((), description="Where to look; none: everywhere.")
+    regions: Annotated[tuple[Region, ...], Strict(False)] = Field(
+        (), description="Where to look, at most 2048 with 16384 corners together; none: everywhere."
+    )
     stop: StopRules = Field(StopRules(), description="Stop rules.")
     optics: Optics | None = Field(None, description="Limits of the picture; absent: every picture is judged.")
     registration: Registration | None = Field(
         None, description="Aligns each frame to its template; absent: frames are judged as they come."
     )
     maps: MapReading | None = Field(None, description="For bundles of task segment or anomaly.")
+    accept_unproven: Annotated[
+        str | None, Field(max_length=200), AfterValidator(_somebody_for_a_reason)
+    ] = Field(
+        None,
+        description="`NAME, reason`: who answers for it that the line is READY without a good and a bad golden part of this product, and why. Golden parts that do not hold are not excused by it. It is in the audit, on the page, in `status` and in each record.",
+    )
 
     @property
     def least_score(self) -> float:
@@ -119,6 +149,20 @@ class Recipe(Section):
     def px_per_unit(self) -> float:
         """Pixels in one `unit` of this recipe."""
         return self.px_per_mm if self.unit == "mm" else 1.0
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Recipe:
+        corners = sum(len(region.corners) for region in self.regions)
+        counts = (
+            ("templates", len(self.templates), MAX_TEMPLATES, "make a recipe for each of several fields of view"),
+            ("limits", len(self.limits), MAX_LIMITS, "no bundle has more classes; let `*` speak for all that are alike"),
+            ("regions", len(self.regions), MAX_REGIONS, "join those that touch"),
+            ("regions.corners", corners, MAX_CORNERS, "draw the outlines with fewer corners"),
+        )
+        problems = [f"{key}: there are {count}, at most {most}; {do}" for key, count, most, do in counts if count > most]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> Recipe:
@@ -152,11 +196,14 @@ class GoldenPart(Section):
     template: str | None = Field(None, description="Its template, in the bundle.")
     template_sha256: Sha256 | None = Field(None, description="The template file's hash.")
     passed: bool = Field(description="The verdict it must get.")
+    boxes: Boxes = Field((), description="Of a bad part: where it is bad; each must be met by a detection that counts.")
 
     @model_validator(mode="after")
     def _template_with_its_hash(self) -> GoldenPart:
         if (self.template is None) != (self.template_sha256 is None):
             raise ValueError("template and template_sha256 go together")
+        if self.passed and self.boxes:
+            raise ValueError("boxes: a part that must pass has none")
         return self
 
 
@@ -215,12 +262,13 @@ class Provenance(Section):
     made_at: str = Field(description="UTC, ISO 8601.")
     source_sha256: Sha256 = Field(description="Hash of the exported ONNX file.")
     versions: dict[str, str] = Field(description="Of the programs that made it.")
+    boxes: str = Field("", description="Where the boxes of golden parts are from.")
 
 
 class Manifest(ModelOutput):
     """`manifest.json` of a bundle: the model and what proves it."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = Field(2, description="1: its golden parts are without boxes.")
     name: Name
     channels: Literal[1, 3] = 1
     stride_px: int = Field(1, ge=1, le=1024, description="Frame sizes must be multiples of this.")
@@ -233,6 +281,12 @@ class Manifest(ModelOutput):
     calibration: Calibration | None = Field(None, description="Absent: the bundle has no INT8.")
     qualification: Qualification | None = Field(None, description="Absent: nothing but the golden parts proves it.")
     provenance: Provenance | None = Field(None, description="Absent: made by hand.")
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether its bad golden parts say where they are bad."""
+        bad = [part for part in self.golden if not part.passed]
+        return bool(bad) and all(part.boxes for part in bad)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Manifest:

@@ -7,15 +7,11 @@ every reason.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.section import Reload, Section
 from aoi_daemon.errors import ConfigError
-
-_BUILT_IN: Final = ("bundle", "width_px", "height_px", "channels", "templates", "registration")
-"""Keys of a recipe that memory is taken for before READY; the others are swapped between two parts."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,8 @@ class ReloadPlan:
     Attributes:
         changed: the sections and recipes that differ, by name.
         standby: another inspection process has to prove itself beside the one in use, and take its place.
-        swap_recipe: the recipe in use differs: plc takes it, and inspection between two parts.
+        swap_recipe: the recipe in use differs: plc takes it; where nothing is proven anew, inspection too, between
+            two parts.
         restart_acquire: the cameras, by number, whose process is started anew.
         restart_plc: whether plc is.
         restart_beside: the processes beside the path that are.
@@ -67,7 +64,7 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
     changed += [f"recipes/{name}" for name in _changed_recipes(old, new)]
     return ReloadPlan(
         changed=tuple(changed),
-        standby=bool(by_rule[Reload.INSPECTION]) or _other_engine(old, new),
+        standby=bool(by_rule[Reload.INSPECTION]) or judges_otherwise(old, new),
         swap_recipe=old.recipe != new.recipe,
         restart_acquire=restart_acquire,
         restart_plc=bool(by_rule[Reload.PLC]),
@@ -100,19 +97,15 @@ def _changed_recipes(old: Configuration, new: Configuration) -> list[str]:
     ]
 
 
-def _other_engine(old: Configuration, new: Configuration) -> bool:
-    """Whether the process that inspects now was made for something else."""
-    before, after = old.recipe, new.recipe
+def judges_otherwise(old: Configuration, new: Configuration) -> bool:
+    """Whether the proof of `old` says nothing of `new`: another product, recipe or file, or nobody answers."""
+    was = old.recipe.model_dump(exclude=set(Recipe.swapped))
     return (
-        any(getattr(before, key) != getattr(after, key) for key in _BUILT_IN)
-        or (after.registration is not None and _scale(before) != _scale(after))
+        old.in_use != new.in_use
+        or (old.recipe.accept_unproven is not None and new.recipe.accept_unproven is None)
+        or was != new.recipe.model_dump(exclude=set(Recipe.swapped))
         or old.material.get(old.in_use) != new.material.get(new.in_use)
     )
-
-
-def _scale(recipe: Recipe) -> tuple[float, float]:
-    """What a registration's lengths are turned into pixels by, and its offsets into millimetres."""
-    return recipe.px_per_unit, recipe.px_per_mm
 
 
 def _changed_cameras(old: Configuration, new: Configuration, refused: list[str]) -> frozenset[int]:

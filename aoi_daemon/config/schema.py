@@ -12,6 +12,7 @@ from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config import timing
 from aoi_daemon.config.hmi import HmiSection
+from aoi_daemon.config.host import HostPort, Peer
 from aoi_daemon.config.poll_check import check_poll
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
@@ -44,6 +45,10 @@ class CameraSection(Section):
     max_width_px: int = Field(640, ge=16, le=16_384, description="Widest frame; sizes the ring.")
     max_height_px: int = Field(640, ge=16, le=16_384, description="Highest frame; sizes the ring.")
     channels: Literal[1, 3] = Field(1, description="1: mono, as the model sees it. 3: BGR.")
+    fov: int | None = Field(
+        None, ge=0, le=65_535,
+        description="The field of view that every frame of this camera shows. Absent: 0 with one camera; with several it is needed where a recipe has templates, regions or a registration.",
+    )  # fmt: skip
     silence_ms: float = Field(
         1000.0, ge=0, le=3_600_000,
         description="No frame for so long while the line runs: the camera is lost. 0: never (a line that may pause with no PLC poll to tell).",
@@ -67,6 +72,9 @@ class ReplayCamera(CameraSection):
 
     kind: Literal["replay"] = Field(description="`replay`: images from disk.")
     source: FilePath = Field(description="A folder of images or of NAME_test / NAME_temp pairs, or a video file.")
+    bits: int | None = Field(
+        None, ge=9, le=16, description="How many bits of each sample count where the images have 16; absent: they have 8 or fewer."
+    )
     pace: Literal["takt", "plc"] = Field("takt", description="Trigger: the line's takt, or the PLC's trigger toggle.")
     pixel_format: Literal["Mono8", "BGR8", "BayerRG8", "BayerGB8", "BayerGR8", "BayerBG8"] = Field(
         "Mono8", description="How the replayed camera hands its pixels over."
@@ -77,10 +85,12 @@ class ReplayCamera(CameraSection):
     preload: int = Field(
         256, ge=1, le=100_000, description="Images decoded before READY and kept; more are decoded ahead."
     )
-    photo_eye: str | None = Field(
-        None, pattern=r"^[^:]+:\d{1,5}$",
-        description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC.",
-    )  # fmt: skip
+    photo_eye: HostPort | None = Field(
+        None, description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC."
+    )
+
+
+DeviceWord = Annotated[str, Field(min_length=1, max_length=256, pattern=r"[^\s\x00]")]
 
 
 class NodeSetting(Section):
@@ -90,6 +100,10 @@ class NodeSetting(Section):
 
     node: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="SFNC or vendor name.")
     value: Union[bool, int, float, str] = Field(description="Written, then read back.")  # noqa: UP007
+    tolerance_percent: float = Field(
+        1.0, ge=0, le=50,
+        description="So far the camera may round a number with a fraction (an exposure), or by one of the node's steps; what was asked and what it made of it is logged. Whole numbers must be kept.",
+    )  # fmt: skip
 
 
 class GenicamCamera(CameraSection):
@@ -97,9 +111,18 @@ class GenicamCamera(CameraSection):
 
     kind: Literal["genicam"] = Field(description="`genicam`: any GenTL producer.")
     producer: FilePath = Field(description="The vendor's .cti file.")
-    serial: str | None = Field(None, description="Choose the device by serial number.")
-    model: str | None = Field(None, description="Choose the device by model.")
-    user_name: str | None = Field(None, description="Choose the device by its user-defined name.")
+    serial: DeviceWord | None = Field(None, description="Choose the device by serial number.")
+    device_id: DeviceWord | None = Field(None, description="Choose the device by the id that the producer gives it.")
+    model: DeviceWord | None = Field(None, description="Choose the device by model.")
+    user_name: DeviceWord | None = Field(None, description="Choose the device by its user-defined name.")
+    index: int | None = Field(
+        None, ge=0, le=255,
+        description="The how manieth, from 0, of the devices (with `model`: of that model) in the order of their ids. Another camera plugged in may move it: prefer a serial.",
+    )  # fmt: skip
+    fov_chunk: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        None,
+        description="Chunk node that holds a frame's field of view (a user-set sequence, a counter); needs ChunkModeActive. A frame without it is INCOMPLETE. Not together with fov.",
+    )
     buffers: int = Field(8, ge=2, le=256, description="Buffers given to the producer.")
     trigger_within_ms: float | None = Field(
         None, gt=0, le=10_000,
@@ -111,8 +134,13 @@ class GenicamCamera(CameraSection):
 
     @model_validator(mode="after")
     def _one_way_to_choose(self) -> GenicamCamera:
-        if sum(key is not None for key in (self.serial, self.model, self.user_name)) > 1:
-            raise ValueError("name the device by one of serial, model and user_name, not by several")
+        named = (self.serial, self.device_id, self.model, self.user_name)
+        if sum(key is not None for key in named) > 1:
+            raise ValueError("name the device by one of serial, device_id, model and user_name, not by several")
+        if self.index is not None and any(key is not None for key in (self.serial, self.device_id, self.user_name)):
+            raise ValueError("index goes with model or stands alone: serial, device_id and user_name name one device")
+        if self.fov is not None and self.fov_chunk is not None:
+            raise ValueError("fov and fov_chunk: give one, the other would never be used")
         return self
 
 
@@ -177,7 +205,7 @@ class PlcSection(Section):
 
     reload: ClassVar[Reload] = Reload.PLC
 
-    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address or name of the PLC.")
+    host: Peer = Field("127.0.0.1", description="Address or name of the PLC.")
     port: int = Field(502, ge=1, le=65_535, description="TCP port.")
     unit: int = Field(1, ge=0, le=255, description="Modbus unit (device) id.")
     coil_base: int = Field(0, ge=0, le=65_520, description="Address of the coil PASS, 0-based.")

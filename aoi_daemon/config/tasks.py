@@ -15,7 +15,7 @@ MAX_CLASSES: Final = 1000
 class MapReading(Section):
     """How the maps of a segmentation or anomaly model become defects; absent: as the bundle says."""
 
-    reload: ClassVar[Reload] = Reload.BETWEEN_PARTS
+    reload: ClassVar[Reload] = Reload.INSPECTION
 
     threshold: float = Field(0.5, gt=0, le=1, description="Places that score less do not count.")
     min_area: float = Field(0.0, ge=0, description="Smaller areas do not count (unit: `unit`, squared).")

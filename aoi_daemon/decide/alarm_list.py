@@ -41,6 +41,9 @@ class Alarm(enum.IntEnum):
     PLC_FROZEN = 16
     REJECT_UNCONFIRMED = 17
     PLC_BYPASS = 18
+    NOT_PROVEN = 19
+    FRAME_SIZE = 20
+    CAMERA_CLOCK = 21
 
 
 class AlarmKind(NamedTuple):
@@ -132,6 +135,19 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
     Alarm.PLC_BYPASS: AlarmKind(
         _LOW, "Bypass is on at the PLC: bad parts go on",
         "Parts are judged, and recorded as bypassed. Switch bypass off at the PLC before parts count again.",
+    ),
+    Alarm.NOT_PROVEN: AlarmKind(
+        _HIGH, "The product is not proven by golden parts of its own",
+        "Add good and bad parts: `aoi-daemon golden add`, then `aoi-daemon reload`. The detail says what is missing.",
+    ),
+    Alarm.FRAME_SIZE: AlarmKind(
+        _HIGH, "The camera's frames are not of the product's size",
+        "All of them are rejected. Set the camera to the size that the detail names, or choose the right product.",
+    ),
+    Alarm.CAMERA_CLOCK: AlarmKind(
+        _LOW, "A camera's clock is not what the camera says",
+        "Inspection goes on: frames count from their arrival. Check that cameras.sensor_to_frame_ms holds, and the "
+        "camera's clock and PTP settings; the detail says both rates.",
     ),
 }  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""Offline tool chain: from an ONNX model to a qualified bundle."""
+"""Offline tool chain: from an ONNX model to a bundle, and what labelled boards show of a product."""

@@ -6,6 +6,7 @@ Process: offline. Loaded by every command, so it loads nothing but argparse.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,9 @@ PRECISIONS: Final = ("fp32", "fp16", "int8")
 _BUNDLE_EXAMPLES: Final = """examples:
   aoi-daemon bundle make --model best.onnx --name demo --classes open,short,mousebite,spur,copper,pin-hole \\
       --calibration boards/calibration --qualification boards/test --golden boards/golden --out bundles/demo
-      every precision that qualifies, with report.html and the golden parts that prove it
-  aoi-daemon bundle make ... --precisions fp32,fp16    these and no others; refused where one does not qualify
+      every precision that keeps up with fp32, with report.html and golden parts; whether it is good enough for a
+      product, `aoi-daemon qualify` says
+  aoi-daemon bundle make ... --precisions fp32,fp16    these and no others; refused where one does not keep up
   aoi-daemon bundle make ... --target sm75,sm86 --size 640x640 1024x768
       and TensorRT-RTX engines for T4 and A10 in its engines/, an exact profile for each product's frame; a
       machine with TensorRT builds its own there: aoi-daemon build-engine --bundle bundles/demo --fp16 --size 640x640
@@ -28,10 +30,16 @@ _BUNDLE_EXAMPLES: Final = """examples:
 _QUALIFY_EXAMPLES: Final = """examples:
   aoi-daemon qualify --bundle bundles/demo --boards boards/test --report report.html
       every precision over labelled boards, by the bundle's own limits
-  aoi-daemon qualify --bundle bundles/demo --boards boards/test --recipe config/recipes/demo.toml --json out.json
-      by a recipe: its thresholds, sizes and regions
+  aoi-daemon qualify --recipe config/recipes/demo.toml --boards boards/test --max-escapes 0 --max-false-calls 0.02
+      by a recipe, exactly as the line runs it: bundle, templates, optics, registration, maps, regions, limits
   aoi-daemon qualify --bundle bundles/demo --boards boards/test --precision int8 --limit 100
       a quick look: int8 against fp32 on 100 boards, evenly spread
+
+what is concluded, of each precision that is asked for, and the exit code (the worst of them):
+  0  qualified: both rates are within their bounds, of at least 50 good and 20 bad boards
+  1  refused: a rate is above its bound (its lower 95 % limit is), a golden part does not hold, or mAP is below fp32's
+  2  the command line, a file or a folder is wrong
+  3  not shown: too few boards, or a rate above its bound that may be chance; it says how many more boards are needed
 """
 
 
@@ -40,7 +48,7 @@ def add_parsers(subparsers: Any) -> None:
     raw = argparse.RawDescriptionHelpFormatter
     bundle = subparsers.add_parser(
         "bundle", help="make, verify or show a model bundle", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
-        description="A bundle is a folder: a model in every precision that qualifies, and what proves it.",
+        description="A bundle is a folder: a model in every precision that keeps up with fp32, and golden parts.",
     )  # fmt: skip
     actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_make(
@@ -82,7 +90,7 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--precisions", type=_precisions, metavar="LIST",
-        help="these and no fewer, of fp32,fp16,int8 (default: all that qualify)",
+        help="these and no fewer, of fp32,fp16,int8 (default: all that keep up with fp32)",
     )  # fmt: skip
     parser.add_argument("--golden-count", type=_at_least(24), default=24, metavar="N", help="golden parts (24)")
     parser.add_argument(
@@ -101,24 +109,50 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
     parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
+    add_bits(parser)
     _add_threads(parser)
 
 
 def _add_qualify(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle's folder")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle's folder (default: the recipe's)")
     parser.add_argument("--boards", type=Path, required=True, metavar="DIR", help="labelled boards")
-    parser.add_argument("--recipe", type=Path, metavar="FILE", help="judge by it (default: the golden limits)")
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="judge by it, as the line does (default: by the golden limits)"
+    )
+    parser.add_argument(
+        "--fov", type=_at_least(0), metavar="N", help="the recipe's field of view that the boards are of (0)"
+    )
+    parser.add_argument(
+        "--max-escapes", type=_rate, default=0.0, metavar="RATE",
+        help="so many of the bad boards may pass, 0 to below 1: 0.01 is 1 %% (0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-false-calls", type=_rate, default=0.01, metavar="RATE",
+        help="so many of the good boards may be rejected, 0 to below 1 (0.01)",
+    )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with curves and pictures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures and verdicts")
     parser.add_argument("--limit", type=_at_least(1), metavar="N", help="at most so many boards, evenly spread")
     parser.add_argument(
-        "--precision", action="append", choices=PRECISIONS, help="only this one beside fp32; again: more"
+        "--precision",
+        action="append",
+        choices=PRECISIONS,
+        help="conclude of this one alone, fp32 is run to compare with; again: more (default: all)",
     )
     parser.add_argument(
         "--registration", type=_at_least(1), metavar="N",
         help="also move N of the boards by known amounts: what registration gains, and what it costs",
     )  # fmt: skip
+    add_bits(parser)
     _add_threads(parser)
+
+
+def add_bits(parser: argparse.ArgumentParser) -> None:
+    """`--bits N`, for a command that reads pictures."""
+    parser.add_argument(
+        "--bits", type=int, choices=range(9, 17), metavar="N",
+        help="the images are gray with 16 bits a sample, of which N count: 9 to 16 (default: they have 8)",
+    )  # fmt: skip
 
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +187,16 @@ def _targets(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"'{', '.join(unknown)}' is none of {', '.join(TARGETS)}")
     return wanted
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no rate, 0 to below 1; 1 % is 0.01")
+    return value
 
 
 def _score(text: str) -> float:

@@ -19,10 +19,10 @@ from aoi_daemon.engine.build_convert import manifest_of
 from aoi_daemon.engine.build_shapes import Profile
 from aoi_daemon.engine.frames import Frame, list_frames
 from aoi_daemon.errors import AoiError, ModelError
-from aoi_daemon.infer.bundle import read_image
 from aoi_daemon.infer.executor import TensorInfo
 from aoi_daemon.infer.trt_cuda import CudaDevice
 from aoi_daemon.infer.trt_vendor import Vendor
+from aoi_daemon.pictures import list_pictures
 
 Batch = dict[str, NDArray[Any]]
 
@@ -36,13 +36,12 @@ def calibration_frames(file: Path, inputs: Sequence[TensorInfo], folder: Path) -
     Raises:
         ModelError: the model is neither, or there is no frame.
     """
-    if _is_yolo(inputs):
-        images = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"))
-        frames = [Frame(path.stem, path, None, 3) for path in images]
-        if not frames:
-            raise ModelError(f"{folder}: holds no image")
-        return frames
     try:
+        if _is_yolo(inputs):
+            frames = [Frame(path.stem, path, None, 3) for path in list_pictures(folder)]
+            if not frames:
+                raise ModelError(f"{folder}: holds no image")
+            return frames
         return list_frames(folder, manifest_of(file, inputs))
     except ModelError:
         raise
@@ -119,7 +118,7 @@ def load_batch(frame: Frame, inputs: Sequence[TensorInfo], sizes: dict[str, tupl
     if _is_yolo(inputs):
         name = inputs[0].name
         _, _, height, width = sizes[name]
-        image = cv2.resize(read_image(frame.image, 3), (width, height), interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(frame.read()[0], (width, height), interpolation=cv2.INTER_LINEAR)
         planes = image[:, :, ::-1].transpose(2, 0, 1).astype(np.float32) / 255
         return {name: np.ascontiguousarray(planes[None])}
     image, template = frame.read()

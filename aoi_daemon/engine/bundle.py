@@ -28,7 +28,7 @@ from aoi_daemon.engine.graph import Model as OnnxModel
 from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.prepare import prepare_fp32
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify import Board, Judging, Run, boards_of, run_boards
+from aoi_daemon.engine.qualify import Board, Golden, Judging, Run, boards_of, run_boards
 from aoi_daemon.engine.report import Report, as_json
 from aoi_daemon.engine.report_html import page
 from aoi_daemon.engine.thresholds import recommend
@@ -103,7 +103,7 @@ def _fill(
         manifest=manifest,
         judging=judging,
         boards=sets.qualification,
-        golden={name: (frame, passed) for name, frame, passed in parts},
+        golden={part.name: Golden(part.frame, part.passed, part.boxes) for part in parts},
         threads=request.threads,
         progress=progress,
     )
@@ -162,13 +162,13 @@ def _try_all(bench: Bench, request: Request, model: OnnxModel, frames: Sequence[
 
 def _read_sets(request: Request, manifest: Manifest) -> _Sets:
     def labelled(folder: Path) -> list[Board]:
-        return boards_of(read_pairs(folder, class_count=len(manifest.classes)), manifest)
+        return boards_of(read_pairs(folder, class_count=len(manifest.classes), bits=request.bits), manifest)
 
     calibration: list[Frame] = []
     if "int8" in request.precisions:
         if request.calibration is None:
             raise InputError("int8 needs --calibration DIR, a folder of real frames; or leave it out of --precisions")
-        calibration = spread(list_frames(request.calibration, manifest), request.calibration_count)
+        calibration = spread(list_frames(request.calibration, manifest, request.bits), request.calibration_count)
     return _Sets(labelled(request.qualification), labelled(request.golden), labelled(request.validation), calibration)
 
 

@@ -31,6 +31,7 @@ class Request:
         least_score: no threshold is chosen below.
         cache: folder of calibration ranges; None: nowhere.
         command: as it goes into the manifest.
+        bits: depth of all images whose samples have 16 bits; see `pictures`.
     """
 
     model: Path
@@ -50,6 +51,7 @@ class Request:
     least_score: float
     cache: Path | None
     command: str
+    bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def complete(
                 made_at=report.made_at,
                 source_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
                 versions=versions(),
+                boxes=f"labels of {folder_name(request.golden)} that fp32 found clearly",
             ),
         }
     )

@@ -1,8 +1,9 @@
 """The commands `aoi-daemon bundle make | verify | show` and `aoi-daemon qualify`.
 
 Process: offline. This module is loaded by every command, so it loads nothing itself before it is run.
-Exit codes: 0 done; 1 a precision is refused, a golden verdict does not hold, or the disk is full; 2 the
-command line, a file or a folder is wrong; 130 interrupted. Nothing half-written is left by any of them.
+Exit codes: 0 done, of `qualify`: qualified; 1 refused, a golden verdict does not hold, or the disk is full; 2 the
+command line, a file or a folder is wrong; 3 of `qualify`: not shown; 130 interrupted. Nothing half-written is left by
+any of them.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def _make(arguments: argparse.Namespace) -> int:
         least_score=arguments.least_score,
         cache=None if arguments.no_cache else arguments.cache or _cache(),
         command=_command(arguments),
+        bits=arguments.bits,
     )
     with Progress() as progress:
         report = make_bundle(request, progress)
@@ -104,7 +106,9 @@ def _verify(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"{arguments.bundle}: {line}\n")
     count, models = len(bundle.manifest.golden), ", ".join(bundle.manifest.models)
     if not wrong:
-        sys.stdout.write(f"{arguments.bundle}: every file is the manifest's; {count} golden verdicts hold ({models})\n")
+        boxes = "" if bundle.manifest.has_boxes else ", without boxes"
+        said = f"{count} golden verdicts hold{boxes} ({models})"
+        sys.stdout.write(f"{arguments.bundle}: every file is the manifest's; {said}\n")
     return 1 if wrong else 0
 
 
@@ -117,6 +121,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _qualify(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.engine.conclusion import Bounds, State  # noqa: PLC0415
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
     from aoi_daemon.engine.qualify_bundle import qualify_bundle  # noqa: PLC0415
     from aoi_daemon.engine.report import as_json  # noqa: PLC0415
@@ -130,13 +135,14 @@ def _qualify(arguments: argparse.Namespace) -> int:
         report = qualify_bundle(
             arguments.bundle, arguments.boards, recipe_file=arguments.recipe, precisions=arguments.precision or (),
             limit=arguments.limit, threads=arguments.threads, progress=progress, registration=arguments.registration,
+            bounds=Bounds(arguments.max_escapes, arguments.max_false_calls), fov=arguments.fov, bits=arguments.bits,
         )  # fmt: skip
     if arguments.json is not None:
         _write_whole(arguments.json, json.dumps(as_json(report), indent=1) + "\n")
     if arguments.report is not None:
         _write_whole(arguments.report, page(report))
     sys.stdout.write(f"{summary(report)}\n")
-    return 1 if report.refused else 0
+    return 0 if report.state is None else {State.QUALIFIED: 0, State.REFUSED: 1, State.NOT_SHOWN: 3}[report.state]
 
 
 def _cache() -> Path:
@@ -148,7 +154,7 @@ def _command(arguments: argparse.Namespace) -> str:
     """The command as it goes into the manifest: paths by their last part, defaults left out."""
     words = ["aoi-daemon bundle make"]
     for key in ("model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
-                "golden_count", "calibration_frames", "stride_px", "least_score", "threads"):  # fmt: skip
+                "golden_count", "calibration_frames", "stride_px", "least_score", "bits", "threads"):  # fmt: skip
         value = getattr(arguments, key)
         if value is not None:
             text = value.absolute().name if isinstance(value, Path) else value

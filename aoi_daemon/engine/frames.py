@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Manifest
-from aoi_daemon.engine.labels import IMAGE_SUFFIXES, BoardsError, Pair
-from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.bundle import read_image
+from aoi_daemon.engine.labels import BoardsError, Pair
+from aoi_daemon.errors import PictureError
+from aoi_daemon.files.pairs import TEMPLATE, TEST, NamesError, name_before, parts_in
 from aoi_daemon.infer.executor import frame_problems
+from aoi_daemon.pictures import Channels, list_pictures, read_picture
 
 Image = NDArray[np.uint8]
 T = TypeVar("T")
@@ -26,12 +27,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame on disk, and its template where the model takes one."""
+    """One frame on disk, and its template where the model takes one. `bits`: of both, see `pictures`."""
 
     name: str
     image: Path
     template: Path | None
-    channels: int
+    channels: Channels
+    bits: int | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -41,26 +43,32 @@ class Frame:
     def read(self) -> tuple[Image, Image | None]:
         """Both decoded, (H, W, channels) uint8. Raises BoardsError naming the file."""
         try:
-            image = read_image(self.image, self.channels)
-            template = None if self.template is None else read_image(self.template, self.channels)
-        except ModelError as error:
+            image = read_picture(self.image, self.channels, bits=self.bits)
+            template = (
+                None if self.template is None else read_picture(self.template, self.channels, bits=self.bits)
+            )  # fmt: skip
+        except PictureError as error:
             raise BoardsError(str(error)) from error
         if template is not None and template.shape != image.shape:
             raise BoardsError(f"{self.template}: is {template.shape}, {self.image.name} is {image.shape}")
         return image, template
 
 
-def frame_of(pair: Pair, manifest: Manifest) -> Frame:
-    """The board under test as `manifest`'s model takes it. Raises BoardsError on a size that it does not."""
+def frame_of(pair: Pair, manifest: Manifest, *, aligned: bool = False) -> Frame:
+    """The board under test as `manifest`'s model takes it, with its template where that or `aligned` needs one.
+
+    Raises:
+        BoardsError: a size that the model does not take.
+    """
     problems = frame_problems((pair.height_px, pair.width_px, manifest.channels), manifest)
     if problems:
         raise BoardsError(f"{pair.test_path}: {'; '.join(problems)}")
-    template = pair.template_path if manifest.has_template else None
-    return Frame(pair.name, pair.test_path, template, manifest.channels)
+    template = pair.template_path if manifest.has_template or aligned else None
+    return Frame(pair.name, pair.test_path, template, manifest.channels, pair.bits)
 
 
-def list_frames(folder: Path, manifest: Manifest) -> list[Frame]:
-    """The frames of a folder that needs no labels, sorted by name.
+def list_frames(folder: Path, manifest: Manifest, bits: int | None = None) -> list[Frame]:
+    """The frames of a folder that needs no labels, board2 before board10.
 
     With a template: all NAME_test.* that have their NAME_temp.*. Without: every image but NAME_temp.*.
 
@@ -69,14 +77,19 @@ def list_frames(folder: Path, manifest: Manifest) -> list[Frame]:
     """
     if not folder.is_dir():
         raise BoardsError(f"{folder}: no such folder")
-    images = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
+    try:
+        images = list_pictures(folder)
+        templates = parts_in(images, ()).templates
+    except (PictureError, NamesError) as error:
+        raise BoardsError(str(error)) from error
     frames = []
-    for stem, path in images.items():
-        name = stem.removesuffix("_test")
-        template = images.get(f"{name}_temp")
-        if stem.endswith("_temp") or (manifest.has_template and (name == stem or template is None)):
+    for path in images:
+        name = name_before(path, TEST)
+        template = None if name is None else templates.get(name)
+        if name_before(path, TEMPLATE) is not None or (manifest.has_template and template is None):
             continue
-        frames.append(Frame(name, path, template if manifest.has_template else None, manifest.channels))
+        template = template if manifest.has_template else None
+        frames.append(Frame(name or path.stem, path, template, manifest.channels, bits))
     if not frames:
         wanted = "NAME_test.png with its NAME_temp.png" if manifest.has_template else "image"
         raise BoardsError(f"{folder}: holds no {wanted}")

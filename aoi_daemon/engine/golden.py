@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.boxes import Box, read_box
 from aoi_daemon.config.recipe import GoldenPart
 from aoi_daemon.engine.frames import Frame
 from aoi_daemon.engine.labels import BoardsError
@@ -30,19 +31,25 @@ BILEVEL: Final = (cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9)
 
 
 class Chosen(NamedTuple):
-    """A golden part before it is written: its frame, its name in the bundle, the verdict it must get."""
+    """A golden part before it is written: its frame, its name in the bundle, the verdict it must get.
+
+    `boxes`: of a bad part the labels that FP32 found clearly; what it found less clearly may hang on the engine.
+    """
 
     name: str
     frame: Frame
     passed: bool
+    boxes: tuple[Box, ...] = ()
 
 
 class _Case(NamedTuple):
     place: int
     clearness: float
     """0 at the threshold, 1 as far from it as can be; below 0.5 it is not clear."""
-    classes: frozenset[int]
+    classes: frozenset[int] = frozenset()
     """Classes of which a clear right detection is on the board."""
+    labels: tuple[int, ...] = ()
+    """The board's labels that they are of."""
 
 
 def choose(
@@ -77,7 +84,9 @@ def choose(
     bad = _one_of_each_class(pool, classes)
     bad += [case for case in pool if case not in bad][: max(0, want_bad - len(bad))]
     chosen = [_chosen(boards[case.place], passed=True) for case in good]
-    chosen += [_chosen(boards[case.place], passed=False) for case in bad]
+    for case in bad:
+        board = boards[case.place]
+        chosen.append(_chosen(board, passed=False, boxes=_boxes(board, case, classes)))
     chosen += _templates([boards[case.place] for case in bad], want_good - len(good))
     if len(bad) < want_bad or len(chosen) < count:
         raise BoardsError(
@@ -91,10 +100,10 @@ def write_golden(folder: Path, chosen: Sequence[Chosen]) -> tuple[GoldenPart, ..
     """Write the parts as PNG under `folder`/golden; their entries for the manifest."""
     (folder / FOLDER).mkdir()
     parts = []
-    for name, frame, passed in chosen:
+    for name, frame, passed, boxes in chosen:
         image, template = frame.read()
         file = f"{FOLDER}/{name}_test.png"
-        entry = GoldenPart(image=file, sha256=_write(folder / file, image), passed=passed)
+        entry = GoldenPart(image=file, sha256=_write(folder / file, image), passed=passed, boxes=boxes)
         if template is not None:
             file = f"{FOLDER}/{name}_temp.png"
             entry = entry.model_copy(update={"template": file, "template_sha256": _write(folder / file, template)})
@@ -106,11 +115,12 @@ def _case(index: int, board: Board, seen: Detections, thresholds: NDArray[np.flo
     limits = thresholds[seen.classes]
     if board.pair.is_good:
         worst = float((seen.scores / limits).max(initial=0.0))
-        return _Case(index, 1.0 - worst, frozenset())
+        return _Case(index, 1.0 - worst)
     taken = match(seen, board.pair, DEEPPCB_IOU)
     clearness = np.where(taken >= 0, (seen.scores - limits) / np.maximum(1.0 - limits, 1e-6), -1.0)
     found = frozenset(int(kind) for kind in seen.classes[clearness >= 0.5])
-    return _Case(index, float(clearness.max(initial=-1.0)), found)
+    labels = tuple(sorted(int(label) for label in taken[clearness >= 0.5]))
+    return _Case(index, float(clearness.max(initial=-1.0)), found, labels)
 
 
 def _one_of_each_class(pool: Sequence[_Case], classes: Sequence[str]) -> list[_Case]:
@@ -125,8 +135,13 @@ def _one_of_each_class(pool: Sequence[_Case], classes: Sequence[str]) -> list[_C
     return chosen
 
 
-def _chosen(board: Board, *, passed: bool) -> Chosen:
-    return Chosen(board.pair.name, board.frame, passed)
+def _chosen(board: Board, *, passed: bool, boxes: tuple[Box, ...] = ()) -> Chosen:
+    return Chosen(board.pair.name, board.frame, passed, boxes)
+
+
+def _boxes(board: Board, case: _Case, classes: Sequence[str]) -> tuple[Box, ...]:
+    pair = board.pair
+    return tuple(read_box([*pair.boxes[label].tolist(), classes[pair.classes[label]]]) for label in case.labels)
 
 
 def _templates(boards: Sequence[Board], count: int) -> list[Chosen]:
@@ -135,8 +150,9 @@ def _templates(boards: Sequence[Board], count: int) -> list[Chosen]:
     for board in boards[: max(0, count)]:
         template = board.pair.template_path
         frame = Frame(
-            board.pair.name, template, template if board.frame.template is not None else None, board.frame.channels
-        )
+            board.pair.name, template, template if board.frame.template is not None else None, board.frame.channels,
+            board.frame.bits,
+        )  # fmt: skip
         found.append(Chosen(f"{board.pair.name}-template", frame, passed=True))
     return found
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from aoi_daemon.errors import ModelError
+from aoi_daemon.infer.exports import check_in_one_file
 
 CONVOLUTIONS: Final = frozenset({"Conv", "ConvTranspose"})
 _ONNX_DOMAINS: Final = ("", "ai.onnx")
@@ -113,9 +114,7 @@ def load_model(file: Path) -> Model:
         raise ModelError(f"{file}: is not an ONNX model ({len(raw)} bytes): {error}") from error
     if not model.graph.node:
         raise ModelError(f"{file}: is not an ONNX model ({len(raw)} bytes): it has no nodes")
-    outside = [item.name for item in model.graph.initializer if item.external_data]
-    if outside:
-        raise ModelError(f"{file}: keeps {len(outside)} weights in another file ({outside[0]}); export it in one file")
+    check_in_one_file(file, raw)
     return model
 
 

@@ -1,6 +1,6 @@
 """Read folders of labelled boards in DeepPCB's layout: test image, golden template, label file.
 
-Process: offline. Needs numpy and OpenCV alone, so that training on a machine without this program's
+Process: offline. Needs numpy, OpenCV and Pillow alone, so that training on a machine without this program's
 other packages can use it too.
 Layout: `NAME_test.png`, `NAME_temp.png` and `NAME.txt` with `x1 y1 x2 y2 class` a line, classes from 1.
 An empty `NAME.txt` says that the board is good; a missing one is an error.
@@ -8,20 +8,20 @@ An empty `NAME.txt` says that the board is good; a missing one is an error.
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.errors import Action, AoiError
+from aoi_daemon.errors import Action, AoiError, PictureError
+from aoi_daemon.files.boxes import parse_boxes
+from aoi_daemon.files.pairs import NamesError, Parts, parts_in
+from aoi_daemon.files.text import TextError, behind, read_text
+from aoi_daemon.pictures import list_pictures, picture_size, read_picture
 
 CLASS_NAMES: Final = ("open", "short", "mousebite", "spur", "copper", "pin-hole")
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp")
-PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
 class BoardsError(AoiError):
@@ -38,6 +38,7 @@ class Pair:
         boxes: int32 [N, 4], x1 y1 x2 y2 in pixels, inside the image.
         classes: int32 [N], 0-based: the label file's id minus 1, an index into the class names.
         width_px, height_px: of both images.
+        bits: depth of both, where their samples have 16 bits; see `pictures`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Pair:
     classes: NDArray[np.int32]
     width_px: int
     height_px: int
+    bits: int | None = None
 
     @property
     def is_good(self) -> bool:
@@ -54,13 +56,16 @@ class Pair:
         return not len(self.boxes)
 
 
-def read_pairs(folder: Path, *, need_defects: bool = True, class_count: int = len(CLASS_NAMES)) -> list[Pair]:
+def read_pairs(
+    folder: Path, *, need_defects: bool = True, class_count: int = len(CLASS_NAMES), bits: int | None = None
+) -> list[Pair]:
     """List the folder's boards, sorted by name, every label checked against its images.
 
     Args:
         folder: holds the files directly; anything else in it is left alone.
         need_defects: refuse a folder in which every label file is empty.
         class_count: label ids are 1 to this.
+        bits: see `Pair`.
 
     Raises:
         BoardsError: no such folder, nothing in it, a file of a trio is missing, unreadable or of another
@@ -75,29 +80,25 @@ def read_pairs(folder: Path, *, need_defects: bool = True, class_count: int = le
     for name, path in sorted(templates.items()):
         if name not in tests:
             raise BoardsError(f"{path}: its board {name}_test.png is missing")
-    pairs = [_read_pair(name, tests[name], templates[name], labels[name], class_count) for name in sorted(tests)]
+    pairs = [
+        replace(_read_pair(name, tests[name], templates[name], labels[name], class_count), bits=bits)
+        for name in sorted(tests)
+    ]
     if need_defects and all(pair.is_good for pair in pairs):
         raise BoardsError(f"{folder}: all {len(pairs)} label files are empty, there is no defect to learn or test")
     return pairs
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, bits: int | None = None) -> NDArray[np.uint8]:
     """Decode one image to gray uint8, (height_px, width_px).
 
     Raises:
-        BoardsError: the file is missing or no image.
+        BoardsError: the file is missing or no image; see `pictures`.
     """
     try:
-        raw = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as e:
-        raise BoardsError(f"{path}: cannot be read: {e.strerror}") from e
-    try:
-        image = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE) if raw.size else None
-    except cv2.error:  # a damaged file raises or gives None, as the decoder likes
-        image = None
-    if image is None:
-        raise BoardsError(f"{path}: is not a readable image ({raw.size} bytes)")
-    return np.asarray(image, np.uint8)
+        return read_picture(path, 1, bits=bits)[:, :, 0]
+    except PictureError as error:
+        raise BoardsError(str(error)) from error
 
 
 def read_label(
@@ -106,69 +107,53 @@ def read_label(
     """Parse one label file into boxes int32 [N, 4] and 0-based classes int32 [N].
 
     Raises:
-        BoardsError: a line that is not `x1 y1 x2 y2 class` with the box inside the image.
+        BoardsError: a line that is not `x1 y1 x2 y2 class` with the box inside the image; with line and column.
     """
     try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as e:
-        raise BoardsError(f"{path}: cannot be read as text: {e}") from e
+        boxes = parse_boxes(read_text(path))
+    except OSError as e:
+        raise BoardsError(f"{path}: cannot be read: {e.strerror}") from e
+    except TextError as e:
+        raise BoardsError(behind(path, e.problem)) from None
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            x1, y1, x2, y2, kind = (int(word) for word in line.split())
-        except ValueError:
-            raise BoardsError(f"{path}:{number}: '{line}' is not five integers x1 y1 x2 y2 class") from None
-        if not (0 <= x1 < x2 <= width_px and 0 <= y1 < y2 <= height_px):
+    for line, columns, x1, y1, x2, y2, kind in boxes:
+        inside = (0 <= x1 < width_px, 0 <= y1 < height_px, x1 < x2 <= width_px, y1 < y2 <= height_px)
+        if not all(inside):
             raise BoardsError(
-                f"{path}:{number}: box {x1} {y1} {x2} {y2} is not inside the image of {width_px}x{height_px} px"
+                f"{path}:{line}:{columns[inside.index(False)]}: box {x1} {y1} {x2} {y2} is not inside the image of "
+                f"{width_px}x{height_px} px"
             )
         if not 1 <= kind <= class_count:
-            raise BoardsError(f"{path}:{number}: class {kind}, allowed are 1 to {class_count}")
+            raise BoardsError(f"{path}:{line}:{columns[4]}: class {kind}, allowed are 1 to {class_count}")
         rows.append((x1, y1, x2, y2, kind - 1))
     table = np.array(rows, np.int32).reshape(-1, 5)
     return np.ascontiguousarray(table[:, :4]), np.ascontiguousarray(table[:, 4])
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return (width_px, height_px): of a PNG from its first 24 bytes, of others by decoding.
+    """Return (width_px, height_px), without decoding the pixels.
 
     Raises:
         BoardsError: the file is missing or no image.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(24)
-    except OSError as e:
-        raise BoardsError(f"{path}: cannot be read: {e.strerror}") from e
-    if head.startswith(PNG_SIGNATURE) and len(head) == 24:
-        width_px, height_px = struct.unpack(">II", head[16:24])
-        return int(width_px), int(height_px)
-    height_px, width_px = read_image(path).shape
-    return width_px, height_px
+        return picture_size(path)
+    except PictureError as error:
+        raise BoardsError(str(error)) from error
 
 
-def _list(folder: Path) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
+def _list(folder: Path) -> Parts:
     """Test images, templates and label files of `folder`, each by board name."""
     try:
-        files = {entry.name: entry for entry in folder.iterdir() if entry.is_file()}
+        files = sorted(entry for entry in folder.iterdir() if entry.is_file())
     except OSError as e:
         raise BoardsError(f"{folder}: no such folder" if not folder.exists() else f"{folder}: {e.strerror}") from e
-    tests, templates = _by_name(files, "_test"), _by_name(files, "_temp")
-    if not tests and not templates:
+    try:
+        found = parts_in(list_pictures(folder), files)
+    except (PictureError, NamesError) as error:
+        raise BoardsError(str(error)) from error
+    if not found.tests and not found.templates:
         raise BoardsError(f"{folder}: holds no NAME_test.png")
-    return tests, templates, {path.stem: path for path in files.values() if path.suffix == ".txt"}
-
-
-def _by_name(files: dict[str, Path], ending: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(files.values()):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.endswith(ending):
-            board = path.stem[: -len(ending)]
-            if board in found:
-                raise BoardsError(f"{path}: {found[board].name} is already the same board's image")
-            found[board] = path
     return found
 
 

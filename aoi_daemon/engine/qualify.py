@@ -1,8 +1,8 @@
 """Run a model over labelled boards, say how good it is, and whether it may ship.
 
-Process: offline. Blocks in ONNX Runtime. What is run is what the line runs: the same executor, the same
-judgement. Every figure is of ONNX Runtime on the CPU: that an engine on a GPU gives the same verdicts is
-what the golden parts prove on the machine itself.
+Process: offline. Blocks in ONNX Runtime. What is run is what the line runs: the same executor, and the line's own
+look at the picture (`gauge`): optics, registration, model, maps, judgement. Every figure is of ONNX Runtime on the
+CPU: that an engine on a GPU gives the same verdicts is what the golden parts prove on the machine itself.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import ClassLimit, Manifest, Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
+from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.decide.overlap import suppress_overlaps
 from aoi_daemon.engine import metrics, rates
 from aoi_daemon.engine.frames import Frame, frame_of
 from aoi_daemon.engine.labels import BoardsError, Pair
 from aoi_daemon.engine.metrics import DEEPPCB_IOU, Matches, Rule
 from aoi_daemon.errors import ConfigError, InferenceError
-from aoi_daemon.infer.decode import decode
-from aoi_daemon.infer.executor import NO_DEADLINE, Detections, Executor, warm_up
+from aoi_daemon.gauge import Gauge
+from aoi_daemon.infer.bundle import Bundle
+from aoi_daemon.infer.decode import decoder_for
+from aoi_daemon.infer.executor import NO_DEADLINE, Detections, Executor, FrameShape, warm_up
 
 MAX_MAP_LOSS: Final = 0.01
 """The gate: so much of mAP at IoU 0.5 (COCO's rule) may a precision lose against FP32."""
-SCORE_FLOOR: Final = 0.001
-"""What scores less is not looked at: 0 gave the same mAP wherever it was tried, 0.01 no longer."""
 _WARM_UP_RUNS: Final = 3
 
 
@@ -48,9 +50,10 @@ class Run:
 
     Attributes:
         executor: back end, version, device and model, as the executor names itself.
-        found: by board, duplicates suppressed as the recipe says, no threshold applied.
-        verdicts: by board, of the judgement that the line runs.
-        took_ns: (boards,) int64, each frame's time in the executor.
+        found: by board, duplicates suppressed as the recipe says, no threshold applied; none where optics or
+            registration rejected the board before the model saw it.
+        verdicts: by board, the line's.
+        took_ns: (frames,) int64, the time of each frame that the model saw: optics, registration, model.
     """
 
     precision: str
@@ -93,16 +96,33 @@ class Measured:
     matches: Matches
 
 
+class Golden(NamedTuple):
+    """A golden part: its frame, the verdict that it must get, and where a bad one is bad."""
+
+    frame: Frame
+    passed: bool
+    boxes: tuple[Box, ...] = ()
+
+
 class Judging:
     """The recipe that boards are judged by, ready for every size of frame that occurs."""
 
-    def __init__(self, manifest: Manifest, recipe: Recipe | None, limits: Sequence[ClassLimit] | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, recipe: Recipe | None, limits: Sequence[ClassLimit] | None = None, *, fov: int = 0
+    ) -> None:
         """Judge by `recipe`; without one by `limits`, or the manifest's golden limits, over the whole frame.
+
+        Args:
+            manifest: the bundle's.
+            recipe: judge by it, as the line does.
+            limits: without a recipe: by these; None: the manifest's golden limits.
+            fov: the field of view that the boards are of.
 
         Raises:
             ConfigError: recipe and bundle do not go together.
         """
         self.manifest = manifest
+        self.fov = fov
         self._recipe = recipe
         self._limits = tuple(limits) if limits is not None else manifest.golden_limits
         self._by_size: dict[tuple[int, int], Criteria] = {}
@@ -116,26 +136,56 @@ class Judging:
         return self._by_size[size]
 
     def _compile(self, width_px: int, height_px: int) -> Criteria:
-        recipe = self._recipe
-        if recipe is None:
-            recipe = Recipe(
-                id=1, name="golden-limits", bundle=Path(), width_px=width_px, height_px=height_px,
-                channels=self.manifest.channels, limits=self._limits,
-            )  # fmt: skip
-        elif (recipe.width_px, recipe.height_px) != (width_px, height_px):
-            raise BoardsError(
-                f"the board is {width_px}x{height_px} px, recipe {recipe.name} is for "
-                f"{recipe.width_px}x{recipe.height_px}"
-            )
+        recipe = self._recipe_for(width_px, height_px)
         try:
             return Criteria.compile(recipe, self.manifest.classes)
         except ValueError as error:
             raise ConfigError(Path(f"recipe {recipe.name}"), [str(error)]) from error
 
+    def gauge(self, executor: Executor, width_px: int, height_px: int, first: Path) -> Gauge:
+        """What boards of this size, of which `first` is one, are looked at with; `executor` stays the caller's.
 
-def boards_of(pairs: Sequence[Pair], manifest: Manifest) -> list[Board]:
-    """The pairs as the manifest's model takes them. Raises BoardsError on a size that it does not."""
-    return [Board(pair, frame_of(pair, manifest)) for pair in pairs]
+        Raises:
+            BoardsError: the recipe is for another size; names `first`.
+            ConfigError: recipe and bundle do not go together.
+            ModelError: a template of the recipe's cannot be read, or not be aligned to.
+        """
+        try:
+            recipe = self._recipe_for(width_px, height_px)
+        except BoardsError as error:
+            raise BoardsError(f"{first}: {error}") from error
+        try:
+            return Gauge(recipe, executor, Bundle(self.manifest, recipe.bundle, ""))
+        except ValueError as error:
+            raise ConfigError(Path(f"recipe {recipe.name}"), [str(error)]) from error
+
+    def _recipe_for(self, width_px: int, height_px: int) -> Recipe:
+        recipe = self._recipe
+        if recipe is None:
+            return Recipe(
+                id=1, name="golden-limits", bundle=Path(), width_px=width_px, height_px=height_px,
+                channels=self.manifest.channels, limits=self._limits,
+            )  # fmt: skip
+        if (recipe.width_px, recipe.height_px) != (width_px, height_px):
+            raise BoardsError(
+                f"the board is {width_px}x{height_px} px, recipe {recipe.name} is for "
+                f"{recipe.width_px}x{recipe.height_px}"
+            )
+        return recipe
+
+
+def boards_of(pairs: Sequence[Pair], manifest: Manifest, *, aligned: bool = False) -> list[Board]:
+    """The pairs as the manifest's model takes them.
+
+    Args:
+        pairs: labelled.
+        manifest: the bundle's.
+        aligned: templates are needed even where the model takes none: boards are aligned to them.
+
+    Raises:
+        BoardsError: a size that the model does not take.
+    """
+    return [Board(pair, frame_of(pair, manifest, aligned=aligned)) for pair in pairs]
 
 
 def run_boards(
@@ -149,32 +199,43 @@ def run_boards(
 ) -> Run:
     """Run every board, one at a time as on the line; `advance` is called after each.
 
+    A template of the recipe's is what boards are compared with; where it has none of the field of view, their own.
+
     Raises:
         BoardsError: an image cannot be read, or is not of the recipe's size.
         InferenceError: the model does not take a frame, or answers what no model may say; names the frame.
     """
     found, verdicts, took_ns = [], [], []
-    class_count = len(judging.manifest.classes)
-    warm: set[tuple[int, int, int]] = set()
+    gauges: dict[tuple[int, ...], Gauge] = {}
     for board in boards:
         image, template = board.frame.read()
-        criteria = judging.criteria(image.shape[1], image.shape[0])
-        shape = (image.shape[0], image.shape[1], image.shape[2])
+        height_px, width_px, channels = image.shape
+        gauge = gauges.get(image.shape)
+        cold = gauge is None
+        if gauge is None:
+            gauge = gauges[image.shape] = judging.gauge(executor, width_px, height_px, board.frame.image)
         try:
-            if shape not in warm:
-                warm_up(executor, shape, runs=_WARM_UP_RUNS)
-                warm.add(shape)
+            if cold:
+                _warm_up(gauge, (height_px, width_px, channels))
+            own = None if judging.fov in gauge.templates else template
             start_ns = time.monotonic_ns()
-            raw = executor.infer(image, template, NO_DEADLINE)
-            took_ns.append(time.monotonic_ns() - start_ns)
-            verdicts.append(judge(raw, criteria, 0, slack_ns=0))
-            seen = decode(raw, floor=SCORE_FLOOR, class_count=class_count)
+            seen = gauge.see(image, own, judging.fov)
+            if seen.inferred_ns:
+                took_ns.append(seen.inferred_ns - start_ns)
+            everything = gauge.found(seen)
         except InferenceError as error:
             raise InferenceError(f"{board.frame.image}: {' '.join(str(error).split())}") from error
-        kept = suppress_overlaps(seen.boxes, seen.scores, seen.classes, criteria.overlap)
-        found.append(Detections(seen.boxes[kept], seen.scores[kept], seen.classes[kept]))
+        verdicts.append(seen.verdict)
+        kept = suppress_overlaps(*everything, gauge.criteria.overlap)
+        found.append(Detections._make(column[kept] for column in everything))
         advance()
     return Run(precision, executor.name, threads, tuple(found), tuple(verdicts), np.array(took_ns, np.int64))
+
+
+def _warm_up(gauge: Gauge, shape: FrameShape) -> None:
+    warm_up(gauge.executor, shape, runs=_WARM_UP_RUNS)
+    if gauge.registrar is not None:
+        gauge.registrar.warm_up(_WARM_UP_RUNS)
 
 
 def measure(run: Run, boards: Sequence[Board], judging: Judging, reference: Run | None) -> Measured:
@@ -184,7 +245,7 @@ def measure(run: Run, boards: Sequence[Board], judging: Judging, reference: Run 
     matches = metrics.match_all(run.found, truths, DEEPPCB_IOU, count)
     at50 = metrics.match_all(run.found, truths, 0.5, count)
     good = np.array([board.pair.is_good for board in boards], np.bool_)
-    took_ms = run.took_ns / 1e6
+    took_ms = run.took_ns / 1e6 if len(run.took_ns) else np.zeros(1)
     return Measured(
         map33=metrics.mean_average_precision(matches, Rule.AREA),
         map33_voc=metrics.mean_average_precision(matches, Rule.VOC),
@@ -216,12 +277,16 @@ def refusal(measured: Measured, reference: Measured, golden_wrong: Sequence[str]
     return "; ".join(reasons) or None
 
 
-def golden_wrong(executor: Executor, golden: Mapping[str, tuple[Frame, bool]], judging: Judging) -> list[str]:
-    """The names of the golden parts whose verdict does not hold with this executor."""
+def golden_wrong(executor: Executor, golden: Mapping[str, Golden], judging: Judging) -> list[str]:
+    """The names of the golden parts whose verdict does not hold with this executor, or whose defect is not found."""
     wrong = []
-    for name, (frame, passed) in golden.items():
+    # Golden parts are read as the bundle says, not as the recipe that boards were judged by.
+    executor.decoder = decoder_for(judging.manifest)
+    for name, (frame, passed, boxes) in golden.items():
         image, template = frame.read()
         raw = executor.infer(image, template, NO_DEADLINE)
-        if judge(raw, judging.criteria(image.shape[1], image.shape[0]), 0, slack_ns=0).passed is not passed:
+        criteria = judging.criteria(image.shape[1], image.shape[0])
+        verdict = judge(raw, criteria, 0, slack_ns=0, at_most=None)
+        if verdict.passed is not passed or unmet(boxes, verdict.defects, criteria.classes):
             wrong.append(name)
     return wrong

@@ -12,15 +12,19 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# The standard normal's 97.5 % point: two-sided 95 %.
-Z_95: Final = 1.959963984540054
+BEYOND: Final = 0.05
+"""How often a limit is on the wrong side of the true rate, at most."""
 
 Verdicts = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Rate:
-    """`count` of `of`, and Wilson's 95 % interval of the true rate, 0..1."""
+    """`count` of `of`, and between what the true rate is, 0..1.
+
+    Attributes:
+        low, high: one-sided 95 % limits, each for itself: below `high` at 95 %, and above `low` at 95 %.
+    """
 
     count: int
     of: int
@@ -35,9 +39,7 @@ class Rate:
     def __str__(self) -> str:
         if not self.of:
             return "not measured (none there)"
-        return (
-            f"{self.count} of {self.of} ({self.count / self.of:.2%}, 95 % interval {self.low:.2%} to {self.high:.2%})"
-        )
+        return f"{self.count} of {self.of} ({percent(self.count / self.of)}, at most {percent(self.high)} at 95 %)"
 
 
 class Agreement(NamedTuple):
@@ -51,20 +53,35 @@ class Agreement(NamedTuple):
     """Cohen's kappa; None where the test has no good or no bad board."""
 
 
-def wilson(count: int, of: int) -> Rate:
-    """The score interval (Wilson, 1927), which holds for rates near 0 and for few boards too."""
+def rate(count: int, of: int) -> Rate:
+    """What was seen, with the exact limits of Clopper and Pearson (Biometrika 26, 1934), one-sided, 95 %.
+
+    The upper limit is the rate at which so few, or fewer, are seen with a probability of 5 %; the lower one that at
+    which so many, or more, are. 0 of n gives 1 - 0.05 ** (1 / n), 3 / n for many (the rule of three).
+    """
     if not 0 <= count <= of:
         raise ValueError(f"{count} of {of}")
-    if not of:
-        return Rate(0, 0, 0.0, 1.0)
-    square = Z_95 * Z_95
-    seen = count / of
-    middle = seen + square / (2 * of)
-    half = Z_95 * math.sqrt(seen * (1 - seen) / of + square / (4 * of * of))
-    # At the ends the formula gives 0 and 1 but for rounding.
-    low = 0.0 if count == 0 else (middle - half) / (1 + square / of)
-    high = 1.0 if count == of else (middle + half) / (1 + square / of)
-    return Rate(count, of, low, high)
+    return Rate(count, of, 1.0 - _upper(of - count, of), _upper(count, of))
+
+
+def _upper(count: int, of: int) -> float:
+    """The upper limit of `count` in `of`. Of `of - count` it is 1 minus the lower one: good and bad change places."""
+    if count == of:
+        return 1.0
+    log_choose = _log_choose(count, of)
+    seen = np.arange(count + 1)
+    low, high = 0.0, 1.0
+    # The middle of two neighbours is one of them: there is no number between.
+    while low < (middle := (low + high) / 2) < high:
+        at_most = np.exp(log_choose + seen * math.log(middle) + (of - seen) * math.log1p(-middle)).sum()
+        low, high = (middle, high) if at_most > BEYOND else (low, middle)
+    return high
+
+
+def _log_choose(count: int, of: int) -> NDArray[np.float64]:
+    """The logarithms of `of` over 0, 1 ... `count`."""
+    k = np.arange(1, count + 1)
+    return np.concatenate((np.zeros(1), np.cumsum(np.log((of - k + 1) / k))))
 
 
 def cohens_kappa(passed: Verdicts, good: Verdicts) -> float | None:
@@ -81,10 +98,15 @@ def agreement(passed: Verdicts, good: Verdicts) -> Agreement:
     """Escapes, false calls and kappa of verdicts (boards,) against the truth (boards,)."""
     bad = ~good
     return Agreement(
-        wilson(int((passed & bad).sum()), int(bad.sum())),
-        wilson(int((~passed & good).sum()), int(good.sum())),
+        rate(int((passed & bad).sum()), int(bad.sum())),
+        rate(int((~passed & good).sum()), int(good.sum())),
         cohens_kappa(passed, good),
     )
+
+
+def percent(rate: float) -> str:
+    """In percent, to two places; what is smaller and not 0 to two figures."""
+    return f"{rate * 100:.2f} %" if rate >= 0.0001 or rate == 0 else f"{rate * 100:.2g} %"
 
 
 def flips(passed: Verdicts, reference: Verdicts) -> NDArray[np.intp]:

@@ -24,7 +24,8 @@ from aoi_daemon.decide.judge import Verdict, judge
 from aoi_daemon.decide.overlap import suppress_overlaps
 from aoi_daemon.engine.frames import Frame
 from aoi_daemon.engine.labels import BoardsError
-from aoi_daemon.engine.qualify import SCORE_FLOOR, Board, Judging, Measured, Run, measure
+from aoi_daemon.engine.qualify import Board, Judging, Measured, Run, measure
+from aoi_daemon.gauge import LEAST_SCORE
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.decode import decode
 from aoi_daemon.infer.executor import NO_DEADLINE, Detections, Executor
@@ -163,7 +164,7 @@ class _Judged:
         raw = self._executor.infer(image, template, NO_DEADLINE)
         self._took_ns.append(time.monotonic_ns() - start_ns)
         self._verdicts.append(judge(raw, criteria, 0, slack_ns=0))
-        seen = decode(raw, floor=SCORE_FLOOR, class_count=len(criteria.classes))
+        seen = decode(raw, floor=LEAST_SCORE, class_count=len(criteria.classes))
         kept = suppress_overlaps(seen.boxes, seen.scores, seen.classes, criteria.overlap)
         boxes = seen.boxes[kept] - np.array((*shift, *shift), np.float32)
         self._found.append(Detections(boxes, seen.scores[kept], seen.classes[kept]))
@@ -186,7 +187,7 @@ class _Judged:
 def _read(board: Board, shift: Shift) -> tuple[_Image, _Image]:
     """The board's frame, moved, and its template, (H, W, C) uint8 each. The border goes on outwards."""
     frame = board.frame
-    image, template = Frame(frame.name, frame.image, board.pair.template_path, frame.channels).read()
+    image, template = Frame(frame.name, frame.image, board.pair.template_path, frame.channels, frame.bits).read()
     if template is None:
         raise BoardsError(f"{frame.image}: has no template")
     matrix = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])

@@ -6,8 +6,9 @@ Process: offline.
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
 from typing import Any, Final
@@ -16,10 +17,12 @@ import numpy as np
 
 from aoi_daemon import __version__
 from aoi_daemon.config.recipe import Figures
+from aoi_daemon.engine.conclusion import Bounds, Conclusion, State, conclude, worst
 from aoi_daemon.engine.metrics import Point
 from aoi_daemon.engine.qualify import MAX_MAP_LOSS, Board, Measured, Run
 from aoi_daemon.engine.rates import Rate
 from aoi_daemon.engine.thresholds import Recommendation
+from aoi_daemon.messages import Reason
 
 REFERENCE: Final = "fp32"
 _PACKAGES: Final = ("onnxruntime", "onnx", "numpy", "opencv-python-headless")
@@ -40,6 +43,9 @@ class Report:
         golden_parts: how many golden parts each precision was held to.
         golden_wrong: names of those whose verdict did not hold, by precision.
         refused: why a precision may not ship; those that may are not in it.
+        bounds: what the product asks for; None: nothing is concluded of a product (`bundle make`), a precision is
+            kept or left out.
+        asked: the precisions of which something is concluded; the others are there to be compared with.
         notes: further lines for the page's head: calibration, command.
         made_at: UTC, ISO 8601.
         registration: its gain and cost, as `registration_gain.as_json` gives them; None: not measured.
@@ -57,6 +63,8 @@ class Report:
     golden_parts: int
     golden_wrong: Mapping[str, Sequence[str]]
     refused: Mapping[str, str]
+    bounds: Bounds | None = None
+    asked: tuple[str, ...] = ()
     recommended: Sequence[Recommendation] = ()
     recommended_from: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +75,33 @@ class Report:
     def bad_count(self) -> int:
         """Boards with a label."""
         return sum(not board.pair.is_good for board in self.boards)
+
+    @property
+    def conclusions(self) -> dict[str, Conclusion]:
+        """What the boards show of each precision that was asked for; empty without bounds."""
+        if self.bounds is None:
+            return {}
+        return {
+            precision: conclude(self.measured[precision].agreement, self.bounds, self.refused.get(precision))
+            for precision in self.asked
+        }
+
+    @property
+    def state(self) -> State | None:
+        """The worst of the conclusions; None without bounds."""
+        return worst(self.conclusions.values()) if self.bounds is not None else None
+
+    def standing(self, precision: str) -> str:
+        """What became of a precision, in a word or two."""
+        if self.bounds is None:
+            return "left out" if precision in self.refused else "kept"
+        found = self.conclusions.get(precision)
+        return "reference" if found is None else str(found.state)
+
+    def not_looked_at(self, precision: str) -> dict[str, int]:
+        """Boards that were rejected before the model saw them, by reason."""
+        reasons = Counter(verdict.reason for verdict in self.runs[precision].verdicts)
+        return {reason.name: reasons[reason] for reason in (Reason.OPTICS, Reason.REGISTRATION) if reasons[reason]}
 
     def escapes(self, precision: str) -> list[int]:
         """Bad boards (indices) that passed."""
@@ -129,6 +164,8 @@ def as_json(report: Report) -> dict[str, Any]:
             "sizes_px": [list(size) for size in sizes],
         },
         "gate": {"map50_loss_allowed": MAX_MAP_LOSS, "golden_parts": report.golden_parts, "golden_flips_allowed": 0},
+        "outcome": None if report.state is None else str(report.state),
+        "bounds": None if report.bounds is None else asdict(report.bounds),
         "limits_from": report.limits_from,
         "thresholds": dict(zip(report.classes, report.thresholds, strict=True)),
         "recommended": {
@@ -142,6 +179,7 @@ def as_json(report: Report) -> dict[str, Any]:
             board.pair.name: {
                 "good": board.pair.is_good,
                 "passed": {precision: run.verdicts[i].passed for precision, run in report.runs.items()},
+                "reason": {precision: run.verdicts[i].reason.name for precision, run in report.runs.items()},
             }
             for i, board in enumerate(report.boards)
         },
@@ -159,7 +197,9 @@ def _precision(report: Report, precision: str) -> dict[str, Any]:
         measured.matches.scores >= np.array(report.thresholds)[measured.matches.classes]
     )
     return {
-        "qualified": precision not in report.refused,
+        "standing": report.standing(precision),
+        "conclusion": _conclusion(report.conclusions.get(precision)),
+        "not_looked_at": report.not_looked_at(precision),
         "executor": run.executor,
         "map33": measured.map33,
         "map33_voc": measured.map33_voc,
@@ -183,9 +223,18 @@ def _precision(report: Report, precision: str) -> dict[str, Any]:
     }
 
 
+def _conclusion(found: Conclusion | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "state": str(found.state), "words": str(found), "reasons": list(found.reasons), "more_good": found.more_good,
+        "more_bad": found.more_bad,
+    }  # fmt: skip
+
+
 def _point(point: Point) -> dict[str, float | None]:
     return dict(point._asdict())
 
 
 def _rate(rate: Rate) -> dict[str, float | int | None]:
-    return {"count": rate.count, "of": rate.of, "rate": rate.rate, "wilson95": [rate.low, rate.high]}  # type: ignore[dict-item]
+    return {"count": rate.count, "of": rate.of, "rate": rate.rate, "limits95": [rate.low, rate.high]}  # type: ignore[dict-item]

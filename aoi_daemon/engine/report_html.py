@@ -5,10 +5,12 @@ Process: offline. Light gray and quiet as an ISA-101 screen: colour is for what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
 from aoi_daemon.engine import metrics
+from aoi_daemon.engine.conclusion import LEAST_BAD, LEAST_GOOD
 from aoi_daemon.engine.qualify import MAX_MAP_LOSS
 from aoi_daemon.engine.rates import Rate
 from aoi_daemon.engine.report import Report, versions
@@ -78,8 +80,7 @@ def _head(report: Report) -> str:
 def _summary(report: Report) -> str:
     rows = []
     for precision, measured in report.measured.items():
-        reason = precision in report.refused
-        state = '<span class="alarm">REFUSED</span>' if reason else "qualified"
+        state = _state(report.standing(precision))
         seen, point = measured.agreement, measured.at_limits
         wrong = len(report.golden_wrong.get(precision, ()))
         golden = f"{report.golden_parts - wrong} of {report.golden_parts}" if report.golden_parts else "none"
@@ -93,9 +94,15 @@ def _summary(report: Report) -> str:
             f"<td>{measured.median_ms:.1f}<small>p99 {measured.p99_ms:.1f}</small></td></tr>"
         )
     threads = next(iter(report.runs.values())).threads
-    reasons = "".join(
-        f'<p><span class="alarm">{precision} REFUSED</span> {escape(reason)}</p>'
-        for precision, reason in report.refused.items()
+    if report.bounds is None:
+        words = {precision: f"left out: {reason}" for precision, reason in report.refused.items()}
+    else:
+        words = {precision: str(found) for precision, found in report.conclusions.items()}
+    reasons = "".join(f"<p><b>{precision}</b> {escape(text)}</p>" for precision, text in words.items())
+    reasons += "".join(
+        f"<p><b>{precision}</b> rejected before the model saw them: {escape(_counts(before))}</p>"
+        for precision in report.runs
+        if (before := report.not_looked_at(precision))
     )
     return (
         '<section><h2>Result</h2><div class="scroll"><table><tr><th>precision</th><th></th><th>mAP 0.33</th>'
@@ -174,18 +181,20 @@ def _pictures(report: Report) -> str:
 
 
 def _method(report: Report) -> str:
+    first = next(iter(report.runs.values()))
     rows = {
-        "gate": f"a precision ships when it loses at most {MAX_MAP_LOSS * 100:.0f} point of mAP at IoU 0.5 "
-        "against fp32 and every golden verdict holds",
+        "gate": f"a precision is kept when it loses at most {MAX_MAP_LOSS * 100:.0f} point of mAP at IoU 0.5 "
+        "against fp32 and every golden verdict holds; this says nothing of a product",
+        **_outcome_rows(report),
         "mAP 0.33": "DeepPCB's protocol: same class, IoU above 0.33, area under the precision-recall curve as it is; "
         "mean over classes",
         "mAP 0.5, 0.5:0.95": "COCO's: 101 recall points of the smoothed curve",
         "F-score": "2PR / (P + R) over all classes, IoU above 0.33, at the thresholds above",
-        "escapes, false calls": "verdicts of whole boards, with Wilson's 95 % interval; bad boards passed, good boards "
-        "rejected",
+        "escapes, false calls": "verdicts of complete boards, with upper 95 % limits (Clopper and Pearson, one-sided); "
+        "bad boards passed, good boards rejected",
         "flips": "boards whose verdict is not fp32's",
-        "ms": f"one frame in the executor, median over {len(report.boards)} boards, on the CPU; "
-        + next(iter(report.runs.values())).executor.rsplit(", ", 1)[0],
+        "ms": f"one frame (optics, registration, model), median over {len(first.took_ns)} boards that the model "
+        "saw, on the CPU; " + first.executor.rsplit(", ", 1)[0],
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "boards' hash": report.set_sha256,
         **report.notes,
@@ -194,12 +203,32 @@ def _method(report: Report) -> str:
     return f"<section><h2>How it was measured</h2><dl>{items}</dl></section>"
 
 
+def _outcome_rows(report: Report) -> dict[str, str]:
+    if report.bounds is None:
+        return {"kept": "what becomes of a product with this bundle, `aoi-daemon qualify` says"}
+    return {
+        "qualified": f"at most {report.bounds.max_escapes * 100:g} % of the bad boards passed and at most "
+        f"{report.bounds.max_false_calls * 100:g} % of the good ones were rejected, of at least {LEAST_BAD} bad and "
+        f"{LEAST_GOOD} good boards",
+        "refused": "the lower 95 % limit of one of the two rates is above what is allowed, or the gate does not hold",
+        "not shown": "neither: too few boards, or a rate that is above what is allowed and may be chance",
+    }
+
+
+def _state(standing: str) -> str:
+    return f'<span class="alarm">{standing.upper()}</span>' if standing in ("refused", "left out") else standing
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
 def _rate(rate: Rate) -> str:
     if not rate.of:
         return "-<small>none there</small>"
     return (
         f"{_alarmed(f'{rate.count} of {rate.of}') if rate.count else f'0 of {rate.of}'}"
-        f"<small>{rate.low * 100:.1f} to {rate.high * 100:.1f} %</small>"
+        f"<small>at most {rate.high * 100:.1f} %</small>"
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aoi_daemon.config.recipe import Manifest
+from aoi_daemon.engine.qualify import Measured
 from aoi_daemon.engine.rates import Rate
 from aoi_daemon.engine.report import Report
 from aoi_daemon.infer.bundle import Bundle
 
 
 def summary(report: Report) -> str:
-    """The figures of a qualification, a line for each precision, and why one is refused."""
+    """The figures, a line for each precision, and what they show of it."""
     rows = [["", "mAP 0.33", "mAP 0.5", "0.5:0.95", "F-score", "escapes", "false calls", "flips", "ms", "p99 ms", ""]]
     for precision, measured in report.measured.items():
         rows.append(
@@ -27,17 +28,26 @@ def summary(report: Report) -> str:
                 str(len(measured.flips)),
                 f"{measured.median_ms:.1f}",
                 f"{measured.p99_ms:.1f}",
-                "refused" if precision in report.refused else "qualified",
+                report.standing(precision),
             ]
         )
     threads = next(iter(report.runs.values())).threads
     head = f"{report.bundle} on {len(report.boards)} boards of {report.boards_from}, {threads} threads, CPU"
     lines = [head, *_table(rows)]
-    for name, rate in (("escapes", "escapes"), ("false calls", "false_calls")):
-        first = getattr(next(iter(report.measured.values())).agreement, rate)
-        lines.append(f"fp32 {name}: {first}")
-    lines += [f"{precision} refused: {reason}" for precision, reason in report.refused.items()]
+    for precision in report.runs:
+        before = ", ".join(f"{reason} {count}" for reason, count in report.not_looked_at(precision).items())
+        if before:
+            lines.append(f"{precision}: rejected before the model saw them: {before}")
+    if report.bounds is None:
+        lines += [f"fp32 {name}: {rate}" for name, rate in _rates(report.measured["fp32"])]
+        lines += [f"{precision} left out: {reason}" for precision, reason in report.refused.items()]
+    lines += [f"{precision}: {conclusion}" for precision, conclusion in report.conclusions.items()]
     return "\n".join(lines)
+
+
+def _rates(measured: Measured) -> list[tuple[str, Rate]]:
+    seen = measured.agreement
+    return [("escapes", seen.escapes), ("false calls", seen.false_calls)]
 
 
 def show(bundle: Bundle) -> str:
@@ -47,7 +57,8 @@ def show(bundle: Bundle) -> str:
     lines = [
         f"{manifest.name}  {bundle.hash[:16]}",
         *_fields(manifest),
-        f"  golden      {len(manifest.golden)} parts: {passed} PASS, {len(manifest.golden) - passed} REJECT",
+        f"  golden      {len(manifest.golden)} parts: {passed} PASS, {len(manifest.golden) - passed} REJECT"
+        + ("" if manifest.has_boxes else ", without boxes"),
         "  thresholds  " + ", ".join(f"{limit.name} {limit.score:g}" for limit in manifest.golden_limits),
     ]
     if manifest.calibration is not None:
@@ -56,7 +67,7 @@ def show(bundle: Bundle) -> str:
     if manifest.qualification is not None:
         q = manifest.qualification
         sizes = ", ".join(f"{size.width_px}x{size.height_px}" for size in q.sizes)
-        lines.append(f"  qualified   on {q.boards} boards of {sizes} px, set {q.set_sha256[:16]}:")
+        lines.append(f"  measured    on {q.boards} boards of {sizes} px, set {q.set_sha256[:16]}:")
         rows = [["", "mAP 0.33", "mAP 0.5", "0.5:0.95", "F-score", "escapes", "false calls", "flips"]]
         rows += [
             [precision, *(f"{v * 100:.2f}" for v in (f.map33, f.map50, f.map50_95, f.f_score)),
@@ -64,7 +75,7 @@ def show(bundle: Bundle) -> str:
             for precision, f in q.models.items()
         ]  # fmt: skip
         lines += [f"    {row}" for row in _table(rows)]
-        lines += [f"  refused     {precision}: {reason}" for precision, reason in q.refused.items()]
+        lines += [f"  left out    {precision}: {reason}" for precision, reason in q.refused.items()]
     if manifest.provenance is not None:
         p = manifest.provenance
         lines.append(f"  made        {p.made_at} by `{p.command}`")

@@ -1,4 +1,4 @@
-"""Make each precision of a model, hold it against FP32, and keep what qualifies.
+"""Make each precision of a model, hold it against FP32, and keep what keeps up with it.
 
 Process: offline. Needs the extra `engine`.
 """
@@ -16,17 +16,13 @@ from aoi_daemon.engine.frames import Frame
 from aoi_daemon.engine.graph import Model, save_model
 from aoi_daemon.engine.prepare import convert_fp16
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify import Board, Judging, Measured, Run, golden_wrong, measure, refusal, run_boards
+from aoi_daemon.engine.qualify import Board, Golden, Judging, Measured, Run, golden_wrong, measure, refusal, run_boards
 from aoi_daemon.engine.quantize import quantise
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.onnx import OnnxExecutor
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
-
-Golden = Mapping[str, tuple[Frame, bool]]
-"""Golden parts by name, and the verdict that each must get."""
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -59,7 +55,7 @@ class Bench:
     manifest: Manifest
     judging: Judging
     boards: Sequence[Board]
-    golden: Golden
+    golden: Mapping[str, Golden]
     threads: int
     progress: Progress
     reference: Variant | None = None
@@ -88,7 +84,7 @@ class Bench:
         return self.try_model("fp16", convert_fp16(model))
 
     def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None) -> Variant:
-        """INT8 by each method of calibration; the one that qualifies better, as `int8.onnx`.
+        """INT8 by each method of calibration; the one that keeps up better, as `int8.onnx`.
 
         Better is: may ship before may not, then the higher mAP at IoU 0.5, then at 0.5:0.95.
 

@@ -24,6 +24,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from aoi_daemon.engine.graph import Model, load_model, save_model
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import OUTPUT_NAMES
+from aoi_daemon.infer.exports import is_probability, task_problem
 
 _PREFIX: Final = "model/"
 """Of every name in the model: ours, `image` above all, are then free."""
@@ -77,12 +78,17 @@ def wrap_float_model(
         output: which of the model's outputs; None: it has one alone.
 
     Raises:
-        ModelError: the file is no such model; names what was found.
+        ModelError: the file is no such model, or says of itself that it is of another task; names what was found.
     """
-    model = compose.add_prefix(load_model(source), _PREFIX)
+    exported = load_model(source)
+    said = {entry.key: entry.value for entry in exported.metadata_props}
+    if problem := task_problem(said, task):
+        raise ModelError(f"{source}: {problem}")
+    model = compose.add_prefix(exported, _PREFIX)
     given = _only_input(model, source)
     _refuse_float16(model, given, source)
     found = _output(model, output, source)
+    _refuse_twice(model, found.name, activation, source)
     batch, depth, height, width = (_size(dim) for dim in given.type.tensor_type.shape.dim)
     if (
         given.type.tensor_type.elem_type != TensorProto.FLOAT
@@ -110,6 +116,8 @@ def wrap_float_model(
     )
     wrapped = helper.make_model(graph, opset_imports=model.opset_import, functions=model.functions)
     wrapped.ir_version = model.ir_version
+    # What the exporter says of the model is held against the manifest where it is opened.
+    helper.set_model_props(wrapped, said)
     try:
         onnx.checker.check_model(wrapped, full_check=True)
     except Exception as error:  # the checker's errors have no common base
@@ -178,6 +186,13 @@ def _refuse_float16(model: Model, given: Any, source: Path) -> None:
         f"{source}: is float16 already ({which}); export it in float32 (Ultralytics: half=False, or quantize=32), "
         "the bundle makes its own fp16"
     )
+
+
+def _refuse_twice(model: Model, name: str, activation: Activation, source: Path) -> None:
+    """Refuse to put an activation behind one: probabilities would be squeezed together, and few defects stand out."""
+    maker = next((node.op_type for node in model.graph.node if name in node.output), "")
+    if activation != "none" and is_probability(maker):
+        raise ModelError(f"{source}: its output comes out of a {maker} already; leave activation at 'none'")
 
 
 def _output(model: Model, name: str | None, source: Path) -> Any:

@@ -15,6 +15,7 @@ from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import priority_sign, sign
 from aoi_daemon.hmi.texts import Words
 from aoi_daemon.lifecycle import Line
+from aoi_daemon.messages import Proof
 from aoi_daemon.stage import now_ns
 
 _HOURS: Final = 8
@@ -97,6 +98,8 @@ def engine_tile(site: Site, words: Words) -> Tile:
     state = site.live.board[Cell.INSPECTION_STATE]
     if state == StageState.REFUSED:
         return Tile("bad", words("engine"), words("golden_failed"))
+    if state == StageState.READY and site.live.board[Cell.PROVEN] == Proof.NOT_PROVEN:
+        return Tile("bad", words("engine"), words("NOT_PROVEN"))
     return Tile(_stage_level(state), words("engine"), _state_word(state, words))
 
 
@@ -115,7 +118,19 @@ def plc_tile(site: Site, words: Words) -> Tile:
 
 def recipe_tile(site: Site, words: Words) -> Tile:
     """The product."""
-    return Tile("good", words("recipe"), f"{site.recipe.id}  {site.recipe.name}")
+    name = f"{site.recipe.id}  {site.recipe.name}"
+    proof = Proof(site.live.board[Cell.PROVEN])
+    if proof in (Proof.ACCEPTED, Proof.UPGRADED):
+        return Tile("warn", words("recipe"), f"{name}{words('comma')}{words(proof.name)}")
+    return Tile("good", words("recipe"), name)
+
+
+def proof(site: Site, words: Words) -> str:
+    """Whether the product in use is proven, and who answers for it where it is not."""
+    state = Proof(site.live.board[Cell.PROVEN])
+    kind, name = ("", "check") if state is Proof.PROVEN else ("bad-word", "cross")
+    who = f" ({escape(site.recipe.accept_unproven or '')})" if state is Proof.ACCEPTED else ""
+    return f'<span class="{kind}">{sign(name)} {words(state.name)}{who}</span>'
 
 
 def recorder_tile(site: Site, words: Words) -> Tile:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, camera_cell
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.lifecycle import Line
+from aoi_daemon.messages import Proof
 
 SUPERVISOR_NS: Final = 3_000_000_000
 """It ticks 20 times a second, and stands only while a reload reads the files and bundles."""
@@ -119,6 +120,8 @@ def _missing(board: Board, limits: Limits, state: Line, problems: Sequence[str])
         found.append("inspection: refuses to run, a golden part got the wrong verdict")
     elif not board[Cell.GOLDEN_PASSED]:
         found.append("inspection: the golden parts have not passed")
+    elif board[Cell.PROVEN] == Proof.NOT_PROVEN:
+        found.append("inspection: the product is not proven by golden parts of its own")
     if board[Cell.LINK] != Link.UP:
         found.append("plc: no connection to the PLC")
     for index, (name, _) in enumerate(limits.cameras):

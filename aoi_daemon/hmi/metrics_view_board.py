@@ -111,6 +111,10 @@ def _counts(board: Board) -> Iterator[Metric]:
     yield counter("aoi_views_judged", "Views that inspection has judged", board[Cell.JUDGED])
     yield counter("aoi_engine_faults", "Faults of the inspection engine", board[Cell.ENGINE_FAULTS])
     yield gauge("aoi_golden_passed", "1: the golden parts had their verdicts", board[Cell.GOLDEN_PASSED])
+    yield gauge(
+        "aoi_product_proof", "0: not proven, 1: golden parts hold, 2: accepted by a person, 3: after an upgrade",
+        board[Cell.PROVEN],
+    )  # fmt: skip
     yield gauge("aoi_recipe_id", "Number of the product", board[Cell.RECIPE])
     yield gauge(
         "aoi_stopped_by_rule", "1: a stop rule asks the line to stop", board[Cell.STOPPED_BY_RULE] & Stopped.RULE
@@ -148,6 +152,9 @@ _CAMERA_COUNTERS: Final = (
     (CameraCell.MISSED, "aoi_camera_missed", "Triggers without a frame"),
     (CameraCell.OVERRUNS, "aoi_camera_overruns", "Frames whose slot of the ring was needed before they were judged"),
     (CameraCell.REOPENED, "aoi_camera_reopened", "Times that the camera was opened again"),
+    (CameraCell.LATE, "aoi_camera_late", "Frames that came after a later one, dropped: their parts were rejected"),
+    (CameraCell.DOUBLED, "aoi_camera_doubled", "Frames that came again, dropped"),
+    (CameraCell.CLOCK_STEPS, "aoi_camera_clock_steps", "Steps of the camera's clock"),
 )
 
 

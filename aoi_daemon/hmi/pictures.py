@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.errors import AoiError, FrameOverrunError
-from aoi_daemon.infer.bundle import read_image
 from aoi_daemon.logs import logger
 from aoi_daemon.messages import Outcome
+from aoi_daemon.pictures import read_picture
 from aoi_daemon.ring.frames import FrameRing
 
 SMALL_PX: Final = 640
@@ -111,7 +111,7 @@ class Pictures:
 
     def use(self, recipe: Recipe) -> None:
         """Another recipe, with other golden templates."""
-        self._files = {template.fov: template.image for template in recipe.templates}
+        self._files = {template.fov: template for template in recipe.templates}
         self._templates: dict[int, tuple[Image | None, str]] = {}
         self._channels = recipe.channels
 
@@ -153,7 +153,8 @@ class Pictures:
             image = None
             if fov in self._files:
                 try:
-                    image = shrink(read_image(self._files[fov], self._channels), LARGE_PX)
+                    template = self._files[fov]
+                    image = shrink(read_picture(template.image, self._channels, bits=template.bits), LARGE_PX)
                 except AoiError as error:
                     self._log.warning("template_not_shown", error=str(error))
             key = "" if image is None else f"{zlib.crc32(image.tobytes()):08x}"

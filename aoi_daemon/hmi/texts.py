@@ -88,6 +88,12 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "linked": ("Connected", "已连接"),
     "plc_refuses": ("Refuses requests", "拒绝请求"),
     "plc_frozen": ("Program does not move", "程序不动"),
+    "NOT_PROVEN": ("Not proven by golden parts", "未被标准件证明"),
+    "PROVEN": ("Proven by golden parts", "已由标准件证明"),
+    "ACCEPTED": ("Not proven, accepted", "未证明，已有人保证"),
+    "UPGRADED": ("Not proven, for a while after the upgrade", "未证明，更新后一定时间内允许"),
+    "proof": ("Proof of the product", "产品证明"),
+    "proof_parts": ("{good} good and {bad} bad golden parts", "标准件：良品 {good} 个，不良品 {bad} 个"),
     "golden_failed": ("Golden part failed", "标准件未通过"),
     "recorder_ok": ("Kept", "正常"),
     "recorder_off": ("Not kept", "未启用"),
@@ -243,6 +249,9 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "heartbeats": ("Heartbeats", "心跳次数"),
     "reconnects": ("Reconnects", "重连次数"),
     "address": ("Address", "地址"),
+    "goes_to": ("Connects to", "连接到"),
+    "unresolved": ("no address is known", "尚无地址"),
+    "one_of": ("{address}, one of {of} addresses", "{address}（{of} 个地址之一）"),
     "maps": ("For the PLC program", "PLC 程序资料"),
     "map_csv": ("Map as CSV", "地址表 CSV"),
     "map_registers_st": ("Structured text, registers alone", "结构化文本，仅 FC16"),
@@ -330,6 +339,18 @@ ALARMS_ZH: Final[Mapping[Alarm, tuple[str, str]]] = {
     Alarm.PLC_BYPASS: (
         "PLC 旁路已开启：不良品会放行",
         "产品照常判定，并记录为旁路。正式生产前，请在 PLC 上关闭旁路。",
+    ),
+    Alarm.NOT_PROVEN: (
+        "本产品未被自身标准件证明",
+        "加入良品和不良品标准件：aoi-daemon golden add，然后 aoi-daemon reload。详情写明原因。",
+    ),
+    Alarm.FRAME_SIZE: (
+        "相机图像大小与产品不符",
+        "这些产品一律剔除。请将相机设为详情中的大小，或换成正确的产品。",
+    ),
+    Alarm.CAMERA_CLOCK: (
+        "相机时钟与其说明不符",
+        "检测继续：以图像到达时间计时。检查 cameras.sensor_to_frame_ms 以及相机的时钟和 PTP 设置；详情写明频率。",
     ),
 }
 """Text and remedy of each alarm."""

@@ -12,7 +12,6 @@ import fcntl
 import os
 import re
 import stat
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,12 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.errors import ConfigError
+from aoi_daemon.files.text import TextError, decode
+from aoi_daemon.files.toml import parse
 from aoi_daemon.hmi.users_password import take_apart
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MAX_USERS: Final = 500
 _MAX_BYTES: Final = 256 * 1024
@@ -124,11 +120,9 @@ def read_users(path: Path) -> dict[str, User]:
     if len(data) > _MAX_BYTES:
         raise ConfigError(path, [f"is larger than {_MAX_BYTES} bytes"])
     try:
-        tables = tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(path, [f"is not UTF-8 text: {error.reason} at byte {error.start}"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(path, [f"is not TOML: {error}"]) from None
+        tables = parse(decode(data))
+    except TextError as error:
+        raise ConfigError(path, [error.problem]) from None
     return _users_in(path, tables)
 
 

@@ -24,7 +24,7 @@ from aoi_daemon.hmi.pulse import Pulse
 from aoi_daemon.hmi.shell import STATIC, Page
 from aoi_daemon.hmi.shift_report import read_csv
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.infer.bundle import read_image
+from aoi_daemon.pictures import read_picture as read_file
 from aoi_daemon.plcmap.program import Variant, as_structured_text
 from aoi_daemon.plcmap.table import as_csv
 from aoi_daemon.records import queries
@@ -103,7 +103,7 @@ def read_picture(folder: Path, part_id: int, kind: str, px: int) -> bytes:
     # The database says where: one that was tampered with must not lead out of the folder.
     if not path.is_relative_to(folder.resolve()):
         raise RecordsError(f"part {part_id}: {file} is not in the records folder")
-    return to_jpeg(read_image(path, 3), px)
+    return to_jpeg(read_file(path, 3), px)
 
 
 def _downloads(app: FastAPI, site: Site) -> None:

@@ -8,25 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import Manifest
-from aoi_daemon.errors import ModelError
+from aoi_daemon.errors import ModelError, PictureError
 from aoi_daemon.infer.executor import frame_problems
+from aoi_daemon.infer.exports import check_in_one_file
+from aoi_daemon.pictures import decode_picture, read_bytes
 
 MANIFEST: Final = "manifest.json"
 
 
 class GoldenImage(NamedTuple):
-    """A golden part, decoded: (H, W, C) uint8 each, and the verdict that it must get."""
+    """A golden part, decoded: (H, W, C) uint8 each, the verdict that it must get, and where it is bad."""
 
     name: str
     image: NDArray[np.uint8]
     template: NDArray[np.uint8] | None
     passed: bool
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,25 @@ class Bundle:
         """The golden parts, decoded one at a time.
 
         Raises:
-            ModelError: an image is not readable, or its size is not one that the model takes.
+            ModelError: an image is not readable, was changed since the bundle was loaded, or its size is not one
+                that the model takes.
         """
         for part in self.manifest.golden:
-            image = self._read(part.image)
-            template = None if part.template is None else self._read(part.template)
+            image = self._read(part.image, part.sha256)
+            template = None if part.template is None else self._read(part.template, str(part.template_sha256))
             if template is not None and template.shape != image.shape:
                 raise ModelError(
                     f"{self.folder / str(part.template)}: is {template.shape}, its part {part.image} is {image.shape}"
                 )
-            yield GoldenImage(part.image, image, template, part.passed)
+            yield GoldenImage(part.image, image, template, part.passed, part.boxes)
 
-    def _read(self, name: str) -> NDArray[np.uint8]:
-        image = read_image(self.folder / name, self.manifest.channels)
+    def _read(self, name: str, sha256: str) -> NDArray[np.uint8]:
+        try:
+            raw = read_bytes(self.folder / name)
+            _same(self.folder / name, raw, sha256)
+            image = decode_picture(raw, self.folder / name, self.manifest.channels)
+        except PictureError as error:
+            raise ModelError(str(error)) from error
         height, width, channels = image.shape
         problems = frame_problems((height, width, channels), self.manifest)
         if problems:
@@ -88,26 +97,12 @@ def load_bundle(folder: Path) -> Bundle:
             f"{'.'.join(map(str, problem['loc'])) or 'manifest'}: {problem['msg']}" for problem in error.errors()
         )
         raise ModelError(f"{file}: {problems}; prepare the bundle again") from error
+    models = {model.file for model in manifest.models.values()}
     for name, sha256 in _files(manifest):
-        _verify(file, name, sha256)
+        content = _verify(file, name, sha256)
+        if name in models:
+            check_in_one_file(folder / name, content)
     return Bundle(manifest, folder, hashlib.sha256(raw).hexdigest())
-
-
-def read_image(file: Path, channels: int) -> NDArray[np.uint8]:
-    """Decode an image to (H, W, `channels`) uint8, 1 gray or 3 BGR; turned by no EXIF tag.
-
-    Raises:
-        ModelError: the file is missing or no image.
-    """
-    raw = np.frombuffer(_bytes(file, "put it back"), np.uint8)
-    colour = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
-    try:
-        image = cv2.imdecode(raw, colour | cv2.IMREAD_IGNORE_ORIENTATION) if raw.size else None
-    except cv2.error:  # a damaged file raises or gives None, as the decoder likes
-        image = None
-    if image is None:
-        raise ModelError(f"{file}: is no image that OpenCV can read")
-    return np.ascontiguousarray(image.reshape(*image.shape[:2], channels), np.uint8)
 
 
 def _files(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -119,17 +114,22 @@ def _files(manifest: Manifest) -> Iterator[tuple[str, str]]:
             yield part.template, part.template_sha256
 
 
-def _verify(manifest_file: Path, name: str, sha256: str) -> None:
+def _verify(manifest_file: Path, name: str, sha256: str) -> bytes:
+    """The file's bytes, once they are the manifest's."""
     folder = manifest_file.parent
     # Resolved, then compared: a link that leads out of the folder is no better than `..`.
     if "\0" in name or not (folder / name).resolve().is_relative_to(folder.resolve()):
         raise ModelError(f"{manifest_file}: {name!r} is not inside the bundle; copy the file into the folder")
     raw = _bytes(folder / name, "the bundle is incomplete, copy it again")
+    _same(folder / name, raw, sha256)
+    return raw
+
+
+def _same(file: Path, raw: bytes, sha256: str) -> None:
     found = hashlib.sha256(raw).hexdigest()
     if found != sha256:
         raise ModelError(
-            f"{folder / name}: has SHA-256 {found}, {MANIFEST} says {sha256}; "
-            "it was changed or damaged, copy the bundle again"
+            f"{file}: has SHA-256 {found}, {MANIFEST} says {sha256}; it was changed or damaged, copy the bundle again"
         )
 
 

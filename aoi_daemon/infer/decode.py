@@ -18,7 +18,7 @@ from aoi_daemon.errors import InferenceError
 from aoi_daemon.infer.decode_classes import ClassScores
 from aoi_daemon.infer.decode_maps import Maps
 from aoi_daemon.infer.decode_yolo import YoloHeads
-from aoi_daemon.infer.executor import Decoder, Detections, FrameShape
+from aoi_daemon.infer.executor import Decoder, Detections, FrameShape, check_outputs, check_px, outputs_of
 
 _LEAST_SCORE: Final = 0.001
 """Where no recipe says what counts: background is left out, and no curve of precision and recall misses the rest."""
@@ -27,9 +27,16 @@ _LEAST_SCORE: Final = 0.001
 class Rows:
     """Task top100: the model has done it all."""
 
+    def __init__(self, manifest: Manifest, *, least_score: float) -> None:
+        """Rows below `least_score`, 0..1, only fill up."""
+        self._expected = outputs_of(manifest)
+        self._least_score = np.float32(least_score)
+
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
-        """See `Decoder`; views of the outputs, not looked at."""
+        """See `Decoder`; views of the outputs, of which little is looked at."""
+        check_outputs(outputs, self._expected)
         boxes, scores, classes = outputs
+        check_px(boxes[0].compress(scores[0] >= self._least_score, axis=0), shape)
         return Detections(boxes[0], scores[0], classes[0])
 
 
@@ -45,19 +52,20 @@ def decoder_for(manifest: Manifest, recipe: Recipe | None = None) -> Decoder:
             names it.
     """
     maps = manifest.maps
+    least_score = _LEAST_SCORE if recipe is None else recipe.least_score
     if recipe is not None and recipe.maps is not None:
         if manifest.task not in ("segment", "anomaly"):
             raise ValueError(f"maps: bundle {manifest.name} has none, its task is {manifest.task}")
         maps = recipe.maps
     if manifest.task == "yolo":
-        return YoloHeads(manifest, least_score=_LEAST_SCORE if recipe is None else recipe.least_score)
+        return YoloHeads(manifest, least_score=least_score)
     if manifest.task == "classify":
         if recipe is not None:
             _check_whole_frame(recipe)
         return ClassScores(manifest)
     if manifest.task in ("segment", "anomaly"):
         return Maps(manifest, maps, min_area_px=maps.min_area * (1.0 if recipe is None else recipe.px_per_unit**2))
-    return Rows()
+    return Rows(manifest, least_score=least_score)
 
 
 def decode(raw: Detections, *, floor: float, class_count: int) -> Detections:

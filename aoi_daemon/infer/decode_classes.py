@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import InferenceError
-from aoi_daemon.infer.executor import Detections, FrameShape
+from aoi_daemon.infer.executor import Detections, FrameShape, check_outputs, outputs_of
 
 _ROUNDING: Final = 0.01
 """So far from 1 the sum of all probabilities may be (FP16, INT8)."""
@@ -26,6 +26,7 @@ class ClassScores:
 
     def __init__(self, manifest: Manifest) -> None:
         """Take what the answers need; `manifest.activation` says what the scores are."""
+        self._expected = outputs_of(manifest)
         self._activation = manifest.activation
         is_good = np.isin(manifest.classes, manifest.good_classes)
         self._good = np.flatnonzero(is_good)
@@ -34,6 +35,7 @@ class ClassScores:
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """See `Decoder`; one row for each defect class, in the manifest's order."""
+        check_outputs(outputs, self._expected)
         raw = outputs[0][0].astype(np.float64)
         if not np.isfinite(raw).all():
             raise InferenceError("the model gave scores that are not finite")

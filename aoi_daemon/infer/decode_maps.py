@@ -3,7 +3,8 @@
 Connected places at or above the threshold are one area; each area that is large enough becomes a row: the box
 around it, its greatest or mean value as the score. A map may be smaller than the frame; its boxes are scaled up.
 
-Memory: a mask of a map's size, taken again when that changes; small arrays for each area.
+Memory: a mask and a number for each place of a map, taken again when its size changes; some arrays
+of the places above the threshold.
 """
 
 from __future__ import annotations
@@ -18,15 +19,13 @@ from numpy.typing import NDArray
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.config.tasks import MapReading
 from aoi_daemon.errors import InferenceError
-from aoi_daemon.infer.executor import Detections, FrameShape
+from aoi_daemon.infer.executor import Detections, FrameShape, check_outputs, outputs_of
 
-MAX_AREAS: Final = 500
-"""Of one map; where it falls apart into more, the largest boxes are looked at."""
 _ROUNDING: Final = 1e-3
 """So far beyond 0 and 1 a probability may be for arithmetic's sake (FP16, INT8)."""
 
 _Map = NDArray[np.float32]
-_Row = tuple[float, float, float, float, float, int]
+_NOTHING: Final = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
 
 
 class Maps:
@@ -40,6 +39,7 @@ class Maps:
             reading: threshold and score.
             min_area_px: smaller areas are left out, in square pixels of the frame.
         """
+        self._expected = outputs_of(manifest)
         self._is_probability = manifest.task == "segment"
         self._full = 1.0 if self._is_probability else manifest.full_score
         self._threshold = reading.threshold * self._full
@@ -47,10 +47,13 @@ class Maps:
         self._min_area_px = min_area_px
         self._classes = [label for label, name in enumerate(manifest.classes) if name not in manifest.good_classes]
         self._mask = np.empty((0, 0), np.uint8)
+        self._numbers = np.empty((0, 0), np.int32)
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """See `Decoder`; the highest score first."""
+        check_outputs(outputs, self._expected)
         maps = outputs[0][0]
+        _check_size(maps, shape)
         # A NaN is below any threshold, and its place would pass; minimum and maximum hand it on.
         lowest, highest = float(maps.min()), float(maps.max())
         if not (np.isfinite(lowest) and np.isfinite(highest)):
@@ -60,36 +63,49 @@ class Maps:
                 f"the model gave maps of {lowest:g} to {highest:g}; expected probabilities, 0 to 1 "
                 "(is a softmax or sigmoid missing?)"
             )
-        rows = [row for label in self._classes for row in self._areas(maps[label], label, shape)]
-        rows.sort(key=lambda row: -row[4])
-        table = np.array(rows, np.float32).reshape(-1, 6)
-        return Detections(table[:, :4], table[:, 4], table[:, 5].astype(np.int32))
+        areas = [self._areas(maps[label], label, shape) for label in self._classes]
+        boxes, scores, labels = (np.concatenate(columns) for columns in zip(*areas, strict=True))
+        order = np.argsort(-scores, kind="stable")
+        return Detections(boxes[order], scores[order], labels[order])
 
-    def _areas(self, values: _Map, label: int, shape: FrameShape) -> list[_Row]:
+    def _areas(self, values: _Map, label: int, shape: FrameShape) -> Detections:
+        """The areas of one map: all of them, how many there are."""
         if values.shape != self._mask.shape:
             self._mask = np.empty(values.shape, np.uint8)
+            self._numbers = np.empty(values.shape, np.int32)
         mask = self._mask
         np.greater_equal(values, self._threshold, out=mask.view(np.bool_))
-        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        if len(contours) > MAX_AREAS:
-            contours = sorted(contours, key=lambda contour: -_box_area(contour))[:MAX_AREAS]
+        above = np.flatnonzero(mask.view(np.bool_))
+        if not above.size:
+            return _NOTHING
+        count, numbers = cv2.connectedComponents(mask, self._numbers, connectivity=8, ltype=cv2.CV_32S)
+        # Area by area, and within one line by line. OpenCV's own figures of areas cost ten times as much.
+        of = numbers.reshape(-1)[above]
+        above = above[np.argsort(of, kind="stable")]
+        places = np.bincount(of, minlength=count)[1:]  # number 0 is what lies below the threshold
+        ends = np.cumsum(places)
+        starts = ends - places
+        y, x = np.divmod(above, values.shape[1])
         right, down = shape[1] / values.shape[1], shape[0] / values.shape[0]
-        rows = []
-        for contour in contours:
-            x, y, width, height = cv2.boundingRect(contour)
-            place = (slice(y, y + height), slice(x, x + width))
-            inside = np.zeros((height, width), np.uint8)
-            cv2.drawContours(inside, [contour], 0, 1, cv2.FILLED, offset=(-x, -y))
-            # Other areas reach into the box, and this one may have holes.
-            inside &= mask[place]
-            if cv2.countNonZero(inside) * right * down < self._min_area_px:
-                continue
-            value = cv2.mean(values[place], inside)[0] if self._by_mean else cv2.minMaxLoc(values[place], inside)[1]
-            score = min(max(value / self._full, 0.0), 1.0)
-            rows.append((x * right, y * down, (x + width) * right, (y + height) * down, score, label))
-        return rows
+        left, beyond = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts) + 1
+        boxes = np.stack((left * right, y[starts] * down, beyond * right, (y[ends - 1] + 1) * down), axis=1)
+        inside = values.reshape(-1)[above]
+        if self._by_mean:
+            found = np.add.reduceat(inside, starts, dtype=np.float64) / places
+        else:
+            found = np.maximum.reduceat(inside, starts)
+        large = places * right * down >= self._min_area_px
+        scores = np.clip(found[large] / self._full, 0.0, 1.0).astype(np.float32)
+        return Detections(boxes[large].astype(np.float32), scores, np.full(len(scores), label, np.int32))
 
 
-def _box_area(contour: NDArray[Any]) -> int:
-    _, _, width, height = cv2.boundingRect(contour)
-    return width * height
+def _check_size(maps: NDArray[np.float32], shape: FrameShape) -> None:
+    """Raise InferenceError unless maps (classes, h, w) can be of a frame of `shape`."""
+    (height, width), (rows, columns) = maps.shape[1:], shape[:2]
+    if not (0 < height <= rows and 0 < width <= columns):
+        raise InferenceError(f"the model gave maps of {width} x {height} for a frame of {columns} x {rows} px")
+    if rows != columns and height != width and height * rows == width * columns:
+        raise InferenceError(
+            f"the model gave maps of {width} x {height} for a frame of {columns} x {rows} px: "
+            "width and height are swapped"
+        )

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Manifest
-from aoi_daemon.errors import ModelError
+from aoi_daemon.errors import InferenceError, ModelError
 
 MAX_DETECTIONS: Final = 100
 """Rows of the task top100."""
@@ -36,6 +36,9 @@ NO_DEADLINE: Final = 2**63 - 1
 
 OUTPUT_NAMES: Final = {"yolo": "heads", "classify": "scores", "segment": "maps", "anomaly": "maps"}
 """By task; top100 has three."""
+
+_SHARES: Final = 2.0
+"""Boxes that all lie below it are shares of the frame, not px."""
 
 FrameShape = tuple[int, int, int]
 """(height_px, width_px, channels)."""
@@ -158,6 +161,32 @@ def outputs_of(manifest: Manifest) -> list[TensorInfo]:
     ]
 
 
+def check_outputs(outputs: Sequence[NDArray[Any]], expected: Sequence[TensorInfo]) -> None:
+    """Refuse what a model gave where it is not `expected`: a file may leave sizes open until the model runs.
+
+    Raises:
+        InferenceError: naming what was found and what is expected.
+    """
+    for array, want in zip(outputs, expected, strict=True):
+        # Most are fixed, and compared at once; this is on the takt.
+        if array.dtype != want.dtype or (array.shape != want.shape and not _sizes_fit(array.shape, want.shape)):
+            found = TensorInfo(want.name, array.dtype.name, array.shape)
+            raise InferenceError(f"the model gave {found}; expected {want}")
+
+
+def check_px(boxes: NDArray[np.float32], shape: FrameShape) -> None:
+    """Refuse boxes (n, 4), those that score enough, that are all shares of the frame; single ones the judgement does.
+
+    Raises:
+        InferenceError: naming the greatest corner.
+    """
+    if boxes.size and (greatest := float(np.abs(boxes).max())) < _SHARES:
+        raise InferenceError(
+            f"the model gave boxes of {greatest:g} px at most on a frame of {shape[1]} x {shape[0]} px: boxes seem "
+            "normalised 0..1; expected px of the frame"
+        )
+
+
 def frame_problems(shape: FrameShape, manifest: Manifest) -> list[str]:
     """Why frames of `shape` cannot be judged with the bundle of `manifest`; empty: they can."""
     height, width, channels = shape
@@ -201,8 +230,8 @@ def _differences(kind: str, found: Sequence[TensorInfo], expected: Sequence[Tens
 
 
 def _fits(found: TensorInfo, want: TensorInfo) -> bool:
-    return (
-        found.dtype == want.dtype
-        and len(found.shape) == len(want.shape)
-        and all(None in (a, b) or a == b for a, b in zip(found.shape, want.shape, strict=True))
-    )
+    return found.dtype == want.dtype and _sizes_fit(found.shape, want.shape)
+
+
+def _sizes_fit(found: Sequence[int | None], want: Sequence[int | None]) -> bool:
+    return len(found) == len(want) and all(None in (a, b) or a == b for a, b in zip(found, want, strict=True))

@@ -22,6 +22,7 @@ from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE, Decoder, Detections, FrameShape, TensorInfo, check_model, outputs_of
+from aoi_daemon.infer.exports import check_file
 from aoi_daemon.infer.onnx_file import has_half_scales
 from aoi_daemon.infer.watchdog import Watchdog
 
@@ -50,6 +51,7 @@ class OnnxExecutor:
         self.decoder: Decoder = decoder_for(manifest)
         self.name = f"onnxruntime {ort.__version__} cpu, {threads} threads, {file.name}"
         self._shape = shape
+        check_file(file, manifest, shape)
         self._session = _open(file, threads)
         check_model(file, _infos(self._session.get_inputs()), _infos(self._session.get_outputs()), manifest, shape)
         self._outputs = [tensor.name for tensor in outputs_of(manifest)]
@@ -108,7 +110,17 @@ class OnnxExecutor:
         return {"image": image[None], "template": template[None]}
 
 
-def _open(file: Path, threads: int) -> Any:
+def open_only(file: Path, manifest: Manifest, shape: FrameShape) -> None:
+    """Open `file` as ONNX Runtime does, as it is, and let it go: it is not optimised and not run.
+
+    Raises:
+        ModelError: ONNX Runtime does not take it, or it is not this contract.
+    """
+    session = _open(file, 1, optimised=False)
+    check_model(file, _infos(session.get_inputs()), _infos(session.get_outputs()), manifest, shape)
+
+
+def _open(file: Path, threads: int, *, optimised: bool = True) -> Any:
     """An ONNX Runtime session. Raises ModelError naming the file."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -118,6 +130,8 @@ def _open(file: Path, threads: int) -> Any:
     # Between parts the worker threads would spin for nothing, in SCHED_FIFO until the kernel throttles them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         if has_half_scales(file.read_bytes()):
             options.add_session_config_entry("session.disable_quant_qdq", "1")

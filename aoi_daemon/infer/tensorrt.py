@@ -83,7 +83,7 @@ class TensorRtExecutor:
         if manifest.task != "top100":
             # The other tasks' outputs vary in size; their heads can be brought into the graph.
             raise ModelError(f"{file}: task {manifest.task} runs on ONNX Runtime alone; TensorRT serves top100")
-        self.decoder = decoder_for(manifest)  # decodes in the graph: here for the protocol's sake
+        self.decoder = decoder_for(manifest)
         self.name = file.name  # until more is known
         self.has_template = manifest.has_template
         self.notes: list[str] = []
@@ -148,7 +148,7 @@ class TensorRtExecutor:
         self._wait(deadline_ns, self._first_nap_s)
         if math.isnan(buffers.detections.scores[0]):
             raise InferenceError(f"{self.name}: the GPU reports success and wrote no scores (or NaN)")
-        return buffers.detections
+        return self.decoder.decode([column[None] for column in buffers.detections], image.shape)
 
     def close(self) -> None:
         """Free engine, buffers and context; may be called twice. A GPU that hangs is left to the process' end."""

@@ -58,7 +58,7 @@ class Account:
             judgement.defect_count, recipe_of(judgement, self._board), view.fov, view.sequence, judgement.bundle,
             judgement.offset_x, judgement.offset_y, view.trigger_ns, view.ready_ns, part.deadline_ns,
             judgement.picked_ns, judgement.inferred_ns, judgement.judged_ns, sent_ns, 0, judgement.defects,
-            part.trigger_id, bypassed(self._board),
+            part.trigger_id, bypassed(self._board), self._board[Cell.PROVEN],
         )  # fmt: skip
 
     def enter(self, part: Part, outcome: Outcome) -> None:

@@ -72,6 +72,8 @@ class PlcClient:
         self._wire = Wire(clock=clock) if wire is None else wire
         self._modbus = _Modbus(host, port, self._wire)
         self._resolver = Resolver(host, port)
+        self.goes_to: tuple[str, int] = ("", 0)
+        """The address that the last attempt to connect went to, and of how many; of 0 where there was none."""
 
     @property
     def connected(self) -> bool:
@@ -86,9 +88,11 @@ class PlcClient:
             PlcError: refused, no route, or no such name.
         """
         self.reset()
+        self.goes_to = ("", 0)
         deadline_ns = self._now_ns() + round(timeout_s * 1e9)
         addresses = self._resolver.addresses(timeout_s / 2)
         for left in range(len(addresses), 0, -1):
+            self.goes_to = (addresses[-left].where[0], len(addresses))
             try:
                 # A name's first address may lead nowhere: each gets its share of the time that is left.
                 share_s = max(_LEAST_CONNECT_S, (deadline_ns - self._now_ns()) / 1e9 / left)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from aoi_daemon.board import Board, Cell, Link
+from aoi_daemon.board import Board, Cell, Link, put_plc_address
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.config.timing import CONNECT_MS
 from aoi_daemon.decide.line_limit import LineLimit
@@ -77,7 +77,10 @@ class PlcLink:
         """
         section = self._section
         try:
-            self._client.connect(max(CONNECT_MS / 1e3, self._timeout_s))
+            try:
+                self._client.connect(max(CONNECT_MS / 1e3, self._timeout_s))
+            finally:
+                put_plc_address(self._board, *self._client.goes_to)
             self._client.write_coils(section.coil_base, bits(safe), self._timeout_s)
             if section.registers is not None:
                 self._client.write_registers(section.registers.base, report, self._timeout_s)

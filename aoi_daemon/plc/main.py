@@ -14,9 +14,10 @@ from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.timing import timing_of
 from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, Announcement, Judgement, Reason
+from aoi_daemon.messages import Reason
 from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.client import PlcClient
+from aoi_daemon.plc.doorbells import read_doorbells
 from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.forcing import Forcing
 from aoi_daemon.plc.link import PlcLink
@@ -29,7 +30,6 @@ from aoi_daemon.plc.wire import Tcp, Wire
 from aoi_daemon.plcmap import coils
 from aoi_daemon.plcmap.coils import Result
 from aoi_daemon.plcmap.registers import Flag, Report, encode_report
-from aoi_daemon.ring.doorbell import drain
 from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC, Clock, Wait
 from aoi_daemon.stage import Stage
 
@@ -86,6 +86,7 @@ class Plc:
         watched = [self.announcements, self.judgements, control]
         if not self.link.up:  # before it is ready: a line does not begin with the alarm that there is no connection
             self._reconnect()
+        self.stage.ready()
         self.board[Cell.PLC_STATE] = StageState.READY
         while not (self.stage.stopping and not self.parts.waiting):
             self.board[Cell.PLC_NS] = self._now_ns()
@@ -108,19 +109,16 @@ class Plc:
         self.link.close()
 
     def _take_in(self, ready: list[int], line_ready: bool) -> None:
-        """What the other stages say of parts.
-
-        A part's announcement was written before its judgement: where this one is ready to be read, so is that.
-        """
-        if self.announcements in ready:
+        """What the other stages say of parts."""
+        announced, judged = read_doorbells(ready, self.announcements, self.judgements, self.parts.knows)
+        if announced:
             self.forcing.announced_ns = self._now_ns()
             live_ns = self.board[Cell.LIVE_NS]
-            for announcement in drain(self.announcements, Announcement.unpack, ANNOUNCEMENT.size):
+            for announcement in announced:
                 # What was ready before this inspection took the line, it never sees.
                 self.parts.announce(announcement, ready=line_ready and announcement.ready_ns >= live_ns)
-        if self.judgements in ready:
-            for judgement in drain(self.judgements, Judgement.unpack, JUDGEMENT.size):
-                self.parts.judge(judgement)
+        for judgement in judged:
+            self.parts.judge(judgement)
         inspection = self.board[Cell.INSPECTION_STATE]
         if inspection != StageState.READY:
             self.parts.reject_all(Reason.NOT_READY if inspection == StageState.CHANGEOVER else Reason.ENGINE_FAULT)

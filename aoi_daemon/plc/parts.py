@@ -94,6 +94,10 @@ class Parts:
             return view.trigger_id == part.trigger_id and in_time
         return abs(stamp - other) <= self.views_ns
 
+    def knows(self, judgement: Judgement) -> bool:
+        """Whether the view that was judged waits here."""
+        return (judgement.camera, judgement.sequence) in self._by_view
+
     def judge(self, judgement: Judgement) -> None:
         """A view has been judged; ignored where its part has left.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aoi_daemon.board import Board, CameraCell, Cell, StageState, camera_cell, frozen
 from aoi_daemon.lifecycle import Line
+from aoi_daemon.messages import Proof
 
 
 class Readiness:
@@ -19,12 +20,13 @@ class Readiness:
         self._stall_ns = stall_ns
 
     def line(self, now_ns: int) -> bool:
-        """Camera, engine and recipe are good, the golden check has passed, and the PLC's program moves."""
+        """Camera, engine and recipe are good, bundle and product are proven, and the PLC's program moves."""
         board = self._board
         return (
             board[Cell.LINE_STATE] == Line.RUNNING
             and board[Cell.INSPECTION_STATE] == StageState.READY
             and board[Cell.GOLDEN_PASSED] == 1
+            and board[Cell.PROVEN] != Proof.NOT_PROVEN
             and self._cameras_are_there()
             and self.all_move(now_ns)
             and not frozen(board, now_ns)

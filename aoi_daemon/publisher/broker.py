@@ -81,6 +81,8 @@ class Broker:
         self._opened_s = self._up_s = self._proven_s = 0.0
         self._unconfirmed: dict[int, float] = {}
         self._last_error = ""
+        self.address = ""
+        """What the broker's host was resolved to, for the last connection; "" before the first."""
 
     @property
     def unconfirmed(self) -> int:
@@ -143,6 +145,7 @@ class Broker:
             self._happened.append(Down(not_connected(opening.error, section.host, section.broker_port), 0.0))
             return
         self._client = opening.client
+        self.address = opening.address
         self._opened_s = time.monotonic()
 
     def _turn(self, client: paho.Client, timeout_s: float) -> None:

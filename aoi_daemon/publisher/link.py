@@ -65,6 +65,11 @@ class Link:
                 self._down(happening)
         self._send()
 
+    @property
+    def address(self) -> str:
+        """What the broker's host was resolved to, for the last connection; "" before the first."""
+        return self._broker.address
+
     def leave(self) -> None:
         """Say that we are going, and wait a moment for what is on its way."""
         said = False

@@ -49,6 +49,7 @@ class Publisher:
             "state": "; ".join(text for text in wrong if text) or "ok",
             "remedy": self._link.remedy,
             "broker": self._access.where,
+            "address": self._link.address,
             "backlog": self._backlog.size,
             "published": self._backlog.results.confirmed,
             "lost": self._backlog.lost,

@@ -6,6 +6,7 @@ the thread has ended, the client is its owner's alone.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 
@@ -15,10 +16,11 @@ from aoi_daemon.publisher.access import Access
 
 
 class Opening:
-    """Begins at once; `wait` says when there is a `client`, or an `error`."""
+    """Begins at once; `wait` says when there is a `client`, connected to `address`, or an `error`."""
 
     def __init__(self, access: Access, make_client: Callable[[], paho.Client]) -> None:
         self.client: paho.Client | None = None
+        self.address = ""
         self.error: Exception | None = None
         self._abandoned = threading.Event()
         self._access = access
@@ -43,6 +45,9 @@ class Opening:
         try:
             client = self._make_client()
             client.connect(section.host, section.broker_port, section.keepalive_s)
+            connected = client.socket()
+            if isinstance(connected, socket.socket):
+                self.address = connected.getpeername()[0]
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller words it and tries again
             # Its traceback holds the socket of a TLS handshake that failed, which paho leaves open.
             self.error = error.with_traceback(None)

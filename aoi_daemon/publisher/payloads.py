@@ -59,6 +59,7 @@ def result(part: Part) -> bytes:
             "delivered": part.delivered,
             "missed": part.missed,
             "bypassed": part.bypassed,
+            "proof": part.proof,
             "latency_ms": part.latency_ms,
             "stages_ms": _stages_ms(part),
         }

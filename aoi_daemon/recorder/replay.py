@@ -20,10 +20,10 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.decide.judge import Verdict
-from aoi_daemon.errors import ModelError
+from aoi_daemon.errors import PictureError
 from aoi_daemon.gauge import Gauge
-from aoi_daemon.infer.bundle import read_image
 from aoi_daemon.messages import Reason
+from aoi_daemon.pictures import read_picture
 from aoi_daemon.recorder.times import iso
 from aoi_daemon.records.rows import Part
 
@@ -136,9 +136,9 @@ class Replay:
 
     def _read(self, file: str, recipe: Recipe) -> NDArray[np.uint8]:
         try:
-            return read_image(self._records / file, recipe.channels)
-        except ModelError:
-            raise _SkippedError("its picture's file is gone") from None
+            return read_picture(self._records / file, recipe.channels)
+        except PictureError:
+            raise _SkippedError("its picture's file is gone or damaged") from None
 
     def _gauge(self, recipe: Recipe) -> Gauge:
         if recipe.id not in self._gauges:

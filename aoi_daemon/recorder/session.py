@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recorder import RecorderSection
-from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.bundle import read_image
+from aoi_daemon.errors import PictureError
 from aoi_daemon.messages import Outcome
+from aoi_daemon.pictures import read_picture
 from aoi_daemon.recorder.inbox import KILLED, Job, Moment, Row
 from aoi_daemon.recorder.mending import mend, open_whole
 from aoi_daemon.recorder.pictures import Pictures, Written
@@ -161,8 +161,8 @@ class Session:
             if template.fov == fov:
                 if template.image not in self._templates:
                     try:
-                        image = read_image(template.image, recipe.channels)
-                    except ModelError as error:
+                        image = read_picture(template.image, recipe.channels, bits=template.bits)
+                    except PictureError as error:
                         self._log.warning("template_not_kept", error=str(error))
                         self._templates[template.image] = None
                     else:

@@ -80,7 +80,8 @@ def open_reader(folder: Path) -> sqlite3.Connection:
     connection = _connect(file, "ro")
     with _closing_on_error(connection, file):
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        for version in range(_check(connection, file), SCHEMA_VERSION):
+        version = _check(connection, file)
+        if version < SCHEMA_VERSION:
             connection.execute(AS_NOW[version])
         connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
     return connection

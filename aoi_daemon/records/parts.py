@@ -18,7 +18,7 @@ _COLUMNS: Final = (
     "run_id", "part", "at", "camera", "fov", "sequence", "product_id", "passed", "reason", "defect_count",
     "worst_class", "offset_x", "offset_y", "trigger_ns", "ready_ns", "deadline_ns", "picked_ns", "inferred_ns",
     "judged_ns", "sent_ns", "answered_ns", "latency_ms", "delivered", "missed",
-    "trigger_id", "bypassed",
+    "trigger_id", "bypassed", "proof",
 )  # fmt: skip
 _INSERT_PART: Final = (
     f"INSERT INTO parts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
@@ -124,6 +124,7 @@ def insert_part(
             outcome.offset_x, outcome.offset_y, outcome.trigger_ns, outcome.ready_ns, outcome.deadline_ns,
             outcome.picked_ns, outcome.inferred_ns, outcome.judged_ns, outcome.sent_ns, outcome.answered_ns,
             latency_ms, delivered, outcome.missed, outcome.trigger_id, outcome.bypassed,
+            outcome.proof,
         ),
     )  # fmt: skip
     if not done.rowcount:

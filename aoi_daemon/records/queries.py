@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from aoi_daemon.messages import Proof
 from aoi_daemon.records.figures import counts, latency, pareto, rejects_per_hour, shift
 from aoi_daemon.records.rows import Defect, Event, Gap, Image, Part, Review
 
@@ -20,6 +21,7 @@ __all__ = [
     "events_after",
     "gaps",
     "images_of",
+    "judged_before_proof",
     "latency",
     "pareto",
     "part",
@@ -39,7 +41,7 @@ _PART: Final = """
 SELECT p.id, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence, d.recipe_id, d.recipe, d.bundle, d.classes,
        d.px_per_mm, p.passed, p.reason, p.defect_count, p.worst_class, p.offset_x, p.offset_y, p.trigger_ns,
        p.ready_ns, p.deadline_ns, p.picked_ns, p.inferred_ns, p.judged_ns, p.sent_ns, p.answered_ns,
-       p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed,
+       p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed, p.proof,
        (SELECT file FROM images i WHERE i.part_id = p.id AND i.kind = 'frame'
         AND i.camera = p.camera LIMIT 1) AS image,
        (SELECT file FROM images i WHERE i.part_id = p.id AND i.kind = 'template'
@@ -60,6 +62,9 @@ _ONLY: Final[dict[Only, str]] = {
     "faults": "p.passed = 0 AND p.reason <> 'DEFECT'",
     "reviewed": "v.part_id IS NOT NULL",
 }
+_LAST_PARTS: Final = 1000
+_DIGITS: Final = 18
+"""So many always fit SQLite's integers."""
 _BOOLEANS: Final = ("passed", "delivered", "missed", "bypassed")
 _REVIEW: Final = ("review_at", "review_by", "review_verdict", "review_note")
 
@@ -78,7 +83,7 @@ def part(connection: sqlite3.Connection, part_id: int) -> Part | None:
 def part_by_uid(connection: sqlite3.Connection, uid: str) -> Part | None:
     """The part `RUN-PART`; None where there is none."""
     run, _, number = uid.rpartition("-")
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > _DIGITS:
         return None
     found = _parts(connection, f"{_PART} WHERE r.run = ? AND p.part = ?", (run, int(number)))
     return found[0] if found else None
@@ -118,6 +123,16 @@ def count_between(connection: sqlite3.Connection, since: float, until: float, on
         (since, until),
     )
     return int(found.fetchone()[0])
+
+
+def judged_before_proof(connection: sqlite3.Connection, recipe_id: int) -> bool:
+    """Whether one of the last parts was judged by this recipe before the proof of the product was kept with parts."""
+    found = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM (SELECT product_id, proof FROM parts ORDER BY id DESC LIMIT ?) p "
+        "JOIN products d ON d.id = p.product_id WHERE d.recipe_id = ? AND p.proof IS NULL)",
+        (_LAST_PARTS, recipe_id),
+    )
+    return bool(found.fetchone()[0])
 
 
 def review_of(connection: sqlite3.Connection, part_id: int) -> Review | None:
@@ -186,6 +201,7 @@ def _part(row: dict[str, Any], defects: tuple[Defect, ...]) -> Part:
     for name in _BOOLEANS:
         row[name] = bool(row[name])
     row["classes"] = _classes(row["classes"])
+    row["proof"] = None if row["proof"] is None else Proof(row["proof"]).name.lower()
     review = None if verdict is None else Review(at, by, verdict, note)
     return Part(uid=f"{row['run']}-{row['part']}", review=review, defects=defects, **row)
 

@@ -44,6 +44,7 @@ class Part:
         missed: the PLC had no verdict by the deadline.
         trigger_id: the PLC's number of the part's trigger; 0: not known, or recorded before it was kept.
         bypassed: the PLC said that it let parts go whatever their verdict.
+        proof: of the product: `not_proven`, `proven`, `accepted` or `upgraded`; None: recorded before it was kept.
         image, template: files relative to the records folder; None: not kept.
         defects: worst first, at most 16; `defect_count` counts all.
     """
@@ -81,6 +82,7 @@ class Part:
     missed: bool
     trigger_id: int
     bypassed: bool
+    proof: str | None
     image: str | None
     template: str | None
     review: Review | None

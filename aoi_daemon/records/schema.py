@@ -11,8 +11,8 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x414F4944
 """`AOID`: what `file` and `PRAGMA application_id` tell this database by."""
-SCHEMA_VERSION: Final = 2
-"""In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id` and `bypassed` of a part."""
+SCHEMA_VERSION: Final = 3
+"""In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`."""
 
 _TABLES: Final = """
 -- One start of the daemon.
@@ -61,7 +61,8 @@ CREATE TABLE parts (
     delivered INTEGER NOT NULL,
     missed INTEGER NOT NULL,
     trigger_id INTEGER NOT NULL DEFAULT 0, -- the PLC's number of the trigger; 0: not known
-    bypassed INTEGER NOT NULL DEFAULT 0 -- 1: the PLC let parts go whatever their verdict
+    bypassed INTEGER NOT NULL DEFAULT 0, -- 1: the PLC let parts go whatever their verdict
+    proof INTEGER                       -- of the product: 0 not proven, 1 proven, 2 accepted, 3 upgraded; NULL: unknown
 );
 CREATE UNIQUE INDEX parts_by_number ON parts (run_id, part);
 -- Covers counts, rejects by the hour and latencies, which the page asks for again and again.
@@ -144,22 +145,27 @@ CREATE VIEW part_list AS
 SELECT p.id, r.run || '-' || p.part AS uid, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence,
        d.recipe_id, d.recipe, d.bundle, d.px_per_mm, p.passed, p.reason, p.defect_count, p.worst_class,
        p.offset_x, p.offset_y, p.trigger_ns, p.ready_ns, p.deadline_ns, p.picked_ns, p.inferred_ns,
-       p.judged_ns, p.sent_ns, p.answered_ns, p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed
+       p.judged_ns, p.sent_ns, p.answered_ns, p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed,
+       p.proof
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id;
 """
 SCHEMA: Final = _TABLES + _PART_LIST
 
 FORWARD: Final = {
-    1: f"""
+    1: """
 ALTER TABLE parts ADD COLUMN trigger_id INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE parts ADD COLUMN bypassed INTEGER NOT NULL DEFAULT 0;
+""",
+    2: f"""
+ALTER TABLE parts ADD COLUMN proof INTEGER;
 DROP VIEW part_list;
 {_PART_LIST}""",
 }
 """From each older version to the next one, in one transaction. No row is written: an added column's default stands in
-the table's definition."""
+the table's definition. The view is made anew by the last step alone."""
 
 AS_NOW: Final = {
-    1: "CREATE TEMP VIEW parts AS SELECT *, 0 AS trigger_id, 0 AS bypassed FROM main.parts;",
+    1: "CREATE TEMP VIEW parts AS SELECT *, 0 AS trigger_id, 0 AS bypassed, NULL AS proof FROM main.parts;",
+    2: "CREATE TEMP VIEW parts AS SELECT *, NULL AS proof FROM main.parts;",
 }
 """For a connection that can only read: what an older version lacks, under the names that queries ask for."""

@@ -5,7 +5,7 @@ An event is a kind and a JSON body:
 ========  ==================================================================
 alarm     name, was, state, event, priority, detail, by
 line      was, now, because
-stage     which, what, how: a process ended unasked
+stage     which, what, how: a process ended unasked, or could not be started
 audit     by, via, what, ok, detail, changes: a person, or the PLC, acted
 ========  ==================================================================
 """

@@ -2,12 +2,13 @@
 
 One writer (acquire), one reader on the path (inspection) and any number beside
 it. The writer never waits. A slot holds the image and, for replayed pairs, the
-template that came with it. Slots are page aligned so that a GPU can register
-them.
+template that came with it. Slots are page aligned, by the pages of this system,
+so that a GPU can register them.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -18,11 +19,11 @@ from numpy.typing import NDArray
 from aoi_daemon.errors import FrameOverrunError
 from aoi_daemon.ring.memory import SharedMemory
 
-PAGE_BYTES: Final = 4096
-
 HEADER: Final = struct.Struct("<qqqiiiiii")
 """A slot's header: sequence (0: being written, or never written), trigger_ns, ready_ns, fov, width_px,
 height_px, channels, has_template, complete."""
+_CONTENT: Final = struct.Struct("<qqiiiiii")
+"""A header without its sequence, which says that the rest is there: it is written alone, last, 8 bytes at once."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,17 @@ class RingLayout:
     max_width_px: int
     max_height_px: int
     channels: int
+    page_bytes: int = mmap.PAGESIZE
 
     @property
     def plane_bytes(self) -> int:
         """One image plane, rounded up to whole pages."""
-        return -(-self.max_width_px * self.max_height_px * self.channels // PAGE_BYTES) * PAGE_BYTES
+        return -(-self.max_width_px * self.max_height_px * self.channels // self.page_bytes) * self.page_bytes
 
     @property
     def size_bytes(self) -> int:
         """The headers' pages and, for each slot, an image and a template plane."""
-        headers = -(-self.slots * HEADER.size // PAGE_BYTES) * PAGE_BYTES
+        headers = -(-self.slots * HEADER.size // self.page_bytes) * self.page_bytes
         return headers + 2 * self.slots * self.plane_bytes
 
 
@@ -98,10 +100,12 @@ class FrameRing:
     ) -> None:
         """Writer: the planes of `sequence` hold a frame of `shape` (height, width, channels)."""
         height_px, width_px, channels = shape
-        HEADER.pack_into(
-            self._headers, (sequence % self.layout.slots) * HEADER.size,
-            sequence, trigger_ns, ready_ns, fov, width_px, height_px, channels, has_template, complete,
+        slot = sequence % self.layout.slots
+        _CONTENT.pack_into(
+            self._headers, slot * HEADER.size + 8,
+            trigger_ns, ready_ns, fov, width_px, height_px, channels, has_template, complete,
         )  # fmt: skip
+        self._cells[slot * self._stride] = sequence
 
     def frame(self, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
         """Image and, where one came with it, template of `sequence`, in place: (H, W, C) uint8.

@@ -2,7 +2,11 @@
 
 A reader that falls behind loses the oldest records and is told how many. Each
 record carries a CRC over its sequence and body, so a torn read is seen on any
-processor without a memory barrier, which Python does not have.
+processor without a memory barrier, which Python does not have. The cursor is
+written last, 8 bytes at once.
+
+A record may be prepared before it is appended. That lies in a place of its own,
+so a writer that is killed while it appends leaves one or the other, in whole.
 """
 
 from __future__ import annotations
@@ -14,7 +18,6 @@ from typing import Final, NamedTuple
 from aoi_daemon.ring.memory import SharedMemory
 
 _HEAD: Final = struct.Struct("<QI4x")
-_CURSOR: Final = struct.Struct("<Q")
 _START: Final = 64  # the cursor has a cache line of its own
 
 
@@ -31,7 +34,16 @@ class JournalLayout(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """The whole journal."""
+        """The whole journal, with the place of what is prepared."""
+        return _START + (self.records + 1) * self.record_bytes
+
+    def start(self, sequence: int) -> int:
+        """Where record `sequence` lies."""
+        return _START + (sequence % self.records) * self.record_bytes
+
+    @property
+    def prepared(self) -> int:
+        """Where a record lies that is prepared."""
         return _START + self.records * self.record_bytes
 
 
@@ -48,32 +60,39 @@ class JournalWriter:
 
     def __init__(self, memory: SharedMemory, layout: JournalLayout) -> None:
         self._map = memory.map
+        self._cells = _cursor_of(memory)
         self._layout = layout
-        self.cursor: int = _CURSOR.unpack_from(self._map, 0)[0]
-        self.recovered = _read(memory, layout, self.cursor + 1)
+        self.cursor: int = self._cells[0]
+        sequence = self.cursor + 1
+        # Appended all but the cursor; else as it was prepared.
+        self.recovered = _read(memory, layout.start(sequence), layout, sequence)
+        if self.recovered is None:
+            self.recovered = _read(memory, layout.prepared, layout, sequence)
         if self.recovered is not None:
-            self._advance()
+            self.append(self.recovered)
 
     def prepare(self, body: bytes) -> None:
-        """Write `body` where the next record will be; readers do not see it yet."""
-        sequence = self.cursor + 1
-        size = self._layout.record_bytes
-        start = _START + (sequence % self._layout.records) * size
-        self._map[start : start + size] = _HEAD.pack(sequence, _crc(sequence, body)) + body
+        """Write `body` as the next record would be; readers do not see it yet."""
+        self._write(self._layout.prepared, body)
 
     def append(self, body: bytes) -> None:
         """Write `body` as the next record; never waits, never fails."""
-        self.prepare(body)
-        self._advance()
-
-    def _advance(self) -> None:
+        self._write(self._layout.start(self.cursor + 1), body)
         self.cursor += 1
-        _CURSOR.pack_into(self._map, 0, self.cursor)
+        self._cells[0] = self.cursor
+
+    def _write(self, start: int, body: bytes) -> None:
+        sequence = self.cursor + 1
+        self._map[start : start + self._layout.record_bytes] = _HEAD.pack(sequence, _crc(sequence, body)) + body
 
 
-def _read(memory: SharedMemory, layout: JournalLayout, sequence: int) -> bytes | None:
-    """Record `sequence`; None when it is not there whole."""
-    start = _START + (sequence % layout.records) * layout.record_bytes
+def _cursor_of(memory: SharedMemory) -> memoryview:
+    # Through struct it would be written byte by byte, and a writer could be killed, or read, between two of them.
+    return memoryview(memory.map)[:8].cast("Q")
+
+
+def _read(memory: SharedMemory, start: int, layout: JournalLayout, sequence: int) -> bytes | None:
+    """Record `sequence` at `start`; None when it is not there whole."""
     record = memory.map[start : start + layout.record_bytes]
     found, crc = _HEAD.unpack_from(record)
     body = record[_HEAD.size :]
@@ -90,26 +109,23 @@ class JournalReader:
     def __init__(self, memory: SharedMemory, layout: JournalLayout, *, from_start: bool = False) -> None:
         self._memory = memory
         self._layout = layout
-        self.next = 1 if from_start else self._cursor() + 1
+        self._cells = _cursor_of(memory)
+        self.next = 1 if from_start else self._cells[0] + 1
         self.lost = 0
-
-    def _cursor(self) -> int:
-        cursor: int = _CURSOR.unpack_from(self._memory.map, 0)[0]
-        return cursor
 
     def read(self, at_most: int) -> list[tuple[int, bytes]]:
         """Up to `at_most` records not read yet as (sequence, body), oldest first; empty when there are none."""
         kept = self._layout.records
         found: list[tuple[int, bytes]] = []
-        cursor = self._cursor()
+        cursor = self._cells[0]
         if cursor - self.next >= kept:
             self.lost += cursor - kept + 1 - self.next
             self.next = cursor - kept + 1
         while self.next <= cursor and len(found) < at_most:
-            body = _read(self._memory, self._layout, self.next)
+            body = _read(self._memory, self._layout.start(self.next), self._layout, self.next)
             if body is not None:
                 found.append((self.next, body))
-            elif self._cursor() - self.next >= kept - 1:
+            elif self._cells[0] - self.next >= kept - 1:
                 self.lost += 1  # overwritten while we read
             else:
                 break  # not whole yet on this processor; it is the next time

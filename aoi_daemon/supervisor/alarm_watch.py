@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from aoi_daemon.board import Board, Cell
+from aoi_daemon.board import Board, CameraCell, Cell, camera_cell, unpack_size
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.alarms import Alarm, AlarmRow, Alarms, Transition
 from aoi_daemon.decide.chatter import Chatter
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 
 _KNOWN: Final = {alarm.name: alarm for alarm in Alarm}
-_OF_WORDS: Final = (
+_MAY_BE_NOISE: Final = (
     Alarm.PLC_BEHIND, Alarm.PRODUCT_DIFFERS, Alarm.PLC_FROZEN, Alarm.PLC_BYPASS, Alarm.PLC_REFUSED,
-    Alarm.CONFIG_REFUSED,
+    Alarm.CONFIG_REFUSED, Alarm.FRAME_SIZE, Alarm.CAMERA_CLOCK,
 )  # fmt: skip
-"""What the PLC's words raise and clear: words may be noise. REJECT_UNCONFIRMED is not of them, for a person ends it."""
+"""What the PLC's words raise and clear, and a camera's frames and clock: all of it may be noise. REJECT_UNCONFIRMED is
+not of them, for a person ends it."""
 
 
 class AlarmWatch:
@@ -33,13 +36,14 @@ class AlarmWatch:
         self.conditions = conditions
         self.said: dict[Alarm, str] = {}
         self.plc_said: dict[Alarm, str] = {}
-        self._steady = {alarm: Chatter() for alarm in _OF_WORDS}
+        self._steady = {alarm: Chatter() for alarm in _MAY_BE_NOISE}
+        self.clocks = CameraClocks()
         self._details: dict[Alarm, str] = {}
 
     def look(self, now_ns: int, others: dict[Alarm, str]) -> bool:
         """What the board, `said` and `others` say now; whether the mask on the board has changed."""
         active = {alarm: self.conditions.detail(alarm) for alarm in self.conditions.now(now_ns)}
-        active |= self.plc_said | self.said | others
+        active |= self.plc_said | self.said | self.clocks.now() | others
         for alarm, steady in self._steady.items():
             # What a person brought about ends when it is mended, however often that is.
             if steady.look(alarm in active and alarm not in self.said, now_ns):
@@ -77,9 +81,47 @@ class AlarmWatch:
         return [change.alarm.name for change in changed]
 
 
+class CameraClocks:
+    """Whose clock is refused. A reset does not end it: acquire says it once, and again when frames agree."""
+
+    def __init__(self) -> None:
+        self._refused: dict[int, str] = {}
+
+    def said(self, camera: int, detail: str) -> None:
+        """`detail` is why the clock of camera number `camera` is refused; "": it is not (any more)."""
+        if detail:
+            self._refused[camera] = detail
+        else:
+            self._refused.pop(camera, None)
+
+    def now(self) -> dict[Alarm, str]:
+        """The alarm, while any camera's is."""
+        if not self._refused:
+            return {}
+        return {Alarm.CAMERA_CLOCK: "; ".join(self._refused.values())}
+
+
 def product_differs(board: Board) -> dict[Alarm, str]:
     """The alarm that the PLC, where it is polled, asks for another product than parts are judged by."""
     asked, in_use = board[Cell.ASKED_RECIPE], board[Cell.RECIPE]
     if asked <= 0 or in_use <= 0 or asked == in_use:
         return {}
     return {Alarm.PRODUCT_DIFFERS: f"the PLC asks for recipe {asked}, {in_use} is in use"}
+
+
+def frames_misfit(board: Board, cameras: Sequence[str], recipe: Recipe) -> dict[Alarm, str]:
+    """The alarm that frames of some of `cameras`, by their order on the board, are not of the recipe's size."""
+    wanted = (recipe.width_px, recipe.height_px, recipe.channels)
+    found = [(name, board[camera_cell(index, CameraCell.MISFIT)]) for index, name in enumerate(cameras)]
+    told = [f"{name} gives {_size(unpack_size(size), wanted)}" for name, size in found if size]
+    if not told or board[Cell.RECIPE] != recipe.id:
+        # Or a change is under way: the frames are those of the other product.
+        return {}
+    differs = next(unpack_size(size) for _, size in found if size)
+    return {Alarm.FRAME_SIZE: f"{', '.join(told)}; recipe {recipe.name} is {_size(wanted, differs)}"}
+
+
+def _size(of: tuple[int, int, int], other: tuple[int, int, int]) -> str:
+    """Width and height, and the channels where those differ, too."""
+    channels = "" if of[2] == other[2] else f" x {of[2]} channel{'s' * (of[2] > 1)}"
+    return f"{of[0]} x {of[1]}{channels}"

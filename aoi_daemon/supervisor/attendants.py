@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.logs import logger
+from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage import BESIDE, Setup, now_ns
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import StageProcess
+from aoi_daemon.supervisor.stages import STOPPED, StageProcess
 
 _SECOND: Final = 1_000_000_000
 _SILENT_NS: Final = 15 * _SECOND
@@ -116,6 +117,9 @@ class Attendants:
             attendant.due_ns = now
             return ""
         attendant.ended(now)
+        if how in STOPPED:
+            self._log.info("process_stopped", which=name, pid=pid, how=how)
+            return ""
         self._log.error("process_lost", which=name, pid=pid, how=how, restarts=attendant.restarts)
         return how
 
@@ -124,10 +128,10 @@ class Attendants:
         for name in names:
             self._end(self.all[name])
 
-    def tell(self, **command: Any) -> None:
-        """Tell all that run."""
+    def hand(self, **command: Any) -> None:
+        """Tell all that run what carries a recipe."""
         for attendant in self.all.values():
-            attendant.process.tell(**command)
+            attendant.process.hand(**command)
 
     def stop_all(self, wait: Callable[[list[StageProcess], int], None]) -> None:
         """The last parts are recorded first; then they end."""
@@ -135,6 +139,7 @@ class Attendants:
         for process in running:
             process.ended_on_purpose = True
             process.tell(do="stop")
+            process.signal(signal.SIGTERM)  # heard by those that are not ready yet
         wait(running, _STOP_NS)
 
     def trouble(self, name: str, now: int, patience_ns: int = 10 * _SECOND) -> bool:
@@ -150,7 +155,7 @@ class Attendants:
         try:
             with self._shared.read_only_fds() as fds:
                 process.start(self._setup(process.name, fds))
-        except OSError as error:
+        except (OSError, MessageError) as error:
             self._log.error("process_not_started", which=process.name, error=str(error))
             attendant.ended(now_ns())
             return

@@ -1,7 +1,7 @@
 """One change on its way into the line: a reload, or another product. It lands whole, or the line stays as it is.
 
-    files checked -> plan -> nothing that inspection was built for: it lands, criteria are swapped between two parts
-                          -> another engine: a second inspection proves itself beside the live one
+    files checked -> plan -> nothing that judges a part: it lands, the recipe is swapped between two parts
+                          -> anything else: a second inspection proves itself, and the product, beside the live one
                                -> refused: the live one has not noticed
                                -> proven: the live one finishes its part and leaves, the other takes the line: it lands
 
@@ -26,6 +26,7 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan, plan
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.logs import logger
+from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.ring.ports import Clock
 from aoi_daemon.stage import Setup
 from aoi_daemon.supervisor.checking import Checking, settled
@@ -44,8 +45,8 @@ class Step(enum.Enum):
 
     IDLE = "none"
     CHECKING = "the files are checked"
-    PROVING = "the new engine loads and proves itself on the golden parts"
-    SWAPPING = "the criteria are swapped between two parts"
+    PROVING = "the new engine loads, and proves itself and the product on the golden parts"
+    SWAPPING = "the recipe is swapped between two parts"
     SWITCHING = "the new engine takes the line as the one in use leaves it"
     SETTLING = "the PLC is told, and what must be is started anew"
 
@@ -217,18 +218,18 @@ class Changeover:
             return
         try:
             self._keeper.prove(lambda name, index, fds: self._setup(new, name, index, fds))
-        except OSError as error:
-            self._refuse(change, f"a second inspection cannot be started: {error.strerror}")
+        except (OSError, MessageError) as error:
+            self._refuse(change, f"a second inspection cannot be started: {getattr(error, 'strerror', error)}")
         else:
             self._go(change, Step.PROVING)
 
     def _swap(self, change: _Change) -> None:
-        """What inspection was built for is the same: the rest lands, and it takes the criteria between two parts."""
+        """What judges parts is the same: the rest lands, and inspection takes the recipe between two parts."""
         self._lands(change)
         live = self._keeper.pair.live
         if not change.plan.swap_recipe or not live.pid:
             self._settle(change)
-        elif live.tell(do="recipe", recipe=change.new.recipe.model_dump_json()):
+        elif live.hand(do="recipe", recipe=change.new.recipe.model_dump_json()):
             change.pid = live.pid
             self._go(change, Step.SWAPPING)
         else:
@@ -251,7 +252,7 @@ class Changeover:
         change.pid = pair.reserve.pid
         change.told_ns, change.was_ready = self._now_ns(), bool(keeper.board[Cell.READY])
         self._go(change, Step.SWITCHING)
-        self._tell_plc(change.new)
+        keeper.tell_plc(change.new.recipe)
         works = keeper.state_of(pair.live) in (StageState.READY, StageState.REFUSED)
         if works and pair.live.tell(do="retire"):
             return
@@ -288,11 +289,8 @@ class Changeover:
 
     def _back(self, change: _Change) -> None:
         """The new one ended on its way to the line; the keeper has seen to it that the line goes on."""
-        self._tell_plc(change.old)
+        self._keeper.tell_plc(change.old.recipe)
         self._refuse(change, f"the new engine's process ended as it took the line: {self._keeper.pair.how}")
-
-    def _tell_plc(self, configuration: Configuration) -> None:
-        self._keeper.plc.tell(do="recipe", recipe=configuration.recipe.model_dump_json())
 
     def _finish(self, change: _Change) -> None:
         found = tuple(changes(change.old, change.new))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import pwd
@@ -14,6 +15,8 @@ from typing import Any
 
 from aoi_daemon.control import MAX_ANSWER_BYTES, NotRunningError, connect
 from aoi_daemon.errors import AoiError
+
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class ControlServer:
@@ -28,6 +31,7 @@ class ControlServer:
             self._listener.close()
             raise AoiError(f"control socket {path}: {getattr(error, 'strerror', error)}") from error
         self._clients: dict[int, socket.socket] = {}
+        self._no_room = False
 
     def _bind(self) -> None:
         if self.path.exists():
@@ -48,13 +52,19 @@ class ControlServer:
 
     def fds(self) -> list[int]:
         """What to poll for reading."""
-        return [self._listener.fileno(), *self._clients]
+        listeners = [] if self._no_room else [self._listener.fileno()]
+        self._no_room = False
+        return [*listeners, *self._clients]
 
     def requests(self, ready: set[int]) -> Iterator[tuple[socket.socket, dict[str, Any]]]:
         """Requests that have come in on the descriptors that are ready, each with where to answer."""
         if self._listener.fileno() in ready:
-            with contextlib.suppress(OSError):
+            try:
                 client, _ = self._listener.accept()
+            except OSError as error:
+                # Who waits is heard a tick later: the listener would be ready again at once, and again.
+                self._no_room = error.errno in _NO_ROOM
+            else:
                 client.setblocking(False)
                 self._clients[client.fileno()] = client
         for fd in ready & self._clients.keys():
@@ -96,6 +106,10 @@ def peer(client: socket.socket) -> str:
 
 
 def answer(client: socket.socket, body: dict[str, Any], fds: list[int] | None = None) -> None:
-    """Answer a request; a client that has gone away, or does not read, is left."""
+    """Answer a request; a client that has gone away, or does not read, is left. An answer that does not fit says so."""
+    data = json.dumps(body).encode()
+    if len(data) > MAX_ANSWER_BYTES:
+        error = f"the answer has {len(data)} bytes, and one message at most {MAX_ANSWER_BYTES}"
+        data = json.dumps({"ok": False, "error": error}).encode()
     with contextlib.suppress(OSError):
-        socket.send_fds(client, [json.dumps(body).encode()], fds or [])
+        socket.send_fds(client, [data], fds or [])

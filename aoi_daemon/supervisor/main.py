@@ -1,7 +1,7 @@
 """The supervisor: the loop that everything is heard in; the stages are its keeper's, the rest its attendants'.
 
-Process: supervisor. Blocks: in poll, on the stages' ends, the control socket,
-the log pipe and signals. Memory: owns all that is shared. It is beside the
+Process: supervisor. Blocks: in poll, on the stages' ends, the control socket
+and signals. Memory: owns all that is shared. It is beside the
 path: while it does not run, the stages go on; when it ends, they end.
 """
 
@@ -27,7 +27,7 @@ from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.service import take_environment
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.status import snapshot
-from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
+from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.awake import CpuLatency
 from aoi_daemon.supervisor.chronicle import Chronicle
@@ -39,6 +39,7 @@ from aoi_daemon.supervisor.notices import Notices
 from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.product import ProductFile, choose, state_file
+from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
 
@@ -48,9 +49,14 @@ _PAUSE_NS: Final = int(10 * _TICK_S * 1e9)
 
 
 class Supervisor:
-    """Runs the line of `configuration` until told to stop."""
+    """Runs the line of `configuration` until told to stop. `log_fd` is where all processes write their lines."""
 
-    def __init__(self, configuration: Configuration, log_format: str) -> None:
+    def __init__(self, configuration: Configuration, log_format: str, log_fd: int) -> None:
+        self.stopping = False
+        self.reload_wanted = False
+        # First of all: whoever asks for the end while this begins gets it, with nothing left behind.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         self.log = logger()
         line = configuration.line
         with ExitStack() as owned:
@@ -61,7 +67,6 @@ class Supervisor:
         self.board = self.shared.board
         for cell in (Cell.LINE_RUNNING, Cell.ASKED_RECIPE, Cell.FORCED):
             self.board[cell] = -1
-        self.log_r, log_w = make_pipe()
         self.signal_r, self.signal_w = make_pipe()
         self.chronicle = Chronicle(EventWriter(self.shared.event_memory), self.log, now_ns)
         self._run_id = uuid.uuid4().hex
@@ -73,9 +78,9 @@ class Supervisor:
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
         self.keeper = StageKeeper(
             configuration, self.shared, self._stage_setup, self.chronicle.event,
-            process=lambda name, index: StageProcess(name, index, log_w), clock=MONOTONIC,
+            process=lambda name, index: StageProcess(name, index, log_fd), clock=MONOTONIC,
         )  # fmt: skip
-        self.attendants = Attendants(configuration, self.shared, log_w, self._beside_setup)
+        self.attendants = Attendants(configuration, self.shared, log_fd, self._beside_setup)
         self.notices = Notices(take_environment(os.environ, os.getpid()), self.board, line, self.log)
         self._owned.callback(self.notices.close)
         poll = line.plc.poll
@@ -89,14 +94,14 @@ class Supervisor:
         if bound.refused:
             self.log.warning("realtime_refused", refused=[bound.refused])
             self.alarms.said[Alarm.REALTIME_REFUSED] = bound.refused
+        grace = grace_at_start(configuration, kept)
+        self.proofs = Proofs(self.board, self.chronicle, lambda: self.configuration, grace)
         self.orders = Orders(
             keeper=self.keeper, attendants=self.attendants, alarms=self.alarms, chronicle=self.chronicle,
-            notices=self.notices, file=file, kept=kept, setup=self._standby_setup,
+            notices=self.notices, file=file, kept=kept, proofs=self.proofs, setup=self._standby_setup,
         )  # fmt: skip
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
-        self.stopping = False
-        self.reload_wanted = False
         self._ticked_ns = now_ns()
 
     @property
@@ -108,16 +113,15 @@ class Supervisor:
         """Start, watch, stop; the exit code of the service."""
         with self._owned:
             signal.set_wakeup_fd(self.signal_w)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, self._on_signal)
-            self.keeper.start_all()
+            if not self.stopping:
+                self.keeper.start_all()
             while not self.stopping:
                 self._wait(_TICK_S)
                 self._tick()
             self.notices.stopping()
-            self.keeper.stop_all(self._forward_logs)
-            self.attendants.stop_all(lambda group, limit: self.keeper.await_ends(group, self._forward_logs, limit))
-            self._forward_logs()
+            self.orders.keep()
+            self.keeper.stop_all()
+            self.attendants.stop_all(self.keeper.await_ends)
             self.log.info("stopped")
         return 0
 
@@ -132,8 +136,9 @@ class Supervisor:
 
     def _setup(self, now: Configuration, name: str, index: int, fds: dict[str, int]) -> Setup:
         return Setup(
-            name, index, now.line, now.recipe, self._log_format, self._run_id, now.file, self.control.path, fds
-        )
+            name, index, now.line, now.recipe, self._log_format, self._run_id, now.file, self.control.path, fds,
+            product=now.in_use, upgraded=name == "inspection" and self.proofs.upgraded(now),
+        )  # fmt: skip
 
     def _on_signal(self, number: int, _frame: object) -> None:
         # Only a flag: the loop acts, so that a signal never interrupts a step half done.
@@ -147,7 +152,7 @@ class Supervisor:
         ends = {stage.pidfd: stage for stage in self.keeper.processes if stage.pidfd >= 0}
         beside = self.attendants.by_pidfd()
         changing = self.orders.changeover.fds()
-        for fd in (*ends, *beside, *changing, *self.control.fds(), self.log_r, self.signal_r):
+        for fd in (*ends, *beside, *changing, *self.control.fds(), self.signal_r):
             poll.register(fd, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(timeout_s * 1000)}
         if self.signal_r in ready:
@@ -159,17 +164,8 @@ class Supervisor:
         for fd in ready & beside.keys():
             if how := self.attendants.ended(beside[fd]):
                 self.chronicle.event("stage", which=beside[fd].process.label, what="lost", how=how)
-        if self.log_r in ready:
-            self._forward_logs()
         for client, request in self.control.requests(ready):
             self._serve(client, request)
-
-    def _forward_logs(self) -> None:
-        try:
-            while data := os.read(self.log_r, 65536):
-                os.write(2, data)
-        except OSError:
-            pass  # empty; or nobody reads our stderr, which must not stop the line
 
     def _tick(self) -> None:
         now = now_ns()
@@ -185,6 +181,11 @@ class Supervisor:
         self.orders.look(now)
         self.force.look(now)
         self.plc_says.look(now)
+        ended, keep = self.proofs.look(now)
+        if ended:
+            self.keeper.wake_plc()
+        if keep:
+            self.orders.keep()
         self._watch_alarms(now)
         self.notices.tick(now, self.configuration.line, self.keeper.looks)
 
@@ -194,6 +195,8 @@ class Supervisor:
             self.alarms.said.setdefault(Alarm.REALTIME_REFUSED, "")
         elif tell == "fresh":
             stage.ended_on_purpose = True  # not a crash: it costs no restart of the budget
+        elif tell == "camera_clock":
+            self.alarms.clocks.said(message["camera"], message["detail"])
         elif tell == "alarm_reset":
             self.plc_says.alarm_reset(now_ns())
         elif tell == "plc_refused":
@@ -204,10 +207,15 @@ class Supervisor:
             self.force.ended(message["why"])
         else:
             self.orders.changeover.heard(stage, message)
+            if "proof" in message:
+                self.proofs.heard(message)  # after it has landed: of the recipe that is in use now
 
     def _watch_alarms(self, now: int) -> None:
         # While a change is under way the PLC has been heard, and waits for the answer.
         others = {} if self.orders.changeover.busy else product_differs(self.board)
+        line = self.configuration.line
+        others |= frames_misfit(self.board, [camera.name for camera in line.cameras], self.configuration.recipe)
+        others |= self.proofs.alarms()
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""
         if self.alarms.look(now, others):
@@ -244,7 +252,11 @@ class Supervisor:
             answer(client, {"ok": True})
         elif do in ("watch", "events"):
             memory = self.shared.verdict_memory if do == "watch" else self.shared.event_memory
-            fd = memory.read_only_fd()
+            try:
+                fd = memory.read_only_fd()
+            except OSError as error:
+                answer(client, {"ok": False, "error": f"the system has no room: {error.strerror}"})
+                return
             answer(client, {"ok": True}, [fd])
             os.close(fd)
         else:
@@ -260,11 +272,14 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         """What `aoi-daemon status --json` prints."""
         line = self.configuration.line
+        shown = snapshot(self.board, [camera.name for camera in line.cameras])
         return {
             "name": line.line.name,
             "pid": os.getpid(),
             "config": str(self.configuration.file),
-            **snapshot(self.board, [camera.name for camera in line.cameras]),
+            **shown,
+            "plc": {"host": line.plc.host, "port": line.plc.port, **shown["plc"]},
+            "proof_detail": self.proofs.detail(),
             "alarms": self.alarms.snapshot(),
             "product": self.configuration.in_use,
             "recipes": [{"id": recipe.id, "name": recipe.name} for recipe in self.configuration.recipes.values()],

@@ -27,6 +27,7 @@ from aoi_daemon.supervisor.control import answer
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.notices import Notices
 from aoi_daemon.supervisor.product import Kept, ProductFile
+from aoi_daemon.supervisor.proofs import Proofs
 
 _BUSY: Final = "another change is under way ({step}); nothing has been changed, order it again when that is over"
 
@@ -44,6 +45,7 @@ class Orders:
         notices: Notices,
         file: ProductFile,
         kept: Kept | None,
+        proofs: Proofs,
         setup: Callable[[Configuration, str, int, dict[str, int]], Setup],
     ) -> None:
         self._keeper = keeper
@@ -52,12 +54,15 @@ class Orders:
         self._chronicle = chronicle
         self._notices = notices
         self._file = file
+        self._proofs = proofs
         self._log = logger()
         self._board: Board = keeper.board
         self._asked = kept.asked if kept is not None else 0
         self._start = keeper.configuration.line.line.recipe
         self.changeover = Changeover(keeper, setup, self._land, self._done, clock=MONOTONIC, sleep=time.sleep)
         self._reload_waits = False
+        if kept is None or kept.version == 1:
+            self.keep()  # so that the next start takes nothing for an upgrade
 
     def reload(self, client: socket.socket, by: str, via: str) -> None:
         """Validate everything, then land the whole of it, or nothing."""
@@ -92,7 +97,7 @@ class Orders:
             return
         self._asked = asked
         if asked in (0, self._keeper.configuration.recipe.id):
-            self._keep()
+            self.keep()
             return
         name = self._named(asked)
         if name:
@@ -131,25 +136,27 @@ class Orders:
 
     def _land(self, new: Configuration, plan: ReloadPlan) -> None:
         """`new` is what the line works by from now on: tell everybody but inspection."""
-        keeper, recipe = self._keeper, new.recipe.model_dump_json()
+        keeper = self._keeper
+        self._proofs.landed(keeper.configuration, new)
         if new.in_use != keeper.configuration.in_use:
             self._start = new.line.line.recipe
         keeper.configuration = new
         for index in plan.restart_acquire:
             keeper.restart(keeper.cameras[index])
         # A plc that cannot take the recipe now takes it at its next start.
-        if plan.restart_plc or not keeper.plc.tell(do="recipe", recipe=recipe):
+        if plan.restart_plc or not keeper.tell_plc(new.recipe):
             keeper.restart(keeper.plc)
         poll = new.line.plc.poll
         self._alarms.conditions.ack_behind = poll.ack_behind if poll else None
         self._attendants.want(new)
         self._attendants.restart(plan.restart_beside)
-        self._attendants.tell(do="recipe", recipe=recipe, line=new.line.model_dump_json())
-        self._keep()
+        self._attendants.hand(do="recipe", recipe=new.recipe.model_dump_json(), line=new.line.model_dump_json())
+        self.keep()
 
-    def _keep(self) -> None:
-        now = self._keeper.configuration
-        self._file.write(Kept(recipe=now.in_use, start=self._start, asked=max(self._asked, 0)))
+    def keep(self) -> None:
+        """Which product is in use, and what else must outlast a restart."""
+        recipe, asked = self._keeper.configuration.in_use, max(self._asked, 0)
+        self._file.write(Kept(recipe=recipe, start=self._start, asked=asked, version=2, grace=self._proofs.grace))
 
     def _done(self, result: Result) -> None:
         if result.error:
@@ -192,7 +199,7 @@ class Orders:
         elif not unknown:
             self._alarms.said[Alarm.CONFIG_REFUSED] = error
         if order.via == "plc":
-            self._keep()  # this wish has been dealt with; after a restart it is not a new one
+            self.keep()  # this wish has been dealt with; after a restart it is not a new one
         self._answer(order, {"ok": False, "error": error, "unknown": unknown})
 
     @staticmethod

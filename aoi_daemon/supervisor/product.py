@@ -23,6 +23,15 @@ _MAX_BYTES: Final = 4096
 _LAST_WRITE_S: Final = 1.0
 
 
+class Grace(Section):
+    """A recipe that parts were judged by before proof of the product was asked for; see supervisor/proofs.py."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    recipe: str = Field(min_length=1, max_length=255, description="The name of its file.")
+    used_s: float = Field(0.0, ge=0, description="How long it has run without golden parts since then.")
+
+
 class Kept(Section):
     """What is kept. A later version may add to it, so unknown keys are passed over."""
 
@@ -31,6 +40,8 @@ class Kept(Section):
     recipe: str = Field(min_length=1, max_length=255, description="The product in use: the name of its file.")
     start: Name = Field(description="line.recipe at that time: whoever has edited it since means something by it.")
     asked: int = Field(0, ge=0, le=0xFFFF, description="The id that the PLC asked for last.")
+    version: int = Field(1, ge=1, description="1: by a version that asked for no proof of the product.")
+    grace: Grace | None = Field(None, description="Of the product in use, where it has one.")
 
 
 def state_file(configured: Path | None, socket: Path) -> Path:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
 
-from aoi_daemon.stage import MAX_MESSAGE_BYTES, Setup, now_ns
+import aoi_daemon
+from aoi_daemon.logs import logger
+from aoi_daemon.ring.parcel import MessageError, receive, send, send_parcel
+from aoi_daemon.stage import START_SIGNALS, Setup, now_ns
+
+_PROGRAM: Final = Path(aoi_daemon.__file__).with_name("__main__.py")
+STOPPED: Final = ("signal SIGTERM", "exit code 0")
+"""How one ends that was asked to, by whomever: no crash."""
 
 
 class StageProcess:
@@ -33,38 +43,63 @@ class StageProcess:
         return self._process.pid if self._process else 0
 
     def start(self, setup: Setup) -> None:
-        """Start the process and send it its setup. Raises OSError when the system has no room."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        """Start the process and send it its setup.
+
+        Raises:
+            OSError, MessageError: the system has no room, or the setup does not fit. Nothing is left of the attempt.
+        """
+        self.started_ns = now_ns()
+        self.ended_on_purpose = False
+        with ExitStack() as undone:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            undone.callback(ours.close)
+            with theirs:
+                process = self._spawn(theirs.fileno())
+            undone.callback(_end, process)
+            pidfd = os.pidfd_open(process.pid)
+            undone.callback(os.close, pidfd)
+            ours.setblocking(False)
+            self._process, self.pidfd, self.control = process, pidfd, ours
+            undone.callback(self._forget)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended already: its pidfd says so
+                setup.send(ours)
+            undone.pop_all()
+
+    def _spawn(self, control_fd: int) -> subprocess.Popen[bytes]:
+        # A signal of the terminal or the service manager, sent to all of us, waits in the new process until this has
+        # said what is to come of it (Stage): Python's own handling, a traceback at the worst, is never seen.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, START_SIGNALS)
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "aoi_daemon", "stage", self.name, str(theirs.fileno())],
+            return subprocess.Popen(
+                [sys.executable, str(_PROGRAM), "stage", self.name, str(control_fd)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log_fd,
                 stderr=self._log_fd,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[control_fd],
             )
-        except OSError:
-            ours.close()
-            raise
         finally:
-            theirs.close()
-        self.pidfd = os.pidfd_open(self._process.pid)
-        ours.setblocking(False)
-        self.control = ours
-        self.started_ns = now_ns()
-        self.ended_on_purpose = False
-        try:
-            setup.send(ours)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has ended already, and its pidfd says so
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _forget(self) -> None:
+        self._process, self.pidfd, self.control = None, -1, None
 
     def tell(self, **command: Any) -> bool:
         """Send a command; False when the stage cannot take it now (it is ending, or does not read)."""
+        return self._say(send, command)
+
+    def hand(self, **command: Any) -> bool:
+        """Send a command that carries a recipe, however large that is; else as `tell`."""
+        return self._say(send_parcel, command)
+
+    def _say(self, send_by: Callable[[socket.socket, dict[str, Any]], None], command: dict[str, Any]) -> bool:
         if self.control is None:
             return False
         try:
-            self.control.send(json.dumps(command).encode())
-        except OSError:
+            send_by(self.control, command)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            return False
+        except (MessageError, OSError) as error:
+            logger().error("command_not_sent", which=self.label, do=command.get("do"), error=str(error))
             return False
         return True
 
@@ -73,12 +108,15 @@ class StageProcess:
         found: list[dict[str, Any]] = []
         while self.control is not None:
             try:
-                data = self.control.recv(MAX_MESSAGE_BYTES)
+                message = receive(self.control)
+            except MessageError as error:
+                logger().error("message_not_understood", which=self.label, error=str(error))
+                continue
             except OSError:
                 break
-            if not data:
+            if message is None:
                 break
-            found.append(json.loads(data))
+            found.append(message[0])
         return found
 
     def signal(self, number: signal.Signals) -> None:
@@ -100,3 +138,9 @@ class StageProcess:
         os.close(self.pidfd)
         self.pidfd = -1
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Of one that was started and cannot be used."""
+    process.kill()
+    process.wait()

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.lifecycle import Line
+from aoi_daemon.messages import Proof
 
 _INSPECTION: Final[Mapping[int, str]] = MappingProxyType({
     StageState.STARTING: "the model is loaded and its golden parts are judged",
@@ -67,6 +68,8 @@ def _waits(board: Board, line: LineConfig) -> list[str]:
         if at != StageState.READY or not board[camera_cell(index, CameraCell.PRESENT)]:
             waits.append(f"camera {camera.name}: {_CAMERA.get(at, 'is not started')}")
     inspection = board[Cell.INSPECTION_STATE]
+    if inspection == StageState.READY and board[Cell.PROVEN] == Proof.NOT_PROVEN:
+        waits.append("the product is not proven: aoi-daemon golden add, then aoi-daemon reload")
     if inspection != StageState.READY:
         waits.append(_INSPECTION.get(inspection, "inspection is not started"))
     return waits

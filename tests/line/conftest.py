@@ -124,7 +124,8 @@ class TestLine:
 def starter(owned: ExitStack, folder: Path, boards: Path, bundle: Path) -> Callable[..., TestLine]:
     """`start(**sections)`: start a line in `folder`, ended with `owned`.
 
-    Keywords: `plc_options` for the simulator, `recipe` for keys of the recipe demo, `more` for other recipes.
+    Keywords: `plc_options` for the simulator, `recipe` for keys of the recipe demo, `more` for other recipes. A key that
+    is None is left out: `accept_unproven`, which else stands in for golden parts.
     """
 
     def start(
@@ -141,8 +142,9 @@ def starter(owned: ExitStack, folder: Path, boards: Path, bundle: Path) -> Calla
         )  # fmt: skip
         config["cameras"][0].update(camera or {})
         demo = {**demo_recipe(boards, use_bundle), **(recipe or {})}
-        others = {name: {**demo, "name": name, **keys} for name, keys in (more or {}).items()}
-        daemon = LineDaemon(folder / "line", config, {"demo": demo, **others})
+        recipes = {"demo": demo, **{name: {**demo, "name": name, **keys} for name, keys in (more or {}).items()}}
+        recipes = {name: {key: value for key, value in keys.items() if value is not None} for name, keys in recipes.items()}
+        daemon = LineDaemon(folder / "line", config, recipes)
         owned.enter_context(daemon)
         found = TestLine(daemon, plc)
         daemon.watch()

@@ -289,7 +289,7 @@ def test_a_bad_config_at_start_starts_nothing(tmp_path):
         check=False, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert found.returncode == 2
-    assert found.stderr.strip().endswith("line.toml: plc.port = 0: input should be greater than or equal to 1")
+    assert found.stderr.strip().endswith("line.toml:5: plc.port = 0: input should be greater than or equal to 1")
     assert "stage_started" not in found.stderr
 
 
@@ -312,15 +312,18 @@ def test_a_bad_config_at_reload_changes_nothing(line):
 
 
 def test_a_good_reload_loses_no_part(line):
+    """Another threshold is proven beside the line; READY is down for the switch alone, and its parts are rejected."""
     running = line()
     running.wait_parts(5)
     running.daemon.recipes["demo"]["limits"] = [{"name": "*", "score": 0.9}]
     running.daemon.write_config()
     running.daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: running.daemon.status()["reloads"] == 1, 5, "the reload")
+    wait_for(lambda: running.daemon.status()["reloads"] == 1, 30, "the reload")
     running.wait_parts(20)
     counters = running.plc.status()["counters"]
-    assert counters["missed"] == counters["refused"] == counters["ready_drops"] == 0
+    assert counters["missed"] == 0
+    assert counters["ready_drops"] <= 1
+    assert sum(outcome.reason == Reason.NOT_READY for outcome in running.outcomes()) <= 2
     running.no_unproven_pass()
 
 

@@ -34,6 +34,7 @@ def viky(tmp_path, bundle):
         recipe = {
             "id": 1, "name": "viky", "bundle": str(bundle), "width_px": 400, "height_px": 400,
             "templates": [{"fov": 0, "image": str(template)}], "stop": {"same_place": 0, "reject_percent": 0.0},
+            "accept_unproven": "the test, what viky shows is no product",
         }  # fmt: skip
         with LineDaemon(tmp_path / "line", line, {"demo": recipe}) as daemon:
             daemon.watch()

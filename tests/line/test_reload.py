@@ -93,7 +93,7 @@ BAD: dict[str, tuple[str, Callable[[Path, dict], bytes | None], str]] = {
     "an empty line": ("line.toml", lambda *_: b"", "cameras: missing"),
     "not UTF-8": ("recipes/demo.toml", lambda *_: b'name = "\xff"\n', "is not UTF-8"),
     "half of a recipe": ("recipes/demo.toml", lambda _, r: tomli_w.dumps(r).encode()[:60], "recipes/demo.toml"),
-    "nested without end": ("recipes/demo.toml", lambda *_: b"x = " + b"[" * 20_000, ""),
+    "nested without end": ("recipes/demo.toml", lambda *_: b"x = " + b"[" * 20_000, "nested too deeply"),
     "two of one id": ("recipes/other.toml", recipe_with(name="other"), "already the id of"),
     "another recipe that is wrong": ("recipes/other.toml", lambda *_: b"id = 0\n", "id = 0"),
     "what needs a restart": ("line.toml", lambda *_: b"[ring]\nslots = 5\n", "ring: changed, and needs a restart"),
@@ -127,7 +127,7 @@ def test_no_part_is_lost_and_none_is_judged_by_half_a_configuration(running, req
     """Good ones alternate between two recipes that judge the same boards differently; between them bad ones of all kinds.
 
     Each verdict is the one that the recipe it names gives that board, and each
-    part names the recipe that was in use when it was judged.
+    part names the recipe that was in use when it was judged. What is proven takes a second inspection each time.
     """
     reloads = request.config.getoption("--reloads")
     recipes = [
@@ -163,9 +163,10 @@ def test_no_part_is_lost_and_none_is_judged_by_half_a_configuration(running, req
     assert after["reloads"] - before["reloads"] == reloads // 2
     assert after["reloads_refused"] - before["reloads_refused"] == -(-reloads // 2)
     assert after["undelivered"] == before["undelivered"]
-    assert {key: counters[key] - counted[key] for key in ("missed", "refused", "late", "ready_drops")} == dict.fromkeys(
-        ("missed", "refused", "late", "ready_drops"), 0
-    )
+    assert {key: counters[key] - counted[key] for key in ("missed", "late")} == {"missed": 0, "late": 0}
+    # Each good one proves itself beside the line, and takes it: READY drops for that moment.
+    assert counters["ready_drops"] - counted["ready_drops"] <= reloads // 2
+    assert sum(outcome.reason == Reason.NOT_READY for outcome in outcomes) <= 2 * (reloads // 2)
 
 
 def in_use(history: list[tuple[int, int, int]], from_ns: int, to_ns: int) -> set[int]:

@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
+import cv2
 import pytest
 
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.registers import MAP_VERSION
+from tests.line.conftest import OPTIONS
+from tools.boards.generate import generate
 from tools.line.daemon import wait_for
 
 
@@ -75,6 +78,36 @@ def test_two_cameras_see_one_part(line, boards):
     assert status["parts"] <= running.plc.status()["counters"]["parts"] + 2
 
 
+def test_each_camera_is_judged_by_the_sections_of_its_own_field_of_view(line, tmp_path):
+    """What the first one's regions ignore, the second one's do not: both look at the same damaged board."""
+    template = generate(3, 0, OPTIONS).template
+    damaged = template.copy()
+    damaged[100:140, 100:140] = 255 - damaged[100:140, 100:140]
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for name, image in (("a_test", damaged), ("a_temp", template)):
+        cv2.imwrite(str(folder / f"{name}.png"), image)
+    ignore = {"kind": "ignore", "fov": 0, "corners": [[80.0, 80.0], [160.0, 160.0]]}
+    inspect = {"kind": "inspect", "fov": 1, "corners": [[0.0, 0.0], [320.0, 320.0]]}
+    recipe = {"unit": "px", "regions": [ignore, inspect]}
+    running = line(camera={"name": "first", "source": str(folder), "fov": 0}, recipe={**recipe, "regions": [ignore]})
+    running.wait_parts(10)
+    assert running.daemon.status()["passed"] > 5, "the first camera alone sees nothing"
+    running.daemon.stop()
+    second = {"name": "second", "kind": "replay", "source": str(folder), "max_width_px": 320, "max_height_px": 320}
+    running.daemon.line["cameras"].append({**second, "fov": 1})
+    running.daemon.line["views_ms"] = 25.0
+    running.daemon.recipes["demo"].update(recipe)
+    running.daemon.write_config()
+    running.daemon.restart()
+    running.daemon.watch()
+    running.daemon.wait_ready()
+    wait_for(lambda: running.daemon.status()["rejected_for"].get("DEFECT", 0) > 20, 20, "parts that were judged")
+    assert running.daemon.status()["passed"] == 0
+    found = [outcome for outcome in running.daemon.outcomes() if outcome.reason == Reason.DEFECT]
+    assert {(outcome.camera, outcome.fov) for outcome in found} == {(1, 1)}
+
+
 def test_a_stop_rule_takes_the_permit_away_until_a_person_resets(line):
     running = line(recipe={"stop": {"same_place": 0, "reject_percent": 10.0, "window": 10}})
     running.plc.wait_until(lambda status: not status["coils"]["RUN_PERMIT"], 10)
@@ -96,9 +129,13 @@ def test_status_and_reload_and_check_config_are_commands(line):
         return subprocess.run([sys.executable, "-m", "aoi_daemon", *words], check=False, capture_output=True, text=True, timeout=30)
 
     socket = ["--socket", str(running.daemon.socket)]
-    found = run("status", "--json", *socket)
-    assert found.returncode == 0 and json.loads(found.stdout)["ready"] is True
-    assert run("status", *socket).stdout.startswith("demo: READY (RUNNING)")
+    said = run("status", "--json", *socket)
+    status = json.loads(said.stdout)
+    assert said.returncode == 0 and status["ready"] is True
+    plc = status["plc"]
+    assert (plc["host"], plc["port"], plc["address"], plc["addresses"]) == ("127.0.0.1", running.plc.port, "127.0.0.1", 1)
+    text = run("status", *socket).stdout
+    assert text.startswith("demo: READY (RUNNING)") and "host 127.0.0.1" in text and "address 127.0.0.1" in text
     assert run("check-config", "--config", str(running.daemon.config)).returncode == 0
     assert run("reload", *socket).stdout == "reloaded: nothing had changed\n"
     running.daemon.config.write_text("[plc]\nport = 99999\n")

@@ -9,11 +9,13 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import genicam
 import numpy as np
 import pytest
 
+from aoi_daemon.acquire import nodes as camera_nodes
 from aoi_daemon.acquire.genicam import SLICE_MS, GenicamDriver
 from aoi_daemon.config.schema import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
@@ -75,6 +77,76 @@ def test_fifty_frames_come_complete_and_without_a_gap(opened, channels):
         assert image[:size].mean() > 250, "a small green ball on white"
         assert not image[size:].any()
         assert not template.any()
+
+
+@pytest.mark.parametrize("chosen", [{"device_id": "VikyTL_DEV_green"}, {"index": 1}, {"model": "Viky", "index": 1}])
+def test_a_camera_without_a_serial_is_chosen_by_id_or_by_model_and_index(opened, chosen):
+    """In the order of their ids: blue, green, red."""
+    driver = opened(serial=None, channels=3, **chosen)
+    image, template = planes(3)
+    driver.fetch_into(image, template, 1.0)
+    bgr = image[: SIDE * SIDE * 3].reshape(SIDE, SIDE, 3)
+    ball = bgr[(bgr < 128).any(axis=2)]
+    assert (ball == (0, 255, 0)).all()
+
+
+def test_an_index_that_is_not_there_is_refused_with_a_list():
+    told = refusal(serial=None, index=3)
+    assert "index 3: there are 3 cameras; counted from 0; there are: 0: Machine Vision Games Ltd. Viky" in told
+
+
+def test_each_frame_has_the_cameras_field_of_view(opened):
+    driver = opened(fov=4)
+    assert driver.fetch_into(*planes(), 1.0).fov == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "chunk", "said"),
+    [
+        ({"ChunkModeActive": True}, "ChunkFov", "fov_chunk = 'ChunkFov': this camera has no such node"),
+        ({"ChunkModeActive": False}, "ChunkNrBounces", "chunks are off; set ChunkModeActive = true"),
+    ],
+)
+def test_a_field_of_view_that_the_frames_cannot_tell_is_refused(settings, chunk, said):
+    assert said in refusal(CameraSettingError, settings=nodes(**settings), fov_chunk=chunk)
+
+
+def test_the_field_of_view_is_read_from_the_frames_chunk(opened):
+    """viky counts the bounces of its ball; what it says is the frame's field of view here."""
+    driver = opened(settings=nodes(ChunkModeActive=True), fov_chunk="ChunkNrBounces")
+    image, template = planes()
+    for _ in range(5):
+        grab = driver.fetch_into(image, template, 1.0)
+        assert (grab.arrival, grab.fov) == (Arrival.FRAME, driver._nodes.ChunkNrBounces.value)
+
+
+def test_what_the_camera_rounds_is_logged_with_what_was_asked_and_what_it_made_of_it(monkeypatch):
+    """viky's frame rate has steps of 0.5 Hz or more."""
+    driver = GenicamDriver(camera(settings=nodes(AcquisitionFrameRate=99.6)), 50_000_000)
+    lines = []
+    monkeypatch.setattr(driver, "_log", SimpleNamespace(info=lambda event, **more: lines.append((event, more))))
+    driver.open()
+    driver.close()
+    ((event, more),) = lines
+    assert (event, more["node"], more["asked"]) == ("camera_rounded", "AcquisitionFrameRate", 99.6)
+    assert 0 < abs(more["got"] - 99.6) <= 1
+
+
+def test_a_camera_whose_settings_are_locked_by_another_life_is_unlocked_and_stopped_first(opened, monkeypatch):
+    done = []
+    apply, stop = camera_nodes.apply, camera_nodes.stop
+
+    def spied(node_map, *more):
+        node_map.TLParamsLocked.value = 1
+        why = stop(node_map, *more)
+        done.append(("stop", node_map.TLParamsLocked.value, why))
+        return why
+
+    monkeypatch.setattr(camera_nodes, "stop", spied)
+    monkeypatch.setattr(camera_nodes, "apply", lambda *more: done.append("apply") or apply(*more))
+    driver = opened(settings=nodes(Width=320))
+    assert done == [("stop", 0, ""), "apply"]
+    assert driver.fetch_into(*planes(), 1.0).shape == (SIDE, 320, 1)
 
 
 def test_colours_arrive_in_the_order_blue_green_red(opened):
@@ -217,7 +289,8 @@ def test_a_failed_open_leaves_the_camera_free(opened):
 def test_a_choice_that_fits_several_cameras_is_refused_with_a_list(chosen):
     told = refusal(serial=None, **chosen)
     assert "name one by its serial" in told
-    assert "Viky (serial '0'); Viky (serial '1'); Viky (serial '2')" in told
+    for place, (serial, colour) in enumerate((("2", "blue"), ("1", "green"), ("0", "red"))):
+        assert f"{place}: Machine Vision Games Ltd. Viky (serial '{serial}', id 'VikyTL_DEV_{colour}')" in told
 
 
 @pytest.mark.parametrize(
@@ -232,7 +305,7 @@ def test_a_choice_that_fits_several_cameras_is_refused_with_a_list(chosen):
 def test_a_camera_that_is_not_there_is_refused_with_a_list(chosen, said):
     told = refusal(**chosen)
     assert f"no camera with {said} is there" in told
-    assert "Viky (serial '0')" in told
+    assert "Viky (serial '0', id " in told
 
 
 def test_a_producer_file_that_is_missing_is_named(tmp_path):

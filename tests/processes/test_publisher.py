@@ -44,7 +44,7 @@ def test_each_part_arrives_once_in_order_as_the_schema_has_it(tmp_path, subscrib
     running.alarm(state="unacknowledged")
     running.tell(do="recipe", recipe=json.dumps({"name": "board-b"}))
     wait_for(lambda: subscriber.bodies("state")[-1]["recipe"] == "board-b", 5, "the changed recipe")
-    running.wait_facts(state="ok", backlog=0, published=60, lost=0, broker=f"127.0.0.1:{running.section['port']}")
+    running.wait_facts(state="ok", backlog=0, published=60, lost=0, broker=f"127.0.0.1:{running.section['port']}", address="127.0.0.1")
     wait_for(lambda: any(body["alarms"] for body in subscriber.bodies("alarms")), 5, "the alarm")
     assert running.stop() == 0
     wait_for(lambda: not subscriber.bodies("state")[-1]["online"], 5, "its leave")

@@ -41,7 +41,8 @@ def test_what_is_alarmed_is_what_was_not_seen_ejected(seed):
     first = random.randrange(1000)
     belt.entered = belt.at_gate = first
     found = Confirmations(belt.parts, first)
-    stale = (first + random.randrange(2, 257)) & 0xFFFF  # what an earlier life left; not the number of the first part
+    # What an earlier life left, a part of the past: that of the next few would be told one poll late, as if not moved.
+    stale = (first - random.randrange(128)) & 0xFFFF
     found.polled(stale, confirmed=random.random() < 0.5, bypass=False, connection=0)
     for _ in range(800):
         chance = random.random()

@@ -17,7 +17,7 @@ from aoi_daemon.messages import Defect, Reason
 
 NONE_TOLERATED = st.just(0)
 ANY_OVERLAP = st.integers(0, 10)
-WIDTH, HEIGHT = 200, 160
+WIDTH, HEIGHT = 200, 200
 CLASSES = ("a", "b", "c")
 
 
@@ -42,7 +42,7 @@ def found(rows):
 def row(draw):
     """One detection; quarters of a pixel and hundredths of a score are exact enough to collide often."""
     x, y = draw(st.integers(-40, 4 * WIDTH)) / 4, draw(st.integers(-40, 4 * HEIGHT)) / 4
-    width, height = draw(st.integers(0, 200)) / 4, draw(st.integers(0, 200)) / 4
+    width, height = draw(st.integers(4, 200)) / 4, draw(st.integers(4, 200)) / 4
     return draw(st.integers(0, 2)), draw(st.integers(0, 100)) / 100, x, y, x + width, y + height
 
 
@@ -93,6 +93,62 @@ no_merging = recipe(max_counts=st.integers(0, 3), overlaps=st.just(10))
 
 def verdict(detections, by, slack_ns=0, fov=0):
     return judge(found(detections), Criteria.compile(by, CLASSES), fov, slack_ns=slack_ns)
+
+
+def plain_verdict(detections, by, fov):
+    """What the judgement is, written out plainly and with no bound: the defects, worst first."""
+    limit_of = {limit.name: limit for limit in by.limits}
+    kept = {name: [] for name in CLASSES}
+    for label, score, *box in sorted(detections, key=lambda r: -np.float32(r[1])):
+        limit = limit_of.get(CLASSES[label], limit_of["*"])
+        if np.float32(score) < np.float32(limit.score) or not looked_at(box, by, fov):
+            continue
+        if box[2] - box[0] < limit.min_width or box[3] - box[1] < limit.min_height:
+            continue
+        if all(overlap_of(box, other[2:]) <= by.overlap for other in kept[CLASSES[label]]):
+            kept[CLASSES[label]].append((label, score, *box))
+    many = [found for name, found in kept.items() if len(found) > limit_of.get(name, limit_of["*"]).max_count]
+    return [row for found in many for row in found]
+
+
+def looked_at(box, by, fov):
+    """Rectangles and triangles with two sides along the axes, as `region` draws them."""
+    x = min(max((box[0] + box[2]) / 2, 0.5), WIDTH - 0.5)
+    y = min(max((box[1] + box[3]) / 2, 0.5), HEIGHT - 0.5)
+
+    def inside(corners):
+        if len(corners) == 2:
+            (x1, y1), (x2, y2) = corners
+            return x1 <= x <= x2 and y1 <= y <= y2
+        (x1, y1), (x2, _), (_, y2) = corners
+        return x >= x1 and y >= y1 and (x - x1) / (x2 - x1) + (y - y1) / (y2 - y1) < 1
+
+    there = [r for r in by.regions if r.fov in (None, fov)]
+    inspect = [r.corners for r in there if r.kind == "inspect"]
+    if inspect and not any(map(inside, inspect)):
+        return False
+    return not any(inside(r.corners) for r in there if r.kind == "ignore")
+
+
+def overlap_of(a, b):
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(width, 0) * max(height, 0)
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(row(), max_size=30), recipe(max_counts=st.integers(0, 6), overlaps=st.sampled_from((2.5, 4.5, 6.5))),
+       st.sampled_from((4, 12, 3000)))  # fmt: skip
+def test_no_bound_on_candidates_lets_a_part_pass(detections, by, most):
+    """The verdict is that of a judgement without any, or a reject: whatever is tolerated, ignored, or too small."""
+    detections = [(r[0], 0.5 + (i * 37 % 64) / 128, *r[2:]) for i, r in enumerate(detections)]
+    expected = plain_verdict(detections, by, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aoi_daemon.decide.judge.MAX_CANDIDATES", most)
+        got = verdict(detections, by)
+    assert not (got.passed and expected)
+    if most > len(detections):
+        assert (got.passed, got.defect_count) == (not expected, len(expected))
 
 
 @holds_for(rows, any_recipe, st.integers(max_value=-1))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link
+from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link, StageState
 from aoi_daemon.config.load import load
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.decide.alarms import Alarm
@@ -30,10 +30,12 @@ from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.stage import now_ns
 from aoi_daemon.supervisor import orders as orders_module
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
+from aoi_daemon.supervisor.changeover import Step
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.plc_says import PlcSays
+from aoi_daemon.supervisor.proofs import Proofs
 
 ROOT = Path(__file__).parents[2]
 LINES_A_MINUTE = int(re.search(r"writes at most (\d+) lines a minute", (ROOT / "README.md").read_text())[1])
@@ -87,16 +89,21 @@ class Line:
         recipe = configuration.recipe
         products = {f"p{number}": recipe.model_copy(update={"id": number, "name": f"p{number}"}) for number in (1, 2, 3)}
         configuration = replace(configuration, recipes={configuration.in_use: recipe.model_copy(update={"id": 9}), **products})
-        live = SimpleNamespace(pid=1, tell=lambda **_: self.swapped(), control=None)
+        live, other = (
+            SimpleNamespace(pid=pid, tell=lambda **_: True, hand=lambda **_: True, control=None) for pid in (1, 2)
+        )
+        self.other = other
         plc = SimpleNamespace(pid=1, tell=lambda **_: True)
         self.keeper = SimpleNamespace(
             board=self.board, configuration=configuration, plc=plc, cameras=[], wake_plc=lambda: None,
-            pair=SimpleNamespace(live=live, reserve=None),
+            pair=SimpleNamespace(live=live, reserve=other, proven=False, dismiss=lambda: None, pids=(1, 2)),
+            prove=lambda _: None, state_of=lambda _: StageState.READY, tell_plc=lambda _: True,
         )  # fmt: skip
-        nothing = SimpleNamespace(want=lambda _: None, restart=lambda _: None, tell=lambda **_: None, write=lambda _: None)
+        nothing = SimpleNamespace(want=lambda _: None, restart=lambda _: None, hand=lambda **_: None, write=lambda _: None)
         self.orders = Orders(
             keeper=self.keeper, attendants=nothing, alarms=self.alarms, chronicle=chronicle,
             notices=SimpleNamespace(), file=nothing, kept=None, setup=lambda *_: None,
+            proofs=Proofs(self.board, chronicle, lambda: self.keeper.configuration, None),
         )  # fmt: skip
         self.says = PlcSays(plc, self.alarms, chronicle, self.reset)
         self.chronicle = chronicle
@@ -110,10 +117,14 @@ class Line:
         self.link = Noise(words)
         self.polling = Polling(POLL, stage, self.link, self.gate, MONOTONIC)
 
-    def swapped(self) -> bool:
-        self.board[Cell.RECIPE] = self.keeper.configuration.recipe.id
-        self.orders.changeover.heard(self.keeper.pair.live, {"tell": "swapped"})
-        return True
+    def prove(self) -> None:
+        """The other inspection proves itself at once, and takes the line."""
+        changeover = self.orders.changeover
+        if changeover.step is Step.PROVING:
+            changeover.heard(self.other, {"tell": "standby", "passed": True, "error": ""})
+        if changeover.step is Step.SWITCHING:
+            changeover.heard(self.other, {"tell": "live"})
+            self.board[Cell.RECIPE] = self.keeper.configuration.recipe.id
 
     def tell(self, tell: str) -> None:
         assert tell == "alarm_reset"
@@ -136,6 +147,7 @@ class Line:
                 self.now += 20 * MS
                 self.polling.look(self.now, outcome.part)
             self.orders.look(self.now)
+            self.prove()
             self.says.look(self.now)
             self.alarms.look(self.now, product_differs(self.board))
             self.seen += [(event.at_ns, event.body.get("name", event.body.get("what"))) for event in self.events.read()]

@@ -1,5 +1,7 @@
 """Files are taken whole, or not at all."""
 
+import cv2
+import numpy as np
 import pytest
 
 from aoi_daemon.config.load import altered, load
@@ -56,9 +58,10 @@ def test_a_bundle_that_was_replaced_is_other_material(file):
 
 def test_a_template_that_was_replaced_is_other_material(file, tmp_path):
     (file.parent / "recipes/demo.toml").write_text(RECIPE + '[[templates]]\nfov = 0\nimage = "../t.png"\n')
-    (tmp_path / "t.png").write_bytes(b"one")
+    template = np.zeros((640, 640, 1), np.uint8)
+    assert cv2.imwrite(str(tmp_path / "t.png"), template)
     before = check(file).material
-    (tmp_path / "t.png").write_bytes(b"two")
+    assert cv2.imwrite(str(tmp_path / "t.png"), template + 1)
     assert check(file).material != before
 
 

@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 
 from aoi_daemon import inspection
-from aoi_daemon.board import Cell
+from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, camera_cell, unpack_size
+from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
+from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import InferenceTimeoutError
+from aoi_daemon.golden.prove import Product
 from aoi_daemon.infer.decode import decoder_for
 from aoi_daemon.infer.executor import Detections
 from aoi_daemon.infer.registration import Registrar
 from aoi_daemon.inspection import Inspection
-from aoi_daemon.messages import Announcement, Reason
+from aoi_daemon.messages import Announcement, Proof, Reason
+from aoi_daemon.ring.memory import SharedMemory
 from tests.unit.infer.boards_at import board_at
 from tests.unit.infer.manifests import manifest_of
 
@@ -159,12 +163,13 @@ def reading(manifest, recipe, *, standby=False):
     one.recipe, one.registrar, one.board = recipe, None, {}
     one.said = []
     one.stage = SimpleNamespace(
-        config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1)), setup=SimpleNamespace(standby=standby),
+        config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1)), setup=SimpleNamespace(standby=standby, config_file=Path("/nowhere/line.toml"), product="p", upgraded=False),
         tell=lambda **message: one.said.append(message),
     )  # fmt: skip
+    one.product = Product()
     one.log = SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None)
     one.bundle = SimpleNamespace(
-        manifest=manifest, golden=lambda: [SimpleNamespace(name="g", image=image, template=None, passed=False)]
+        manifest=manifest, golden=lambda: [SimpleNamespace(name="g", image=image, template=None, passed=False, boxes=())]
     )
     one.criteria = Criteria.compile(recipe, manifest.classes)
     one.executor = MapModel(manifest)
@@ -186,23 +191,34 @@ def test_golden_parts_are_read_as_the_bundle_says_and_parts_as_the_product_does(
     assert len(one.executor.infer(image, None, 0).scores) == 0
 
 
-def test_a_swapped_recipe_brings_its_own_reading():
-    """Between two parts, with the model that is there."""
-    one, image = reading(manifest_of("anomaly"), map_recipe())
-    one.obey({"do": "recipe", "recipe": map_recipe(id=7, maps={"threshold": 0.2}).model_dump_json()})
-    assert len(one.executor.infer(image, None, 0).scores) == 1
-    assert one.board[Cell.RECIPE] == one.recipe.id == 7
-    assert one.said == [{"tell": "swapped"}]
+@pytest.mark.parametrize(("box", "wrong"), [((8.0, 8.0, 16.0, 16.0), []), ((40.0, 40.0, 60.0, 60.0), ["g"])])
+def test_a_bad_golden_part_must_be_found_where_it_is_bad(box, wrong):
+    """An engine that rejects it for something else computes something else."""
+    manifest = manifest_of("anomaly", maps={"threshold": 0.3}, golden_limits=({"name": "*", "score": 0.3},))
+    one, image = reading(manifest, map_recipe())
+    part = SimpleNamespace(name="g", image=image, template=None, passed=False, boxes=(Box(*box),))
+    one.bundle.golden = lambda: [part]
+    assert one.qualify() == wrong
 
 
-def test_a_recipe_that_does_not_go_with_the_model_leaves_the_one_that_does():
-    """The supervisor has checked it; whatever is sent all the same is taken whole or not at all."""
+def test_a_swapped_recipe_brings_what_changes_no_verdict():
+    """Between two parts: its number and who answers for it; what judges is as it was."""
     one, _ = reading(manifest_of("anomaly"), map_recipe())
-    before = one.recipe, one.criteria, one.executor.decoder
-    with pytest.raises(ValueError, match="the bundle has no class rust"):
-        one.obey({"do": "recipe", "recipe": map_recipe(limits=({"name": "rust"},)).model_dump_json()})
-    assert (one.recipe, one.criteria, one.executor.decoder) == before
-    assert one.board == {}
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7).model_dump_json()})
+    assert one.board == {Cell.RECIPE: 7, Cell.PROVEN: Proof.NOT_PROVEN}
+    one.obey({"do": "recipe", "recipe": map_recipe(id=7, accept_unproven="anna, first day").model_dump_json()})
+    assert one.board[Cell.PROVEN] == Proof.ACCEPTED
+    assert [(said["tell"], said["proof"]) for said in one.said] == [("swapped", 0), ("swapped", 2)]
+
+
+def test_a_standby_that_is_not_proven_says_what_is_missing():
+    one, _ = reading(manifest_of("anomaly"), map_recipe())
+    assert one.refusal(["g"]) == "golden parts got the wrong verdict: g"
+    assert one.refusal([]).startswith("NOT PROVEN: recipe p: 0 good and 0 bad golden parts")
+    one.recipe = map_recipe(accept_unproven="anna, first day")
+    assert one.refusal([]) == ""
+    one.product = Product(1, 1, ("g is bad and passed",))
+    assert "g is bad and passed" in one.refusal([])
 
 
 @pytest.mark.parametrize("standby", [False, True])
@@ -211,3 +227,66 @@ def test_a_standby_writes_nothing_on_the_board(standby):
     one, _ = reading(manifest_of("anomaly", maps={"threshold": 0.3}), map_recipe(), standby=standby)
     one.qualify()
     assert set(one.board) == (set() if standby else {Cell.INSPECTION_NS})
+
+
+# -- frames that do not fit -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line(clock, monkeypatch):
+    """An inspection of two cameras whose frames are what `show` is given, and its board."""
+    with SharedMemory.create("board", SIZE_BYTES) as memory:
+        board = Board(memory)
+        one = Inspection.__new__(Inspection)
+        one.board, one.recipe = board, Recipe(id=1, name="r", bundle=Path("b"), width_px=320, height_px=240)
+        one.bundle = SimpleNamespace(manifest=SimpleNamespace(has_template=False))
+        one.criteria, one.templates, one.registrar = Criteria.compile(one.recipe, ("defect",)), {}, None
+        one.executor, one.bundle_id, one.judgements_fd = Model(clock), 0, -1
+        one._priority, one._misfits = PriorityTrial(), [0, 0]
+        found = SimpleNamespace(one=one, board=board, reasons=[])
+        monkeypatch.setattr(inspection, "ring", lambda _, judgement: found.reasons.append(Reason(judgement.reason)))
+
+        def show(image, camera=0):
+            one.rings = [SimpleNamespace(frame=lambda _: (image, None), check=lambda _: None)] * 2
+            one.inspect(Announcement(0, camera, 0, 1, 1, clock.now_ns, clock.now_ns, clock.now_ns + 50 * MS))
+
+        found.show = show
+        found.misfits = lambda: [board[camera_cell(camera, CameraCell.MISFIT)] for camera in (0, 1)]
+        yield found
+        board._cells.release()
+
+
+@pytest.mark.parametrize("shape", [(480, 640, 1), (240, 320, 3), (16_384, 16_384, 1), (1, 1, 1)])
+def test_the_size_of_frames_that_do_not_fit_is_on_the_board_until_they_do(line, shape):
+    """By camera; a part is rejected for it."""
+    line.show(np.broadcast_to(np.uint8(0), shape), camera=1)
+    assert line.reasons == [Reason.NO_RECIPE]
+    none, found = line.misfits()
+    assert (none, unpack_size(found)) == (0, (shape[1], shape[0], shape[2]))
+    line.show(np.zeros((240, 320, 1), np.uint8), camera=0)
+    assert line.misfits() == [0, found]
+    line.show(np.zeros((240, 320, 1), np.uint8), camera=1)
+    assert line.misfits() == [0, 0]
+    assert line.reasons[1:] == [Reason.NONE, Reason.NONE]
+
+
+def test_no_template_is_no_matter_of_size(line):
+    line.one.bundle.manifest.has_template = True
+    line.show(np.zeros((240, 320, 1), np.uint8))
+    assert (line.reasons, line.misfits()) == ([Reason.NO_RECIPE], [0, 0])
+
+
+BOX = [[0, 0], [600, 600]]
+
+
+@pytest.mark.parametrize(
+    ("regions", "fov", "known"),
+    [((), 0, True), ((), 9, True), ((0,), 0, True), ((0,), 1, False), ((0, 2), 2, True), ((None, 0), 1, True)],
+)
+def test_a_frame_of_a_field_of_view_that_no_region_is_for_is_rejected(look, regions, fov, known):
+    """Not inspected everywhere, nor nowhere: nobody has said where to look."""
+    test, _ = board_at(1, 0, 0)
+    sections = [{"kind": "ignore", "fov": of, "corners": BOX} for of in regions]
+    seen, shown = look(test, fov=fov, has_template=False, regions=sections)
+    assert (seen.verdict.passed, len(shown)) == (known, int(known))
+    assert seen.verdict.reason is (Reason.NONE if known else Reason.NO_RECIPE)

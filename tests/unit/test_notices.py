@@ -7,6 +7,7 @@ import pytest
 from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, Link, StageState, camera_cell
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.lifecycle import Line
+from aoi_daemon.messages import Proof
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.service import Manager
 from aoi_daemon.supervisor.notices import Notices, too_short
@@ -36,6 +37,7 @@ def board():
         found[Cell.LINE_STATE] = Line.RUNNING
         found[Cell.INSPECTION_STATE] = found[Cell.PLC_STATE] = StageState.READY
         found[Cell.LINK], found[Cell.READY] = Link.UP, 1
+        found[Cell.PROVEN] = Proof.PROVEN
         for camera in range(2):
             found[camera_cell(camera, CameraCell.STATE)] = StageState.READY
             found[camera_cell(camera, CameraCell.PRESENT)] = 1
@@ -113,6 +115,7 @@ def test_a_line_that_runs_says_its_counts(board):
         ({Cell.LINE_STATE: Line.FAULTED}, "faulted: a stage failed too often; read the journal, mend the cause, aoi-daemon reset"),
         ({Cell.LINE_STATE: Line.STOPPING}, "stopping"),
         ({}, "not ready: waits for the PLC to take READY"),
+        ({Cell.PROVEN: 0}, "not ready: the product is not proven: aoi-daemon golden add, then aoi-daemon reload"),
         ({Cell.LINK: Link.DOWN, camera_cell(0, CameraCell.PRESENT): 0},
          "not ready: waits for the PLC at 10.0.0.5:502; camera top: no picture"),
     ],

@@ -17,6 +17,7 @@ from aoi_daemon.status import snapshot
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
+from aoi_daemon.supervisor.main import Supervisor
 from aoi_daemon.supervisor.plc_says import PlcSays
 
 S = 1_000_000_000
@@ -137,3 +138,21 @@ def test_a_persons_resets_are_never_left_out(desk):
     for _ in range(50):
         assert desk.watch._chronicle.audit("reset", "Anna", "page")
     assert sum(event.kind == "audit" for event in desk.events.read()) == 50
+
+
+def test_a_camera_clock_that_is_refused_is_an_alarm_that_a_reset_does_not_end(desk):
+    supervisor, stage = SimpleNamespace(alarms=desk.watch), SimpleNamespace()
+
+    def hear(camera, detail):
+        Supervisor._heard(supervisor, stage, {"tell": "camera_clock", "camera": camera, "detail": detail})
+
+    hear(0, "camera top: its clock ticks at 1e+08 Hz")
+    assert desk.alarms() == {"CAMERA_CLOCK": "camera top: its clock ticks at 1e+08 Hz"}
+    desk.watch.reset("anna", desk.now)
+    assert "CAMERA_CLOCK" in desk.alarms()
+    hear(1, "camera side: it stands still")
+    assert desk.alarms()["CAMERA_CLOCK"] == "camera top: its clock ticks at 1e+08 Hz; camera side: it stands still"
+    hear(0, "")
+    hear(1, "")
+    hear(1, "")
+    assert desk.alarms() == {}

@@ -1,11 +1,24 @@
 """What is held against a bundle before anything starts, or a reload lands."""
 
-import pytest
+import hashlib
+import json
+from pathlib import Path
 
-from aoi_daemon.config.recipe import Manifest
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from aoi_daemon import preflight
+from aoi_daemon.cli import main
+from aoi_daemon.config.recipe import Manifest, Model, Recipe
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.control import MAX_ANSWER_BYTES
 from aoi_daemon.engine.reference import make_reference_bundle
 from aoi_daemon.errors import ConfigError
-from aoi_daemon.preflight import check
+from aoi_daemon.preflight import check, open_models
+from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, encoded
+from aoi_daemon.stage import Setup
+from tests.unit.infer.made_models import fixed
 
 LINE = """
 [[cameras]]
@@ -68,3 +81,130 @@ def test_a_frame_that_is_no_multiple_of_the_models_stride_is_refused_by_its_key(
 def test_a_recipe_may_ask_for_registration(files):
     found = check(files('[registration]\nmethod = "phase"\nmax_offset = 12.0')).recipe.registration
     assert (found.method, found.max_offset) == ("phase", 12.0)
+
+
+# -- the model itself -------------------------------------------------------------------------------
+
+ROWS = {
+    "boxes": np.zeros((1, 100, 4), np.float32), "scores": np.zeros((1, 100), np.float32),
+    "classes": np.zeros((1, 100), np.int32),
+}  # fmt: skip
+
+
+@pytest.fixture
+def with_model(files, tmp_path):
+    """A line whose bundle has the model that `fixed` writes, or `raw`; `recipe` is added to its recipe."""
+
+    def make(outputs=ROWS, recipe="", raw=None, **how):
+        model = tmp_path / "model.onnx"
+        fixed(model, outputs, **how)
+        if raw is not None:
+            model.write_bytes(raw(model.read_bytes()))
+        sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+        made = files(recipe, has_template=False, golden=(), models={"fp32": Model(file="model.onnx", sha256=sha256)})
+        model.rename(tmp_path / "bundle" / "model.onnx")
+        return made
+
+    return make
+
+
+def check_config(file, capsys):
+    """The command's exit code and what it said."""
+    code = main(["check-config", "--config", str(file)])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def test_a_model_of_the_recipes_size_is_taken(with_model, capsys):
+    code, said = check_config(with_model(size=(640, 640)), capsys)
+    assert code == 0, said
+
+
+def test_a_model_of_another_size_is_refused_by_both_sizes(with_model, capsys):
+    """It was ok, and every part ended the engine."""
+    code, said = check_config(with_model(size=(320, 320)), capsys)
+    assert code == 2
+    assert "demo.toml: bundle = " in said
+    assert "model.onnx: it takes frames of 320 x 320 px alone, the recipe's are 640 x 640 px: give the recipe" in said
+
+
+def test_a_model_of_another_layout_is_refused(with_model, capsys):
+    outputs = {**ROWS, "classes": ROWS["classes"].astype(np.int64)}
+    code, said = check_config(with_model(outputs, size=(640, 640)), capsys)
+    assert code == 2
+    assert "output is classes int64 [1, 100]; expected classes int32 [1, 100]" in said
+
+
+def test_a_model_that_the_back_end_does_not_take_is_refused_by_the_command(with_model, capsys):
+    """What it says of itself is right, and is all that a reload looks at: the supervisor opens no model."""
+    file = with_model(size=(640, 640), raw=lambda model: model.replace(b"ReduceMax", b"ReduceMux"))
+    open_it = check(file)
+    with pytest.raises(ConfigError, match=r"demo\.toml: bundle = .*model\.onnx: ONNX Runtime does not take it"):
+        open_models(open_it)
+    code, said = check_config(file, capsys)
+    assert code == 2
+    assert "ReduceMux" in said
+
+
+# -- what it may come to -----------------------------------------------------------------------------
+
+QUOTED = "é\"" * 1000
+
+
+def largest(**more: int) -> Recipe:
+    """A recipe of as much as the schema lets pass, and `more` of a list; as wide as JSON makes it."""
+    counts = {"templates": 1024, "limits": 1001, "regions": 2048, "corners": 16_384 // 2048, **more}
+    corner = (-1.2345678901234567e-300, -1.2345678901234567e-300)
+    return Recipe.model_validate(
+        {
+            "id": 1, "name": "x" * 64, "bundle": "b", "width_px": 16_384, "height_px": 16_384,
+            "templates": [{"fov": n, "image": f"{n}/{QUOTED}"} for n in range(counts["templates"])],
+            "limits": [{"name": f"{n}".ljust(64, "\x01"), "score": 0.12345678901234567} for n in range(counts["limits"])],
+            "regions": [
+                {"kind": "inspect", "fov": 2**63, "corners": [corner] * counts["corners"]} for _ in range(counts["regions"])
+            ],
+        }
+    )  # fmt: skip
+
+
+def test_the_largest_recipe_fits_what_a_stage_is_told_with_room_for_as_much_again():
+    """With paths of 2,000 characters that JSON makes six times as long; the line and the rest of a setup are small beside it."""
+    line = LineConfig.model_validate({"cameras": [{"kind": "replay", "source": "."}]})
+    setup = Setup("inspection", 0, line, largest(), "json", "f" * 32, Path("x"), Path("x"))
+    assert len(encoded(setup.body, MAX_PARCEL_BYTES)) < MAX_PARCEL_BYTES / 2
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"templates": 1025}, "templates: there are 1025, at most 1024; make a recipe"),
+        ({"limits": 1002}, "limits: there are 1002, at most 1001; no bundle has more classes"),
+        ({"regions": 2049, "corners": 2}, "regions: there are 2049, at most 2048; join those that touch"),
+        ({"regions": 300, "corners": 64}, "regions.corners: there are 19200, at most 16384; draw the outlines"),
+    ],
+)
+def test_a_recipe_beyond_its_bounds_is_refused_by_its_key(more, problem):
+    with pytest.raises(ValidationError, match=problem):
+        largest(**more)
+
+
+def test_a_region_has_at_most_64_corners():
+    with pytest.raises(ValidationError, match="at most 64"):
+        largest(regions=1, corners=65)
+
+
+def test_a_line_that_does_not_fit_with_its_recipe_is_refused_by_its_file(files, monkeypatch):
+    monkeypatch.setattr(preflight, "MAX_PARCEL_BYTES", preflight._ROOM_BYTES + 1000)
+    with pytest.raises(ConfigError, match=r"recipes/demo\.toml: comes to more than 1000 bytes with line\.toml; shorten"):
+        check(files())
+
+
+def test_more_recipes_than_the_status_has_room_for_are_refused(files, monkeypatch):
+    monkeypatch.setattr(preflight, "MAX_RECIPES", 0)
+    with pytest.raises(ConfigError, match=r"recipes: has 1 recipes, at most 0; move those out"):
+        check(files())
+
+
+def test_a_status_of_as_many_recipes_as_there_may_be_fits_into_its_answer():
+    there = [{"id": 65_535, "name": "x" * 64}] * preflight.MAX_RECIPES
+    assert len(json.dumps(there)) < MAX_ANSWER_BYTES * 0.9

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from aoi_daemon.engine.labels import (
     CLASS_NAMES,
-    IMAGE_SUFFIXES,
     BoardsError,
     Pair,
     image_size,
@@ -17,7 +16,6 @@ from aoi_daemon.engine.labels import (
 
 __all__ = [
     "CLASS_NAMES",
-    "IMAGE_SUFFIXES",
     "BoardsError",
     "Pair",
     "image_size",

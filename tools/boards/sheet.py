@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.errors import PictureError
+from aoi_daemon.pictures import read_picture
 from tools.boards.labels import CLASS_NAMES, BoardsError, Pair
 
 # BGR, one for each class; told apart by people who see red and green alike, too.
@@ -44,9 +46,10 @@ def write_sheet(path: Path, pairs: Sequence[Pair], *, columns: int = 4, tile_px:
 
 
 def _tile(pair: Pair, tile_px: int) -> NDArray[np.uint8]:
-    image = cv2.imread(str(pair.test_path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BoardsError(f"{pair.test_path}: is not a readable image")
+    try:
+        image = read_picture(pair.test_path, 3, bits=pair.bits)
+    except PictureError as error:
+        raise BoardsError(str(error)) from error
     scale = tile_px / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     tile = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

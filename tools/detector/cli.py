@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
+from aoi_daemon.engine.arguments import add_bits
 from tools.boards.labels import BoardsError
 from tools.boards.options import BoardOptions, Style
 from tools.detector.run import Job, run
@@ -89,7 +90,7 @@ def _job(asked: argparse.Namespace) -> Job:
     options = BoardOptions(style=Style(asked.style), good_fraction=asked.good_fraction)
     return Job(
         asked.out, plan, tuple(asked.boards), tuple(asked.test), asked.holdout, asked.generate,
-        asked.generated_tests, options, asked.device, asked.jobs, asked.resume, asked.start, asked.weights,
+        asked.generated_tests, options, asked.device, asked.jobs, asked.resume, asked.start, asked.weights, asked.bits,
     )  # fmt: skip
 
 
@@ -121,5 +122,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--rate", type=float, default=2e-3, metavar="LR", help="highest learning rate (0.002)")
     add("--crop", type=int, default=608, metavar="PX", help="side of the squares trained on (608)")
     add("--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 2), metavar="N", help="processes and threads")
+    add_bits(parser)
     add("--compile", action="store_true", help="torch.compile: a minute to start, then faster steps")
     return parser

@@ -58,8 +58,8 @@ def empty_tiles(count: int) -> Tiles:
     )
 
 
-def read_folders(folders: Iterable[Path]) -> list[Pair]:
-    """Read several folders of boards, each sorted by name.
+def read_folders(folders: Iterable[Path], bits: int | None = None) -> list[Pair]:
+    """Read several folders of boards, each sorted by name; `bits` as of a pair.
 
     Raises:
         BoardsError: as `read_pairs`, or the same folder is named twice.
@@ -70,7 +70,7 @@ def read_folders(folders: Iterable[Path]) -> list[Pair]:
         if folder.resolve() in seen:
             raise BoardsError(f"{folder}: named twice")
         seen.add(folder.resolve())
-        pairs += read_pairs(folder)
+        pairs += read_pairs(folder, bits=bits)
     return pairs
 
 
@@ -97,7 +97,7 @@ def read_both(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """
     images = []
     for path in (pair.test_path, pair.template_path):
-        image = read_image(path)
+        image = read_image(path, pair.bits)
         if image.shape != (pair.height_px, pair.width_px):
             raise BoardsError(
                 f"{path}: decodes to {image.shape[1]}x{image.shape[0]} px, "

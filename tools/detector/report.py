@@ -77,7 +77,7 @@ def _mistakes(pair: Pair, found: Detections, threshold: float) -> int:
 
 
 def _tile(pair: Pair, found: Detections, threshold: float) -> NDArray[np.uint8]:
-    image = np.asarray(cv2.cvtColor(read_image(pair.test_path), cv2.COLOR_GRAY2BGR), np.uint8)
+    image = np.asarray(cv2.cvtColor(read_image(pair.test_path, pair.bits), cv2.COLOR_GRAY2BGR), np.uint8)
     for (x1, y1, x2, y2), kind in zip(pair.boxes.tolist(), pair.classes, strict=True):
         cv2.rectangle(image, (x1 - 3, y1 - 3), (x2 + 3, y2 + 3), COLOURS[int(kind)], 1)
     for box, score, kind in zip(found.boxes, found.scores, found.classes, strict=True):

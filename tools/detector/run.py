@@ -47,6 +47,7 @@ class Job:
         generated_tests: generated boards to test with.
         start: a checkpoint whose weights training begins with.
         weights: a checkpoint to test and export instead of training.
+        bits: depth of all images whose samples have 16 bits.
     """
 
     out: Path
@@ -62,6 +63,7 @@ class Job:
     resume: bool = False
     start: Path | None = None
     weights: Path | None = None
+    bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,10 @@ def _device(name: str) -> Any:
 
 
 def _read(job: Job) -> _Boards:
-    train = data.read_folders(job.boards)
+    train = data.read_folders(job.boards, job.bits)
     for folder in {path.resolve() for path in job.boards} & {path.resolve() for path in job.tests}:
         raise BoardsError(f"{folder}: named to train on and to test with; --holdout tests on a part of it")
-    tests = {folder.name or str(folder): read_pairs(folder) for folder in job.tests}
+    tests = {folder.name or str(folder): read_pairs(folder, bits=job.bits) for folder in job.tests}
     if len(tests) < len(job.tests):
         raise BoardsError("test: two folders of the same name; the report would hold one of them")
     validate: list[Pair] = []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,9 +38,15 @@ def wait_for(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
 
 
 class LineDaemon:
-    """`aoi-daemon run` on `line` and `recipes` (TOML as dicts), written to `folder`. A context manager."""
+    """`aoi-daemon run` on `line` and `recipes` (TOML as dicts), written to `folder`. A context manager.
 
-    def __init__(self, folder: Path, line: dict[str, Any], recipes: dict[str, dict[str, Any]]) -> None:
+    `golden` are folders of golden parts by the recipe that they prove; they are copied.
+    """
+
+    def __init__(
+        self, folder: Path, line: dict[str, Any], recipes: dict[str, dict[str, Any]],
+        golden: Mapping[str, Path] | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.config = folder / "line.toml"
         self.socket = folder / "control.sock"
@@ -50,6 +57,8 @@ class LineDaemon:
         self._memory: SharedMemory | None = None
         self._reader: VerdictReader | None = None
         self.write_config()
+        for name, parts in (golden or {}).items():
+            shutil.copytree(parts, folder / "recipes" / f"{name}.golden", dirs_exist_ok=True)
 
     def write_config(self) -> None:
         """Write `line` and `recipes` as they are now; a running daemon takes them at its next reload."""

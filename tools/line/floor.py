@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from aoi_daemon.acquire.images import list_stills
 from aoi_daemon.errors import AoiError, ModelError
-from aoi_daemon.infer.bundle import Bundle, load_bundle, read_image
+from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.executor import NO_DEADLINE
+from aoi_daemon.pictures import Channels, read_picture
 from tools.gpu.realtime import PRIORITY, go_fifo, measure, settle
 from tools.line.daemon import DaemonError
 
@@ -64,11 +65,11 @@ def floor(kind: str, runs: int, takt_ms: float, **settings: Any) -> dict[str, An
     return found
 
 
-def board_pairs(boards: Path, channels: int) -> Iterator[tuple[Image, Image]]:
+def board_pairs(boards: Path, channels: Channels) -> Iterator[tuple[Image, Image]]:
     """Some boards of a folder, and their templates (themselves where they have none), (H, W, channels) uint8."""
     for still in list_stills(boards)[:_BOARDS]:
-        image = read_image(still.image, channels)
-        yield image, image if still.template is None else read_image(still.template, channels)
+        image = read_picture(still.image, channels)
+        yield image, image if still.template is None else read_picture(still.template, channels)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 from tools.line.daemon import DaemonError, LineDaemon
 from tools.line.report import Tally
-from tools.line.setup import DEMO_BUNDLE, demo_recipe, line_config
+from tools.line.setup import DEMO_BUNDLE, demo_recipe, golden_of, line_config
 from tools.simulator.client import SimulatorProcess
 
 _LOOK_S = 0.05
@@ -83,7 +83,7 @@ def simulated_line(
                 boards, takt_ms=takt_ms, deadline_ms=deadline_ms, plc_port=plc.port,
                 photo_eye_port=plc.photo_eye_port, parts=parts, **more,
             )  # fmt: skip
-            with LineDaemon(where, config, {"demo": demo_recipe(boards, bundle)}) as daemon:
+            with LineDaemon(where, config, {"demo": demo_recipe(boards, bundle)}, golden_of(boards, bundle)) as daemon:
                 daemon.watch()
                 daemon.wait_ready()
                 yield Line(daemon, plc, Tally())

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-
+from aoi_daemon.pictures import list_pictures, picture_size
 from tools.boards.generate import write_boards
 from tools.boards.options import BoardOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_BUNDLE = ROOT / "config" / "bundles" / "demo"
+DEMO_GOLDEN = ROOT / "config" / "recipes" / "demo.golden"
+DEMO_SIZE = (640, 640)
 DEMO_BOARDS = 64
 DEMO_SEED = 7
 
@@ -31,10 +32,8 @@ def demo_boards(folder: Path, progress: Callable[[int], None], count: int = DEMO
 
 def board_size(boards: Path) -> tuple[int, int]:
     """(width, height) in px of the first image of `boards`."""
-    for path in sorted(boards.iterdir()):
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.suffix.lower() in (".png", ".jpg", ".bmp") else None
-        if image is not None:
-            return int(image.shape[1]), int(image.shape[0])
+    for path in list_pictures(boards):
+        return picture_size(path)
     raise FileNotFoundError(f"{boards}: there is no image in this folder")
 
 
@@ -66,10 +65,15 @@ def line_config(
 
 
 def demo_recipe(boards: Path, bundle: Path = DEMO_BUNDLE) -> dict[str, Any]:
-    """`recipes/demo.toml` as a dict, for boards of the size of `boards`. No stop rule: three in ten boards are bad."""
+    """`recipes/demo.toml` as a dict, for boards of the size of `boards`. No stop rule: three in ten boards are bad.
+
+    Proven by the demo's golden parts where it is the demo's product (see `golden_of`); else it is accepted without.
+    """
     width_px, height_px = board_size(boards)
     limits = json.loads((bundle / "manifest.json").read_text()).get("golden_limits") or [{"name": "*"}]
+    proof = {} if golden_of(boards, bundle) else {"accept_unproven": "tools/line, a line that nobody's parts pass"}
     return {
+        **proof,
         "id": 1,
         "name": "demo",
         "bundle": str(bundle.resolve()),
@@ -78,3 +82,9 @@ def demo_recipe(boards: Path, bundle: Path = DEMO_BUNDLE) -> dict[str, Any]:
         "limits": limits,
         "stop": {"same_place": 0, "reject_percent": 0.0},
     }
+
+
+def golden_of(boards: Path, bundle: Path = DEMO_BUNDLE) -> dict[str, Path]:
+    """The folder of golden parts of `demo_recipe`, by its name; empty where they are of another product."""
+    is_its = bundle.resolve() == DEMO_BUNDLE and board_size(boards) == DEMO_SIZE
+    return {"demo": DEMO_GOLDEN} if is_its else {}

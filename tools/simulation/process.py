@@ -190,6 +190,10 @@ class Here:
         self._doors.rung.add(_CONTROL)
         self._doors._timeline.woken = True
 
+    @staticmethod
+    def ready() -> None:
+        """See `Stage`: there are no signals here."""
+
     def commands(self) -> list[dict[str, Any]]:
         """What it has said since the last call."""
         found, self.orders = self.orders, []

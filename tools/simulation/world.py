@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aoi_daemon.board import Board, CameraCell, Cell, Hears, StageState, camera_cell
-from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Reason, pack_defects
+from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Proof, Reason, pack_defects
 from tools.simulation.plan import Fault, Kind, Plan, judge_of, started_after
 from tools.simulation.process import Doors
 from tools.simulation.timeline import MS, SECOND, Timeline, chance
@@ -258,6 +258,7 @@ class Inspection:
         self.alive, self._hung, self._busy, self._leaves = True, False, False, None
         self.recipe = recipe
         board[Cell.RECIPE], board[Cell.BUNDLE], board[Cell.GOLDEN_PASSED] = recipe, _BUNDLE, 1
+        board[Cell.PROVEN] = Proof.PROVEN
         self.moved_ns = board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = now
         self._queue = deque(part for part in self._queue if part.ready_ns >= now)
         board[Cell.INSPECTION_STATE] = StageState.READY

@@ -49,6 +49,7 @@ def make_bundle(boards: Path, folder: Path) -> None:
 
     golden = []
     for path in sorted(boards.glob("*_temp.png"))[:3]:
+        # Boards that were just made, for a tree that may be older than the one reader of pictures.
         template: Any = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         damaged = template.copy()
         damaged[100:140, 100:140] = 255 - damaged[100:140, 100:140]

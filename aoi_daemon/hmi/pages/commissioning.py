@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from aoi_daemon.board import Cell, Link
+from aoi_daemon.board import Cell, Link, plc_address
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.hmi.access import Action, Refused
+from aoi_daemon.hmi.cells import proof
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
@@ -38,6 +39,7 @@ def build(page: Page) -> None:
         f'{page.cell("forced", forced)}<div id="refused"></div>{note}</section>'
         "</div>"
         f'<div class="stack"><section class="panel live"><h2>{words("link")}</h2>{page.cell("link", link)}</section>'
+        f'<section class="panel live"><h2>{words("proof")}</h2>{page.cell("proof", proof)}</section>'
         f'<section class="panel stack"><h2>{words("maps")}</h2>'
         f'<a class="button" href="/plc/map.csv" download>{sign("download")} {words("map_csv")}</a>'
         f'<a class="button" href="/plc/aoi.st" download>{sign("download")} {words("map_st")}</a>{registers_alone}'
@@ -92,6 +94,15 @@ def _breakable(coil: int) -> str:
     return coil_name(coil).replace("_", "_<wbr>")
 
 
+def _goes_to(site: Site, words: Words) -> str:
+    """What the host was resolved to: a name, or a resolver, may lead elsewhere than a person thinks."""
+    board = site.live.board
+    address, of = plc_address(board), board[Cell.PLC_ADDRESSES]
+    if address is None:
+        return words("unresolved")
+    return address if of == 1 else words("one_of", address=address, of=of)
+
+
 def link(site: Site, words: Words) -> str:
     """The connection to the PLC."""
     board, plc = site.live.board, site.config.plc
@@ -101,6 +112,7 @@ def link(site: Site, words: Words) -> str:
     values = (
         ("state", f'<span class="{"" if up else "bad-word"}">{state}</span>'),
         ("address", f"{escape(plc.host)}:{plc.port}"),
+        ("goes_to", _goes_to(site, words)),
         ("round_trip", f"{board[Cell.PLC_ROUND_TRIP_NS] / 1e6:.2f} ms"),
         ("heartbeats", f"{board[Cell.HEARTBEATS]:,}"),
         ("reconnects", f"{board[Cell.RECONNECTS]:,}"),

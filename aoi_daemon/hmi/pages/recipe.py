@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from html import escape
+from pathlib import Path
+from typing import NamedTuple
 
 from aoi_daemon.config.load import load
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.errors import AoiError
+from aoi_daemon.golden.manifest import Golden, folder_of, read_golden
 from aoi_daemon.hmi.access import Action, Refused
 from aoi_daemon.hmi.actions import Result
+from aoi_daemon.hmi.cells import proof
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
 from aoi_daemon.hmi.texts import Words
 
 
+class _Product(NamedTuple):
+    recipe: Recipe
+    golden: Golden
+
+
 async def build(page: Page) -> None:
     """Show it."""
     words = page.words
-    recipes: list[Recipe] = []
+    recipes: list[_Product] = []
     problem = ""
     try:
-        found = await page.site.read(load, page.site.stage.setup.config_file)
-        recipes = sorted(found.recipes.values(), key=lambda recipe: recipe.id)
+        recipes = await page.site.read(_products, page.site.stage.setup.config_file)
     except (AoiError, OSError) as error:
         problem = str(error)
 
     def choice(site: Site, words: Words) -> str:
-        return "".join(_row(page, recipe, used=recipe.id == site.recipe.id) for recipe in recipes)
+        return "".join(_row(page, each, used=each.recipe.id == site.recipe.id) for each in recipes)
 
     wrong = ""
     if problem:
@@ -76,8 +84,26 @@ def _tell(page: Page, text: str, *, ok: bool) -> None:
     page.put("answer", f'<p class="answer {kind}">{sign("check" if ok else "cross")} {escape(text)}</p>')
 
 
-def _row(page: Page, recipe: Recipe, *, used: bool) -> str:
-    words: Words = page.words
+def _products(config: Path) -> list[_Product]:
+    """Every recipe beside `config` with its golden parts, by number. Raises AoiError naming the file that is wrong."""
+    recipes = load(config).recipes.items()
+    found = [_Product(recipe, read_golden(folder_of(config, name))) for name, recipe in recipes]
+    return sorted(found, key=lambda each: each.recipe.id)
+
+
+def _proof(page: Page, product: _Product, *, used: bool) -> str:
+    """What proves it: of the one in use as the line says, of the others what there is to hold against."""
+    words, golden = page.words, product.golden
+    count = words("proof_parts", good=golden.good, bad=golden.bad)
+    if used:
+        return f"{proof(page.site, words)} · {escape(count)}"
+    missing = not (golden.good and golden.bad)
+    who = f" · {words('ACCEPTED')} ({escape(product.recipe.accept_unproven or '')})"
+    return escape(count) + (who if product.recipe.accept_unproven and missing else "")
+
+
+def _row(page: Page, product: _Product, *, used: bool) -> str:
+    words, recipe = page.words, product.recipe
     if used:
         act = f'<b class="badge">{sign("check")} {words("current")}</b>'
     else:
@@ -87,5 +113,6 @@ def _row(page: Page, recipe: Recipe, *, used: bool) -> str:
         act = f"<button {attributes}>{words('change_over')}</button>"
     return (
         f'<div class="recipe"><div><b>{recipe.id}  {escape(recipe.name)}</b>'
-        f"<small>{words('bundle')}: {escape(recipe.bundle.name)}</small></div>{act}</div>"
+        f"<small>{words('bundle')}: {escape(recipe.bundle.name)}</small>"
+        f"<small>{_proof(page, product, used=used)}</small></div>{act}</div>"
     )

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from aoi_daemon.acquire.buffers import MAX_AGE_NS, BufferReader, CameraFacts
+from aoi_daemon.acquire.camera import Dropped
 from aoi_daemon.acquire.stamps import QueueWatch
+from aoi_daemon.acquire.ticks import FRAMES, rates
 from aoi_daemon.config.schema import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
 from aoi_daemon.messages import Arrival
@@ -66,12 +68,23 @@ class Line:
         )
         self.image = np.full(16 * 16, 7, np.uint8)
         self.now_ns = NOW
+        self.known_ns = 0
 
     def read(self, buffer, *, after_ms=50, waited=True):
         self.now_ns += after_ms * MS
         if waited:
             self.watch.empty(self.now_ns - MS)
         return self.reader.read(buffer, self.image, self.now_ns, waited=waited)
+
+    def learn(self, stamp_of=lambda at_ns: {"timestamp_ns": at_ns}):
+        """FRAMES frames with ids below 0, each with the stamp of its time, which is the camera's from 1 s on."""
+        for number in range(FRAMES):
+            at_ns = 1000 * MS + number * 50 * MS
+            grab = self.read(FakeBuffer(number + 100, **stamp_of(at_ns)))
+            assert grab.trigger_ns == 0, "not before the clock is known"
+        self.known_ns = self.now_ns - at_ns
+        """What the camera's clock is behind ours."""
+        return at_ns
 
 
 def test_a_complete_buffer_is_a_frame():
@@ -174,21 +187,101 @@ def test_chunks_that_cannot_be_read_do_not_cost_the_frame():
 
 def test_stamps_are_told_in_our_clock():
     line = Line()
-    line.read(FakeBuffer(1, timestamp_ns=5000 * MS))
+    last_ns = line.learn()
     # Held up on its way by 9 ms.
-    assert line.read(FakeBuffer(2, timestamp_ns=5050 * MS), after_ms=59).trigger_ns == NOW + 100 * MS
+    grab = line.read(FakeBuffer(120, timestamp_ns=last_ns + 50 * MS), after_ms=59)
+    assert grab.trigger_ns == line.now_ns - 9 * MS
 
 
-def test_chunk_stamps_come_first_and_are_told_in_their_ticks():
+def chunk_line(ticks_of, **told):
+    """A camera with chunk stamps in ticks; (line, the stamp of a time)."""
     chunk_stamp = FakeChunkNode()
 
     def attach(buffer):
         chunk_stamp.now = buffer.chunk
 
-    line = Line(chunk_stamp=chunk_stamp, read_chunks=attach, tick_hz=125_000_000)
-    line.read(FakeBuffer(1, chunk=1_000_000, timestamp_ns=1))
-    ticks = 1_000_000 + 125_000_000 // 20
-    assert line.read(FakeBuffer(2, chunk=ticks, timestamp_ns=2), after_ms=53).trigger_ns == NOW + 100 * MS
+    line = Line(chunk_stamp=chunk_stamp, read_chunks=attach, rates=rates(told))
+    return line, lambda at_ns: {"chunk": ticks_of(at_ns), "timestamp_ns": 1}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"GevTimestampTickFrequency": 100_000_000},
+        {"DeviceTimestampIncrement": 10},
+        {"DeviceTimestampIncrement": 100_000_000},
+        {"TimestampIncrement": 10.0, "GevTimestampTickFrequency": None},
+        {"TimestampLatchValue": 10},
+        {"producer": 100_000_000},
+    ],
+)
+def test_chunk_stamps_come_first_and_are_told_in_the_ticks_that_the_camera_says(told):
+    """A camera that counts at 100 MHz, and says so in any of the ways that vendors have."""
+    line, stamp_of = chunk_line(lambda at_ns: at_ns // 10, **told)
+    last_ns = line.learn(stamp_of)
+    for number in range(400):
+        last_ns += 50 * MS
+        grab = line.read(FakeBuffer(120 + number, **stamp_of(last_ns)), after_ms=50)
+        assert (grab.arrival, grab.trigger_ns) == (Arrival.FRAME, line.now_ns)
+
+
+def test_a_clock_that_is_none_of_what_the_camera_says_is_not_used_and_no_frame_is_too_old():
+    line, stamp_of = chunk_line(lambda at_ns: at_ns // 10)
+    last_ns = line.learn(stamp_of)
+    for number in range(400):
+        last_ns += 50 * MS
+        assert line.read(FakeBuffer(120 + number, **stamp_of(last_ns))).trigger_ns == 0
+
+
+def test_a_producer_that_tells_stamps_in_ticks_alone_is_taken_at_them():
+    line = Line(rates=rates({"producer": 125_000_000}))
+    last_ns = line.learn(lambda at_ns: {"timestamp": at_ns // 8})
+    assert line.read(FakeBuffer(120, timestamp=(last_ns + 50 * MS) // 8), after_ms=53).trigger_ns == line.now_ns - 3 * MS
+
+
+def test_a_frame_that_was_overtaken_is_late_and_one_that_comes_again_doubled():
+    line = Line()
+    came = [line.read(FakeBuffer(frame_id)) for frame_id in (59, 61, 60, 62, 62)]
+    assert [(grab.missed_before, grab.dropped) for grab in came] == [
+        (0, Dropped.NO), (1, Dropped.NO), (0, Dropped.LATE), (0, Dropped.NO), (0, Dropped.DOUBLED),
+    ]  # fmt: skip
+
+
+def test_a_frame_that_is_dropped_is_not_written():
+    line = Line()
+    line.read(FakeBuffer(1))
+    line.image[:] = 7
+    assert line.read(FakeBuffer(1)).dropped is Dropped.DOUBLED
+    assert (line.image == 7).all()
+
+
+def fov_line():
+    """A camera whose chunk tells the field of view of each frame."""
+    chunk_fov = FakeChunkNode()
+
+    def attach(buffer):
+        chunk_fov.now = buffer.chunk
+
+    return Line(chunk_fov=chunk_fov, read_chunks=attach)
+
+
+@pytest.mark.parametrize("chunk", [0, 3, 65_535, "2"])
+def test_the_field_of_view_is_the_frames_own(chunk):
+    grab = fov_line().read(FakeBuffer(1, chunk=chunk))
+    assert (grab.arrival, grab.fov) == (Arrival.FRAME, int(chunk))
+
+
+@pytest.mark.parametrize("chunk", [-1, 65_536, "left", float("inf")])
+def test_a_frame_whose_field_of_view_is_none_is_incomplete(chunk):
+    assert fov_line().read(FakeBuffer(1, chunk=chunk)).arrival is Arrival.INCOMPLETE
+
+
+def test_a_frame_without_the_chunk_of_its_field_of_view_is_incomplete():
+    line = fov_line()
+    class Silent(FakeBuffer):
+        chunk = None
+
+    assert line.read(Silent(1)).arrival is Arrival.INCOMPLETE
 
 
 def test_a_frame_that_waited_for_us_is_as_old_as_the_one_before_it():
@@ -198,12 +291,14 @@ def test_a_frame_that_waited_for_us_is_as_old_as_the_one_before_it():
     assert line.read(FakeBuffer(2), after_ms=120, waited=False).trigger_ns == first_ns
 
 
-def test_a_frame_that_is_ten_seconds_old_loses_the_camera():
+def test_a_frame_that_waited_for_ten_seconds_loses_the_camera():
     line = Line()
-    line.read(FakeBuffer(1, timestamp_ns=MS))
-    assert line.read(FakeBuffer(2, timestamp_ns=2 * MS), after_ms=10_001).trigger_ns == line.now_ns - 10**10
+    last_ns = line.learn()
+    came_ns = line.now_ns
+    grab = line.read(FakeBuffer(120, timestamp_ns=last_ns + 50 * MS), after_ms=10_000, waited=False)
+    assert grab.trigger_ns == came_ns
     with pytest.raises(CameraError, match=r"was 10\.1 s old"):
-        line.read(FakeBuffer(3, timestamp_ns=3 * MS), after_ms=MAX_AGE_NS // MS // 100)
+        line.read(FakeBuffer(121, timestamp_ns=last_ns + 100 * MS), after_ms=MAX_AGE_NS // MS // 100, waited=False)
 
 
 @pytest.mark.parametrize("payload", [2, 5, 10, 11])
@@ -280,11 +375,10 @@ def test_without_trigger_numbers_and_without_a_frame_id_the_number_is_not_known(
 
 def test_the_time_of_a_frame_is_its_stamp_or_else_its_arrival():
     line = Line(Numbers())
-    line.read(FakeBuffer(1))
-    assert line.reader._numbers.asked[-1] == (1, line.now_ns, line.now_ns)
-    line.read(FakeBuffer(2, timestamp_ns=5000 * MS))
-    line.read(FakeBuffer(3, timestamp_ns=5050 * MS), after_ms=59)
-    assert line.reader._numbers.asked[-1] == (3, line.now_ns - 9 * MS, line.now_ns - 9 * MS)
+    last_ns = line.learn()
+    assert line.reader._numbers.asked[-1] == (119, line.now_ns, line.now_ns)
+    line.read(FakeBuffer(120, timestamp_ns=last_ns + 50 * MS), after_ms=59)
+    assert line.reader._numbers.asked[-1] == (120, line.now_ns - 9 * MS, line.now_ns - 9 * MS)
 
 
 def test_a_frame_that_waited_for_us_came_at_some_time_since_the_one_before_it():

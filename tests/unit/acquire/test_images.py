@@ -1,11 +1,14 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from aoi_daemon.acquire.images import Stills, Truth, list_stills, natural
+from aoi_daemon.acquire import video as video_module
+from aoi_daemon.acquire.images import Stills, Truth, list_stills
 from aoi_daemon.acquire.video import Video
 from aoi_daemon.errors import CameraError
+from aoi_daemon.pictures import natural
 
 MS = 1_000_000
 
@@ -70,16 +73,61 @@ def test_one_board_in_two_files_is_refused_by_name(folder):
     assert "a_test.jpg" in told
 
 
-@pytest.mark.parametrize("line", ["1 2 3 4", "1 2 3 4 5 6", "a b c d e", "1.0 2 3 4 5", "-1 2 3 4 5"])
-def test_a_label_line_that_is_no_defect_is_refused_with_its_number(folder, line):
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1 2 3 4", "a.txt:2:8: the line has 4 numbers"),
+        ("1 2 3 4 5 6", "a.txt:2:11: the line has 6 numbers"),
+        ("a b c d e", "a.txt:2:1: 'a' is no whole number"),
+        ("1 2.0 3 4 5", "a.txt:2:3: '2.0' is no whole number"),
+        ("-1 2 3 4 5", "a.txt:2:1: '-1' is no whole number"),
+    ],
+)
+def test_a_label_line_that_is_no_defect_is_refused_with_its_place(folder, line, says):
     told = refusal(list_stills, folder.add_pair("a", label=f"1 2 3 4 5\n{line}\n").path)
-    assert f"a.txt:2: {line!r} is not x1 y1 x2 y2 class" in told
+    assert says in told
 
 
 def test_a_label_that_is_no_text_is_refused_by_name(folder):
     folder.add_pair("a")
     (folder.path / "a.txt").write_bytes(b"\xff\xfe\x00")
-    assert "a.txt: cannot be read as text" in refusal(list_stills, folder.path)
+    assert "a.txt: is UTF-16 text; save it as UTF-8" in refusal(list_stills, folder.path)
+
+
+@pytest.mark.parametrize("label", ["\ufeff1 2 3 4 5\r\n", "1 2 3 4 5  \t\r\n\r\n", "\t1  2 3 4 5"])
+def test_a_label_as_other_editors_leave_it_is_read(folder, label):
+    folder.add_pair("a")
+    (folder.path / "a.txt").write_bytes(label.encode())
+    assert [still.truth for still in list_stills(folder.path)] == [Truth.BAD]
+
+
+def test_endings_are_found_in_upper_case_too(folder):
+    folder.add("a_TEST.PNG").add("a_Temp.Png").write("a.TXT", "1 2 3 4 5\n")
+    (still,) = list_stills(folder.path)
+    assert (still.image.name, still.template.name, still.truth) == ("a_TEST.PNG", "a_Temp.Png", Truth.BAD)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (["a_test.png", "a_TEST.png", "a_temp.png"], "is already the same part's image"),
+        (["A_test.png", "a_temp.png"], "the same but for upper and lower case"),
+        (["A_test.png", "A_temp.png", "a_test.png", "a_temp.png"], "the same but for upper and lower case"),
+        (["a_test.png", "a_temp.png", "A.txt"], "the same but for upper and lower case"),
+        (["a_test.png", "a_temp.png", "a.txt", "a.TXT"], "is already the same part's label file"),
+        (["A.png", "a.txt"], "the same but for upper and lower case"),
+    ],
+)
+def test_two_files_of_one_part_are_refused_by_name(folder, files, says):
+    for file in files:
+        (folder.write if file.lower().endswith("txt") else folder.add)(file, *[""] * file.lower().endswith("txt"))
+    told = refusal(list_stills, folder.path)
+    assert says in told and told.count(".") >= 2
+
+
+def test_a_text_that_is_nobodys_label_may_be_called_anything(folder):
+    folder.add("a.png").write("README.txt", "boards of May").write("readme.TXT", "more")
+    assert [still.truth for still in list_stills(folder.path)] == [Truth.UNKNOWN]
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no image", None])
@@ -88,7 +136,7 @@ def test_an_unreadable_image_is_refused_at_open_wherever_it_is(folder, content, 
     folder.add_all(4)
     path = folder.path / f"board{position}.png"
     path.write_bytes(path.read_bytes()[:40] if content is None else content)
-    assert f"{path}: is no image that can be read" in refusal(stills, folder, preload=2)
+    assert f"{path}: " in refusal(stills, folder, preload=2)
 
 
 def test_a_pair_of_two_sizes_is_refused_by_name(folder):
@@ -136,10 +184,11 @@ def test_a_video_in_colour_has_three_bands(video):
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no video" * 100])
-def test_a_file_that_is_no_video_is_refused_by_name(tmp_path, content):
+def test_a_file_that_is_no_video_is_refused_by_name(tmp_path, content, capfd):
     path = tmp_path / "line.mp4"
     path.write_bytes(content)
     assert f"{path}: is no video that can be read" in refusal(opened, path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_video_that_decodes_slower_than_the_takt_must_be_kept_whole(video):
@@ -156,3 +205,85 @@ def test_a_video_that_goes_away_is_a_lost_camera(video):
     path.write_bytes(np.zeros(100, np.uint8).tobytes())
     with pytest.raises(CameraError, match="frame 0 of 7 can no longer be read"):
         source.ahead(0)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """The warnings, as (event, key-value pairs)."""
+    found = []
+
+    class Log:
+        def warning(self, event, **more):
+            found.append((event, more))
+
+    monkeypatch.setattr(video_module, "logger", Log)
+    return found
+
+
+def jpeg(value, width=32, height=24):
+    return cv2.imencode(".jpg", np.full((height, width), value, np.uint8))[1].tobytes()
+
+
+@pytest.mark.parametrize("preload", [1, 4, 100])
+def test_a_frame_of_another_size_is_a_part_without_an_image(tmp_path, preload, said):
+    """OpenCV scales it to the size of the first, and would show the model something that no camera saw."""
+    path = tmp_path / "line.mjpeg"
+    frames = [jpeg(10), jpeg(20), jpeg(30, 48, 40), jpeg(40), jpeg(50, 24, 32), jpeg(60)]
+    path.write_bytes(b"".join(frames))
+    source = opened(path, preload=preload)
+    for index in (*range(6), *range(6)):
+        source.ahead(index)
+        picture = source.take(index)
+        assert (picture is None) == (index in (2, 4))
+        assert picture is None or abs(picture.image.astype(int) - 10 * (index + 1)).max() <= 2
+    assert [(event, more["count"], more["first"]) for event, more in said] == [("video_frames_left_out", 2, 2)]
+
+
+@pytest.mark.parametrize("preload", [1, 100])
+@pytest.mark.parametrize("codec", ["MJPG", "mp4v", "FFV1"])
+@pytest.mark.parametrize("part", [0.55, 0.8])
+def test_a_video_that_ends_early_says_so_and_keeps_its_last_frame_to_itself(tmp_path, preload, part, codec, said, capfd):
+    """It may be half of one; FFmpeg fills up the rest."""
+    path = tmp_path / "line.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 20, (64, 48))
+    noise = np.random.default_rng(1)
+    for _ in range(10):
+        writer.write(noise.integers(0, 256, (48, 64, 3), np.uint8))
+    writer.release()
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(len(raw) * part)])
+    source = opened(path, preload=preload)
+    last = len(source) - 1
+    assert 0 < last < 9
+    for index in range(last + 1):
+        source.ahead(index)
+        assert (source.take(index) is None) == (index == last)
+    assert said[0] == ("video_ends_early", {"file": str(path), "frames": last + 1, "header_frames": 10})
+    assert said[1][0] == "video_frames_left_out"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_complete_video_has_nothing_to_say(video, said):
+    assert all(opened(video(7)).take(index) is not None for index in range(7))
+    assert said == []
+
+
+def test_a_video_is_turned_as_its_rotation_says(tmp_path):
+    """As a picture by its EXIF orientation."""
+    path = tmp_path / "line.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 20, (64, 48))
+    frame = np.zeros((48, 64, 3), np.uint8)
+    frame[:, 32:] = 255
+    for _ in range(3):
+        writer.write(frame)
+    writer.release()
+    assert opened(path).take(0).image.shape == (48, 64)
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"tkhd") + 44
+    one = 0x10000
+    for place, value in enumerate((0, one, 0, -one, 0, 0, 0, 0, 0x40000000)):
+        raw[at + 4 * place : at + 4 * place + 4] = value.to_bytes(4, "big", signed=True)
+    path.write_bytes(bytes(raw))
+    image = opened(path).take(0).image
+    assert image.shape == (64, 48)
+    assert image[60, 24] > 200 > 50 > image[4, 24], "turned clockwise: what was right is below"

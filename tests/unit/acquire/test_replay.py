@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from aoi_daemon.acquire.camera import Grab
 from aoi_daemon.acquire.images import Truth
 from aoi_daemon.acquire.pace import EYE
 from aoi_daemon.acquire.replay import ReplayDriver
@@ -126,10 +127,26 @@ def test_a_restarted_video_goes_on_with_the_next_frame(video, first_part):
         assert abs(int(value) - 8 * ((part - 1) % 7)) <= 2
 
 
+def test_a_grab_has_the_field_of_view_of_its_camera(folder):
+    assert Line(folder.add_all(1).path, fov=7).open().fetch().fov == 7
+
+
+def test_a_frame_that_cannot_be_shown_is_a_part_without_an_image(tmp_path):
+    """It has its number and its trigger; the line rejects it like any part that its camera has not delivered."""
+    sizes = ((24, 32), (24, 32), (40, 48), (24, 32))
+    frames = [cv2.imencode(".jpg", np.full(size, 40, np.uint8))[1].tobytes() for size in sizes]
+    (tmp_path / "line.mjpeg").write_bytes(b"".join(frames))
+    line = Line(tmp_path / "line.mjpeg").open()
+    grabs = [line.fetch() for _ in range(4)]
+    no_image = Arrival.NO_IMAGE
+    assert [grab.arrival for grab in grabs] == [Arrival.FRAME, Arrival.FRAME, no_image, Arrival.FRAME]
+    assert grabs[2] == Grab(no_image, (0, 0, 0), trigger_ns=START + 3 * TAKT)
+
+
 def test_a_grab_tells_shape_time_and_that_nothing_was_missed(folder):
     line = Line(folder.add_all(1).path).open()
     grab = line.fetch()
-    assert grab == (Arrival.FRAME, (24, 32, 1), 0, START + TAKT, 0, False, 0)
+    assert grab == (Arrival.FRAME, (24, 32, 1), 0, START + TAKT, 0, False, 0, 0)
     assert (line.image[24 * 32 :] == 7).all()
     assert (line.template == 7).all()
 
@@ -209,7 +226,7 @@ def test_parts_missed_at_the_very_end_are_told_too(folder):
     line.fetch()
     line.clock.now_ns += 1000 * MS
     assert line.fetch() is None
-    assert line.fetch() == (Arrival.NO_IMAGE, (0, 0, 0), 0, 0, 2, False, 0)
+    assert line.fetch() == (Arrival.NO_IMAGE, (0, 0, 0), 0, 0, 2, False, 0, 0)
     assert line.fetch() is None
 
 
@@ -333,8 +350,8 @@ def test_a_single_image_is_no_source(folder):
     assert f"{path}: is an image; name the folder" in refusal(path)
 
 
-def test_a_bad_photo_eye_is_refused(folder):
-    assert "photo_eye 127.0.0.1:99999" in refusal(folder.add_all(1).path, photo_eye="127.0.0.1:99999")
+def test_a_photo_eye_that_is_not_found_is_refused_by_name(folder):
+    assert "photo_eye nowhere.invalid:9" in refusal(folder.add_all(1).path, photo_eye="nowhere.invalid:9")
 
 
 def test_a_driver_that_is_not_open_says_so(folder):

@@ -43,20 +43,38 @@ def test_a_camera_restarts_its_own_process():
     assert plan(configuration(cameras=two), configuration(cameras=changed)).restart_acquire == {1}
 
 
-def test_a_threshold_is_swapped_between_parts():
-    found = plan(configuration(), configuration(recipe={"limits": [{"name": "*", "score": 0.3}]}))
+SWAPPED = {
+    "id": 7, "name": "other", "stop": {"same_place": 0}, "accept_unproven": "anna, first day of the line",
+}  # fmt: skip
+PROVEN = {
+    "bundle": "other", "width_px": 320, "height_px": 320, "channels": 3, "unit": "mm", "px_per_mm": 40.0, "overlap": 0.3,
+    "templates": [{"fov": 1, "image": "t.png"}], "limits": [{"name": "*", "score": 0.3}],
+    "regions": [{"kind": "ignore", "corners": [[0, 0], [9, 9]]}], "optics": {"min_contrast": 3.0},
+    "registration": {"max_offset": 5.0}, "maps": {"threshold": 0.3},
+}  # fmt: skip
+
+
+def test_each_key_of_a_recipe_is_swapped_or_proven():
+    """Whoever adds a key says here what it does to a verdict."""
+    assert SWAPPED.keys() | PROVEN.keys() == Recipe.model_fields.keys()
+
+
+@pytest.mark.parametrize("key", SWAPPED)
+def test_what_changes_no_verdict_is_swapped_between_parts(key):
+    found = plan(configuration(), configuration(recipe={key: SWAPPED[key]}))
     assert found.swap_recipe and not found.standby
 
 
-def test_another_bundle_asks_for_another_inspection():
-    found = plan(configuration(), configuration(recipe={"bundle": "other"}))
-    assert found.standby
+@pytest.mark.parametrize("key", PROVEN)
+def test_whatever_may_change_a_verdict_is_proven_first(key):
+    assert plan(configuration(), configuration(recipe={key: PROVEN[key]})).standby
 
 
-def test_another_registration_asks_for_another_inspection():
-    """Its memory is taken, and its templates are learnt, before READY."""
-    found = plan(configuration(), configuration(recipe={"registration": {"max_offset": 5.0}}))
-    assert found.standby
+def test_an_acceptance_that_is_withdrawn_asks_for_proof():
+    """It is refused where there is none; the line does not drop READY by a reload."""
+    accepted = configuration(recipe={"accept_unproven": "anna, first day"})
+    assert plan(accepted, configuration()).standby
+    assert not plan(accepted, configuration(recipe={"accept_unproven": "ben, second day"})).standby
 
 
 @pytest.mark.parametrize(
@@ -91,15 +109,9 @@ def changed_over(old: Configuration):
     return plan(old, old.with_product("second"))
 
 
-def test_a_product_that_differs_in_criteria_alone_is_swapped_between_parts():
-    found = changed_over(two_products(limits=[{"name": "*", "score": 0.3}]))
-    assert found.swap_recipe and not found.standby
-
-
-@pytest.mark.parametrize(
-    "other", [{"bundle": "other"}, {"width_px": 320}, {"height_px": 320}, {"templates": [{"fov": 1, "image": "t.png"}]}]
-)
-def test_a_product_of_another_engine_or_size_asks_for_another_inspection(other):
+@pytest.mark.parametrize("other", [{}, {"limits": [{"name": "*", "score": 0.3}]}, {"bundle": "other"}])
+def test_another_product_proves_itself_however_little_it_differs(other):
+    """Its golden parts are its own."""
     assert changed_over(two_products(**other)).standby
 
 
@@ -108,14 +120,6 @@ def test_files_that_were_replaced_under_their_old_name_are_another_engine():
     old, new = configuration(), configuration()
     found = plan(replace(old, material={"demo": "a"}), replace(new, material={"demo": "b"}))
     assert found.standby and found.changed == ("recipes/demo",)
-
-
-def test_a_registration_with_another_scale_asks_for_another_inspection():
-    """It has turned its lengths into pixels before READY."""
-    registered = {"registration": {"max_offset": 0.2}, "unit": "mm"}
-    old, new = configuration(recipe=registered), configuration(recipe={**registered, "px_per_mm": 40.0})
-    assert plan(old, new).standby
-    assert not plan(configuration(), configuration(recipe={"px_per_mm": 40.0})).standby
 
 
 def test_a_product_that_is_not_in_use_is_kept_for_its_changeover():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aoi_daemon.config.recipe import ClassLimit, Recipe, Region
-from aoi_daemon.decide.judge import Criteria, Verdict, judge
+from aoi_daemon.decide.judge import MAX_CANDIDATES, Criteria, Verdict, judge
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.messages import MAX_DEFECTS, Reason
 
@@ -171,6 +171,102 @@ def test_a_box_with_its_corners_swapped_is_an_engine_fault():
     """It would be smaller than any least size."""
     with pytest.raises(InferenceError, match="corners swapped"):
         verdict([(0, 0.9, 20, 0, 10, 10)], limits=(limit(min_width=1),))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"limits": (limit(min_width=5, min_height=5),)}, {"regions": (region("inspect", ((100, 100), (200, 200))),)}],
+    ids=["plain", "least size", "region"],
+)
+@pytest.mark.parametrize(
+    ("box", "problem"),
+    [
+        ((0.2, 0.3, 0.25, 0.4), r"boxes seem normalised 0\.\.1"),
+        ((0.0, 0.0, 0.99, 0.99), r"boxes seem normalised 0\.\.1"),
+        ((110, 110, 110.5, 110.9), "it has no size"),
+        ((110, 110, 110, 110), "it has no size"),
+        ((800, 100, 820, 120), "it lies far outside"),
+        ((100, 600, 120, 620), "it lies far outside"),
+        ((-300, 100, -200, 120), "it lies far outside"),
+        ((100, 100, 1100, 120), "it lies far outside"),
+        ((-400, 100, 420, 120), "it lies far outside"),
+    ],
+)
+def test_a_box_that_cannot_be_px_of_the_frame_is_an_engine_fault(box, problem, settings):
+    """A least size or a region would drop it, and the part would pass; the error names it and the frame."""
+    with pytest.raises(InferenceError, match=rf"box \[.*\] on a frame of 640 x 480 px: {problem}"):
+        verdict([(0, 0.9, *box)], **settings)
+
+
+def test_a_box_that_does_not_score_enough_may_be_anything():
+    """Background is where it likes, and rows that fill up are nowhere, also where a score of 0 counts."""
+    assert verdict([(0, 0.1, 0.2, 0.2, 0.4, 0.4), (0, 0.1, 9000, 0, 9010, 10)]).passed
+    assert not verdict([(0, 0, 0, 0, 0, 0)], limits=(limit(score=0),)).passed
+
+
+@pytest.mark.parametrize("score", [-0.5, 1.5, 80.0])
+def test_a_score_that_is_no_probability_is_an_engine_fault(score):
+    """Logits, or percent; also where it would not count."""
+    with pytest.raises(InferenceError, match="expected 0 to 1"):
+        verdict([(0, score, 100, 100, 120, 120)])
+
+
+# -- many candidates --------------------------------------------------------------------------------
+
+CRACK = (1, 0.55, 300, 400, 330, 420)
+
+
+def pads(count, duplicates=15):
+    """So many things of class 0 in a grid, each seen so many times, all of them more certain than the crack."""
+    rng = np.random.default_rng(count)
+    corners = [(36 * (i % 17), 26 * (i // 17)) for i in range(count)]
+    return [
+        (0, rng.uniform(0.6, 1), *np.array((x, y, x + 24, y + 18)) + rng.uniform(-1, 1, 4))
+        for x, y in corners
+        for _ in range(duplicates)
+    ]
+
+
+@pytest.mark.parametrize("count", [33, 34, 150])
+def test_a_crack_among_tolerated_pads_rejects_the_part(count):
+    """However many candidates are better, and it is what is reported."""
+    limits = (limit("open", max_count=count),)
+    assert verdict(pads(count), limits=limits).passed
+    got = verdict([*pads(count), CRACK], limits=limits)
+    assert (got.passed, got.reason, got.worst_class, got.defect_count) == (False, Reason.DEFECT, 1, 1)
+
+
+def test_one_pad_more_than_is_tolerated_rejects_the_part():
+    """With all duplicates."""
+    got = verdict(pads(35), limits=(limit("open", max_count=34),))
+    assert (got.passed, got.worst_class, got.defect_count) == (False, 0, 35)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"limits": (limit("open", min_width=40),)},
+        {"regions": (region("ignore", ((0, 0), (640, 390))),)},
+        {"limits": (limit("open", score=1.0),)},
+        {"limits": (limit("open", max_count=10_000),)},
+    ],
+    ids=["least size", "region", "score", "any number"],
+)
+def test_what_does_not_count_takes_no_room_from_what_does(settings):
+    """More candidates than are told apart."""
+    rows = [(0, 0.9 + i / 1e6, 20 * (i % 30), 16 * (i % 20), 20 * (i % 30) + 19, 16 * (i % 20) + 15) for i in range(6000)]
+    got = verdict([*rows, CRACK], **settings)
+    assert (got.passed, got.worst_class, got.defect_count) == (False, 1, 1)
+
+
+def test_more_candidates_than_are_told_apart_reject_the_part():
+    """All of the best of them are one thing, which would be tolerated; what the rest is has not been looked at."""
+    same = [(0, 0.9, 100, 100, 120, 120)] * MAX_CANDIDATES
+    other = (0, 0.6, 300, 100, 320, 120)
+    limits = (limit("open", max_count=1),)
+    assert verdict(same, limits=limits).passed
+    got = verdict([*same, other], limits=limits)
+    assert (got.passed, got.reason, got.worst_class, got.defect_count) == (False, Reason.DEFECT, 0, 1)
 
 
 def test_arrays_that_do_not_belong_together_are_an_engine_fault():

@@ -75,10 +75,10 @@ def test_none_and_one_are_left_alone():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_it_agrees_with_the_textbook(seed):
-    """Up to 100 boxes of three classes on whole pixels, where no rounding decides."""
+    """Up to 400 boxes of three classes on whole pixels, where no rounding decides."""
     rng = np.random.default_rng(seed)
-    count = int(rng.integers(2, 101))
-    corner, size = rng.integers(0, 60, (count, 2)), rng.integers(1, 40, (count, 2))
+    count = int(rng.integers(2, 401))
+    corner, size = rng.integers(0, 30 * (1 + seed % 8), (count, 2)), rng.integers(1, 40, (count, 2))
     scores, classes = rng.permutation(count) / count, rng.integers(0, 3, count)
     rows = np.column_stack((classes, scores, corner, corner + size)).tolist()
     assert kept(rows, 0.3) == plain(rows, 0.3)

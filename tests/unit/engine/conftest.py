@@ -28,6 +28,12 @@ def boards(tmp_path_factory) -> Path:
     return write_boards(tmp_path_factory.mktemp("boards") / "boards", 60, seed=2)
 
 
+@pytest.fixture(scope="session")
+def many_boards(tmp_path_factory) -> Path:
+    """150 labelled boards, 50 of them good: enough to qualify."""
+    return write_boards(tmp_path_factory.mktemp("boards") / "many", 150, seed=3)
+
+
 @pytest.fixture
 def manifest() -> Manifest:
     """What the toy detector is."""

@@ -123,7 +123,7 @@ class TestRefusal:
     def test_else_it_is_left_out_and_said_so(self, make, tmp_path):
         code, out, _ = make()
         assert code == 0
-        assert "int8 refused: golden verdicts that do not hold: 12" in out
+        assert "int8 left out: golden verdicts that do not hold: 12" in out
         folder = tmp_path / "out" / "demo"
         manifest = load_bundle(folder).manifest
         assert set(manifest.models) == {"fp32", "fp16"}
@@ -131,7 +131,7 @@ class TestRefusal:
         assert manifest.calibration is None
         assert "int8.onnx" not in left_in(folder)
         assert not [file for file in left_in(folder) if file.startswith("int8")]
-        assert "REFUSED" in (folder / "report.html").read_text()
+        assert "LEFT OUT" in (folder / "report.html").read_text()
 
 
 def no_boards(folder):
@@ -172,11 +172,11 @@ def no_image(folder):
     [
         (no_boards, "no such folder"),
         (all_empty, "all 6 label files are empty"),
-        (with_label("1 2 3\n"), "b001.txt:1: '1 2 3' is not five integers"),
-        (with_label("0 0 97 96 1\n"), "b001.txt:1: box 0 0 97 96 is not inside the image of 96x96 px"),
-        (with_label("0 0 20 20 3\n"), "b001.txt:1: class 3, allowed are 1 to 2"),
+        (with_label("1 2 3\n"), "b001.txt:1:6: the line has 3 numbers, not the five"),
+        (with_label("0 0 97 96 1\n"), "b001.txt:1:5: box 0 0 97 96 is not inside the image of 96x96 px"),
+        (with_label("0 0 20 20 3\n"), "b001.txt:1:11: class 3, allowed are 1 to 2"),
         (odd_size, "needs multiples of 16"),
-        (no_image, "b001_test.png: is no image"),
+        (no_image, "b001_test.png: is a PNG that is cut short"),
     ],
 )
 def test_a_wrong_folder_is_one_clear_error_and_leaves_nothing(make, tmp_path, role, spoil, what):
@@ -337,6 +337,27 @@ class TestVerifyAndShow:
         assert (code, out) == (1, "")
         assert err.count(manifest["golden"][0]["image"]) == 3
 
+    def test_a_golden_defect_that_is_found_elsewhere_is_named_with_its_boxes(self, command, bundle):
+        manifest = json.loads((bundle / "manifest.json").read_text())
+        assert manifest["version"] == 2 and "labels of" in manifest["provenance"]["boxes"]
+        bad = next(part for part in manifest["golden"] if not part["passed"])
+        bad["boxes"] = [[0, 0, 1, 1, "dark"]]
+        (bundle / "manifest.json").write_text(json.dumps(manifest))
+        code, _, err = command("bundle", "verify", bundle, "--threads", "1")
+        assert code == 1
+        assert err.count(f"{bad['image']} must be REJECT with a defect in 0,0,1,1,dark and is not") == 3
+
+    def test_a_bundle_of_version_1_is_shown_as_without_boxes(self, command, bundle):
+        manifest = json.loads((bundle / "manifest.json").read_text())
+        manifest["version"] = 1
+        for part in manifest["golden"]:
+            del part["boxes"]
+        del manifest["provenance"]["boxes"]
+        (bundle / "manifest.json").write_text(json.dumps(manifest))
+        assert "12 REJECT, without boxes" in command("bundle", "show", bundle)[1]
+        code, out, _ = command("bundle", "verify", bundle, "--threads", "1")
+        assert code == 0 and "24 golden verdicts hold, without boxes (fp32, fp16, int8)" in out
+
     @pytest.mark.parametrize("action", ["verify", "show"])
     def test_no_bundle_is_an_error(self, command, tmp_path, action):
         code, out, err = command("bundle", action, tmp_path)
@@ -349,7 +370,7 @@ class TestVerifyAndShow:
         for words in (
             "demo",
             "bright, dark",
-            "24 parts: 12 PASS, 12 REJECT",
+            "24 parts: 12 PASS, 12 REJECT\n",
             "0 of 40",
             "bundle make --model toy.onnx",
         ):
@@ -360,8 +381,10 @@ class TestQualify:
     def test_it_writes_page_and_json(self, command, made, boards, tmp_path):
         code, out, err = command("qualify", "--bundle", made, "--boards", boards, "--threads", "1",
                                  "--report", tmp_path / "r.html", "--json", tmp_path / "r.json")  # fmt: skip
-        assert (code, err) == (0, "")
-        assert out.count("qualified") == 3
+        # 20 of its 60 boards are good.
+        assert (code, err) == (3, "")
+        assert out.count("not shown, 30 more good (0 bad) boards") == 3
+        assert "qualified" not in out
         assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
         assert json.loads((tmp_path / "r.json").read_text())["boards"]["count"] == 60
         assert left_in(tmp_path) == ["r.html", "r.json"]
@@ -370,18 +393,60 @@ class TestQualify:
         code, _, _ = command("qualify", "--bundle", made, "--boards", boards, "--precision", "int8", "--limit", "9",
                              "--json", tmp_path / "r.json", "--threads", "1")  # fmt: skip
         found = json.loads((tmp_path / "r.json").read_text())
-        assert code == 0
+        assert code == 3
         assert list(found["precisions"]) == ["fp32", "int8"]
+        assert [of["standing"] for of in found["precisions"].values()] == ["reference", "not shown"]
         assert found["boards"]["count"] == 9
 
     def test_a_recipe_is_what_boards_are_judged_by(self, command, made, boards, tmp_path):
         recipe = tmp_path / "strict.toml"
         recipe.write_text(
-            'id = 1\nname = "strict"\nbundle = "x"\nwidth_px = 96\nheight_px = 96\n[[limits]]\nname = "*"\nscore = 1.0\n'
+            f'id = 1\nname = "strict"\nbundle = "{made}"\nwidth_px = 96\nheight_px = 96\n[[limits]]\nname = "*"\nscore = 1.0\n'
         )
         code, out, _ = command("qualify", "--bundle", made, "--boards", boards, "--recipe", recipe, "--threads", "1")
-        assert code == 0
+        assert code == 1
         assert "40 of 40" in out
+
+    @pytest.mark.parametrize(("words", "code", "says"), [
+        ([], 0, "fp32: qualified (allowed: 0.00 % escapes, 1.00 % false calls). Escapes: 0 of 100 (0.00 %, at most 2.95 % at 95 %)"),
+        (["--limit", "60"], 3, "fp32: not shown, "),
+    ])  # fmt: skip
+    def test_enough_boards_without_a_mistake_are_qualified(self, command, made, many_boards, words, code, says):
+        found, out, err = command("qualify", "--bundle", made, "--boards", many_boards, "--precision", "fp32",
+                                  "--threads", "1", *words)  # fmt: skip
+        assert (found, err) == (code, "")
+        assert says in out
+
+    def test_a_folder_of_good_boards_shows_nothing_of_escapes(self, command, made, tmp_path):
+        folder = write_boards(tmp_path / "good", 60, seed=5, good_every=1)
+        code, out, _ = command("qualify", "--bundle", made, "--boards", folder, "--precision", "fp32", "--threads", "1",
+                               "--report", tmp_path / "r.html")  # fmt: skip
+        assert code == 3
+        assert "not shown, 0 more good (20 bad) boards" in out
+        assert "Escapes: not measured (none there)" in out
+
+    def test_the_bounds_are_what_is_asked_for(self, command, made, many_boards, tmp_path):
+        recipe = tmp_path / "blind.toml"
+        recipe.write_text(
+            f'id = 1\nname = "blind"\nbundle = "{made}"\nwidth_px = 96\nheight_px = 96\n'
+            '[[limits]]\nname = "dark"\nscore = 1.0\n'
+        )
+        words = ("qualify", "--recipe", recipe, "--boards", many_boards, "--precision", "fp32", "--threads", "1")
+        assert command(*words)[0] == 1
+        assert command(*words, "--max-escapes", "0.9")[0] == 0
+        assert command(*words, "--max-escapes", "0.05")[0] == 1
+
+    @pytest.mark.parametrize("words", [
+        ["--max-escapes", "1"], ["--max-escapes", "-0.1"], ["--max-escapes", "nan"], ["--max-escapes", "1%"],
+        ["--max-false-calls", "inf"], ["--max-false-calls", "five"], ["--fov", "-1"],
+    ])  # fmt: skip
+    def test_a_bound_that_is_no_rate_is_refused(self, command, made, boards, capsys, words):
+        with pytest.raises(SystemExit) as stop:
+            command("qualify", "--bundle", made, "--boards", boards, *words)
+        assert stop.value.code == 2
+        err = capsys.readouterr().err
+        assert words[0] in err
+        assert words[0] == "--fov" or "is no rate, 0 to below 1; 1 % is 0.01" in err
 
     def test_a_wrong_recipe_names_key_and_value(self, command, made, boards, tmp_path):
         (tmp_path / "r.toml").write_text('id = 0\nname = "x"\nbundle = "x"\nwidth_px = 96\nheight_px = 96\n')
@@ -407,7 +472,7 @@ class TestQualify:
         (bundle / "manifest.json").write_text(json.dumps(manifest))
         code, out, _ = command("qualify", "--bundle", bundle, "--boards", boards, "--threads", "1")
         assert code == 1
-        assert "int8 refused: mAP at IoU 0.5 is" in out
+        assert "int8: refused (mAP at IoU 0.5 is" in out
 
     def test_a_report_in_no_folder_is_refused_before_the_work(self, command, made, boards, tmp_path):
         code, _, err = command("qualify", "--bundle", made, "--boards", boards, "--report", tmp_path / "no" / "r.html")
@@ -433,7 +498,7 @@ def test_without_the_extra_make_says_what_to_install_and_the_rest_works(made, bo
         "            '--golden', boards, '--out', 'x') == 2\n"
         "assert call('bundle', 'show', made) == 0\n"
         "assert call('bundle', 'verify', made) == 0\n"
-        "assert call('qualify', '--bundle', made, '--boards', boards, '--limit', '3') == 0\n"
+        "assert call('qualify', '--bundle', made, '--boards', boards, '--limit', '3') == 3\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60, cwd=ROOT

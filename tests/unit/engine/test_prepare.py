@@ -172,7 +172,7 @@ def test_weights_in_another_file_are_refused(tmp_path):
     item.external_data.add(key="location", value="elsewhere.bin")
     item.data_location = TensorProto.EXTERNAL
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(ModelError, match=r"keeps 1 weights in another file \(stem_w\)"):
+    with pytest.raises(ModelError, match=r"keeps 1 weights in a file beside it \(stem_w\)"):
         prepare_fp32(tmp_path / "m.onnx")
 
 

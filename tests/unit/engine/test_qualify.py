@@ -9,6 +9,7 @@ from aoi_daemon.engine import golden
 from aoi_daemon.engine.labels import BoardsError, read_pairs
 from aoi_daemon.engine.qualify import (
     MAX_MAP_LOSS,
+    Golden,
     Judging,
     boards_of,
     golden_wrong,
@@ -17,9 +18,8 @@ from aoi_daemon.engine.qualify import (
     run_boards,
 )
 from aoi_daemon.errors import ConfigError
-from aoi_daemon.infer.bundle import read_image
-from aoi_daemon.infer.executor import Detections
 from aoi_daemon.infer.onnx import OnnxExecutor
+from aoi_daemon.pictures import read_picture
 
 
 class Scripted:
@@ -37,7 +37,7 @@ class Scripted:
         classes = np.zeros(100, np.int32)
         for i, (box, score, kind) in enumerate(rows):
             boxes[i], scores[i], classes[i] = box, score, kind
-        return Detections(boxes, scores, classes)
+        return self.decoder.decode((boxes[None], scores[None], classes[None]), image.shape)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_board_of_another_size_than_the_recipes_is_refused(toy, set_of, manife
     recipe = Recipe(id=1, name="wide", bundle="x", width_px=128, height_px=96)
     with (
         OnnxExecutor(toy, manifest, threads=1) as executor,
-        pytest.raises(BoardsError, match="the board is 96x96 px, recipe wide is for 128x96"),
+        pytest.raises(BoardsError, match=r"b000_test\.png: the board is 96x96 px, recipe wide is for 128x96"),
     ):
         run(executor, set_of(1), Judging(manifest, recipe))
 
@@ -163,12 +163,21 @@ class TestGolden:
         assert {int(kind) for part in parts for kind in pairs[part.name].classes} == {0, 1}
 
     def test_they_hold_with_the_model_they_were_chosen_by(self, chosen, toy, manifest):
-        parts = {name: (frame, passed) for name, frame, passed in chosen()}
+        parts = {part.name: Golden(part.frame, part.passed, part.boxes) for part in chosen()}
         judging = Judging(manifest, None)
         with OnnxExecutor(toy, manifest, threads=1) as executor:
             assert golden_wrong(executor, parts, judging) == []
-        bad = sorted(name for name, (_, passed) in parts.items() if not passed)
+        bad = sorted(name for name, part in parts.items() if not part.passed)
+        assert bad and all(parts[name].boxes for name in bad)
         assert sorted(golden_wrong(Scripted(lambda _: []), parts, judging)) == bad
+
+    def test_a_bad_part_that_is_rejected_for_something_else_does_not_hold(self, chosen, manifest):
+        """A model that finds something in the corner of every bad board rejects them all."""
+        parts = {part.name: Golden(part.frame, part.passed, part.boxes) for part in chosen() if not part.passed}
+        corner = Scripted(lambda _: [((0, 0, 4, 4), 0.99, 0)])
+        assert sorted(golden_wrong(corner, parts, Judging(manifest, None))) == sorted(parts)
+        without = {name: part._replace(boxes=()) for name, part in parts.items()}
+        assert golden_wrong(corner, without, Judging(manifest, None)) == []
 
     def test_they_are_written_as_they_were_read(self, chosen, tmp_path):
         parts = chosen()
@@ -179,7 +188,7 @@ class TestGolden:
         entries = golden.write_golden(tmp_path, [*parts, scan])
         for part, entry in zip([*parts, scan], entries, strict=True):
             for file, pixels in zip((entry.image, entry.template), part.frame.read(), strict=True):
-                assert np.array_equal(read_image(tmp_path / file, 1), pixels)
+                assert np.array_equal(read_picture(tmp_path / file, 1), pixels)
         assert (tmp_path / "golden" / "scan_test.png").read_bytes()[24] == 1  # bits a pixel, PNG's IHDR
 
     def test_templates_stand_in_for_good_boards(self, chosen, set_of):

@@ -113,6 +113,19 @@ def test_frames_without_their_template_are_left_out(tmp_path, manifest):
     assert [frame.name for frame in list_frames(folder, alone)] == ["b000", "b001", "b002"]
 
 
+def test_frames_are_found_whatever_the_case_of_their_endings(tmp_path, manifest):
+    folder = write_boards(tmp_path / "a", 2, seed=5)
+    (folder / "b000_test.png").rename(folder / "b000_TEST.PNG")
+    (folder / "b001_temp.png").rename(folder / "b001_Temp.Png")
+    found = [(frame.image.name, frame.template.name) for frame in list_frames(folder, manifest)]
+    assert found == [("b000_TEST.PNG", "b000_temp.png"), ("b001_test.png", "b001_Temp.Png")]
+    alone = manifest.model_copy(update={"has_template": False})
+    assert [frame.name for frame in list_frames(folder, alone)] == ["b000", "b001"]
+    (folder / "B001_test.png").write_bytes(b"")
+    with pytest.raises(BoardsError, match="the same but for upper and lower case"):
+        list_frames(folder, manifest)
+
+
 def test_a_folder_without_frames_is_refused(tmp_path, manifest):
     with pytest.raises(BoardsError, match="no such folder"):
         list_frames(tmp_path / "nowhere", manifest)

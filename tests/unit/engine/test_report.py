@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from aoi_daemon.decide.judge import Verdict
+from aoi_daemon.engine.conclusion import Bounds
 from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.metrics import Curve
 from aoi_daemon.engine.qualify import Judging, boards_of, measure, run_boards
@@ -15,6 +17,7 @@ from aoi_daemon.engine.report_pictures import MOST, wrong_boards
 from aoi_daemon.engine.report_svg import precision_recall, score_histogram
 from aoi_daemon.engine.text import summary
 from aoi_daemon.infer.onnx import OnnxExecutor
+from aoi_daemon.messages import Reason
 from tests.unit.engine.test_qualify import Scripted
 
 
@@ -94,7 +97,7 @@ def test_pictures_beyond_the_most_are_listed_by_name(report, monkeypatch):
 def test_a_clean_report_says_so(report):
     clean = replace(report, runs={"fp32": report.runs["fp32"]}, measured={"fp32": report.measured["fp32"]}, refused={})
     assert "<p>None.</p>" in page(clean)
-    assert "REFUSED" not in page(clean)
+    assert "LEFT OUT" not in page(clean)
 
 
 def test_a_set_without_good_boards_does_not_claim_a_rate(report):
@@ -115,11 +118,13 @@ def test_json_tells_every_figure_with_its_counts_and_every_verdict(report):
     found = json.loads(json.dumps(as_json(report)))
     int8 = found["precisions"]["int8"]
     assert int8["escapes"]["count"] == int8["escapes"]["of"] == len(int8["escapes"]["boards"]) == 8
-    assert int8["escapes"]["wilson95"][0] > 0.6
+    assert int8["escapes"]["limits95"][0] > 0.6
     assert int8["flips"] == int8["escapes"]["boards"]
-    assert int8["qualified"] is False
+    assert (int8["standing"], int8["conclusion"], found["outcome"]) == ("left out", None, None)
     assert found["refused"] == {"int8": "it is blind"}
-    assert found["verdicts"]["b001"] == {"good": False, "passed": {"fp32": False, "int8": True}}
+    assert found["verdicts"]["b001"] == {
+        "good": False, "passed": {"fp32": False, "int8": True}, "reason": {"fp32": "DEFECT", "int8": "NONE"},
+    }  # fmt: skip
     assert found["boards"] | {"from": "boards"} == found["boards"]
     assert int8["latency"]["threads"] == 1
 
@@ -129,11 +134,51 @@ def test_no_path_of_this_machine_is_told(report, boards):
         assert str(boards.parent) not in text
 
 
-def test_the_summary_names_who_is_refused_and_why(report):
+def test_the_summary_of_a_new_bundle_names_who_is_left_out_and_why_and_promises_nothing(report):
     text = summary(report)
-    assert "int8 refused: it is blind" in text
-    assert re.search(r"^fp32 .* qualified$", text, re.MULTILINE)
-    assert "fp32 escapes: 0 of 8 (0.00%, 95 % interval 0.00% to 32.44%)" in text
+    assert "int8 left out: it is blind" in text
+    assert re.search(r"^fp32 .* kept$", text, re.MULTILINE)
+    assert "fp32 escapes: 0 of 8 (0.00 %, at most 31.23 % at 95 %)" in text
+    assert "qualified" not in text
+
+
+class TestOfAProduct:
+    """`qualify` has bounds: page, summary and JSON say the same three words, with their figures."""
+
+    @pytest.fixture
+    def asked(self, report):
+        return replace(report, bounds=Bounds(), asked=("fp32", "int8"))
+
+    def test_the_summary_says_what_is_shown_and_what_is_missing(self, asked):
+        text = summary(asked)
+        assert re.search(r"^fp32 .* not shown$", text, re.MULTILINE)
+        assert re.search(r"^int8 .* refused$", text, re.MULTILINE)
+        assert "fp32: not shown, 46 more good (12 bad) boards, all judged right, are needed. Escapes: 0 of 8" in text
+        assert "int8: refused (it is blind; escapes are at least 68.77 % at 95 %, allowed 0.00 %)" in text
+
+    def test_page_and_json_say_it_too(self, asked):
+        found = json.loads(json.dumps(as_json(asked)))
+        assert (found["outcome"], found["bounds"]) == ("refused", {"max_escapes": 0.0, "max_false_calls": 0.01})
+        fp32 = found["precisions"]["fp32"]
+        assert (fp32["standing"], fp32["conclusion"]["more_good"], fp32["conclusion"]["more_bad"]) == ("not shown", 46, 12)
+        html = page(asked)
+        assert fp32["conclusion"]["words"] in html
+        assert html.count("REFUSED") == 1
+        assert "qualified" not in re.sub("<dt>.*?</dd>", "", html)
+
+    def test_fp32_is_the_reference_where_another_is_asked_for(self, asked):
+        found = as_json(replace(asked, asked=("int8",)))
+        assert found["precisions"]["fp32"]["standing"] == "reference"
+        assert found["precisions"]["fp32"]["conclusion"] is None
+
+    def test_boards_that_the_model_never_saw_are_counted(self, asked):
+        run = asked.runs["fp32"]
+        dark = (Verdict.reject(Reason.OPTICS), Verdict.reject(Reason.REGISTRATION), Verdict.reject(Reason.OPTICS))
+        runs = {**asked.runs, "fp32": replace(run, verdicts=(*dark, *run.verdicts[3:]))}
+        changed = replace(asked, runs=runs)
+        assert as_json(changed)["precisions"]["fp32"]["not_looked_at"] == {"OPTICS": 2, "REGISTRATION": 1}
+        for text in (summary(changed), page(changed)):
+            assert "rejected before the model saw them: OPTICS 2, REGISTRATION 1" in text
 
 
 def test_a_curve_near_the_top_is_shown_from_0_8():

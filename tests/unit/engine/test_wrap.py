@@ -177,3 +177,37 @@ def test_what_cannot_be_wrapped_is_refused_with_what_was_found(exported, tmp_pat
     with pytest.raises(ModelError, match=rf"exported\.onnx: {problem}"):
         wrap_float_model(exported(**make), tmp_path / "w.onnx", "segment", channels=3, **settings)
     assert not (tmp_path / "w.onnx").exists()
+
+
+# -- what the exporter says -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["obb", "pose", "segment", "classify"])
+def test_a_model_that_says_that_it_is_of_another_task_is_not_wrapped(exported, tmp_path, task):
+    file = said(exported(), task=task)
+    with pytest.raises(ModelError, match=rf"exported\.onnx: it says of itself that its task is {task}"):
+        wrap_float_model(file, tmp_path / "w.onnx", "yolo", channels=3)
+    assert not (tmp_path / "w.onnx").exists()
+
+
+def test_what_the_exporter_says_stays_with_the_model(exported, tmp_path):
+    """It is held against the manifest where the model is opened."""
+    words = {"task": "detect", "names": "{0: 'open', 1: 'short'}"}
+    wrap_float_model(said(exported(), **words), tmp_path / "w.onnx", "yolo", channels=3)
+    assert {entry.key: entry.value for entry in onnx.load(tmp_path / "w.onnx").metadata_props} == words
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "Sigmoid"])
+def test_no_activation_is_put_behind_one(exported, tmp_path, kind):
+    file = exported(edit=lambda text: text.replace("output0 = Mul (image, one)", f"raw = Mul (image, one) output0 = {kind} (raw)"))
+    with pytest.raises(ModelError, match=f"its output comes out of a {kind} already; leave activation at 'none'"):
+        wrap_float_model(file, tmp_path / "w.onnx", "segment", channels=3, activation="sigmoid")
+    wrap_float_model(file, tmp_path / "w.onnx", "segment", channels=3)
+
+
+def said(file, **words):
+    """`file`, which says so of itself."""
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, words)
+    onnx.save(model, file)
+    return file

@@ -82,7 +82,7 @@ def board(clock) -> Iterator[Board]:
             board[cell] = clock()
         for cell in (Cell.INSPECTION_STATE, Cell.PLC_STATE, camera_cell(0, CameraCell.STATE)):
             board[cell] = StageState.READY
-        for cell in (Cell.READY, Cell.GOLDEN_PASSED, camera_cell(0, CameraCell.PRESENT)):
+        for cell in (Cell.READY, Cell.GOLDEN_PASSED, Cell.PROVEN, camera_cell(0, CameraCell.PRESENT)):
             board[cell] = 1
         board[Cell.LINE_STATE], board[Cell.LINK], board[Cell.LINE_RUNNING] = Line.RUNNING, Link.UP, -1
         yield board

@@ -49,7 +49,18 @@ def test_the_pcs_own_address_needs_none(host):
         ({"origins": ["ftp://aoi.example"]}, "is not an address such as"),
         ({"origins": ["https://aoi.example/page"]}, "more than scheme, name and port"),
         ({"origins": ["https://anna@aoi.example"]}, "more than scheme, name and port"),
-        ({"origins": ["https://aoi.example:99999"]}, "Port out of range"),
+        ({"origins": ["https://aoi.example:99999"]}, "'99999' for its port, which is 1 to 65535"),
+        ({"origins": ["https://aoi.example:0443"]}, "'0443' for its port"),
+        ({"origins": ["https://aoi.example:"]}, "'' for its port"),
+        ({"origins": ["https://192.168.000.010"]}, 'octal.*write "192.168.0.10"'),
+        ({"origins": ["https://10.5"]}, "has 2 groups"),
+        ({"origins": ["https://::1"]}, "brackets around an IPv6 address"),
+        ({"origins": ["https://[aoi]:1"]}, "brackets around an IPv6 address alone"),
+        ({"origins": ["https://[fe80::1%eth0]"]}, "no browser sends the interface"),
+        ({"origins": [" https://aoi.example"]}, "is not an address such as"),
+        ({"origins": ["https://aoi.example "]}, "has a blank"),
+        ({"origins": ["https://"]}, "is not an address such as"),
+        ({"host": "127.000.000.001"}, "octal"),
         ({"open_view": 1}, "valid boolean"),
         ({"hots": "::1"}, "Extra inputs"),
     ],
@@ -60,7 +71,7 @@ def test_what_is_wrong_is_said(keys, problem):
 
 
 def test_an_origin_is_kept_as_browsers_send_it():
-    section = HmiSection(origins=["HTTPS://AOI.example:443/", "http://aoi:8080", "https://[fd00::1]:8443"])
+    section = HmiSection(origins=["HTTPS://AOI.example:443/", "http://aoi:8080", "https://[FD00:0::1]:8443"])
     assert section.origins == ("https://aoi.example", "http://aoi:8080", "https://[fd00::1]:8443")
 
 

@@ -40,8 +40,9 @@ def test_a_folder_or_a_fifo_in_its_place_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"\xff\xfe", "is not UTF-8 text"),
-        (b"[users", "is not TOML"),
+        (b"\xff\xfe", r"users\.toml: is UTF-16 text; save it as UTF-8"),
+        (b"# M\xfcller\n", r"users\.toml:1:4: is not UTF-8 text \(byte 0xfc\); save it as UTF-8"),
+        (b"[users", r"users\.toml:1:7: is not TOML"),
         (b"people = 1", "people: unknown key"),
         (b"users = 3", "users: must be tables"),
         (b"users.anna = 3", r"users\.anna: must be a table with role and password"),

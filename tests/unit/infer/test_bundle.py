@@ -5,11 +5,12 @@ import json
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
 from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.bundle import load_bundle, read_image
+from aoi_daemon.infer.bundle import load_bundle
 
 GRAY = np.arange(32 * 48, dtype=np.uint8).reshape(32, 48)
 
@@ -88,7 +89,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
     [
         (lambda m: m.pop("classes"), "classes: Field required"),
         (lambda m: m.update(extra=1), "extra: Extra inputs"),
-        (lambda m: m.update(version=2), "version: Input should be 1"),
+        (lambda m: m.update(version=3), "version: Input should be 1 or 2"),
         (lambda m: m.update(classes=["a", "a"]), "not all different"),
         (lambda m: m.update(classes=["*"]), "one is `\\*`"),
         (lambda m: m.update(models={}), "models: Dictionary should have at least 1"),
@@ -143,7 +144,7 @@ def replace(folder, name, raw):
 def test_a_golden_image_that_is_none_is_refused_by_name(folder, raw):
     """Though its hash is right."""
     replace(folder, "golden000_test.png", raw)
-    with pytest.raises(ModelError, match=r"golden000_test\.png: is no image"):
+    with pytest.raises(ModelError, match=r"golden000_test\.png: is "):
         list(load_bundle(folder).golden())
 
 
@@ -161,9 +162,37 @@ def test_a_golden_image_that_the_model_cannot_take_is_refused(folder):
         list(load_bundle(folder).golden())
 
 
-def test_an_image_is_read_with_the_channels_asked_for(tmp_path):
-    """Gray as colour, and colour as gray."""
-    file = tmp_path / "i.png"
-    file.write_bytes(cv2.imencode(".png", GRAY)[1].tobytes())
-    assert read_image(file, 3).shape == (32, 48, 3)
-    assert read_image(file, 1).shape == (32, 48, 1)
+def replace_model(folder, raw):
+    """Other bytes under the model's name, with their own hash in the manifest."""
+    (folder / "reference.onnx").write_bytes(raw)
+    edit(folder, lambda m: m["models"]["fp32"].update(sha256=hashlib.sha256(raw).hexdigest()))
+
+
+@pytest.mark.parametrize("share", [1.0, 1.3])
+def test_a_model_with_its_weights_in_a_file_beside_it_is_refused(folder, share):
+    """No hash covers them: 30 % more of each weight was the same bundle. As they were made, they are refused, too."""
+    model = onnx.load(folder / "reference.onnx")
+    weights = [onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(item), item.name) for item in model.graph.initializer]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(weights)
+    onnx.save(model, folder / "far.onnx", save_as_external_data=True, location="far.data", size_threshold=0)
+    numbers = np.fromfile(folder / "far.data", np.uint8)
+    (folder / "far.data").write_bytes((numbers * share).astype(np.uint8).tobytes())
+    replace_model(folder, (folder / "far.onnx").read_bytes())
+    with pytest.raises(ModelError, match=r"reference\.onnx: keeps \d+ weights in a file beside it .*save it as one file"):
+        load_bundle(folder)
+
+
+def test_a_model_that_is_none_is_refused_by_name(folder):
+    """Though its hash is right."""
+    replace_model(folder, b"no model")
+    with pytest.raises(ModelError, match=r"reference\.onnx: is no ONNX model"):
+        load_bundle(folder)
+
+
+def test_a_golden_image_that_was_changed_after_the_check_is_refused(folder):
+    """What is decoded is what was hashed: the file may be another by then."""
+    bundle = load_bundle(folder)
+    (folder / "golden000_test.png").write_bytes(cv2.imencode(".png", 255 - GRAY)[1].tobytes())
+    with pytest.raises(ModelError, match=r"golden000_test\.png: has SHA-256 .* changed or damaged"):
+        list(bundle.golden())

@@ -38,7 +38,7 @@ def test_the_task_of_the_manifest_chooses_the_decoder(task, settings, decoder):
 
 def test_the_rows_of_top100_are_handed_on_as_they_are():
     """Without a copy: they are the engine's own memory."""
-    outputs = [np.ones((1, 100, 4), np.float32), np.ones((1, 100), np.float32), np.ones((1, 100), np.int32)]
+    outputs = [np.full((1, 100, 4), 9, np.float32), np.ones((1, 100), np.float32), np.ones((1, 100), np.int32)]
     found = decoder_for(manifest_of()).decode(outputs, SHAPE)
     assert [array.shape for array in found] == [(100, 4), (100,), (100,)]
     assert all(np.shares_memory(a, b) for a, b in zip(found, outputs, strict=True))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aoi_daemon.config.tasks import MapReading
 from aoi_daemon.errors import InferenceError
-from aoi_daemon.infer.decode_maps import MAX_AREAS, Maps
+from aoi_daemon.infer.decode_maps import Maps
 from tests.unit.infer.manifests import manifest_of
 
 SHAPE = (240, 320, 1)
@@ -138,14 +138,49 @@ def test_maps_of_two_sizes_are_read_one_after_the_other():
         assert maps.decode([values], (*size, 1)).boxes.tolist() == [[3, 2, 4, 3]]
 
 
-def test_the_largest_are_looked_at_when_a_map_falls_apart():
-    """Into more areas than any recipe tolerates."""
+def test_a_map_that_falls_apart_is_handed_on_in_all_its_pieces():
+    """A recipe may tolerate, or not look at, any of them."""
     values = blank()
     values[::4, ::4] = 1
-    values[100:130, 100:130] = 0.8
+    values[102, 106] = 0.6
     found = anomaly(values)
-    assert len(found.scores) == MAX_AREAS
-    assert [100, 100, 130, 130] in found.boxes.tolist()
+    assert len(found.scores) == 60 * 80 + 1
+    assert [106, 102, 107, 103] in found.boxes.tolist()
+
+
+def test_an_area_in_the_hole_of_another_is_one_of_its_own():
+    """The recipe may not look at the ring, whose centre it may be."""
+    values = blank()
+    values[50:70, 50:70] = 0.8
+    values[52:68, 52:68] = 0
+    values[54:56, 54:57] = 0.9
+    found = anomaly(values)
+    assert found.boxes.tolist() == [[54, 54, 57, 56], [50, 50, 70, 70]]
+
+
+@pytest.mark.parametrize(
+    ("maps", "problem"),
+    [
+        ((1, 240, 320, 3), r"maps float32 \[1, 240, 320, 3\]; expected maps float32 \[1, 3, any, any\]"),
+        ((3, 240, 320), "expected maps"),
+        ((1, 1, 240, 320), "expected maps"),
+        ((1, 3, 0, 0), "maps of 0 x 0"),
+        ((1, 3, 480, 640), "maps of 640 x 480 for a frame of 320 x 240 px"),
+        ((1, 3, 80, 60), "maps of 60 x 80 for a frame of 320 x 240 px: width and height are swapped"),
+    ],
+)
+def test_maps_of_another_layout_are_an_engine_fault(maps, problem):
+    """A file may leave sizes open."""
+    manifest = manifest_of("segment", NAMES, good_classes=("background",))
+    with pytest.raises(InferenceError, match=problem):
+        Maps(manifest, MapReading(), min_area_px=0).decode([np.zeros(maps, np.float32)], SHAPE)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
+def test_maps_of_another_type_are_an_engine_fault(dtype):
+    manifest = manifest_of("anomaly")
+    with pytest.raises(InferenceError, match="expected maps float32"):
+        Maps(manifest, MapReading(), min_area_px=0).decode([np.zeros((1, 1, 24, 32), dtype)], SHAPE)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -41,7 +41,7 @@ def stand_in(monkeypatch):
 
         def infer(self, *arguments):
             found = super().infer(*arguments)
-            return Detections(found.boxes, found.scores + np.float32(settings.error), found.classes)
+            return Detections(found.boxes, np.minimum(found.scores + np.float32(settings.error), 1), found.classes)
 
     def open_one(bundle, precision, shapes, **options):
         settings.opened.append((precision, shapes, options))

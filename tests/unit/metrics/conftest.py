@@ -26,7 +26,7 @@ def board() -> Iterator[Board]:
             board[cell] = NOW
         for cell in (Cell.INSPECTION_STATE, Cell.PLC_STATE, *(camera_cell(i, CameraCell.STATE) for i in cameras)):
             board[cell] = StageState.READY
-        for cell in (Cell.READY, Cell.GOLDEN_PASSED, *(camera_cell(i, CameraCell.PRESENT) for i in cameras)):
+        for cell in (Cell.READY, Cell.GOLDEN_PASSED, Cell.PROVEN, *(camera_cell(i, CameraCell.PRESENT) for i in cameras)):
             board[cell] = 1
         board[Cell.LINE_STATE], board[Cell.LINK], board[Cell.LINE_RUNNING] = Line.RUNNING, Link.UP, -1
         yield board

@@ -43,6 +43,7 @@ def test_a_line_that_runs_is_alive_and_ready(board):
         # One that starts has not moved for as long as it likes.
         ({Cell.INSPECTION_STATE: StageState.STARTING, Cell.INSPECTION_NS: 0, Cell.GOLDEN_PASSED: 0, Cell.READY: 0}, True, "inspection: the golden parts have not passed"),
         ({Cell.INSPECTION_STATE: StageState.REFUSED, Cell.GOLDEN_PASSED: 0, Cell.READY: 0}, True, "inspection: refuses to run, a golden part got the wrong verdict"),
+        ({Cell.PROVEN: 0, Cell.READY: 0}, True, "inspection: the product is not proven by golden parts of its own"),
         # What READY needs.
         ({Cell.LINK: Link.DOWN, Cell.READY: 0}, True, "plc: no connection to the PLC"),
         ({Cell.LINK: Link.DOWN}, True, "plc: no connection to the PLC"),

@@ -99,7 +99,7 @@ def plc():
         said = []
         stage = SimpleNamespace(
             board=Board(memory["board"]), config=config, setup=SimpleNamespace(recipe=RECIPE), fds=fds,
-            memory=lambda name, _: memory[name], stopping=False, log=SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None), tell=lambda **m: said.append(m),
+            memory=lambda name, _: memory[name], stopping=False, ready=lambda: None, log=SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None), tell=lambda **m: said.append(m),
         )  # fmt: skip
         clock, wait = Clock(), Wait()
         found = Plc(stage, Link(), clock, wait)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link
+from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link, plc_address
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
 from aoi_daemon.plc.link import STEADY_NS, PlcLink
@@ -28,6 +28,7 @@ class Client:
         self.requests = []  # with address, what is written or how much is read, and time-out in s
         self.takes = lambda: None
         self.resets = 0
+        self.goes_to = ("10.0.0.5", 1)
 
     def _ask(self, what, *request):
         self.asked.append(what)
@@ -109,6 +110,16 @@ def test_it_is_not_up_while_one_of_them_is_refused(link, what):
     fail(link, what)
     assert not link.connect(0, REPORT)
     assert (link.up, link.board[Cell.LINK], link.board[Cell.READY]) == (False, Link.DOWN, 0)
+
+
+@pytest.mark.parametrize("what", [None, "connect", "FC15"])
+def test_where_it_connects_to_is_on_the_board_whether_it_comes_up_or_not(link, what):
+    """A PLC that does not answer may be one that nobody meant."""
+    if what:
+        fail(link, what)
+    link._client.goes_to = ("fe80::1%eth0", 2)
+    link.connect(0, REPORT)
+    assert (plc_address(link.board), link.board[Cell.PLC_ADDRESSES]) == ("fe80::1", 2)
 
 
 def test_a_link_that_was_up_is_tried_again_at_once(up):

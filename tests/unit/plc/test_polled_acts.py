@@ -63,7 +63,7 @@ class Side:
             memory=lambda name, _: memory[name], tell=lambda **message: self.told.append(message),
         )  # fmt: skip
         board[Cell.LINE_STATE], board[Cell.LINK] = Line.RUNNING, Link.UP
-        board[Cell.GOLDEN_PASSED] = board[camera_cell(0, CameraCell.PRESENT)] = 1
+        board[Cell.GOLDEN_PASSED] = board[Cell.PROVEN] = board[camera_cell(0, CameraCell.PRESENT)] = 1
         board[Cell.INSPECTION_STATE] = board[camera_cell(0, CameraCell.STATE)] = StageState.READY
         board[Cell.INSPECTION_NS] = board[camera_cell(0, CameraCell.PROGRESS_NS)] = 2**62
         self.account = Account(stage)

@@ -13,7 +13,7 @@ import pytest
 from aoi_daemon.board import CameraCell, Cell, StageState, Stopped, camera_cell
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.lifecycle import Line
-from aoi_daemon.messages import Announcement, Judgement, Reason
+from aoi_daemon.messages import Announcement, Judgement, Proof, Reason
 from aoi_daemon.plc.main import Plc
 from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plcmap.coils import Coil, Result, view
@@ -44,7 +44,7 @@ class Served:
         plc.link.connect = lambda *safe: self.connects.append(self.now_ms) or connect(*safe)
         board = self.board
         board[Cell.LINE_STATE] = Line.RUNNING
-        board[Cell.GOLDEN_PASSED] = board[camera_cell(0, CameraCell.PRESENT)] = 1
+        board[Cell.GOLDEN_PASSED] = board[Cell.PROVEN] = board[camera_cell(0, CameraCell.PRESENT)] = 1
         board[Cell.INSPECTION_STATE] = board[camera_cell(0, CameraCell.STATE)] = StageState.READY
         board[Cell.INSPECTION_NS] = board[camera_cell(0, CameraCell.PROGRESS_NS)] = 2**62
         monkeypatch.setattr(plc, "_line_ready", Plc._line_ready.__get__(plc))
@@ -284,6 +284,7 @@ NOT_READY = {
     "the line is FAULTED": (Cell.LINE_STATE, Line.FAULTED),
     "inspection is lost": (Cell.INSPECTION_STATE, StageState.LOST),
     "no golden part has passed": (Cell.GOLDEN_PASSED, 0),
+    "the product is not proven": (Cell.PROVEN, Proof.NOT_PROVEN),
     "the camera is being opened": (CAMERA, StageState.STARTING),
     "the camera is not there": (camera_cell(0, CameraCell.PRESENT), 0),
 }
@@ -450,3 +451,23 @@ def test_a_reset_clears_the_stop_and_another_recipe_is_taken(served):
     served.run(200)
     assert served.board[Cell.STOPPED_BY_RULE] == 0
     assert served.plc.account.recipe.id == 7
+
+
+# -- the doorbells ------------------------------------------------------------
+
+
+def test_a_judgement_that_is_seen_before_its_announcement_meets_its_part(served):
+    """select looks at one pipe after the other: acquire and inspection wrote in between."""
+
+    def announced_behind_its_back(*_):
+        ready = served.select(*_)
+        judgements = served.plc.stage.fds["judgements_r"]
+        return [judgements] if judgements in ready else ready
+
+    fds, part = served.plc.stage.fds, (served.began + 20 * MS)
+    seen = Announcement(0, 0, 0, 1, 1, part, part, part + DEADLINE_MS * MS)
+    judged = Judgement(True, Reason.NONE, 0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 3, b"")
+    served.at(20, lambda: (os.write(fds["announcements_w"], seen.pack()), os.write(fds["judgements_w"], judged.pack())))
+    served.plc.wait.does = announced_behind_its_back
+    served.run(200)
+    assert [result for _, result, _ in served.verdicts()] == [Result.PASS]

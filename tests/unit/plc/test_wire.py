@@ -298,6 +298,32 @@ def test_each_address_of_a_name_has_its_share_of_the_time_in_their_order(monkeyp
     assert asked == [30], "a name may take half"
     assert [address for address, _ in tried] == addresses
     assert [timeout_s for _, timeout_s in tried] == pytest.approx([20, 30, 60], abs=2)
+    assert client.goes_to == ("127.0.0.3", 3)
+
+
+def test_it_is_known_which_of_a_names_addresses_is_connected_to(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as gone:
+        closed = gone.getsockname()
+        gone.close()
+        addresses = [Address(socket.AF_INET, where) for where in (closed, server.getsockname())]
+        client = PlcClient("127.0.0.1")
+        assert client.goes_to == ("", 0)
+        monkeypatch.setattr(client, "_resolver", SimpleNamespace(addresses=lambda _: addresses))
+        client.connect(5)
+        assert client.goes_to == ("127.0.0.1", 2)
+        client.reset()
+
+
+def test_a_name_that_is_not_resolved_any_more_leads_nowhere(monkeypatch):
+    def fails(_):
+        raise PlcError("no such name")
+
+    client = PlcClient("127.0.0.1")
+    client.goes_to = ("10.0.0.5", 1)
+    monkeypatch.setattr(client, "_resolver", SimpleNamespace(addresses=fails))
+    with pytest.raises(PlcError, match="no such name"):
+        client.connect(5)
+    assert client.goes_to == ("", 0)
 
 
 ASKS = {

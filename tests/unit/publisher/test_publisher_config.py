@@ -24,7 +24,9 @@ def test_the_port_is_the_usual_one_with_and_without_tls(tmp_path, keys, port):
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({"host": ""}, "host = ''"),
+        ({"host": ""}, "host: '' is empty"),
+        ({"host": "tcp://10.0.0.5:1883"}, 'write host = "10.0.0.5" and port = 1883, if that was meant'),
+        ({"host": "0.0.0.0"}, "stands for every address of this PC"),
         ({"port": 65_536}, "less than or equal to 65535"),
         ({"port": "1883"}, "port = '1883'"),
         ({"password": "secret"}, "unknown key (did you mean 'password_file'?)"),

@@ -111,7 +111,7 @@ def test_what_cannot_be_replayed_is_counted(line, capsys):
         other = parts.product_id(line.writer, parts.Product(9, "old", "", (), 1.0))
         line.writer.execute("UPDATE parts SET product_id = ? WHERE id = 4", (other,))
     assert replay(line, "--json") == 1
-    assert told(capsys)["skipped"] == {"its picture's file is gone": 2, "without a picture": 1, "no recipe has the number 9 any more": 1}
+    assert told(capsys)["skipped"] == {"its picture's file is gone or damaged": 2, "without a picture": 1, "no recipe has the number 9 any more": 1}
 
 
 def test_a_part_of_another_product_can_be_judged_by_a_recipe_of_choice(line, capsys):
@@ -193,9 +193,9 @@ def test_replay_and_the_line_judge_alike(line, capsys, bundle):
     from aoi_daemon.config.load import load
     from aoi_daemon.config.schema import InspectionSection
     from aoi_daemon.gauge import Gauge
-    from aoi_daemon.infer.bundle import read_image
     from aoi_daemon.inspection import Inspection
     from aoi_daemon.messages import Announcement
+    from aoi_daemon.pictures import read_picture
     from aoi_daemon.stage import now_ns
 
     recipe = load(line.config).recipe
@@ -203,10 +203,10 @@ def test_replay_and_the_line_judge_alike(line, capsys, bundle):
     inspection = Inspection.__new__(Inspection)
     for name in ("recipe", "bundle", "criteria", "templates", "registrar", "executor"):
         setattr(inspection, name, getattr(gauge, name))
-    template = read_image(line.folder / "images" / "template.png", 1)
+    template = read_picture(line.folder / "images" / "template.png", 1)
     with gauge.executor:
         for number in (1, 2, 3):
-            image = read_image(line.folder / "images" / f"{number}.png", 1)
+            image = read_picture(line.folder / "images" / f"{number}.png", 1)
             now = now_ns()
             part = Announcement(0, 0, 0, 1, 1, now, now, now + 10**10)
             theirs = inspection._look(part, image, template, now).verdict

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from aoi_daemon.messages import Reason
+from aoi_daemon.messages import Proof, Reason
 from aoi_daemon.records import database, parts
 from aoi_daemon.records.database import RecordsError, open_reader, open_writer, writing
-from aoi_daemon.records.queries import part, parts_after, rejects, shift
+from aoi_daemon.records.queries import judged_before_proof, part, parts_after, rejects, shift
 from aoi_daemon.records.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from tests.unit.records.conftest import MS, NOON, PRODUCT, RUN, make_outcome
 
@@ -45,7 +45,7 @@ def old(tmp_path):
 
 
 def content(folder):
-    """All rows of all tables, without the two columns that came with version 2."""
+    """All rows of all tables, without the columns that came with later versions."""
     with closing(sqlite3.connect(folder / "records.sqlite")) as raw:
         tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
         rows = {name: raw.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
@@ -95,6 +95,39 @@ def test_new_parts_go_into_the_database_that_was_brought_forward(old):
         assert [(each.trigger_id, each.bypassed) for each in parts_after(reader, 0, 2)] == [(0, False), (0, False)]
         view = reader.execute("SELECT trigger_id, bypassed FROM part_list WHERE part = 3").fetchone()
     assert view == (4_000_000_000, 1)
+
+
+def test_the_proof_of_a_part_is_kept_from_version_3_on_and_unknown_before(old):
+    with closing(open_reader(old)) as reader:
+        assert [each.proof for each in parts_after(reader, 0, 2)] == [None, None]
+        assert judged_before_proof(reader, 1) and not judged_before_proof(reader, 2)
+    with closing(open_writer(old, create=True)) as writer, writing(writer):
+        run = parts.run_id(writer, RUN, "line-1", NOON)
+        for number, proof in enumerate(Proof, 3):
+            outcome = make_outcome(number, proof=proof)
+            parts.insert_part(
+                writer, outcome, run=run, at=NOON + number, camera="top", product=PRODUCT, product_row=1
+            )  # fmt: skip
+    with closing(open_reader(old)) as reader:
+        found = [each.proof for each in parts_after(reader, 0, 10)]
+        assert found == [None, None, "not_proven", "proven", "accepted", "upgraded"]
+        assert reader.execute("SELECT proof FROM part_list ORDER BY part").fetchall()[2:] == [(0,), (1,), (2,), (3,)]
+
+
+def test_a_database_of_version_2_is_read_and_brought_forward(old, monkeypatch):
+    monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
+    open_writer(old).close()
+    monkeypatch.undo()
+    assert version(old) == 2
+    before = (old / "records.sqlite").read_bytes()
+    with closing(open_reader(old)) as reader:
+        first = parts_after(reader, 0, 1)[0]
+        assert (first.trigger_id, first.proof) == (0, None)
+    assert (old / "records.sqlite").read_bytes() == before
+    open_writer(old).close()
+    assert version(old) == SCHEMA_VERSION
+    with closing(open_writer(old)) as writer:
+        assert writer.execute("SELECT count(proof) FROM part_list").fetchone() == (0,)
 
 
 def test_a_reader_reads_version_1_as_it_is_and_does_not_touch_it(old):

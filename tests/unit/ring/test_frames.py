@@ -1,5 +1,6 @@
 """The frame ring hands frames over whole, or says that it cannot."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from aoi_daemon.errors import FrameOverrunError, RingError
-from aoi_daemon.ring.frames import PAGE_BYTES, FrameRing, RingLayout
+from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
 
 LAYOUT = RingLayout(slots=4, max_width_px=40, max_height_px=30, channels=1)
@@ -76,7 +77,7 @@ def test_planes_are_page_aligned(memory):
     ring = FrameRing(memory, LAYOUT)
     for sequence in range(LAYOUT.slots):
         for plane in ring.planes(sequence):
-            assert plane.ctypes.data % PAGE_BYTES == 0
+            assert plane.ctypes.data % mmap.PAGESIZE == 0
 
 
 def test_memory_that_is_too_small_is_refused():

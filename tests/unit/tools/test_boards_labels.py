@@ -75,8 +75,8 @@ def spoil_labels(folder):
         (spoil_missing_board, "a_temp.png: its board a_test.png is missing"),
         (spoil_missing_label, "b_test.png: its label file b.txt is missing"),
         (spoil_size, "a_temp.png: is 60x48 px, but a_test.png is 64x48"),
-        (spoil_image, r"a_test.png: is not a readable image \(8 bytes\)"),
-        (spoil_twice, "is already the same board's image"),
+        (spoil_image, r"a_test.png: is no picture \(8 bytes\)"),
+        (spoil_twice, "is already the same part's image"),
         (spoil_labels, "all 2 label files are empty"),
     ],
 )
@@ -90,15 +90,15 @@ def test_a_spoilt_folder_is_refused(folder, spoil, words):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("1 2 65 40 1", "a.txt:1: box 1 2 65 40 is not inside the image of 64x48 px"),
-        ("-1 2 30 40 1", "box -1 2 30 40"),
-        ("1 -2 30 40 1", "box 1 -2 30 40"),
+        ("1 2 65 40 1", "a.txt:1:5: box 1 2 65 40 is not inside the image of 64x48 px"),
+        ("-1 2 30 40 1", "a.txt:1:1: '-1' is no whole number"),
+        ("1 -2 30 40 1", "a.txt:1:3: '-2' is no whole number"),
         ("1 2 30 49 1", "box 1 2 30 49"),
         ("30 2 30 40 1", "box 30 2 30 40"),
-        ("1 2 30 40 7", "a.txt:1: class 7, allowed are 1 to 6"),
+        ("1 2 30 40 7", "a.txt:1:11: class 7, allowed are 1 to 6"),
         ("1 2 30 40 0", "class 0"),
-        ("1 2 30 40", "'1 2 30 40' is not five integers"),
-        ("1 2 30 4.5 1", "is not five integers"),
+        ("1 2 30 40", "the line has 4 numbers, not the five"),
+        ("1 2 30 4.5 1", "'4.5' is no whole number"),
     ],
 )
 def test_a_wrong_label_line_is_refused(folder, line, words):
@@ -136,5 +136,5 @@ def test_an_unreadable_image_is_named(tmp_path):
     with pytest.raises(BoardsError, match=r"x.png: cannot be read"):
         read_image(tmp_path / "x.png")
     (tmp_path / "x.png").write_bytes(b"")
-    with pytest.raises(BoardsError, match=r"x.png: is not a readable image \(0 bytes\)"):
+    with pytest.raises(BoardsError, match=r"x.png: is empty"):
         read_image(tmp_path / "x.png")

@@ -70,5 +70,5 @@ def test_a_damaged_image_is_named_before_training(tmp_path):
     write(tmp_path, "a", 64, 64)
     path = tmp_path / "a_temp.png"
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(BoardsError, match=r"a_temp.png: is not a readable image \(60 bytes\)"):
+    with pytest.raises(BoardsError, match=r"a_temp.png: is a PNG that is cut short \(60 of"):
         load_tiles(read_pairs(tmp_path), 1)

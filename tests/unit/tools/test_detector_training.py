@@ -291,7 +291,7 @@ def test_a_board_to_test_with_is_decoded_before_training(folder, tmp_path, capsy
     out = tmp_path / "run"
     arguments = ["--boards", str(folder), "--test", str(spoilt), "--out", str(out), "--device", "cpu"]
     assert main(arguments) == 2
-    assert "board000001_test.png: is not a readable image" in capsys.readouterr().err
+    assert "board000001_test.png: is a PNG that is cut short" in capsys.readouterr().err
     assert not out.exists()
 
 

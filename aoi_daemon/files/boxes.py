@@ -1,0 +1,47 @@
+"""Label files: a line `x1 y1 x2 y2 class` for each defect, an empty one for a good part. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from aoi_daemon.files.text import TextError
+
+FIELDS: Final = "x1 y1 x2 y2 class"
+_FIELD: Final = re.compile(r"[^ \t]+")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
+
+class Box(NamedTuple):
+    """One line: its number from 1, the columns of its fields, and the fields."""
+
+    line: int
+    columns: tuple[int, ...]
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    kind: int
+
+
+def parse_boxes(text: str) -> list[Box]:
+    """The boxes in `text`; lines end as on any system, and blanks at their ends do not count.
+
+    Raises:
+        TextError: naming line and column of the field that is wrong.
+    """
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):
+        fields = list(_FIELD.finditer(line.rstrip()))
+        for field in fields[:5]:
+            if not _NUMBER.fullmatch(field[0]):
+                raise TextError(
+                    f"{field[0][:40]!r} is no whole number from 0 up; a line is {FIELDS}", number, field.start() + 1
+                )
+        if fields and len(fields) != 5:
+            column = fields[5].start() + 1 if len(fields) > 5 else fields[-1].end() + 1
+            raise TextError(f"the line has {len(fields)} numbers, not the five {FIELDS}", number, column)
+        if fields:
+            columns = tuple(field.start() + 1 for field in fields)
+            found.append(Box(number, columns, *(int(field[0]) for field in fields)))
+    return found

@@ -1,0 +1,141 @@
+"""ring/parcel.py: a message arrives as it was sent, or an error names what is wrong with it."""
+
+import fcntl
+import gc
+import os
+import socket
+
+import pytest
+
+from aoi_daemon.ring import parcel
+from aoi_daemon.ring.parcel import (
+    MAX_FDS,
+    MAX_MESSAGE_BYTES,
+    MAX_PARCEL_BYTES,
+    MessageError,
+    encoded,
+    receive,
+    send,
+    send_parcel,
+)  # fmt: skip
+
+
+@pytest.fixture
+def ends():
+    """The two ends; what is open afterwards was open before."""
+    gc.collect()  # what other tests have left to be closed is closed now
+    before = set(os.listdir("/proc/self/fd"))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.setblocking(False)
+        yield ours, theirs
+    assert set(os.listdir("/proc/self/fd")) <= before
+
+
+def body_of(size_bytes: int) -> dict[str, str]:
+    """A body that is `size_bytes` long as JSON."""
+    return {"do": "recipe", "text": "x" * (size_bytes - len('{"do": "recipe", "text": ""}'))}
+
+
+@pytest.mark.parametrize("by", [send, send_parcel])
+@pytest.mark.parametrize("size_bytes", [100, MAX_MESSAGE_BYTES])
+def test_a_body_comes_as_it_was_sent(ends, by, size_bytes):
+    by(ends[0], body_of(size_bytes))
+    assert receive(ends[1]) == (body_of(size_bytes), [])
+
+
+def test_the_largest_parcel_comes_as_it_was_sent(ends):
+    send_parcel(ends[0], body_of(MAX_PARCEL_BYTES))
+    assert receive(ends[1]) == (body_of(MAX_PARCEL_BYTES), [])
+
+
+@pytest.mark.parametrize("most", [MAX_MESSAGE_BYTES, MAX_PARCEL_BYTES])
+def test_what_does_not_fit_is_refused_by_name(ends, most):
+    by = send if most == MAX_MESSAGE_BYTES else send_parcel
+    with pytest.raises(MessageError, match=rf"do 'recipe': {most + 1} bytes do not fit .* at most {most}"):
+        by(ends[0], body_of(most + 1))
+    with pytest.raises(BlockingIOError):
+        receive(ends[1])
+
+
+def test_descriptors_come_in_their_order_and_are_not_inherited(ends):
+    pipes = [os.pipe() for _ in range(3)]
+    send_parcel(ends[0], {"stage": "plc"}, [read for read, _ in pipes])
+    _, fds = receive(ends[1])
+    for number, ((read, write), fd) in enumerate(zip(pipes, fds, strict=True)):
+        os.write(write, bytes([number]))
+        assert os.read(fd, 9) == bytes([number])
+        assert not os.get_inheritable(fd)
+        for each in (read, write, fd):
+            os.close(each)
+
+
+def test_too_many_descriptors_are_refused_by_name(ends):
+    with pytest.raises(MessageError, match=f"{MAX_FDS} descriptors do not fit"):
+        send_parcel(ends[0], {}, [0] * MAX_FDS)
+
+
+def test_nobody_can_change_a_parcel_that_is_on_its_way(ends):
+    fd = parcel._sealed(b"{}")
+    for change in (
+        lambda: os.pwrite(fd, b"x", 0), lambda: os.truncate(fd, 1), lambda: os.truncate(fd, 9),
+        lambda: fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL),
+    ):  # fmt: skip
+        with pytest.raises(PermissionError):
+            change()
+    os.close(fd)
+
+
+def unsealed(data: bytes) -> int:
+    fd = os.memfd_create("unsealed", os.MFD_ALLOW_SEALING)
+    os.write(fd, data)
+    return fd
+
+
+@pytest.mark.parametrize(
+    ("data", "make_fd", "problem"),
+    [
+        (b"x" * (MAX_MESSAGE_BYTES + 1), None, "without its end"),
+        (b"{", None, "not a message"),
+        (b"\xff", None, "not a message"),
+        (b"parcel", None, "not a message"),
+        (b"parcel", lambda: unsealed(b"{}"), "is not sealed"),
+        (b"parcel", lambda: parcel._sealed(b"{"), "not a message"),
+        (b"parcel", lambda: os.open("/dev/null", os.O_RDONLY), "not a message"),
+    ],
+)
+def test_what_did_not_come_as_it_was_sent_is_an_error_and_leaves_nothing_open(ends, data, make_fd, problem):
+    fds = [] if make_fd is None else [make_fd()]
+    socket.send_fds(ends[0], [data], fds)
+    for fd in fds:
+        os.close(fd)
+    with pytest.raises(MessageError, match=problem):
+        receive(ends[1])
+
+
+def test_descriptors_for_which_there_is_no_room_are_missed(ends, monkeypatch):
+    monkeypatch.setattr(parcel, "_ANCILLARY_BYTES", socket.CMSG_SPACE(4))
+    socket.send_fds(ends[0], [b"{}"], [0, 0, 0, 0, 0])
+    with pytest.raises(MessageError, match="descriptors did not fit"):
+        receive(ends[1])
+
+
+def test_the_end_of_the_other_side_is_no_message(ends):
+    ends[0].close()
+    assert receive(ends[1]) is None
+
+
+@pytest.mark.parametrize("name", ["memfd_create", "posix_fallocate", "pwrite"])
+def test_without_memory_nothing_is_sent_and_nothing_is_left(ends, monkeypatch, name):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parcel.os, name, fail)
+    with pytest.raises(OSError, match="No space"):
+        send_parcel(ends[0], {})
+
+
+def test_the_name_of_a_message_is_what_it_tells_or_does():
+    for body, named in (({"tell": "alive"}, "tell 'alive'"), ({"stage": "plc"}, "stage 'plc'"), ({}, "a message")):
+        with pytest.raises(MessageError, match=f"^{named}: "):
+            encoded(body, 1)
