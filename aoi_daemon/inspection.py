@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from aoi_daemon.board import CameraCell, Cell, StageState, camera_cell, pack_size
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict
+from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
 from aoi_daemon.golden.manifest import GoldenError, folder_of, read_golden
 from aoi_daemon.golden.prove import Product, product_of, prove
@@ -39,8 +40,6 @@ from aoi_daemon.stage import Stage, now_ns
 
 _IDLE_S: Final = 0.05
 """Longest wait for a part: the loop says that it moves at least this often."""
-_PARTS_IN_TIME: Final = 100
-"""So many parts in a row without a time-out give the stage its priority back."""
 _HANDOVER_NS: Final = 50_000_000
 """Longest wait for plc to take the last judgement; it may be waiting for the PLC."""
 _LOOK_AGAIN_S: Final = 0.0005
@@ -64,7 +63,7 @@ class Inspection:
         self.bundle_id = int(self.bundle.hash[:16], 16)
         self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
         self._misfits = [0] * len(self.rings)  # what this process wrote to the cells MISFIT
-        self._parts_to_go = 0  # until the priority comes back; 0: the stage has it
+        self._priority = PriorityTrial()
         self._retiring = False
         self._golden_passed = False
         self.product = Product()
@@ -144,7 +143,7 @@ class Inspection:
         board[Cell.GOLDEN_PASSED] = self._golden_passed
         board[Cell.PROVEN] = self.proof
         self.stage.take_priority()
-        self._parts_to_go = 0
+        self._priority = PriorityTrial()
         self._retiring = False
         for camera in range(len(self.rings)):
             # Another's word on another recipe: the next frame says what is true by now.
@@ -200,6 +199,8 @@ class Inspection:
     def inspect(self, part: Announcement) -> None:
         """Judge one view and send what was found. Every view that is still in the ring is answered."""
         picked_ns = now_ns()
+        if self._priority.due(picked_ns):
+            self.stage.take_priority()
         frames = self.rings[part.camera]
         released = camera_cell(part.camera, CameraCell.RELEASED)
         try:
@@ -213,7 +214,6 @@ class Inspection:
             seen = Seen(Verdict.reject(Reason.LATE))
             self._timed_out()
         else:
-            self._in_time()
             if seen.verdict.reason is Reason.NO_RECIPE or self._misfits[part.camera]:
                 self._fits(part.camera, _misfit(image, self.recipe))
         self.board[released] = part.frame
@@ -235,15 +235,8 @@ class Inspection:
 
     def _timed_out(self) -> None:
         """A model that is too slow for the takt may load every core: it must not do so above ordinary work."""
-        if self._parts_to_go == 0:
+        if self._priority.timed_out(now_ns()):
             self.stage.yield_priority()
-        self._parts_to_go = _PARTS_IN_TIME
-
-    def _in_time(self) -> None:
-        if self._parts_to_go:
-            self._parts_to_go -= 1
-            if self._parts_to_go == 0:
-                self.stage.take_priority()
 
     def _look(self, part: Announcement, image: Image, own_template: Image | None, picked_ns: int) -> Seen:
         """Judge one view's image, by its own template where one came with it.

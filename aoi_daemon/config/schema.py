@@ -230,7 +230,7 @@ class RealtimeSection(Section):
     fifo: bool = Field(True, description="Ask for SCHED_FIFO.")
     plc_priority: int = Field(50, ge=1, le=90, description="SCHED_FIFO priority of plc.")
     acquire_priority: int = Field(45, ge=1, le=90, description="SCHED_FIFO priority of acquire.")
-    inspection_priority: int = Field(40, ge=1, le=90, description="SCHED_FIFO priority of inspection; given up after a time-out, for a hundred parts.")
+    inspection_priority: int = Field(40, ge=1, le=90, description="SCHED_FIFO priority of inspection; given up after a time-out, tried again after 1, 2, 4 ... 60 s.")
     lock_memory: bool = Field(True, description="Ask for mlockall in the hot processes.")
     cpu_latency_us: int | None = Field(
         None, ge=0, le=10_000,

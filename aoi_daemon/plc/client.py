@@ -18,7 +18,6 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Sequence
-from time import monotonic
 from typing import Final, Protocol
 
 from pymodbus.client import ModbusTcpClient
@@ -27,7 +26,9 @@ from pymodbus.pdu.bit_message import WriteMultipleCoilsRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, WriteMultipleRegistersRequest
 
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError
+from aoi_daemon.plc.ports import Transport
 from aoi_daemon.plc.wire import Resolver, Wire
+from aoi_daemon.ring.ports import MONOTONIC, Clock
 
 EXCEPTIONS: Final[dict[int, str]] = {
     1: "illegal function",
@@ -56,16 +57,19 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 
 
 class PlcClient:
-    """A connection to `unit` behind `host`:`port`, for one thread. `spin_s`: see `Wire`.
+    """A connection to `unit` behind `host`:`port`, for one thread, over `wire`. `clock`: of the time-outs.
 
     A method that raises a PlcError has reset the connection; a ValueError says
     that nothing was sent. Error messages are the same for the same fault, so
     that an outage can be logged once.
     """
 
-    def __init__(self, host: str, port: int = 502, unit: int = 1, *, spin_s: float = 0.0) -> None:
+    def __init__(
+        self, host: str, port: int = 502, unit: int = 1, *, wire: Transport | None = None, clock: Clock = MONOTONIC
+    ) -> None:
         self._unit = unit
-        self._wire = Wire(spin_s)
+        self._now_ns = clock.now_ns
+        self._wire = Wire(clock=clock) if wire is None else wire
         self._modbus = _Modbus(host, port, self._wire)
         self._resolver = Resolver(host, port)
         self.goes_to: tuple[str, int] = ("", 0)
@@ -85,13 +89,13 @@ class PlcClient:
         """
         self.reset()
         self.goes_to = ("", 0)
-        deadline_s = monotonic() + timeout_s
+        deadline_ns = self._now_ns() + round(timeout_s * 1e9)
         addresses = self._resolver.addresses(timeout_s / 2)
         for left in range(len(addresses), 0, -1):
             self.goes_to = (addresses[-left].where[0], len(addresses))
             try:
                 # A name's first address may lead nowhere: each gets its share of the time that is left.
-                share_s = max(_LEAST_CONNECT_S, (deadline_s - monotonic()) / left)
+                share_s = max(_LEAST_CONNECT_S, (deadline_ns - self._now_ns()) / 1e9 / left)
                 return self._wire.open(addresses[-left], share_s)
             except PlcError:
                 if left == 1:
@@ -155,7 +159,7 @@ class PlcClient:
     def _ask(self, request: _Pdu, answer_bytes: int, timeout_s: float) -> _Pdu:
         """The answer to `request`: of its function, `answer_bytes` long, no exception."""
         try:
-            return self._modbus.ask(request, answer_bytes, monotonic() + timeout_s)
+            return self._modbus.ask(request, answer_bytes, self._now_ns() + round(timeout_s * 1e9))
         except PlcError as error:
             self.reset()
             raise type(error)(f"{_name(request)}: {error}") from error
@@ -182,20 +186,20 @@ class _Pdu(Protocol):
 class _Modbus(ModbusTcpClient):  # type: ignore[misc]  # mypy skips pymodbus, so its class is Any
     """pymodbus' client on our `Wire`. Its `execute` calls `connect`, then `send`, then `recv`."""
 
-    def __init__(self, host: str, port: int, wire: Wire) -> None:
+    def __init__(self, host: str, port: int, wire: Transport) -> None:
         super().__init__(host, port=port, retries=0)
         self._wire = wire
-        self._deadline_s = 0.0
+        self._deadline_ns = 0
         self._answer_bytes = 0
 
-    def ask(self, request: _Pdu, answer_bytes: int, deadline_s: float) -> _Pdu:
-        """The answer to `request`, checked but for its values, until `deadline_s` on the monotonic clock.
+    def ask(self, request: _Pdu, answer_bytes: int, deadline_ns: int) -> _Pdu:
+        """The answer to `request`, checked but for its values, until `deadline_ns` of the clock.
 
         Raises:
             PlcError: as `PlcClient.write_coils`, with its kinds.
             ModbusException: pymodbus makes nothing of the answer.
         """
-        self._deadline_s = deadline_s
+        self._deadline_ns = deadline_ns
         self._answer_bytes = answer_bytes
         answer: _Pdu = self.execute(False, request)
         if answer.function_code & ~_IS_EXCEPTION != request.function_code:
@@ -217,7 +221,7 @@ class _Modbus(ModbusTcpClient):  # type: ignore[misc]  # mypy skips pymodbus, so
 
     def recv(self, size: int | None) -> bytes:
         """Called for an answer's bytes: gives the whole frame, so that pymodbus need not piece it together."""
-        frame = self._wire.receive(self._deadline_s)
+        frame = self._wire.receive(self._deadline_ns)
         # Before it is decoded: pymodbus 3.13 and 3.14 take a body that is too short for an error of their own.
         if len(frame) != self._answer_bytes and not frame[_FUNCTION_AT] & _IS_EXCEPTION:
             raise PlcAnswerError(f"the answer has {len(frame)} bytes, not {self._answer_bytes}")

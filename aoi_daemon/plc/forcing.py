@@ -6,21 +6,23 @@ from collections.abc import Callable
 
 from aoi_daemon.board import Cell
 from aoi_daemon.plc.force import Force, LineNow
-from aoi_daemon.plc.link import PlcLink
-from aoi_daemon.stage import Stage, now_ns
+from aoi_daemon.plc.ports import Link
+from aoi_daemon.ring.ports import Clock
+from aoi_daemon.stage import Stage
 
 
 class Forcing:
     """`Force`, tied to the line. `release` writes the safe state when it is over."""
 
-    def __init__(self, stage: Stage, link: PlcLink, release: Callable[[], None]) -> None:
+    def __init__(self, stage: Stage, link: Link, release: Callable[[], None], clock: Clock) -> None:
+        self._now_ns = clock.now_ns
         self._stage = stage
         self._board = stage.board
         self._link = link
         self._release = release
         self._polls = stage.config.plc.poll is not None
         self._force = Force()
-        self.announced_ns = now_ns()
+        self.announced_ns = self._now_ns()
         """When a part was last announced, or plc began."""
         self._board[Cell.FORCED] = -1
 
@@ -37,14 +39,14 @@ class Forcing:
     def ask(self, word: int, number: int) -> None:
         """A person forces `word`, or renews it; the supervisor is answered by the `number` of its question."""
         began = self._force.word is None
-        error = self._force.ask(word, self._line(), now_ns())
+        error = self._force.ask(word, self._line(), self._now_ns())
         if self._force.word is not None:
             self._board[Cell.FORCED] = self._force.word
         self._stage.tell(tell="forced", number=number, error=error, began=began and not error)
 
     def look(self) -> None:
         """End it when its time is over, or the line is no longer at rest."""
-        why = self._force.over(self._line(), now_ns())
+        why = self._force.over(self._line(), self._now_ns())
         if why:
             self.end(why)
 

@@ -20,7 +20,7 @@ from aoi_daemon.errors import PlcError, PlcRefusedError
 from aoi_daemon.plc.client import PlcClient
 from aoi_daemon.plcmap.coils import bits
 from aoi_daemon.plcmap.registers import POLL_WORDS
-from aoi_daemon.stage import now_ns
+from aoi_daemon.ring.ports import Clock
 
 _MS: Final = 1_000_000
 STEADY_NS: Final = 1_000 * _MS
@@ -35,17 +35,25 @@ _SAID: Final = 3
 class PlcLink:
     """Writes and reads of the plc stage, with the link's state on the board.
 
-    `tell` takes what the PLC refuses, in words; "" when it refuses nothing any more.
+    `tell` takes what the PLC refuses, in words; "" when it refuses nothing any more. `clock`: that of `client`.
     """
 
     def __init__(
-        self, section: PlcSection, board: Board, log: Any, tell: Callable[[str], None], *, spin_s: float = 0.0
+        self,
+        section: PlcSection,
+        board: Board,
+        log: Any,
+        tell: Callable[[str], None],
+        *,
+        client: PlcClient,
+        clock: Clock,
     ) -> None:
         self._section = section
         self._board = board
         self._log = log
         self._tell = tell
-        self._client = PlcClient(section.host, section.port, section.unit, spin_s=spin_s)
+        self._client = client
+        self._now_ns = clock.now_ns
         self._timeout_s = section.timeout_ms / 1e3
         self._wait_ms = section.reconnect_min_ms
         self._up_ns = 0
@@ -82,7 +90,7 @@ class PlcLink:
             self._down(error)
             return False
         self.up = True
-        self._up_ns = now_ns()
+        self._up_ns = self._now_ns()
         self._board[Cell.LINK] = Link.UP
         self._board[Cell.COILS] = safe
         if not self._said:
@@ -101,7 +109,7 @@ class PlcLink:
 
     def _line(self, say: Callable[..., None], event: str, **more: object) -> None:
         """A line of log; of a link that comes and goes for hours, a few a minute."""
-        now = now_ns()
+        now = self._now_ns()
         for what, lines in self._limit.due(now).items():
             self._log.warning("left_out", what=what, lines=lines)
         if self._limit.take(event, now):
@@ -109,13 +117,13 @@ class PlcLink:
 
     def write(self, word: int, timeout_s: float | None = None) -> bool:
         """Write the 16 coils in one FC15 request and verify the answer; False: the link is down now."""
-        begun_ns = now_ns()
+        begun_ns = self._now_ns()
         try:
             self._client.write_coils(self._section.coil_base, bits(word), self._bounded(timeout_s))
         except PlcError as error:
             self._down(error)
             return False
-        self._board[Cell.PLC_ROUND_TRIP_NS] = now_ns() - begun_ns
+        self._board[Cell.PLC_ROUND_TRIP_NS] = self._now_ns() - begun_ns
         self._board[Cell.COILS] = word
         return True
 
@@ -140,7 +148,7 @@ class PlcLink:
             return None
 
     def _down(self, error: PlcError) -> None:
-        now = now_ns()
+        now = self._now_ns()
         was_up, self.up = self.up, False
         self._board[Cell.LINK] = Link.DOWN
         self._board[Cell.READY] = 0

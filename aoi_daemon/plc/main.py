@@ -8,7 +8,6 @@ none: no request that carries a PASS begins when the PLC could take it later.
 
 from __future__ import annotations
 
-import select
 from typing import Final
 
 from aoi_daemon.board import Cell, StageState
@@ -17,30 +16,39 @@ from aoi_daemon.config.timing import timing_of
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.messages import Reason
 from aoi_daemon.plc.account import Account
+from aoi_daemon.plc.client import PlcClient
 from aoi_daemon.plc.doorbells import read_doorbells
 from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.forcing import Forcing
 from aoi_daemon.plc.link import PlcLink
 from aoi_daemon.plc.parts import Part, Parts
 from aoi_daemon.plc.polling import Polling, forget
+from aoi_daemon.plc.ports import Dial, Link
 from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plc.report import flags_of, registers_of
+from aoi_daemon.plc.wire import Tcp, Wire
 from aoi_daemon.plcmap import coils
 from aoi_daemon.plcmap.coils import Result
 from aoi_daemon.plcmap.registers import Flag, Report, encode_report
-from aoi_daemon.stage import Stage, now_ns
+from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC, Clock, Wait
+from aoi_daemon.stage import Stage
 
 _MS: Final = 1_000_000
 _SEQUENCE: Final = 0xFF << coils.Coil.SEQ
+_HEARTBEAT: Final = 1 << coils.Coil.HEARTBEAT
+_TURNS: Final = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
 _IDLE_S: Final = 0.05
 """Longest wait: the loop says that it moves at least this often, however slow heartbeat and reconnect are."""
 
 
 class Plc:
-    """The loop. One request is out at a time: a verdict's before all others."""
+    """The loop. One request is out at a time: a verdict's before all others. `clock`: that of `link`."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, link: Link, clock: Clock, wait: Wait) -> None:
         self.stage = stage
+        self.link = link
+        # The port's own functions: asked for some dozen times a part.
+        self._now_ns, self._select = clock.now_ns, wait.select
         self.board = stage.board
         self.log = stage.log
         config = stage.config
@@ -57,10 +65,6 @@ class Plc:
             number=self.board[Cell.PARTS],
         )  # fmt: skip
         self.spin_ns = config.realtime.spin_us * 1000
-        self.link = PlcLink(
-            self.section, self.board, self.log, lambda what: stage.tell(tell="plc_refused", detail=what),
-            spin_s=self.spin_ns / 1e9,
-        )  # fmt: skip
         self.face = Face(self.board, int(self.section.heartbeat_ms * _MS))
         self.written = -1  # the coils that the PLC has; -1: not known
         self.written_report: list[int] = []
@@ -69,10 +73,12 @@ class Plc:
         self.busy = False
         poll = self.section.poll
         self._has_more = poll is not None or self.section.registers is not None
-        self.polling = Polling(poll, stage, self.link, self.account.gate) if poll is not None else None
+        self._turn = 0
+        """Whose turn it is: coils 0, registers 1, poll 2."""
+        self.polling = Polling(poll, stage, link, self.account.gate, clock) if poll is not None else None
         if poll is None:
             forget(self.board)
-        self.forcing = Forcing(stage, self.link, self._release)
+        self.forcing = Forcing(stage, link, self._release, clock)
 
     def run(self) -> None:
         """Serve until stopped; what waits then is still answered, and the safe state is last."""
@@ -83,17 +89,17 @@ class Plc:
         self.stage.ready()
         self.board[Cell.PLC_STATE] = StageState.READY
         while not (self.stage.stopping and not self.parts.waiting):
-            self.board[Cell.PLC_NS] = now_ns()
+            self.board[Cell.PLC_NS] = self._now_ns()
             ready = self._wait(watched)
             if control in ready:
                 self._obey()
                 if self.stage.stopping and control in watched:
                     watched.remove(control)  # its end would wake us for ever
-            if not self.link.up and now_ns() >= self.link.retry_ns:
+            if not self.link.up and self._now_ns() >= self.link.retry_ns:
                 self._reconnect()
             line_ready: bool | None = self._line_ready()
             self._take_in(ready, bool(line_ready))
-            while (part := self.parts.take(now_ns())) is not None:
+            while (part := self.parts.take(self._now_ns())) is not None:
                 self._deliver(part, bool(line_ready))
                 line_ready = None  # that took its time
             self._spare(line_ready)
@@ -106,7 +112,7 @@ class Plc:
         """What the other stages say of parts."""
         announced, judged = read_doorbells(ready, self.announcements, self.judgements, self.parts.knows)
         if announced:
-            self.forcing.announced_ns = now_ns()
+            self.forcing.announced_ns = self._now_ns()
             live_ns = self.board[Cell.LIVE_NS]
             for announcement in announced:
                 # What was ready before this inspection took the line, it never sees.
@@ -123,13 +129,13 @@ class Plc:
         """Which doorbells have rung, once one has or something is due; awake for a while where a part is judged."""
         wait_s = self._wait_s()
         if self.spin_ns and self.parts.waiting:
-            until_ns = now_ns() + min(self.spin_ns, int(wait_s * 1e9))
-            while now_ns() < until_ns:
-                ready, _, _ = select.select(watched, [], [], 0)
+            until_ns = self._now_ns() + min(self.spin_ns, int(wait_s * 1e9))
+            while self._now_ns() < until_ns:
+                ready = self._select(watched, 0)
                 if ready:
                     return ready
             wait_s = self._wait_s()
-        return select.select(watched, [], [], wait_s)[0]
+        return self._select(watched, wait_s)
 
     def _wait_s(self) -> float:
         """Until the next thing that has to be done without being told to."""
@@ -139,13 +145,13 @@ class Plc:
         cutoff_ns = self.parts.cutoff_ns()
         if cutoff_ns is not None:
             due.append(cutoff_ns)
-        if self.link.up and self._is_free(now_ns()):  # else they wait for the verdict, and it is in the list
+        if self.link.up and self._is_free(self._now_ns()):  # else they wait for the verdict, and it is in the list
             due.append(self.face.beat_ns)
             if self.polling is not None:
                 due.append(self.polling.due_ns)
         if self.forcing.word is not None:
             due.append(self.forcing.until_ns)
-        left_s = (min(due) - now_ns()) / 1e9 if due else _IDLE_S
+        left_s = (min(due) - self._now_ns()) / 1e9 if due else _IDLE_S
         return min(_IDLE_S, max(0.0, left_s))
 
     # -- readiness ----------------------------------------------------------
@@ -153,7 +159,7 @@ class Plc:
     def _line_ready(self) -> bool:
         """The link is good, nobody forces the coils, and the rest of the line is as it must be."""
         free = self.link.up and self.forcing.word is None and not self.stage.stopping
-        return free and self.readiness.line(now_ns())
+        return free and self.readiness.line(self._now_ns())
 
     # -- coils and registers -------------------------------------------------
 
@@ -176,7 +182,7 @@ class Plc:
         if done:
             board, is_ready = self.board, word >> coils.Coil.READY & 1
             if is_ready and not self.written >> coils.Coil.READY & 1:
-                board[Cell.READY_NS] = now_ns()
+                board[Cell.READY_NS] = self._now_ns()
             self.written = word
             board[Cell.READY] = is_ready
         return done
@@ -202,7 +208,7 @@ class Plc:
         if not self.link.up:
             return
         self._settle()
-        now = now_ns()
+        now = self._now_ns()
         self.link.look(now)
         if self.link.up and self._is_free(now):
             self.busy = self._one_request(now, line_ready) and self.link.up and self._has_more
@@ -222,21 +228,44 @@ class Plc:
         else:
             self._beat(now)
             word, is_due = self._word(line_ready), False
-        if is_due or word != self.written:
+        shows = is_due or word != self.written
+        if shows and (word ^ self.written) & ~_HEARTBEAT:
+            self._turn = 1
             self._write(word)
             return True
-        if self.section.registers is not None:
-            report = face.report(self._flags(line_ready))
-            if report != self.written_report:
-                self._write_report(report)
+        # Nothing but a beat: coils, registers and poll take turns. With a PLC whose answers take as long as a heartbeat
+        # the next beat is due by then, and the registers would never be written, the PLC never read.
+        for kind in _TURNS[self._turn]:
+            if kind == 0:
+                done = shows
+                if shows:
+                    self._write(word)
+            else:
+                done = self._show_registers(line_ready) if kind == 1 else self._poll(now)
+            if done:
+                self._turn = (kind + 1) % 3
                 return True
-        if self.polling is not None and now >= self.polling.due_ns:
-            self.polling.look(now, self.board[Cell.PARTS])
-            return True
         return False
 
+    def _show_registers(self, line_ready: bool) -> bool:
+        if self.section.registers is None:
+            return False
+        report = self.face.report(self._flags(line_ready))
+        if report == self.written_report:
+            return False
+        self._write_report(report)
+        return True
+
+    def _poll(self, now: int) -> bool:
+        if self.polling is None or now < self.polling.due_ns:
+            return False
+        self.polling.look(now, self.board[Cell.PARTS])
+        return True
+
     def _beat(self, now: int) -> None:
-        if now >= self.face.beat_ns:
+        # A beat that the coils have not shown yet is not taken back by the next: the PLC would see none of the two.
+        shown = self.written < 0 or bool(self.written & _HEARTBEAT) == self.face.heartbeat
+        if now >= self.face.beat_ns and shown:
             self.face.beat(now, moves=self.readiness.all_move(now))
 
     def _settle(self) -> None:
@@ -256,7 +285,7 @@ class Plc:
         if self.link.connect(safe, report):
             self.written, self.written_report = safe, report.copy()
             self.owes_nothing = False
-            self.face.beat_ns = now_ns()
+            self.face.beat_ns = self._now_ns()
 
     def _release(self) -> None:
         """After forced coils: the safe state, with the sequence that the PLC goes on from."""
@@ -273,14 +302,14 @@ class Plc:
         reason = part.reason if part.reason is not None else Reason.LATE
         if reason is Reason.NONE and not line_ready:
             reason = Reason.NOT_READY
-        sent_ns = now_ns()
+        sent_ns = self._now_ns()
         outcome = self.account.outcome(part, reason, sent_ns)
         if self.link.up and part.deadline_ns - sent_ns >= self.verdict_ns:
             self.face.verdict(Result.PASS if reason is Reason.NONE else Result.REJECT, part.number)
             self._beat(sent_ns)
             self.account.outcomes.prepare(outcome)
             if self._send(part, reason, line_ready):
-                outcome = outcome._replace(answered_ns=now_ns())
+                outcome = outcome._replace(answered_ns=self._now_ns())
         else:
             # A verdict that the PLC could take after the deadline is none: the PLC has rejected the part by preset,
             # and what comes then could be taken for the next part's, now or with the next heartbeat's write.
@@ -298,12 +327,12 @@ class Plc:
         if self.section.registers is not None:
             report = registers_of(
                 part, self.face.result, reason, self.board, flags=self._flags(line_ready),
-                feedback=self.account.feedback, now_ns=now_ns(),
+                feedback=self.account.feedback, now_ns=self._now_ns(),
             )  # fmt: skip
             self.face.judged(report)
-            if not self._write_report(report, (part.deadline_ns - now_ns()) / 1e9):
+            if not self._write_report(report, (part.deadline_ns - self._now_ns()) / 1e9):
                 return False
-        left_ns = part.deadline_ns - now_ns()
+        left_ns = part.deadline_ns - self._now_ns()
         if left_ns < self.answer_ns:
             # The registers took longer than the PLC should need. Nothing is out, so there is nothing to reset.
             self._gives_none(part.number)
@@ -325,9 +354,20 @@ class Plc:
                 self.forcing.end("ended by a person")
 
 
+def modbus_link(stage: Stage, clock: Clock, dial: Dial) -> PlcLink:
+    """The link to the PLC of the stage's configuration."""
+    section = stage.config.plc
+    wire = Wire(stage.config.realtime.spin_us / 1e6, clock=clock, dial=dial)
+    client = PlcClient(section.host, section.port, section.unit, wire=wire, clock=clock)
+    return PlcLink(
+        section, stage.board, stage.log, lambda what: stage.tell(tell="plc_refused", detail=what),
+        client=client, clock=clock,
+    )  # fmt: skip
+
+
 def main(stage: Stage) -> None:
     """Entry of the process."""
     stage.prepare_realtime()
-    plc = Plc(stage)
+    plc = Plc(stage, modbus_link(stage, MONOTONIC, Tcp), MONOTONIC, DOORBELLS)
     stage.go_realtime()
     plc.run()

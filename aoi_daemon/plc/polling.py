@@ -13,10 +13,11 @@ from aoi_daemon.config.schema import PollSection
 from aoi_daemon.messages import Reading
 from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.heartbeat_watch import HeartbeatWatch
-from aoi_daemon.plc.link import PlcLink
+from aoi_daemon.plc.ports import Link
 from aoi_daemon.plc.stood import Stood
 from aoi_daemon.plcmap.registers import POLL_WORDS, Poll, Status, decode_poll
-from aoi_daemon.stage import Stage, now_ns
+from aoi_daemon.ring.ports import Clock
+from aoi_daemon.stage import Stage
 
 _MS: Final = 1_000_000
 
@@ -28,7 +29,8 @@ class Polling:
     alarm reset): one word that was read wrongly moves nothing.
     """
 
-    def __init__(self, section: PollSection, stage: Stage, link: PlcLink, gate: Gate) -> None:
+    def __init__(self, section: PollSection, stage: Stage, link: Link, gate: Gate, clock: Clock) -> None:
+        self._now_ns = clock.now_ns
         self._section = section
         self._gate = gate
         self._recipe = Stood()
@@ -42,7 +44,7 @@ class Polling:
         self.due_ns = 0
         forget(self._board)
         watch_ms = section.watch_ms
-        self._heartbeat = HeartbeatWatch(int(watch_ms * _MS), now_ns()) if watch_ms is not None else None
+        self._heartbeat = HeartbeatWatch(int(watch_ms * _MS), self._now_ns()) if watch_ms is not None else None
         self._show_heartbeat()
 
     def look(self, now: int, number: int) -> None:
@@ -73,7 +75,7 @@ class Polling:
             self._stage.tell(tell="alarm_reset")
         # The first read is where we begin, not an edge.
         triggered = before is not None and bool((status ^ before.status) & Status.TRIGGER)
-        self._tell_cameras(Reading(now, now_ns(), polled.trigger_id, triggered))
+        self._tell_cameras(Reading(now, self._now_ns(), polled.trigger_id, triggered))
 
     def _show_heartbeat(self) -> None:
         if self._heartbeat is not None:

@@ -12,10 +12,11 @@ import socket
 import struct
 import threading
 from contextlib import suppress
-from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
+from aoi_daemon.plc.ports import Address, Connection, Dial
+from aoi_daemon.ring.ports import MONOTONIC, Clock
 
 _HEADER: Final = struct.Struct(">HHHB")  # transaction, protocol 0, length of what follows it, unit
 _BEFORE_LENGTH: Final = 6
@@ -30,43 +31,10 @@ _KEEPALIVE: Final = (
 )
 
 
-class Address(NamedTuple):
-    """Where to connect to: what getaddrinfo gives and socket takes."""
+class Tcp:
+    """The real `Connection`, to `address` within `timeout_s`. TimeoutError and OSError as a socket."""
 
-    family: int
-    where: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return f"{self.where[0]}:{self.where[1]}"
-
-
-class Wire:
-    """The connection. Errors leave it as it is: the caller closes it, which resets it.
-
-    Args:
-        spin_s: an answer is asked for without pause for so long, before the wait for it sleeps.
-    """
-
-    def __init__(self, spin_s: float = 0.0) -> None:
-        self._spin_s = spin_s
-        self._socket: socket.socket | None = None
-        # poll, not select: select fails on a descriptor above 1023.
-        self._readable = select.poll()
-        self._asked = b""
-
-    @property
-    def is_open(self) -> bool:
-        """There is a connection; whether the other end lives, only an answer tells."""
-        return self._socket is not None
-
-    def open(self, address: Address, timeout_s: float) -> None:
-        """Connect within `timeout_s`.
-
-        Raises:
-            PlcTimeoutError: it took longer.
-            PlcError: refused, unreachable.
-        """
-        self.close()
+    def __init__(self, address: Address, timeout_s: float) -> None:
         connection = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             # Set before connecting: whatever closes it, the end of a killed process too, then resets it.
@@ -77,25 +45,64 @@ class Wire:
             connection.settimeout(timeout_s)
             connection.connect(address.where)
             connection.setblocking(False)
-        except TimeoutError as error:
-            connection.close()
-            raise PlcTimeoutError(f"no connection to {address}: nobody answers") from error
-        except OSError as error:
-            connection.close()
-            raise PlcError(f"no connection to {address}: {error.strerror or error}") from error
         except BaseException:
             connection.close()
             raise
+        # poll, not select: select fails on a descriptor above 1023.
+        self._readable = select.poll()
         self._readable.register(connection, select.POLLIN)
-        self._socket = connection
+        self.socket = connection
+        # The calls themselves: a port costs the hot path nothing.
+        self.send, self.recv, self.poll = connection.send, connection.recv, self._readable.poll
 
     def close(self) -> None:
         """Close with a RST, not a FIN, so that the kernel drops what it has not sent."""
-        if self._socket is not None:
-            with suppress(OSError):
-                self._readable.unregister(self._socket)
-                self._socket.close()
-            self._socket = None
+        with suppress(OSError):
+            self._readable.unregister(self.socket)
+            self.socket.close()
+
+
+class Wire:
+    """The connection. Errors leave it as it is: the caller closes it, which resets it.
+
+    Args:
+        spin_s: an answer is asked for without pause for so long, before the wait for it sleeps.
+        clock: of its deadlines.
+        dial: makes a connection.
+    """
+
+    def __init__(self, spin_s: float = 0.0, *, clock: Clock = MONOTONIC, dial: Dial = Tcp) -> None:
+        self._spin_ns = round(spin_s * 1e9)
+        self._now_ns = clock.now_ns
+        self._dial = dial
+        self._connected: Connection | None = None
+        self._asked = b""
+
+    @property
+    def is_open(self) -> bool:
+        """There is a connection; whether the other end lives, only an answer tells."""
+        return self._connected is not None
+
+    def open(self, address: Address, timeout_s: float) -> None:
+        """Connect within `timeout_s`.
+
+        Raises:
+            PlcTimeoutError: it took longer.
+            PlcError: refused, unreachable.
+        """
+        self.close()
+        try:
+            self._connected = self._dial(address, timeout_s)
+        except TimeoutError as error:
+            raise PlcTimeoutError(f"no connection to {address}: nobody answers") from error
+        except OSError as error:
+            raise PlcError(f"no connection to {address}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Close with a RST, not a FIN, so that the kernel drops what it has not sent."""
+        if self._connected is not None:
+            connection, self._connected = self._connected, None
+            connection.close()
 
     def send(self, request: bytes) -> None:
         """Send a frame at once; it is one system call and one segment, or an error.
@@ -105,7 +112,7 @@ class Wire:
             PlcError: the connection is closed, or takes no bytes.
         """
         connection = self._connection()
-        if self._readable.poll(0):
+        if connection.poll(0):
             # Between two requests nothing may come but the end of the connection.
             self._read(connection)
             raise PlcAnswerError("the PLC sent bytes that it was not asked for")
@@ -119,8 +126,8 @@ class Wire:
         if sent != len(request):
             raise PlcTimeoutError("the PLC takes no bytes")
 
-    def receive(self, deadline_s: float) -> bytes:
-        """The one frame that answers what was sent, whole, until `deadline_s` on the monotonic clock.
+    def receive(self, deadline_ns: int) -> bytes:
+        """The one frame that answers what was sent, whole, until `deadline_ns` of the clock.
 
         Raises:
             PlcTimeoutError: it is not there, or not whole, by then.
@@ -129,9 +136,9 @@ class Wire:
         """
         connection = self._connection()
         frame = b""
-        spin_until_s = monotonic() + self._spin_s
+        spin_until_ns = self._now_ns() + self._spin_ns
         while True:
-            if not self._is_readable(deadline_s, spin_until_s):
+            if not self._is_readable(connection, deadline_ns, spin_until_ns):
                 raise PlcTimeoutError("no whole answer in time" if frame else "no answer in time")
             frame += self._read(connection)
             size = self._size(frame)
@@ -140,13 +147,13 @@ class Wire:
             if len(frame) == size:
                 return frame
 
-    def _is_readable(self, deadline_s: float, spin_until_s: float) -> bool:
-        """Something has come by `deadline_s`; without sleeping where it comes by `spin_until_s`."""
+    def _is_readable(self, connection: Connection, deadline_ns: int, spin_until_ns: int) -> bool:
+        """Something has come by `deadline_ns`; without sleeping where it comes by `spin_until_ns`."""
         came: list[tuple[int, int]] = []
-        while (now_s := monotonic()) < deadline_s:
+        while (now_ns := self._now_ns()) < deadline_ns:
             if came:
                 return True
-            came = self._readable.poll(0 if now_s < spin_until_s else (deadline_s - now_s) * 1e3)
+            came = connection.poll(0 if now_ns < spin_until_ns else (deadline_ns - now_ns) / 1e6)
         # What came in the millisecond by which poll rounds up is too late: a PASS may be the next part's by now.
         return False
 
@@ -169,13 +176,13 @@ class Wire:
             raise PlcAnswerError(f"the answer says that it has {size} bytes")
         return size
 
-    def _connection(self) -> socket.socket:
-        if self._socket is None:
+    def _connection(self) -> Connection:
+        if self._connected is None:
             raise PlcError("not connected")
-        return self._socket
+        return self._connected
 
     @staticmethod
-    def _read(connection: socket.socket) -> bytes:
+    def _read(connection: Connection) -> bytes:
         try:
             piece = connection.recv(_MAX_FRAME + 1)
         except BlockingIOError:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import enum
 import signal
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -29,7 +28,8 @@ from aoi_daemon.errors import ConfigError
 from aoi_daemon.logs import logger
 from aoi_daemon.messages import Proof
 from aoi_daemon.ring.parcel import MessageError
-from aoi_daemon.stage import Setup, now_ns
+from aoi_daemon.ring.ports import Clock
+from aoi_daemon.stage import Setup
 from aoi_daemon.supervisor.checking import Checking, settled
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.stages import StageProcess
@@ -100,6 +100,8 @@ class Changeover:
         setup: makes a stage's setup for a configuration.
         land: makes a configuration the one in use, and tells everybody but inspection.
         done: hears what came of each order, once.
+        clock: that of the `now` which `look` is given.
+        sleep: waits so many seconds, in the thread of a check.
     """
 
     def __init__(
@@ -108,7 +110,12 @@ class Changeover:
         setup: Callable[[Configuration, str, int, dict[str, int]], Setup],
         land: Callable[[Configuration, ReloadPlan], None],
         done: Callable[[Result], None],
+        *,
+        clock: Clock,
+        sleep: Callable[[float], object],
     ) -> None:
+        self._now_ns = clock.now_ns
+        self._sleep = sleep
         self._keeper = keeper
         self._setup = setup
         self._land = land
@@ -143,7 +150,7 @@ class Changeover:
         self._change = change = _Change(order, old)
         self._go(change, Step.CHECKING)
         if order.what == "reload":
-            change.checking = Checking(lambda: settled(old.file, old.in_use, time.sleep), self._log)
+            change.checking = Checking(lambda: settled(old.file, old.in_use, self._sleep), self._log)
             return
         try:
             self._plan(change, old.with_product(order.product))
@@ -189,7 +196,7 @@ class Changeover:
 
     def _go(self, change: _Change, step: Step) -> None:
         self.step = step
-        change.since_ns = now_ns()
+        change.since_ns = self._now_ns()
 
     def _look_at_check(self, change: _Change) -> None:
         checking = change.checking
@@ -259,7 +266,7 @@ class Changeover:
         keeper, pair = self._keeper, self._keeper.pair
         assert pair.reserve is not None
         change.pid = pair.reserve.pid
-        change.told_ns, change.was_ready = now_ns(), bool(keeper.board[Cell.READY])
+        change.told_ns, change.was_ready = self._now_ns(), bool(keeper.board[Cell.READY])
         self._go(change, Step.SWITCHING)
         keeper.tell_plc(change.new.recipe)
         works = keeper.state_of(pair.live) in (StageState.READY, StageState.REFUSED)

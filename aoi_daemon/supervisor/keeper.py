@@ -17,6 +17,7 @@ from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.lifecycle import Event, Line, after
 from aoi_daemon.logs import logger
 from aoi_daemon.ring.parcel import MessageError
+from aoi_daemon.ring.ports import Clock
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.supervisor.pair import InspectionPair
 from aoi_daemon.supervisor.restarts import RestartBudget
@@ -35,9 +36,10 @@ class StageKeeper:
     """The stages of one line, and the state that they are in together."""
 
     def __init__(
-        self, configuration: Configuration, shared: Shared, log_fd: int,
-        setup: Callable[[str, int, dict[str, int]], Setup], event: Callable[..., None],
+        self, configuration: Configuration, shared: Shared, setup: Callable[[str, int, dict[str, int]], Setup],
+        event: Callable[..., None], *, process: Callable[[str, int], StageProcess], clock: Clock,
     ) -> None:  # fmt: skip
+        self._now_ns = clock.now_ns
         self.configuration = configuration
         self._shared = shared
         self._setup = setup
@@ -46,9 +48,9 @@ class StageKeeper:
         self.board = shared.board
         line = configuration.line
         # plc first: the safe state is on the wire before anything else begins.
-        self.plc = StageProcess("plc", 0, log_fd)
-        self.pair = InspectionPair(log_fd)
-        self.cameras = [StageProcess("acquire", index, log_fd) for index in range(len(line.cameras))]
+        self.plc = process("plc", 0)
+        self.pair = InspectionPair(process, clock)
+        self.cameras = [process("acquire", index) for index in range(len(line.cameras))]
         self._budget = RestartBudget(line.supervisor.restarts, int(line.supervisor.window_s * 1e9))
         self._due: dict[str, int] = {}  # stage label: when to start it again
         self.state = Line.STARTING
@@ -71,7 +73,7 @@ class StageKeeper:
 
     def look(self, *, paused: bool) -> None:
         """Kill what hangs (unless the whole machine `paused`), start what is due, see whether all are ready."""
-        now = now_ns()
+        now = self._now_ns()
         for stage in self.stages:
             if stage.pid and not paused and self._hangs(stage, now):
                 self._log.error("stage_hangs", which=stage.label, pid=stage.pid, action="kill and restart")
@@ -144,7 +146,7 @@ class StageKeeper:
         before = self.board[Cell.INSPECTION_STATE]
         # Before it is told: from then on these cells are its own.
         self.board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
-        self.board[Cell.INSPECTION_NS] = now_ns()
+        self.board[Cell.INSPECTION_NS] = self._now_ns()
         if not self.pair.exchange():
             self.board[Cell.INSPECTION_STATE] = before
             return False
@@ -168,7 +170,7 @@ class StageKeeper:
             # All of the service are told to stop, and this one was the first to hear it; or a person did it.
             self._log.info("stage_stopped", which=stage.label, pid=pid, how=how)
             self.move(Event.STAGE_LOST)
-            self._due[stage.label] = now_ns() + _AFTER_STOP_NS
+            self._due[stage.label] = self._now_ns() + _AFTER_STOP_NS
             return
         if stage is self.pair.live and self.exchange():
             self._log.error("stage_lost", which=stage.label, pid=pid, how=how, instead=self.pair.live.pid)
@@ -178,11 +180,11 @@ class StageKeeper:
         if delay_ns == 0 and self.state is not Line.FAULTED:
             self._begin(stage)
         else:
-            self._due[stage.label] = now_ns() + delay_ns
+            self._due[stage.label] = self._now_ns() + delay_ns
 
     def _lost(self, stage: StageProcess, said: str, what: str, how: str, **more: Any) -> int:
         """`stage` does not run, unasked: it costs a restart of the budget. How long to wait before it, in ns."""
-        restart = self._budget.lost(now_ns())
+        restart = self._budget.lost(self._now_ns())
         allowed = self.configuration.line.supervisor.restarts
         self._log.error(said, which=stage.label, how=how, restarts=f"{restart.number}/{allowed}", **more)
         self._event("stage", which=stage.label, what=what, how=how)
@@ -232,7 +234,7 @@ class StageKeeper:
         except (OSError, MessageError) as error:
             self._mark_lost(stage)
             delay_ns = self._lost(stage, "stage_not_started", "not started", str(error))
-            self._due[stage.label] = now_ns() + max(delay_ns, _NO_ROOM_NS)
+            self._due[stage.label] = self._now_ns() + max(delay_ns, _NO_ROOM_NS)
             return
         self._log.info("stage_started", which=stage.label, pid=stage.pid)
 

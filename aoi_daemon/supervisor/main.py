@@ -23,6 +23,7 @@ from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.logs import logger
 from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.events import EventWriter
+from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.service import take_environment
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.status import snapshot
@@ -75,7 +76,10 @@ class Supervisor:
         kept = file.read()
         configuration, wrong = choose(configuration, kept)
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
-        self.keeper = StageKeeper(configuration, self.shared, log_fd, self._stage_setup, self.chronicle.event)
+        self.keeper = StageKeeper(
+            configuration, self.shared, self._stage_setup, self.chronicle.event,
+            process=lambda name, index: StageProcess(name, index, log_fd), clock=MONOTONIC,
+        )  # fmt: skip
         self.attendants = Attendants(configuration, self.shared, log_fd, self._beside_setup)
         self.notices = Notices(take_environment(os.environ, os.getpid()), self.board, line, self.log)
         self._owned.callback(self.notices.close)

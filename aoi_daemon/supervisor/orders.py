@@ -8,6 +8,7 @@ of the PLC's requests the latest counts, once the change under way is over.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.logs import logger
+from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.stage import Setup, now_ns
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch
 from aoi_daemon.supervisor.attendants import Attendants
@@ -57,7 +59,7 @@ class Orders:
         self._board: Board = keeper.board
         self._asked = kept.asked if kept is not None else 0
         self._start = keeper.configuration.line.line.recipe
-        self.changeover = Changeover(keeper, setup, self._land, self._done)
+        self.changeover = Changeover(keeper, setup, self._land, self._done, clock=MONOTONIC, sleep=time.sleep)
         self._reload_waits = False
         if kept is None or kept.version == 1:
             self.keep()  # so that the next start takes nothing for an upgrade

@@ -8,9 +8,11 @@ or has ended; where it does not manage to, whoever left is still there.
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Final
 
-from aoi_daemon.stage import Setup, now_ns
+from aoi_daemon.ring.ports import Clock
+from aoi_daemon.stage import Setup
 from aoi_daemon.supervisor.stages import StageProcess
 
 _LEAVE_NS: Final = 10_000_000_000
@@ -20,9 +22,10 @@ _LEAVE_NS: Final = 10_000_000_000
 class InspectionPair:
     """`live` is kept by the keeper, as every stage is; `proven`: the reserve could take the line at once."""
 
-    def __init__(self, log_fd: int) -> None:
-        self._log_fd = log_fd
-        self.live = StageProcess("inspection", 0, log_fd)
+    def __init__(self, process: Callable[[str, int], StageProcess], clock: Clock) -> None:
+        self._process = process
+        self._now_ns = clock.now_ns
+        self.live = process("inspection", 0)
         self.reserve: StageProcess | None = None
         self.proven = False
         self.how = ""
@@ -41,7 +44,7 @@ class InspectionPair:
 
     def prove(self, setup: Setup) -> None:
         """Start a reserve that proves itself, and says when it has. Raises OSError when the system has no room."""
-        reserve = StageProcess("inspection", 0, self._log_fd)
+        reserve = self._process("inspection", 0)
         reserve.start(setup)
         self.reserve = reserve
         self.proven = False
@@ -59,7 +62,7 @@ class InspectionPair:
         """The reserve is not needed any more."""
         if self.reserve is not None:
             self.reserve.tell(do="stop")
-            self._leaving[self.reserve] = now_ns() + _LEAVE_NS
+            self._leaving[self.reserve] = self._now_ns() + _LEAVE_NS
         self.reserve = None
         self.proven = False
 

@@ -367,7 +367,7 @@ def test_nobody_answering_the_connection_is_a_time_out():
 
 def until_readable(client):
     """Wait, bounded, until what the peer did has come through."""
-    assert client._wire._readable.poll(ENOUGH_S * 1e3)
+    assert client._wire._connected.poll(ENOUGH_S * 1e3)
 
 
 def test_a_connection_that_the_plc_closed_is_noticed_before_anything_is_sent():

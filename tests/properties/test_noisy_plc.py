@@ -26,6 +26,7 @@ from aoi_daemon.plcmap.registers import POLL_WORDS, Poll, Status, encode_poll
 from aoi_daemon.ring import events
 from aoi_daemon.ring.events import EventReader, EventWriter
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.stage import now_ns
 from aoi_daemon.supervisor import orders as orders_module
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
@@ -114,7 +115,7 @@ class Line:
         config = SimpleNamespace(cameras=[None])
         stage = SimpleNamespace(board=self.board, config=config, fds={"triggers0_w": write}, tell=self.tell)
         self.link = Noise(words)
-        self.polling = Polling(POLL, stage, self.link, self.gate)
+        self.polling = Polling(POLL, stage, self.link, self.gate, MONOTONIC)
 
     def prove(self) -> None:
         """The other inspection proves itself at once, and takes the line."""

@@ -58,6 +58,7 @@ class Oracle:
         self.scanned_ns = 0
         self.quickest_ns = 0
         self.quiet_since: int | None = None
+        self.behind_since: int | None = None
 
     def scan(self, now: int, word: int, part: int | None) -> None:
         passes, rejects, ready, beat, sequence = word & 1, word >> 1 & 1, word >> 3 & 1, word >> 4 & 1, word >> 8 & 0xFF
@@ -86,6 +87,10 @@ class Oracle:
             self.owed, self.strikes = [], 0
         self.scanned_ns = now
         step = (sequence - self.sequence) % 256
+        # Words that stay behind for two seconds are those of a daemon that counts anew.
+        self.behind_since = None if step < 128 else now if self.behind_since is None else self.behind_since
+        if self.behind_since is not None and now - self.behind_since >= 2_000 * MS:
+            self.sequence, step = sequence, 0
         old = step > 127
         ready = bool(ready and self.alive and not old)
         if part is not None:
@@ -107,7 +112,7 @@ class Oracle:
             if verdict and fits:
                 self.strikes = 0
                 if passes and (not self.quickest_ns or age < self.quickest_ns):
-                    self.quickest_ns = min(age, DEADLINE)
+                    self.quickest_ns = max(MS, min(age, DEADLINE))
             elif verdict and step < len(self.owed) and over and self.quickest_ns and 2 * min(age, DEADLINE) >= self.quickest_ns:
                 self.strikes += 1
             if part is not None and not passes and part - 1 in self.parts:

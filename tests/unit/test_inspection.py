@@ -11,6 +11,7 @@ from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, camera_cell, u
 from aoi_daemon.config.boxes import Box
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria
+from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import InferenceTimeoutError
 from aoi_daemon.golden.prove import Product
 from aoi_daemon.infer.decode import decoder_for
@@ -251,7 +252,7 @@ def line(clock, monkeypatch):
         one.bundle = SimpleNamespace(manifest=SimpleNamespace(has_template=False))
         one.criteria, one.templates, one.registrar = Criteria.compile(one.recipe, ("defect",)), {}, None
         one.executor, one.bundle_id, one.judgements_fd = Model(clock), 0, -1
-        one._parts_to_go, one._misfits = 0, [0, 0]
+        one._priority, one._misfits = PriorityTrial(), [0, 0]
         found = SimpleNamespace(one=one, board=board, reasons=[])
         monkeypatch.setattr(inspection, "ring", lambda _, judgement: found.reasons.append(Reason(judgement.reason)))
 

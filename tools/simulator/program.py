@@ -15,6 +15,7 @@ from aoi_daemon.plcmap.coils import Coil
 from aoi_daemon.plcmap.program import Variant, as_structured_text
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
 from tools.simulator.structured_text import Program as StructuredText
+from tools.simulator.structured_text import Ton
 
 _TOLERANCE: Final = 0.4
 """Of the takt, either side of the true way from trigger to gate."""
@@ -25,7 +26,8 @@ _WRAP: Final = 1 << 32
 class Program:
     """The program for `plc` and `line` in `variant`; `gate_ns` is from trigger to gate, None: the deadline.
 
-    `patience_ns`: no toggle of the heartbeat for so long is a dead daemon; None: as the program has it.
+    `patience_ns`: no toggle of the heartbeat for so long is a dead daemon; None: as the program has it. `polled`: the
+    program has the side of the map that a daemon may read, whether `plc` says that it does or not.
 
     Raises:
         ValueError: `variant` needs registers, and `plc` has none.
@@ -39,14 +41,16 @@ class Program:
         *,
         gate_ns: int | None = None,
         patience_ns: int | None = None,
+        polled: bool = True,
     ) -> None:
-        if plc.poll is None:  # a PLC has its own side of the map, whoever reads it
+        if plc.poll is None and polled:  # a PLC has its own side of the map, whoever reads it
             plc = plc.model_copy(update={"poll": PollSection(base=0)})
         text = as_structured_text(plc, line, Variant(variant))
         if patience_ns is not None:
             head, _, rest = text.partition("PATIENCE := T#")
             text = f"{head}PATIENCE := T#{patience_ns / 1e6:f}ms{rest[rest.index('ms') + 2 :]}"
         program = StructuredText(text)
+        self.text = program.text
         self._main, self.world = program.main, program.world
         self.track, self.watch = self._main.TRACK, self._main.WATCH
         gate_us = (int(line.deadline_ms * 1e6) if gate_ns is None else gate_ns) // _US
@@ -62,9 +66,20 @@ class Program:
         return bool(self.track.GO)
 
     @property
+    def ready(self) -> bool:
+        """READY, as the program read it in its last scan."""
+        return bool(self._main.READY)
+
+    @property
     def alive(self) -> bool:
         """The heartbeat toggles."""
         return bool(self.watch.ALIVE)
+
+    @property
+    def beat_timer(self) -> Ton:
+        """The timer of the program's own heartbeat, where it is polled."""
+        found: Ton = self._main.BEAT_TIMER
+        return found
 
     @property
     def numbers(self) -> int:
@@ -78,6 +93,20 @@ class Program:
     def inputs(self, *, line_running: bool, alarm_reset: bool, bypass: bool) -> None:
         """The switches of the PLC's panel."""
         self._main.LINE_RUNNING, self._main.RESET_BUTTON, self._main.BYPASS_SWITCH = line_running, alarm_reset, bypass
+
+    def scan(self, now_ns: int, *, trigger: bool, gate: bool) -> bool:
+        """One scan with the photo-eyes as they are; what the ejector does from then on."""
+        main = self._main
+        main.SENSOR_TRIGGER, main.SENSOR_GATE = trigger, gate
+        main.POSITION = now_ns // _US % _WRAP
+        main.SENSOR_EJECTED = main.EJECTOR
+        main.scan(now_ns)
+        return bool(main.EJECTOR)
+
+    @property
+    def asks_to_stop(self) -> bool:
+        """STOP_LINE: the daemon says, or is dead."""
+        return bool(self._main.STOP_LINE)
 
     def tick(self, now_ns: int) -> None:
         """One scan in which nothing came."""
@@ -108,10 +137,9 @@ class Program:
         """As `write_registers`, seen in the next scan."""
         report = self._report
         report[offset : offset + len(values)] = values[: max(0, len(report) - offset)]
-        at = 0
-        for field in REPORT_FIELDS:
-            setattr(self.world, f"AOI_R_{field.name.upper()}", field.decode(report[at : at + field.words]))
-            at += field.words
+        world = self.world
+        for name, field, at, end in _REPORT:
+            setattr(world, name, report[at] if end is None else field.decode(report[at:end]))
 
     def trigger(self, now_ns: int) -> None:
         """A part is in front of the camera."""
@@ -136,8 +164,15 @@ class Program:
     def poll_block(self) -> list[int]:
         """The registers that the daemon reads, as the program has them."""
         world = self.world
-        return [word for field in POLL_FIELDS for word in field.encode(getattr(world, f"PLC_R_{field.name.upper()}"))]
+        return [word for name, field in _POLL for word in field.encode(getattr(world, name))]
 
 
+_AT: Final = [sum(field.words for field in REPORT_FIELDS[:index]) for index in range(len(REPORT_FIELDS))]
+# (variable, its field, first register, end; the end is None where it is the register as it is).
+_REPORT: Final = tuple(
+    (f"AOI_R_{field.name.upper()}", field, at, at + field.words if field.words > 1 or field.signed else None)
+    for field, at in zip(REPORT_FIELDS, _AT, strict=True)
+)
+_POLL: Final = tuple((f"PLC_R_{field.name.upper()}", field) for field in POLL_FIELDS)
 _COIL_NAMES: Final = tuple(f"AOI_{Coil(coil).name}" for coil in range(Coil.SEQ))
 

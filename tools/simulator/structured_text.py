@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Final
 
 _TOKEN: Final = re.compile(r"\s*(T#\d+(?:\.\d+)?(?:ms|s)\b|<>|>=|<=|:=|[A-Za-z_]\w*|\d+|[-+*/()<>=\[\],;:.])")
@@ -28,16 +30,16 @@ class Ton:
     def __init__(self) -> None:
         self.IN = self.Q = False
         self.PT = self.ET = 0
-        self._since: int | None = None
+        self.began_ns: int | None = None
 
     def scan(self, now_ns: int) -> None:
         """One call."""
         if not self.IN:
-            self._since = None
-        elif self._since is None:
-            self._since = now_ns
-        self.ET = 0 if self._since is None else min(now_ns - self._since, self.PT)
-        self.Q = self._since is not None and now_ns - self._since >= self.PT
+            self.began_ns = None
+        elif self.began_ns is None:
+            self.began_ns = now_ns
+        self.ET = 0 if self.began_ns is None else min(now_ns - self.began_ns, self.PT)
+        self.Q = self.began_ns is not None and now_ns - self.began_ns >= self.PT
 
 
 class RisingEdge:
@@ -52,6 +54,9 @@ class RisingEdge:
         self._was = self.CLK
 
 
+_STANDARD: Final[dict[str, Callable[[], Any]]] = {"TON": Ton, "R_TRIG": RisingEdge}
+
+
 @dataclass(frozen=True)
 class _Variable:
     kind: str
@@ -59,8 +64,18 @@ class _Variable:
     size: int  # 0: no array
 
 
-class Program:
-    """`source`, its function blocks compiled. `main` is an instance of its one PROGRAM, `world` its global variables.
+@dataclass(frozen=True)
+class Branch:
+    """A way through a block. `parent`: the branch in which it lies, by its place in `Text.branches`; -1: none."""
+
+    label: str
+    parent: int
+    first: bool
+    """It begins an IF: what the parent has and none of this chain takes, no branch took."""
+
+
+class Text:
+    """A program's text made into Python once, for any number of PLCs. `met` counts how often each branch was taken.
 
     Raises:
         SyntaxError: it has what this reader does not know, or names what it does not declare.
@@ -68,39 +83,66 @@ class Program:
 
     def __init__(self, source: str) -> None:
         tokens = _tokens(_COMMENT.sub(" ", source))
-        self._kinds: dict[str, Callable[[], Any]] = {"TON": Ton, "R_TRIG": RisingEdge}
+        self.branches: list[Branch] = []
         declared: dict[str, _Variable] = {}
+        self.blocks: dict[str, CodeType] = {}
         programs = []
         for kind, name, variables, body in _units(tokens):
             if kind == "VAR_GLOBAL":
                 declared |= variables
                 continue
-            self._kinds[name] = self._compile(name, variables, body, declared if kind == "PROGRAM" else {})
+            self.blocks[name] = self._compile(name, variables, body, declared if kind == "PROGRAM" else {})
             programs += [name] * (kind == "PROGRAM")
-        self.world: Any = self._compile("GLOBALS", declared, [], {})()
+        self.world = self._compile("GLOBALS", declared, [], {})
         if len(programs) > 1:
             raise SyntaxError(f"one PROGRAM is expected, not {programs}")
-        self.main: Any = self.block(programs[0], self.world) if programs else None
+        self.main = programs[0] if programs else ""
+        self.met = [0] * len(self.branches)
+
+    def _compile(
+        self, name: str, variables: dict[str, _Variable], body: list[str], world: dict[str, _Variable]
+    ) -> CodeType:
+        lines = [f"class {name}:", " def __init__(s, g=None):", "  s.g = g"]
+        for key, variable in variables.items():
+            if variable.kind in _PLAIN:
+                start = " ".join(_Body(variables, {}).expression(_tokens(variable.start))) or _PLAIN[variable.kind]
+            elif variable.kind in _STANDARD or variable.kind in self.blocks:
+                start = f"kinds[{variable.kind!r}]()"
+            else:
+                raise SyntaxError(f"{name}.{key}: the type {variable.kind} is not known")
+            lines.append(f"  s.{key} = " + (f"[{start} for _ in range({variable.size})]" if variable.size else start))
+        lines += [" def scan(s, now_ns):", "  g = s.g", *_Body(variables, world, name, self.branches).statements(body)]
+        return compile("\n".join(lines), name, "exec")
+
+
+@lru_cache(maxsize=512)
+def text_of(source: str) -> Text:
+    """`source` as Python; the same text is read once."""
+    return Text(source)
+
+
+class Program:
+    """`source`, its function blocks running. `main` is an instance of its one PROGRAM, `world` its global variables.
+
+    Raises:
+        SyntaxError: as `Text`.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.text = text_of(source)
+        self._kinds: dict[str, Callable[..., Any]] = dict(_STANDARD)
+        for name, code in self.text.blocks.items():
+            self._kinds[name] = self._class(name, code)
+        self.world: Any = self._class("GLOBALS", self.text.world)()
+        self.main: Any = self.block(self.text.main, self.world) if self.text.main else None
 
     def block(self, name: str, *world: Any) -> Any:
         """A new instance of the function block `name`: its variables are attributes, `scan(now_ns)` runs it once."""
         return self._kinds[name](*world)
 
-    def _compile(
-        self, name: str, variables: dict[str, _Variable], body: list[str], world: dict[str, _Variable]
-    ) -> Callable[..., Any]:
-        lines = [f"class {name}:", " def __init__(s, g=None):", "  s.g = g"]
-        for key, variable in variables.items():
-            if variable.kind in _PLAIN:
-                start = " ".join(_Body(variables, {}).expression(_tokens(variable.start))) or _PLAIN[variable.kind]
-            elif variable.kind in self._kinds:
-                start = f"kinds[{variable.kind!r}]()"
-            else:
-                raise SyntaxError(f"{name}.{key}: the type {variable.kind} is not known")
-            lines.append(f"  s.{key} = " + (f"[{start} for _ in range({variable.size})]" if variable.size else start))
-        lines += [" def scan(s, now_ns):", "  g = s.g", *_Body(variables, world).statements(body)]
-        space: dict[str, Any] = {"kinds": self._kinds}
-        exec(compile("\n".join(lines), name, "exec"), space)  # our own program, made into Python
+    def _class(self, name: str, code: CodeType) -> Callable[..., Any]:
+        space: dict[str, Any] = {"kinds": self._kinds, "m": self.text.met}
+        exec(code, space)  # our own program, made into Python
         found: Callable[..., Any] = space[name]
         return found
 
@@ -169,27 +211,43 @@ def _split(tokens: list[str], at: str) -> list[list[str]]:
 class _Body:
     """Statements of a block made into lines of Python: `s` is the instance, `g` the global variables."""
 
-    def __init__(self, variables: dict[str, _Variable], world: dict[str, _Variable]) -> None:
+    def __init__(
+        self,
+        variables: dict[str, _Variable],
+        world: dict[str, _Variable],
+        block: str = "",
+        branches: list[Branch] | None = None,
+    ) -> None:
         self._variables = variables
         self._world = world
+        self._block = block
+        self._branches = [] if branches is None else branches
 
     def statements(self, tokens: list[str]) -> list[str]:
         lines, at, depth = [], 0, 2
-        lines.append("  pass")
+        open_ = [self._branch("", -1, first=True)] if tokens else []
+        lines.append(f"  m[{open_[0]}] += 1" if tokens else "  pass")
         while at < len(tokens):
             word = tokens[at]
             if word in _BRANCHES:
                 end = tokens.index("THEN", at)
-                depth -= word == "ELSIF"
+                if word == "ELSIF":
+                    depth -= 1
+                    open_.pop()
                 condition = " ".join(self.expression(tokens[at + 1 : end]))
-                lines += [" " * depth + f"{_BRANCHES[word]} {condition}:", " " * (depth + 1) + "pass"]
+                open_.append(self._branch(" ".join(tokens[at:end]), open_[-1], first=word == "IF"))
+                lines += [" " * depth + f"{_BRANCHES[word]} {condition}:", " " * (depth + 1) + f"m[{open_[-1]}] += 1"]
                 depth += 1
             elif word == "ELSE":
                 end = at
-                lines += [" " * (depth - 1) + "else:", " " * depth + "pass"]
+                before = open_.pop()
+                label = f"{self._branches[before].label.partition(': ')[2]}: ELSE"
+                open_.append(self._branch(label, open_[-1], first=False))
+                lines += [" " * (depth - 1) + "else:", " " * depth + f"m[{open_[-1]}] += 1"]
             elif word == "END_IF":
                 end = at + 1  # its semicolon
                 depth -= 1
+                open_.pop()
             else:
                 end = tokens.index(";", at)
                 lines += [" " * depth + line for line in self._statement(tokens[at:end])]
@@ -197,6 +255,10 @@ class _Body:
         if depth != 2:
             raise SyntaxError("an IF is not ended")
         return lines
+
+    def _branch(self, label: str, parent: int, *, first: bool) -> int:
+        self._branches.append(Branch(f"{self._block}: {label}", parent, first))
+        return len(self._branches) - 1
 
     def _statement(self, tokens: list[str]) -> list[str]:
         if tokens[1] == "(":

@@ -13,10 +13,30 @@ from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.plc.main import Plc
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
 
 SECOND = 1_000_000_000
 MS = 1_000_000
 RECIPE = Recipe(id=1, name="demo", bundle=Path("b"), width_px=64, height_px=64)
+
+
+class Clock:
+    """The machine's, until a test sets `now`; from then on it stands, but for what the test adds."""
+
+    now = None
+
+    def now_ns(self):
+        return MONOTONIC.now_ns() if self.now is None else self.now
+
+
+class Wait:
+    """The system call, until a test puts its own `select` in its place."""
+
+    def __init__(self):
+        self.does = DOORBELLS.select
+
+    def select(self, fds, timeout_s):
+        return self.does(fds, timeout_s)
 
 
 class Link:
@@ -81,8 +101,9 @@ def plc():
             board=Board(memory["board"]), config=config, setup=SimpleNamespace(recipe=RECIPE), fds=fds,
             memory=lambda name, _: memory[name], stopping=False, ready=lambda: None, log=SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None), tell=lambda **m: said.append(m),
         )  # fmt: skip
-        found = Plc(stage)
-        found.link = found.forcing._link = Link()
+        clock, wait = Clock(), Wait()
+        found = Plc(stage, Link(), clock, wait)
+        found.clock, found.wait = clock, wait
         found.forcing.announced_ns -= 2 * SECOND
         found.said = said
         yield found
@@ -91,9 +112,8 @@ def plc():
 @pytest.fixture
 def clock(plc, monkeypatch):
     """The clock of `plc` and of its link stands, but for the time that requests take."""
-    found = SimpleNamespace(now=1_000 * SECOND)
-    for name in ("main", "account", "forcing", "link", "polling", "report"):
-        monkeypatch.setattr(f"aoi_daemon.plc.{name}.now_ns", lambda: found.now, raising=False)
+    found = plc.clock
+    found.now = 1_000 * SECOND
     plc.link.clock = found
     plc.face.beat_ns = found.now
     monkeypatch.setattr(plc, "_line_ready", lambda: plc.link.up and plc.ready)

@@ -7,8 +7,7 @@ import pytest
 from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link, plc_address
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
-from aoi_daemon.plc import link as module
-from aoi_daemon.plc.link import PlcLink
+from aoi_daemon.plc.link import STEADY_NS, PlcLink
 from aoi_daemon.plcmap.coils import word_of
 from aoi_daemon.ring.memory import SharedMemory
 
@@ -55,11 +54,20 @@ class Client:
         self.resets += 1
 
 
+class Clock:
+    """Stands, but for what the test sets."""
+
+    def __init__(self):
+        self.now = 1000 * SECOND
+
+    def now_ns(self):
+        return self.now
+
+
 @pytest.fixture
-def link(monkeypatch):
+def link():
     """Down, at second 1000 of a clock that the test sets."""
-    clock = SimpleNamespace(now_ns=1000 * SECOND)
-    monkeypatch.setattr(module, "now_ns", lambda: clock.now_ns)
+    clock = Clock()
     with SharedMemory.create("board", SIZE_BYTES) as memory:
         lines, told = [], []
         fields = []
@@ -69,8 +77,8 @@ def link(monkeypatch):
             fields.append(more)
 
         log = SimpleNamespace(info=say, error=say, warning=say)
-        found = PlcLink(SECTION, Board(memory), log, told.append)
-        found._client, found.board, found.clock = Client(), Board(memory), clock
+        found = PlcLink(SECTION, Board(memory), log, told.append, client=Client(), clock=clock)
+        found.board, found.clock = Board(memory), clock
         found.lines, found.fields, found.told = lines, fields, told
         yield found
 
@@ -79,12 +87,12 @@ def link(monkeypatch):
 def up(link):
     """Up for ten seconds."""
     assert link.connect(0, REPORT)
-    link.clock.now_ns += 10 * SECOND
+    link.clock.now += 10 * SECOND
     return link
 
 
 def waits_ms(link):
-    return (link.retry_ns - link.clock.now_ns) / MS
+    return (link.retry_ns - link.clock.now) / MS
 
 
 def fail(link, *whats, error=None):
@@ -131,7 +139,7 @@ def test_attempts_that_fail_are_repeated_after_a_back_off(up, what):
     for _ in range(5):
         assert not up.connect(0, REPORT)
         found.append(waits_ms(up))
-        up.clock.now_ns = up.retry_ns
+        up.clock.now = up.retry_ns
     assert found == [50, 100, 200, 300, 300]
     assert up.board[Cell.RECONNECTS] == 1, "one outage"
 
@@ -143,7 +151,7 @@ def test_once_it_was_up_for_a_while_the_back_off_begins_anew(up):
         up.connect(0, REPORT)
     fail(up)
     assert up.connect(0, REPORT)
-    up.clock.now_ns += 2 * SECOND
+    up.clock.now += 2 * SECOND
     fail(up, "FC15")
     up.write(1)
     assert waits_ms(up) == 0
@@ -164,17 +172,17 @@ FAULTS = {
 @pytest.mark.parametrize("at_connect", [True, False])
 def test_whatever_fails_a_minute_has_few_connections_and_few_lines(link, what, fault, at_connect):
     """Also where the connection and its first requests go well and a later one does not, each time."""
-    began, connections = link.clock.now_ns, 0
-    while link.clock.now_ns < began + 60 * SECOND:
+    began, connections = link.clock.now, 0
+    while link.clock.now < began + 60 * SECOND:
         fail(link, *([what] if at_connect else []), error=FAULTS[fault])
         connections += 1
         if link.connect(0, REPORT):
-            link.clock.now_ns += 5 * MS
-            link.look(link.clock.now_ns)
+            link.clock.now += 5 * MS
+            link.look(link.clock.now)
             fail(link, what, error=FAULTS[fault])
             {"FC15": lambda: link.write(0), "FC16": lambda: link.write_registers(0, REPORT), "FC03": lambda: link.read_registers(100, 8)}[what]()
-        assert link.retry_ns - link.clock.now_ns <= 500 * MS
-        link.clock.now_ns = max(link.retry_ns, link.clock.now_ns + MS)
+        assert link.retry_ns - link.clock.now <= 500 * MS
+        link.clock.now = max(link.retry_ns, link.clock.now + MS)
     # reconnect_max_ms is 300 here: what is not refused comes back so often, and once a second at once.
     assert connections <= (120 if fault == "refused" else 60 * (1000 / 300 + 1) + 5)
     assert len(link.lines) <= 10
@@ -189,8 +197,8 @@ def test_a_plc_that_is_mute_for_a_moment_again_and_again_writes_few_lines(up, ga
         up.write(1)
         fail(up)
         up.connect(0, REPORT)
-        up.clock.now_ns += gap_ms * MS
-        up.look(up.clock.now_ns)
+        up.clock.now += gap_ms * MS
+        up.look(up.clock.now)
     assert len(up.lines) <= 10 * 10
     assert "left_out" in up.lines
 
@@ -214,12 +222,12 @@ def test_an_outage_is_one_line_and_its_end_is_another_however_it_flaps(up):
         up.connect(0, REPORT)
         fail(up)
         up.connect(0, REPORT)
-        up.clock.now_ns += 100 * MS
-        up.look(up.clock.now_ns)
+        up.clock.now += 100 * MS
+        up.look(up.clock.now)
     assert up.lines == ["plc_connected", "plc_link_down"]
-    up.clock.now_ns += module.STEADY_NS
-    up.look(up.clock.now_ns)
-    up.look(up.clock.now_ns)
+    up.clock.now += STEADY_NS
+    up.look(up.clock.now)
+    up.look(up.clock.now)
     assert up.lines == ["plc_connected", "plc_link_down", "plc_connected"]
 
 
@@ -232,8 +240,8 @@ ELSEWHERE = PlcSection.model_validate(
 
 @pytest.mark.parametrize(("timeout_ms", "connect_s"), [(30.0, 0.2), (350.0, 0.35)])
 def test_a_new_connection_is_told_coils_and_registers_at_their_addresses_and_asked_for_the_whole_block(link, timeout_ms, connect_s):
-    link = PlcLink(ELSEWHERE.model_copy(update={"timeout_ms": timeout_ms}), link.board, link._log, link.told.append)
-    link._client = Client()
+    section = ELSEWHERE.model_copy(update={"timeout_ms": timeout_ms})
+    link = PlcLink(section, link.board, link._log, link.told.append, client=Client(), clock=link.clock)
     safe, report = 0x0720, list(range(16))
     assert link.connect(safe, report)
     own_s = timeout_ms / 1e3
@@ -257,7 +265,7 @@ def test_a_request_has_the_time_that_is_left_and_never_more_than_its_own(up, lef
 
 def test_the_coils_are_written_from_their_base_and_the_board_has_what_the_plc_took(up):
     up._section = ELSEWHERE
-    up._client.takes = lambda: setattr(up.clock, "now_ns", up.clock.now_ns + 3 * MS)
+    up._client.takes = lambda: setattr(up.clock, "now", up.clock.now + 3 * MS)
     assert up.write(0x8101)
     assert up._client.requests[-1][:3] == ("FC15", 40, 0x8101)
     assert (up.board[Cell.COILS], up.board[Cell.PLC_ROUND_TRIP_NS]) == (0x8101, 3 * MS)
@@ -302,12 +310,12 @@ def test_what_is_no_refusal_is_not_told_as_one(up, fault):
 def test_the_end_of_an_outage_says_how_long_it_was_from_its_first_fault(up):
     fail(up, "FC15")
     up.write(1)
-    up.clock.now_ns += 300 * MS
+    up.clock.now += 300 * MS
     up.connect(0, REPORT)
-    up.clock.now_ns += 400 * MS
+    up.clock.now += 400 * MS
     fail(up)
     up.connect(0, REPORT)
-    up.look(up.clock.now_ns + module.STEADY_NS)
+    up.look(up.clock.now + STEADY_NS)
     assert up.lines[-1] == "plc_connected"
     assert up.fields[-1]["outage_ms"] == 700
 
@@ -315,7 +323,7 @@ def test_the_end_of_an_outage_says_how_long_it_was_from_its_first_fault(up):
 def test_an_outage_is_not_over_while_the_link_is_down_however_long_ago_it_was_up(up):
     fail(up, "FC15")
     up.write(1)
-    up.look(up.clock.now_ns + 60 * SECOND)
+    up.look(up.clock.now + 60 * SECOND)
     assert up.lines == ["plc_connected", "plc_link_down"]
 
 

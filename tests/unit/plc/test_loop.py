@@ -2,18 +2,20 @@
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.messages import Announcement, Judgement, Reason
-from aoi_daemon.plc.main import Plc
+from aoi_daemon.plc.main import Plc, modbus_link
 from aoi_daemon.plc.parts import Part
+from aoi_daemon.plc.wire import Tcp
 from aoi_daemon.plcmap.coils import Result, view
 from aoi_daemon.plcmap.registers import decode_report, offset_of
+from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
 from aoi_daemon.stage import now_ns
+from tests.unit.plc.conftest import Link
 
 SECOND = 1_000_000_000
 RECIPE_OFFSET = offset_of("recipe")
@@ -151,24 +153,23 @@ def test_a_successor_counts_on_after_the_part_that_was_on_the_wire(plc):
     announce(plc, now_ns())
     part = plc.parts.take(now_ns() + SECOND)
     plc.account.outcomes.prepare(plc.account.outcome(part, Reason.DEFECT, now_ns()))
-    successor = Plc(plc.stage)
+    successor = Plc(plc.stage, Link(), MONOTONIC, DOORBELLS)
     assert (plc.board[Cell.PARTS], plc.board[Cell.REJECTED]) == (part.number, 1)
-    successor.link = type(plc.link)()
     announce(successor, now_ns(), sequence=2)
     assert successor.parts.take(now_ns() + SECOND).number == part.number + 1
 
 
 def test_what_the_plc_refuses_is_told_to_the_supervisor(plc):
-    Plc(plc.stage).link._refuses("FC16: exception 2")
+    modbus_link(plc.stage, MONOTONIC, Tcp)._refuses("FC16: exception 2")
     assert plc.said == [{"tell": "plc_refused", "detail": "FC16: exception 2"}]
 
 
 def test_the_link_stays_awake_for_an_answer_as_long_as_the_loop_does_for_a_judgement(plc):
     realtime = plc.stage.config.realtime.model_copy(update={"spin_us": 300})
     plc.stage.config = plc.stage.config.model_copy(update={"realtime": realtime})
-    successor = Plc(plc.stage)
-    assert successor.spin_ns == 300_000
-    assert successor.link._client._wire._spin_s == pytest.approx(300e-6)
+    link = modbus_link(plc.stage, MONOTONIC, Tcp)
+    assert Plc(plc.stage, link, MONOTONIC, DOORBELLS).spin_ns == 300_000
+    assert link._client._wire._spin_ns == 300_000
 
 
 def test_a_plc_that_is_not_read_any_more_is_not_bypassed_frozen_or_behind(plc):
@@ -176,7 +177,7 @@ def test_a_plc_that_is_not_read_any_more_is_not_bypassed_frozen_or_behind(plc):
     cells = (Cell.PLC_STATUS, Cell.ACK_BEHIND, Cell.PLC_MOVES_BY_NS)
     for cell in cells:
         plc.board[cell] = 16
-    Plc(plc.stage)
+    Plc(plc.stage, plc.link, MONOTONIC, DOORBELLS)
     assert [plc.board[cell] for cell in cells] == [0, 0, 0]
 
 
@@ -189,13 +190,8 @@ def waits(plc, spin_us, due_ms=1000):
     plc.face.beat_ns = now_ns() + due_ms * 1_000_000
     found = []
 
-    def select_(readers, writers, errors, timeout_s):
-        found.append(timeout_s)
-        return [], [], []
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("aoi_daemon.plc.main.select", SimpleNamespace(select=select_))
-        assert plc._wait([plc.judgements]) == []
+    plc.wait.does = lambda fds, timeout_s: found.append(timeout_s) or []
+    assert plc._wait([plc.judgements]) == []
     return found
 
 

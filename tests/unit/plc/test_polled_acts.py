@@ -22,6 +22,7 @@ from aoi_daemon.plc.report import flags_of
 from aoi_daemon.plcmap.registers import Flag, Poll, Status, encode_poll
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.ports import MONOTONIC
 
 MS = 1_000_000
 NOTHING = Status(0)
@@ -67,7 +68,7 @@ class Side:
         board[Cell.INSPECTION_NS] = board[camera_cell(0, CameraCell.PROGRESS_NS)] = 2**62
         self.account = Account(stage)
         self.words = Poll()
-        self.polling = Polling(config.plc.poll, stage, self, self.account.gate)
+        self.polling = Polling(config.plc.poll, stage, self, self.account.gate, MONOTONIC)
         self.readiness = Readiness(board, 1, 500 * MS)
         self.now = NOW
         self.number = board[Cell.PARTS]

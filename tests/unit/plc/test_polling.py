@@ -14,6 +14,7 @@ from aoi_daemon.plc.polling import Polling
 from aoi_daemon.plcmap.registers import Poll, Status, encode_poll
 from aoi_daemon.ring.doorbell import drain
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.stage import now_ns
 
 CAMERAS = 3
@@ -34,7 +35,7 @@ class Line:
         self.answers = True
         config = SimpleNamespace(cameras=[None] * CAMERAS)
         stage = SimpleNamespace(board=self.board, config=config, fds=fds, tell=lambda **_: None)
-        self.polling = Polling(PollSection(base=0), stage, self, Gate(None, self.board, None))
+        self.polling = Polling(PollSection(base=0), stage, self, Gate(None, self.board, None), MONOTONIC)
         self.at = 1000
         self.read()
 
@@ -120,7 +121,7 @@ def test_a_reading_that_failed_is_not_told(line):
 
 def test_the_first_reading_is_where_we_begin(line):
     """The toggle may be 1 in it, which is no trigger."""
-    fresh = Polling(PollSection(base=0), line.polling._stage, line, Gate(None, line.board, None))
+    fresh = Polling(PollSection(base=0), line.polling._stage, line, Gate(None, line.board, None), MONOTONIC)
     line.hears(0, Hears.READINGS)
     line.trigger()
     fresh.look(5000, 0)

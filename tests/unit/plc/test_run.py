@@ -49,7 +49,7 @@ class Served:
         board[Cell.INSPECTION_NS] = board[camera_cell(0, CameraCell.PROGRESS_NS)] = 2**62
         monkeypatch.setattr(plc, "_line_ready", Plc._line_ready.__get__(plc))
         monkeypatch.setattr(plc.readiness, "all_move", type(plc.readiness).all_move.__get__(plc.readiness))
-        monkeypatch.setattr("aoi_daemon.plc.main.select", SimpleNamespace(select=self.select))
+        plc.wait.does = self.select
 
     @property
     def now_ms(self) -> float:
@@ -58,7 +58,7 @@ class Served:
     def at(self, ms: float, do) -> None:
         heapq.heappush(self.todo, (self.began + int(ms * MS), len(self.todo) + self.turns, do))
 
-    def select(self, watched, _, __, timeout_s):
+    def select(self, watched, timeout_s):
         """The loop's wait: time goes on to what happens next, at most by `timeout_s`."""
         assert timeout_s >= 0
         self.turns += 1
@@ -67,11 +67,11 @@ class Served:
         while not (ready := select.select(watched, [], [], 0)[0]):
             if not self.todo or self.todo[0][0] > until:
                 self.clock.now = max(self.clock.now, until)
-                return [], [], []
+                return []
             due, _, do = heapq.heappop(self.todo)
             self.clock.now = max(self.clock.now, due)
             do()
-        return ready, [], []
+        return ready
 
     def run(self, ms: float) -> None:
         """Serve until `ms`; then the supervisor says stop and is gone."""
@@ -456,18 +456,18 @@ def test_a_reset_clears_the_stop_and_another_recipe_is_taken(served):
 # -- the doorbells ------------------------------------------------------------
 
 
-def test_a_judgement_that_is_seen_before_its_announcement_meets_its_part(served, monkeypatch):
+def test_a_judgement_that_is_seen_before_its_announcement_meets_its_part(served):
     """select looks at one pipe after the other: acquire and inspection wrote in between."""
 
     def announced_behind_its_back(*_):
-        ready = served.select(*_)[0]
+        ready = served.select(*_)
         judgements = served.plc.stage.fds["judgements_r"]
-        return [judgements] if judgements in ready else ready, [], []
+        return [judgements] if judgements in ready else ready
 
     fds, part = served.plc.stage.fds, (served.began + 20 * MS)
     seen = Announcement(0, 0, 0, 1, 1, part, part, part + DEADLINE_MS * MS)
     judged = Judgement(True, Reason.NONE, 0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 3, b"")
     served.at(20, lambda: (os.write(fds["announcements_w"], seen.pack()), os.write(fds["judgements_w"], judged.pack())))
-    monkeypatch.setattr("aoi_daemon.plc.main.select", SimpleNamespace(select=announced_behind_its_back))
+    served.plc.wait.does = announced_behind_its_back
     served.run(200)
     assert [result for _, result, _ in served.verdicts()] == [Result.PASS]

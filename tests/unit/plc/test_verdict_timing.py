@@ -176,8 +176,7 @@ def test_result_toggle_moves_with_verdicts_alone_over_reconnects_and_restarts(pl
     plc._deliver(part(2, clock.now, left_ns=1), line_ready=True)  # none is given
     settled(plc)
     assert toggle() is True
-    successor = type(plc)(plc.stage)
-    successor.link = plc.link
+    successor = type(plc)(plc.stage, plc.link, clock, plc.wait)
     successor._reconnect()
     assert toggle() is True
     plc._deliver(part(3, clock.now, Reason.DEFECT), line_ready=True)
@@ -352,7 +351,7 @@ def test_a_connection_that_is_lost_while_coils_are_forced_is_asked_for_nothing_m
 
 def test_a_plc_process_goes_on_with_the_sequence_of_the_one_before(plc):
     plc.board[Cell.PARTS] = 7
-    assert view(type(plc)(plc.stage).face.safe_word()).sequence == 7
+    assert view(type(plc)(plc.stage, plc.link, plc.clock, plc.wait).face.safe_word()).sequence == 7
 
 
 # -- the loop's turn -------------------------------------------------------------

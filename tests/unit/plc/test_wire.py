@@ -107,15 +107,21 @@ def test_a_name_with_several_addresses_is_tried_to_the_last(names):
         assert not client.connected
 
 
+def after(wait_s):
+    """The deadline so many seconds from now."""
+    return time.monotonic_ns() + round(wait_s * 1e9)
+
+
 class Asked:
     """In place of the connection's poll: what was asked, and the answer comes after so many times."""
 
-    def __init__(self, poll, after=0):
-        self.poll_, self.after, self.waits_ms = poll, after, []
+    def __init__(self, wire, after=0):
+        self.poll_, self.after, self.waits_ms = wire._connected.poll, after, []
+        wire._connected.poll = self.poll
 
     def poll(self, wait_ms):
         self.waits_ms.append(wait_ms)
-        return self.poll_.poll(0) if len(self.waits_ms) > self.after else []
+        return self.poll_(0) if len(self.waits_ms) > self.after else []
 
 
 @pytest.fixture
@@ -141,11 +147,10 @@ def peers():
 def test_an_answer_that_comes_at_once_is_had_without_sleeping(peers):
     wire, peer = peers(spin_s=5.0)
     peer.sendall(REQUEST)
-    wire._readable = asked = Asked(wire._readable, after=100)
-    assert wire.receive(time.monotonic() + 10) == REQUEST
+    asked = Asked(wire, after=100)
+    assert wire.receive(after(10)) == REQUEST
     assert asked.waits_ms == [0] * len(asked.waits_ms)
     assert len(asked.waits_ms) > 100
-    wire._readable = asked.poll_
 
 
 @pytest.mark.parametrize("spin_s", [0.0, 0.002])
@@ -154,7 +159,7 @@ def test_an_answer_that_takes_longer_than_the_spin_is_slept_for(peers, spin_s):
     later = threading.Timer(0.05, peer.sendall, [REQUEST])
     later.start()
     busy_s = time.process_time()
-    assert wire.receive(time.monotonic() + 10) == REQUEST
+    assert wire.receive(after(10)) == REQUEST
     assert time.process_time() - busy_s < 0.04
     later.join()
 
@@ -164,7 +169,7 @@ def test_no_answer_is_a_time_out_at_the_deadline_however_long_the_spin(peers, sp
     wire, _ = peers(spin_s=spin_s)
     begun_s = time.monotonic()
     with pytest.raises(PlcTimeoutError, match="no answer in time"):
-        wire.receive(begun_s + 0.03)
+        wire.receive(after(0.03))
     assert 0.03 <= time.monotonic() - begun_s < 2.0
 
 
@@ -172,51 +177,48 @@ def test_an_answer_in_the_millisecond_after_the_deadline_is_none(peers):
     """poll rounds its time-out up; a PASS that the PLC took then may have been taken for the next part's."""
     wire, peer = peers()
     peer.sendall(REQUEST)
-    deadline_s = time.monotonic() + 0.02
+    deadline_ns = after(0.02)
 
     class Late(Asked):
         def poll(self, wait_ms):
-            while time.monotonic() < deadline_s:
+            while time.monotonic_ns() < deadline_ns:
                 pass
             return super().poll(wait_ms)
 
-    wire._readable = late = Late(wire._readable)
+    Late(wire)
     with pytest.raises(PlcTimeoutError, match="no answer in time"):
-        wire.receive(deadline_s)
-    wire._readable = late.poll_
+        wire.receive(deadline_ns)
 
 
 def test_half_an_answer_is_a_time_out_while_awake_too(peers):
     wire, peer = peers(spin_s=5.0)
     peer.sendall(REQUEST[:5])
     with pytest.raises(PlcTimeoutError, match="no whole answer in time"):
-        wire.receive(time.monotonic() + 0.03)
+        wire.receive(after(0.03))
 
 
 def test_an_answer_is_slept_for_in_one_piece(peers):
     wire, peer = peers()
     peer.sendall(REQUEST)
-    wire._readable = asked = Asked(wire._readable)
-    assert wire.receive(time.monotonic() + 10) == REQUEST
+    asked = Asked(wire)
+    assert wire.receive(after(10)) == REQUEST
     assert 1_000 < asked.waits_ms[0] <= 10_000, "in milliseconds"
-    wire._readable = asked.poll_
 
 
 def test_a_wake_up_for_nothing_is_waited_through(peers):
     """The kernel may say that there is something to read, and then there is not."""
     wire, peer = peers()
     peer.sendall(REQUEST)
-    real, empty = wire._socket, [True]
+    real, empty = wire._connected.recv, [True]
 
     def recv(size):
         if empty:
             empty.clear()
             raise BlockingIOError
-        return real.recv(size)
+        return real(size)
 
-    wire._socket = SimpleNamespace(recv=recv)
-    assert wire.receive(time.monotonic() + 10) == REQUEST
-    wire._socket = real
+    wire._connected.recv = recv
+    assert wire.receive(after(10)) == REQUEST
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 255])
@@ -224,16 +226,16 @@ def test_an_answer_that_says_it_is_shorter_or_longer_than_any_is_refused_at_its_
     wire, peer = peers()
     peer.sendall(REQUEST[:4] + length.to_bytes(2, "big") + REQUEST[6:7] + bytes(min(length - 1, 1) if length else 0))
     with pytest.raises(PlcAnswerError, match=f"says that it has {6 + length} bytes"):
-        wire.receive(time.monotonic() + 10)
+        wire.receive(after(10))
 
 
 def test_a_request_goes_out_at_once_and_a_peer_that_is_gone_is_noticed(peers):
     """Nagle's algorithm would hold a second small request back until the first is acknowledged."""
     wire, _ = peers()
-    assert wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    assert wire._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    assert wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
-    assert not wire._socket.getblocking()
+    assert wire._connected.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert wire._connected.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert wire._connected.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
+    assert not wire._connected.socket.getblocking()
 
 
 def test_a_new_connection_resets_the_one_before_and_nothing_of_it_is_left(peers):
@@ -242,8 +244,9 @@ def test_a_new_connection_resets_the_one_before_and_nothing_of_it_is_left(peers)
     wire.open(Address(socket.AF_INET, where), 5)
     with pytest.raises(ConnectionResetError):
         peer.recv(1)
+    connection = wire._connected
     wire.close()
-    assert wire._readable.poll(0) == []
+    assert connection.poll(0) == []
 
 
 def test_a_connection_that_was_never_made_leaves_no_socket():
@@ -274,12 +277,10 @@ def break_off(request):
 def test_a_request_that_is_not_taken_as_a_whole_is_an_error(peers, send, error, says):
     """Half a request in the PLC's buffer would be finished by the next one."""
     wire, _ = peers()
-    real = wire._socket
-    wire._socket = SimpleNamespace(send=send)
+    wire._connected.send = send
     with pytest.raises(error, match=says) as caught:
         wire.send(REQUEST)
     assert type(caught.value) is error
-    wire._socket = real
 
 
 def test_each_address_of_a_name_has_its_share_of_the_time_in_their_order(monkeypatch):
@@ -363,6 +364,6 @@ def test_an_answer_that_no_decoder_can_read_is_a_wrong_answer_and_resets_the_con
 def test_an_answer_of_another_length_is_refused_before_it_is_decoded(monkeypatch):
     client = PlcClient("127.0.0.1")
     client._modbus._answer_bytes = 12
-    monkeypatch.setattr(client._wire, "receive", lambda deadline_s: bytes(13))
+    monkeypatch.setattr(client._wire, "receive", lambda deadline_ns: bytes(13))
     with pytest.raises(PlcAnswerError, match="13 bytes, not 12"):
         client._modbus.recv(None)

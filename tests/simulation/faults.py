@@ -1,0 +1,121 @@
+"""Faults of the daemon and of the PLC program, put back one at a time. Each was once there, or nearly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aoi_daemon.messages import Reason
+from aoi_daemon.plc.account import Account
+from aoi_daemon.plc.face import Face
+from aoi_daemon.plc.link import PlcLink
+from aoi_daemon.plc.main import Plc
+from aoi_daemon.plc.parts import Part, Parts
+from aoi_daemon.plc.readiness import Readiness
+from aoi_daemon.plc.report import registers_of
+from aoi_daemon.plcmap import program
+from aoi_daemon.plcmap.registers import Flag
+
+Patch = pytest.MonkeyPatch
+
+
+def the_time_left_is_taken_once_for_two_requests(patch: Patch) -> None:
+    def send(self: Plc, part: Part, reason: Reason, line_ready: bool) -> bool:
+        left_s = (part.deadline_ns - self._now_ns()) / 1e9
+        if self.section.registers is not None:
+            report = registers_of(
+                part, self.face.result, reason, self.board, flags=self._flags(line_ready),
+                feedback=self.account.feedback, now_ns=self._now_ns(),
+            )  # fmt: skip
+            self.face.judged(report)
+            if not self._write_report(report, left_s):
+                return False
+        return self._write(self._word(line_ready), left_s)
+
+    patch.setattr(Plc, "_send", send)
+
+
+def in_the_program(patch: Patch, was: str, becomes: str) -> None:
+    text = program.track()
+    assert text.count(was) == 1, was
+    patch.setattr(program, "track", lambda: text.replace(was, becomes))
+
+
+def not_ready_leaves_the_slot_open(patch: Patch) -> None:
+    in_the_program(patch, "AGAINST := NOT GO OR (PASS AND REJECT);", "AGAINST := PASS AND REJECT;")
+
+
+def a_word_without_a_verdict_does_not_move_the_sequence(patch: Patch) -> None:
+    in_the_program(
+        patch, "IF (AHEAD > 0) AND (AHEAD < 128) THEN", "IF (AHEAD > 0) AND (AHEAD < 128) AND (PASS OR REJECT) THEN"
+    )
+
+
+def it_reconnects_without_back_off(patch: Patch) -> None:
+    down = PlcLink._down
+
+    def at_once(self: PlcLink, error: Any) -> None:
+        down(self, error)
+        self.retry_ns = 0
+
+    patch.setattr(PlcLink, "_down", at_once)
+
+
+def a_pass_is_shown_again_by_the_next_heartbeat(patch: Patch) -> None:
+    """Of a new connection, say: the safe state comes first, and forgets nothing."""
+
+    def safe_report(self: Face) -> list[int]:
+        return [*self._report[:5], 0, *self._report[6:]] and self.report(Flag(0))
+
+    patch.setattr(Face, "safe_report", safe_report)
+
+
+def the_heartbeat_goes_on_while_inspection_stands(patch: Patch) -> None:
+    patch.setattr(Readiness, "all_move", lambda self, now_ns: True)
+
+
+def views_of_two_parts_are_exchanged(patch: Patch) -> None:
+    """A judgement is taken for that of the view after it."""
+    judge = Parts.judge
+
+    def shifted(self: Parts, judgement: Any) -> None:
+        before, self.held = getattr(self, "held", judgement), judgement
+        judge(self, before._replace(sequence=judgement.sequence, camera=judgement.camera))
+
+    patch.setattr(Parts, "judge", shifted)
+
+
+def views_are_matched_whatever_their_time(patch: Patch) -> None:
+    patch.setattr(Parts, "_is_of", lambda self, view, part: True)
+
+
+def the_verdict_of_another_sequence_is_recorded(patch: Patch) -> None:
+    outcome = Account.outcome
+
+    def of_the_part_before(self: Account, *about: Any) -> Any:
+        found = outcome(self, *about)
+        before, self.held = getattr(self, "held", found), found
+        return found._replace(passed=before.passed, reason=before.reason)
+
+    patch.setattr(Account, "outcome", of_the_part_before)
+
+
+def the_record_is_of_another_view(patch: Patch) -> None:
+    outcome = Account.outcome
+    patch.setattr(Account, "outcome", lambda self, *about: (found := outcome(self, *about))._replace(sequence=max(1, found.sequence - 1)))
+
+
+FAULTS: tuple[Callable[[Patch], None], ...] = (
+    the_time_left_is_taken_once_for_two_requests,
+    not_ready_leaves_the_slot_open,
+    a_word_without_a_verdict_does_not_move_the_sequence,
+    it_reconnects_without_back_off,
+    a_pass_is_shown_again_by_the_next_heartbeat,
+    the_heartbeat_goes_on_while_inspection_stands,
+    views_of_two_parts_are_exchanged,
+    views_are_matched_whatever_their_time,
+    the_verdict_of_another_sequence_is_recorded,
+    the_record_is_of_another_view,
+)

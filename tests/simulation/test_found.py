@@ -1,0 +1,81 @@
+"""What the simulation found, each as the smallest run that showed it. `plan` is written out: seeds draw something else one day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from aoi_daemon.plcmap import program
+from aoi_daemon.plcmap.program import Variant
+from tools.simulation.plan import Fault, Kind, Plan, Shape
+from tools.simulation.run import Run
+from tools.simulation.shrink import told
+from tools.simulation.timeline import MS
+
+LINE = Shape(
+    takt=50 * MS, scan=10 * MS, deadline=40 * MS, answer=3 * MS, late=0, variant=Variant.COILS, polled=False, cameras=1,
+    stamped=True, numbered=False, threads=False, in_scan=False, gate=110 * MS, watched=False, confirmed=False,
+)  # fmt: skip
+SLOW = replace(LINE, takt=450 * MS, scan=20 * MS, deadline=385 * MS, answer=110 * MS, gate=990 * MS)
+
+
+def broken(plan: Plan) -> str:
+    outcome = Run(plan, trace=True).go()
+    return "\n".join(told(outcome)) if outcome.broken else ""
+
+
+def without(monkeypatch, *lines: str) -> None:
+    """The program before it was mended."""
+    text = program.track()
+    for line in lines:
+        assert text.count(line) == 1, line
+        text = text.replace(line, "")
+    monkeypatch.setattr(program, "track", lambda: text)
+
+
+BEHIND = """IF BEHIND.Q THEN
+    (* No old request stands for so long while the heartbeat toggles: a daemon that was started anew, whose 0 no scan saw. *)
+    LAST := SEQ;
+    AHEAD := 0;
+END_IF;
+"""
+QUICKEST = """                IF QUICKEST = T#0ms THEN
+                    QUICKEST := T#1ms; (* seen in the scan in which its time began: it is known all the same *)
+                END_IF;
+"""
+
+
+@pytest.mark.parametrize("variant", [Variant.REGISTERS, Variant.BOTH])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_daemon_whose_every_second_beat_a_slow_plc_is_shown_is_alive(variant, seed):
+    """Of registers that are written each 250 ms the parity of the heartbeat stood; then coils beat alone; then two beats were one."""
+    for polled in (False, True):
+        assert broken(Plan(seed, 40, replace(SLOW, variant=variant, polled=polled), ())) == ""
+
+
+def restarted(seed: int) -> Plan:
+    shape = replace(LINE, takt=320 * MS, scan=60 * MS, deadline=228 * MS, gate=512 * MS, cameras=2)
+    return Plan(seed, 50, shape, (Fault(Kind.DAEMON_KILLED, 20, 1, 0.69),))
+
+
+def test_a_daemon_whose_safe_state_no_scan_saw_is_in_step_again():
+    assert [broken(restarted(seed)) for seed in range(20)] == [""] * 20
+
+
+def test_without_the_two_seconds_it_was_not(monkeypatch):
+    without(monkeypatch, BEHIND)
+    assert any(broken(restarted(seed)) for seed in range(20))
+
+
+def missed(seed: int) -> Plan:
+    return Plan(seed, 90, LINE, (Fault(Kind.MISSES, 12, 1, 0.5),))
+
+
+def test_a_missed_trigger_is_found_where_the_quickest_pass_was_seen_at_once():
+    assert [broken(missed(seed)) for seed in range(10)] == [""] * 10
+
+
+def test_with_a_quickest_pass_of_nothing_it_was_not(monkeypatch):
+    without(monkeypatch, QUICKEST)
+    assert any(broken(missed(seed)) for seed in range(10))

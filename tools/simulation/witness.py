@@ -1,0 +1,352 @@
+"""What must hold in every run, whatever happens: the invariants of the design, checked from outside.
+
+It sees bytes, the PLC's memory, the gate and the records, and nothing of what the daemon means by them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aoi_daemon.board import Cell
+from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.plcmap.coils import Coil, Result
+from aoi_daemon.plcmap.registers import Flag, offset_of
+from tools.simulation.network import Line
+from tools.simulation.plan import Plan
+from tools.simulation.timeline import MS, SECOND, Timeline
+from tools.simulation.world import Life, Part
+
+_VERDICT: Final = offset_of("verdict")
+_FLAGS: Final = offset_of("flags")
+_SEQUENCE: Final = offset_of("sequence")
+_POLL_ROUNDS_NS: Final = MS
+"""The system's poll rounds a time-out up to whole milliseconds."""
+_UNDER_WAY_NS: Final = 400 * MS
+"""A beat that was due in time may be written so much later, after a slow request or a wait for the processor."""
+CONNECTIONS_A_SECOND: Final = 12
+"""In any second: the first at once, then 50, 100, 200, 300 ms and so on; and again after a link that was up."""
+LINES_A_MINUTE: Final = 6
+"""Of one kind of what the PLC brings about; see `LineLimit`."""
+_PLC_EVENTS: Final = {
+    "plc_connected": 4, "plc_link_down": 4, "reject_unconfirmed": LINES_A_MINUTE, "reject_unseen": LINES_A_MINUTE,
+    "reject_bypassed": LINES_A_MINUTE, "reject_undelivered": LINES_A_MINUTE,
+}  # fmt: skip
+_ALARMS_A_MINUTE: Final = 60
+
+
+@dataclass
+class Broken:
+    """An invariant that does not hold."""
+
+    invariant: str
+    at_ns: int
+    says: str
+    part: int = 0
+
+
+@dataclass
+class _Verdict:
+    """The requests of the verdict on part `number` of a life, as they went out over one connection."""
+
+    number: int
+    line: int
+    coils_ns: int = 0
+    registers_ns: int = 0
+    begun: list[tuple[int, int, bool]] = field(default_factory=list)  # when, function, whether it carries a PASS
+    ended: list[tuple[int, bool]] = field(default_factory=list)  # when the answer was read, or the reset came
+    again: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Witness:
+    """Watches one run."""
+
+    def __init__(
+        self, timeline: Timeline, plan: Plan, parts: dict[int, Part], note: Callable[[str], None] | None
+    ) -> None:
+        self._timeline = timeline
+        self._plan = plan
+        self._parts = parts
+        self.note = note
+        self.broken: list[Broken] = []
+        self.life: Life | None = None
+        self._lives = 0
+        self._verdicts: dict[tuple[int, int], _Verdict] = {}  # life, number
+        self._out: dict[int, _Verdict] = {}  # line: the verdict whose request is out
+        self._firsts: set[tuple[int, int]] = set()
+        self._shown: dict[int, int] = {}
+        self._took: dict[tuple[int, int], list[tuple[int, Result, int]]] = {}  # life, number: when, what, function
+        self._life_of: dict[int, int] = {}  # line: life
+        self.let_go: list[int] = []
+        self.connects_ns: list[int] = []
+        self.lines_ns: dict[str, list[int]] = {}
+        self.raised: list[tuple[int, str]] = []
+        self.reasons: Counter[str] = Counter()
+        self.records = 0
+        self.passed_late = 0
+        self._beat = 0
+        self._words: dict[int, int] = {}
+        self._stall_ns = round(plan.shape.config().plc.stall_ms * MS)
+        self.processes = 0
+        """Starts of the plc stage, each of which limits its lines anew."""
+
+    def break_(self, invariant: str, says: str, part: int = 0) -> None:
+        """An invariant does not hold."""
+        self.broken.append(Broken(invariant, self._timeline.now, says, part))
+        if self.note:
+            self.note(f"BROKEN {invariant}: {says}")
+
+    def begins(self, life: Life) -> None:
+        """A daemon starts."""
+        self.life = life
+        self._lives += 1
+
+    # -- bytes ---------------------------------------------------------------------
+
+    def sent(self, line: Line, data: bytes) -> None:
+        """See `network.Witness`."""
+        function = data[7]
+        if function == 3:
+            return
+        now = self._timeline.now
+        if line.number not in self._life_of:
+            self._life_of[line.number] = self._lives
+            self.connects_ns.append(now)
+        if function == 15:
+            word = int.from_bytes(data[13:15], "little")
+            result, ready, low = word & 3, word >> Coil.READY & 1, word >> Coil.SEQ
+            self._beats(line.number, word >> Coil.HEARTBEAT & 1, now)
+        else:
+            values = struct.unpack_from(f">{len(data) - 13 >> 1}H", data, 13)
+            result, ready, low = values[_VERDICT], values[_FLAGS] & Flag.READY, values[_SEQUENCE]
+        if self.note:
+            kind = "coils" if function == 15 else "registers"
+            self.note(f"-> #{line.number} {kind} {Result(result & 3).name} SEQ {low & 0xFF}{' READY' if ready else ''}")
+        if result == Result.FAULT and not self._is_forced():
+            self.break_("never 11", f"PASS and REJECT at once, sequence {low}")
+        if result == Result.PASS and not ready and not self._is_forced():
+            self.break_("never PASS without READY", f"sequence {low}")
+        if (line.number, function) not in self._firsts:
+            self._firsts.add((line.number, function))
+            if result or ready:
+                self.break_("safe first", f"the first request of connection {line.number} says {result}, ready {ready}")
+        if result in (Result.PASS, Result.REJECT):
+            self._shows(line, function, Result(result), self._number(low), now)
+
+    def _beats(self, line: int, beat: int, now: int) -> None:
+        """The heartbeat stops when a stage that says it works has not moved for `plc.stall_ms`."""
+        words = self._words[line] = self._words.get(line, 0) + 1
+        moved, self._beat = beat != self._beat, beat
+        # The safe state begins a connection with a 0 that is no beat, and the word after it is what it was before.
+        if not moved or words < 3 or self.life is None or not self.life.inspection.stands or self._is_forced():
+            return
+        stood_ns = now - self.life.inspection.moved_ns
+        if stood_ns > self._stall_ns + _UNDER_WAY_NS:
+            self.break_("heartbeat", f"it toggles, and inspection has not moved for {stood_ns / MS:.0f} ms")
+
+    def _is_forced(self) -> bool:
+        return self.life is not None and self.life.board[Cell.FORCED] >= 0
+
+    def _number(self, low: int) -> int:
+        """The part whose sequence ends in `low`: nearest to the last that was entered."""
+        assert self.life is not None
+        last = self.life.board[Cell.PARTS]
+        return last + ((low - last + 128) & 0xFF) - 128
+
+    def _shows(self, line: Line, function: int, result: Result, number: int, now: int) -> None:
+        if self._is_forced():
+            return
+        key = (self._lives, number)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._verdicts[key] = _Verdict(number, line.number)
+        first = not (verdict.coils_ns if function == 15 else verdict.registers_ns)
+        if function == 15 and first:
+            verdict.coils_ns = now
+        elif first:
+            verdict.registers_ns = now
+        if first:
+            verdict.begun.append((now, function, result is Result.PASS))
+            self._out[line.number] = verdict
+        elif result is Result.PASS:
+            if verdict.line != line.number:
+                verdict.again.append((now, "over another connection"))
+            elif self._plan.shape.registers and not verdict.coils_ns:
+                verdict.again.append((now, "though its coils were never begun"))
+
+    def took(self, line: Line) -> None:
+        """See `network.Witness`."""
+        verdict = self._out.pop(line.number, None)
+        if verdict is not None:
+            verdict.ended.append((self._timeline.now, True))
+
+    def reset(self, line: Line) -> None:
+        """See `network.Witness`."""
+        if self.note:
+            self.note(f"-> #{line.number} RST")
+        verdict = self._out.pop(line.number, None)
+        if verdict is not None:
+            verdict.ended.append((self._timeline.now, False))
+
+    # -- the PLC's memory, the gate --------------------------------------------------
+
+    def memory(self, line: Line, begun_ns: int, function: int, values: Sequence[int]) -> None:
+        """See `station.Memory`."""
+        now = self._timeline.now
+        if function == 15:
+            result, low = Result(values[0] & 3), values[0] >> Coil.SEQ
+        else:
+            result, low = Result(values[_VERDICT] & 3), values[_SEQUENCE]
+        if self.note:
+            kind = "coils" if function == 15 else "registers"
+            old = "" if line.open else ", of a connection that was reset"
+            self.note(f"   PLC memory: {kind} {result.name} SEQ {low & 0xFF} from #{line.number}{old}")
+        if result not in (Result.PASS, Result.REJECT):
+            return
+        life = self._life_of.get(line.number, 0)
+        number = self._number(low) if life == self._lives else low
+        taken = self._took.setdefault((life, number), [])
+        if result is Result.PASS and not any(what is Result.PASS and how == function for _, what, how in taken):
+            verdict = self._verdicts.get((life, number))
+            if verdict is not None:
+                verdict.again.append((now, f"taken {function} {begun_ns}"))
+        taken.append((now, result, function))
+
+    def at_gate(self, part: int, *, ejected: bool, against: bool = False) -> None:
+        """See `station.Memory`."""
+        if self.note:
+            what = "foreign part" if part < 0 else f"part {part} {'bad' if self._parts[part].bad else 'good'}"
+            self.note(f"   GATE: {what} {'ejected' if ejected else 'LET GO'}")
+        if part > 0:
+            self._parts[part].ejected = ejected
+        if ejected:
+            return
+        self.let_go.append(part)
+        if part < 0:
+            self.break_("1", "a part that was never in front of the camera is let go", part)
+            return
+        about = self._parts[part]
+        if about.bad:
+            self.break_("1", f"part {part} is bad, and let go", part)
+        elif against:
+            self.break_("1", f"part {part} is let go, and READY was 0 since its trigger", part)
+        elif len(about.passing_views) < self._plan.shape.cameras:
+            self.break_("1", f"part {part} is let go, and nobody judged it good in its window", part)
+
+    # -- what is said ------------------------------------------------------------------
+
+    def said(self, event: str, fields: dict[str, Any]) -> None:
+        """A line of the daemon's log."""
+        self.lines_ns.setdefault(event, []).append(self._timeline.now)
+        if event == "alarm" and fields.get("state", "").startswith("unacknowledged"):
+            self.raised.append((self._timeline.now, fields["alarm"]))
+        if self.note:
+            words = ", ".join(f"{name}={value}" for name, value in fields.items() if name != "remedy")
+            self.note(f"   log: {event} {words}"[:150])
+
+    # -- at the end -----------------------------------------------------------------------
+
+    def end_of_life(self, life: Life, records: Sequence[Outcome], *, cut_off: bool = False) -> None:
+        """The records of one start of the daemon: 5, and with them 2. `cut_off`: its power went, and its memory."""
+        self.records += len(records)
+        answer_ns = self._plan.shape.answer
+        by_number: dict[int, Outcome] = {}
+        expected = records[0].part if records else 1
+        for record in records:
+            if record.part != expected:
+                self.break_("5", f"after part {expected - 1} part {record.part} is recorded")
+            expected = record.part + 1
+            by_number[record.part] = record
+            self.reasons[Reason(record.reason).name] += 1
+            self._check_record(life, record)
+        for (of_life, number), verdict in self._verdicts.items():
+            if of_life != self._lives:
+                continue
+            found = by_number.get(number)
+            if found is not None:
+                self._check_times(verdict, found, answer_ns)
+            elif verdict.begun and not (cut_off and number >= expected):
+                self.break_("5", f"the verdict of part {number} was begun, and no record has it")
+
+    def _check_record(self, life: Life, record: Outcome) -> None:
+        frame = life.frames.get((record.camera, record.sequence))
+        if frame is None:
+            self.break_("5", f"part {record.part} is recorded with view {record.sequence}, which never was")
+            return
+        said = frame.said
+        if (record.trigger_ns, record.ready_ns) != (said.trigger_ns, said.ready_ns):
+            self.break_("5", f"part {record.part} is recorded with the times of another view than {record.sequence}")
+        part = self._parts.get(frame.part)
+        if record.passed and (part is None or part.bad):
+            self.break_("5", f"part {record.part} is recorded as good, of a picture that is bad or none", frame.part)
+        if record.passed != (record.reason == Reason.NONE):
+            self.break_("5", f"part {record.part}: passed and reason {record.reason} at once")
+        if record.reason == Reason.DEFECT and (part is None or not part.bad):
+            self.break_("5", f"part {record.part} is recorded as bad, of a picture that is good", frame.part)
+        if part is not None and record.passed and record.answered_ns:
+            part.delivered = True
+        if record.answered_ns:
+            expected = Result.PASS if record.passed else Result.REJECT
+            taken = self._took.get((self._lives, record.part), [])
+            shown = [what for when, what, how in taken if how == 15 and record.sent_ns <= when <= record.answered_ns]
+            # A word that is written again while another verdict is out shows the same.
+            if expected not in shown and not (record.passed and Result.NONE in shown):
+                self.break_("5", f"part {record.part} is recorded as {expected.name}, and the PLC took {shown}")
+        if part is not None and part.ejected is False and not record.passed and record.answered_ns:
+            about = [one for one in life.frames.values() if one.part == frame.part]
+            if len(about) == self._plan.shape.cameras:
+                self.break_("5", f"part {record.part} is recorded as rejected, and was let go", frame.part)
+
+    def _check_times(self, verdict: _Verdict, record: Outcome, answer_ns: int) -> None:
+        deadline = record.deadline_ns
+        for when, function, passes in verdict.begun:
+            if passes and deadline - when < answer_ns:
+                left = (deadline - when) / MS
+                self.break_("2a", f"part {record.part}: FC{function} with PASS begun {left:.3f} ms before its deadline")
+        for when, answered in verdict.ended:
+            if when > deadline + _POLL_ROUNDS_NS:
+                how = "answered" if answered else "reset"
+                self.break_("2a", f"part {record.part}: {how} {(when - deadline) / MS:.3f} ms after its deadline")
+        for when, how in verdict.again:
+            if not how.startswith("taken"):
+                self.break_("2a", f"part {record.part}: PASS shown again {how}")
+                continue
+            begun_ns = int(how.split()[2])
+            late = when > deadline
+            self.passed_late += late
+            if late and when - begun_ns <= answer_ns:
+                by_ms = (when - deadline) / MS
+                self.break_("2b", f"part {record.part}: PASS taken {by_ms:.3f} ms after its deadline, within answer_ms")
+
+    def end(self) -> None:
+        """4: what is bounded."""
+        self._bounded("connections", self.connects_ns, SECOND, CONNECTIONS_A_SECOND)
+        for event, most in _PLC_EVENTS.items():
+            self._bounded(f"log lines {event}", self.lines_ns.get(event, []), 60 * SECOND, most * self.processes)
+        by_alarm: dict[str, list[int]] = {}
+        for when, alarm in self.raised:
+            by_alarm.setdefault(alarm, []).append(when)
+        for alarm, times in by_alarm.items():
+            self._bounded(f"alarm {alarm}", times, 60 * SECOND, _ALARMS_A_MINUTE)
+
+    def _bounded(self, what: str, times: Sequence[int], within: int, most: int) -> None:
+        for first, last in zip(times, times[most:], strict=False):
+            if last - first < within:
+                self.break_("4", f"more than {most} {what} within {within / SECOND:g} s")
+                return
+
+    def must_pass(self, calm: Sequence[int], in_step: Sequence[int]) -> None:
+        """3: of the parts in `calm`, by number, each good one is let go; of those `in_step` each that had its PASS."""
+        for number in in_step:
+            part = self._parts[number]
+            if part.delivered and part.ejected:
+                self.break_("3", f"part {number} had its PASS in time, and is ejected", number)
+                return
+        for number in calm:
+            part = self._parts[number]
+            if not part.bad and part.ejected:
+                self.break_("3", f"part {number} is good and ejected, long after the last fault", number)
+                return

@@ -1,0 +1,395 @@
+"""Around the plc stage: faults that come and go, the belt with its parts, cameras, inspection.
+
+Each is what its process looks like from outside: records in pipes, cells of the board. What they decide is the truth of
+the part in the picture; how good a model is, is not tried here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from aoi_daemon.board import Board, CameraCell, Cell, Hears, StageState, camera_cell
+from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Proof, Reason, pack_defects
+from tools.simulation.plan import Fault, Kind, Plan, judge_of, started_after
+from tools.simulation.process import Doors
+from tools.simulation.timeline import MS, SECOND, Timeline, chance
+
+BAD_SHARE: Final = 0.3
+_NUMBER_OF: Final = {kind: 1000 + number for number, kind in enumerate(Kind)}
+_SHARE: Final = {
+    Kind.SPLIT: 0.6, Kind.NOISE: 0.7, Kind.MUTE: 0.3, Kind.JUDGES_SLOWLY: 0.7,
+    Kind.DELAY: 0.35, Kind.SLOW: 0.4, Kind.OLD_AFTER_NEW: 0.4,
+}  # fmt: skip
+"""Of the events that a fault can strike, the share that it does."""
+_DEFECT: Final = pack_defects((Defect(1, 0.9, 10.0, 10.0, 30.0, 30.0),))
+_LIFE_NS: Final = 100 * MS
+_RING: Final = 8
+"""`ring.slots`, as it is by default."""
+_OTHER_REASONS: Final = (Reason.OPTICS, Reason.REGISTRATION, Reason.NO_RECIPE, Reason.ENGINE_FAULT)
+_BUNDLE: Final = 0x1234
+
+
+class Weather:
+    """Which faults are on. See `network.Weather`."""
+
+    def __init__(self, timeline: Timeline, seed: int) -> None:
+        self._timeline = timeline
+        self._seed = seed
+        self._on: dict[Kind, tuple[Fault, int]] = {}
+        self.struck: dict[Kind, int] = {}
+
+    def begin(self, fault: Fault, until_ns: int) -> None:
+        """`fault` is on until then."""
+        self._on[fault.kind] = (fault, until_ns)
+        self._timeline.at(until_ns, self._end, fault)
+
+    def _end(self, fault: Fault) -> None:
+        if self._on.get(fault.kind, (None, 0))[0] is fault:
+            del self._on[fault.kind]
+
+    def strikes(self, kind: Kind, index: int) -> float:
+        """See `network.Weather`."""
+        on = self._on.get(kind)
+        if on is None:
+            return 0.0
+        if kind is Kind.REFUSE:
+            self.count(kind)
+            return max(on[0].size, 0.001)
+        share = _SHARE.get(kind, 0.3)
+        drawn = chance(self._seed, _NUMBER_OF[kind], index)
+        if drawn >= share:
+            return 0.0
+        self.count(kind)
+        return max(drawn / share, 0.001)
+
+    def until(self, kind: Kind) -> int:
+        """See `network.Weather`."""
+        on = self._on.get(kind)
+        return on[1] if on is not None else 0
+
+    def count(self, kind: Kind) -> None:
+        """It has struck."""
+        self.struck[kind] = self.struck.get(kind, 0) + 1
+
+
+@dataclass(eq=False)
+class Part:
+    """A part on the belt. Times in ns."""
+
+    number: int
+    bad: bool
+    defect_camera: int
+    arrives: int
+    at_gate: int
+    passing_views: set[int] = field(default_factory=set)
+    """Cameras whose picture of it was judged good."""
+    ejected: bool | None = None
+    trigger_id: int = 0
+    delivered: bool = False
+    """Its PASS was answered, says the record."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What was announced as view `sequence` of a camera: a picture of `part`, or none (0)."""
+
+    part: int
+    camera: int
+    said: Announcement
+
+
+class Cameras:
+    """The acquire processes."""
+
+    def __init__(self, timeline: Timeline, plan: Plan, weather: Weather, life: Life) -> None:
+        self._timeline = timeline
+        self._plan = plan
+        self._weather = weather
+        self._life = life
+        count = plan.shape.cameras
+        self._lost_before = [0] * count  # frames that were lost since the last that came
+        self._held: list[Part | None] = [None] * count  # a frame that another has overtaken
+        self.away_until_ns = [0] * count
+
+    def triggered(self, part: Part, faults: set[Kind]) -> None:
+        """`part` is in front of the cameras."""
+        plan = self._plan
+        for camera in range(plan.shape.cameras):
+            self._one(part, camera, faults)
+
+    def _one(self, part: Part, camera: int, faults: set[Kind]) -> None:
+        plan, shape, timeline = self._plan, self._plan.shape, self._timeline
+        mark = part.number * 8 + camera
+        hit = camera == int(chance(plan.seed, 50, part.number) * shape.cameras)
+        struck = {kind for kind in faults if hit}
+        if timeline.now < self.away_until_ns[camera] or Kind.MISSES in struck:
+            return
+        if Kind.GAP in struck:
+            self._lost_before[camera] += 1
+            return
+        taken = part.arrives + int(shape.late * chance(plan.seed, 51, mark))
+        ready = taken + int(0.08 * judge_of(shape)[1] * chance(plan.seed, 52, mark)) if shape.stamped else taken
+        if Kind.LATE_FRAME in struck:
+            ready += int(shape.takt * (0.1 + 1.3 * chance(plan.seed, 53, mark)))
+        arrival = Arrival.INCOMPLETE if Kind.INCOMPLETE in struck else Arrival.FRAME
+        if Kind.SWAP in struck and self._held[camera] is None:
+            self._held[camera] = part
+            return
+        timeline.at(ready, self._comes, part, camera, taken, arrival)
+        if Kind.TWICE in struck:
+            again = ready + int(shape.takt * (0.05 + 0.5 * chance(plan.seed, 54, mark)))
+            timeline.at(again, self._comes, part, camera, again if shape.stamped else taken, arrival)
+        held = self._held[camera]
+        if held is not None:
+            # Its id fell back: no gap is told before it, and one was before the frame that overtook it.
+            self._held[camera] = None
+            self._lost_before[camera] += 1
+            timeline.at(ready + MS // 2, self._comes, held, camera, held.arrives, Arrival.FRAME)
+
+    def _comes(self, part: Part, camera: int, taken: int, arrival: Arrival) -> None:
+        lost, self._lost_before[camera] = self._lost_before[camera], 0
+        for _ in range(lost):
+            self._life.announce(0, camera, Arrival.NO_IMAGE, 0, 0)
+        self._life.announce(part.number, camera, arrival, taken if self._plan.shape.stamped else 0, part.trigger_id)
+
+
+class Life:
+    """One start of the daemon, without its plc process: board, doorbells, cameras' counts and inspection."""
+
+    def __init__(
+        self, timeline: Timeline, plan: Plan, weather: Weather, board: Board, *, doors: Doors, parts: dict[int, Part],
+    ) -> None:  # fmt: skip
+        self._timeline = timeline
+        self._plan = plan
+        self._weather = weather
+        self.board = board
+        self.doors = doors
+        self._parts = parts
+        self.frames: dict[tuple[int, int], Frame] = {}  # camera, sequence
+        self._announced = [0] * plan.shape.cameras
+        self._pictures = [0] * plan.shape.cameras
+        self.inspection = Inspection(timeline, plan, weather, self)
+        config = plan.shape.config()
+        self._deadline_ns = int((config.line.deadline_ms - config.cameras[0].sensor_to_frame_ms) * 1e6)
+        self._in_ring: deque[tuple[int, int]] = deque(maxlen=_RING * plan.shape.cameras)
+        self.over = False
+
+    def part(self, number: int) -> Part:
+        """The part of that number."""
+        return self._parts[number]
+
+    def camera_is(self, camera: int, *, there: bool) -> None:
+        """A camera is open, or lost."""
+        board = self.board
+        board[camera_cell(camera, CameraCell.STATE)] = StageState.READY
+        board[camera_cell(camera, CameraCell.PRESENT)] = there
+        board[camera_cell(camera, CameraCell.PROGRESS_NS)] = self._timeline.now
+        if self._plan.shape.numbered:
+            board[camera_cell(camera, CameraCell.HEARS)] = Hears.READINGS if there else Hears.NOTHING
+
+    def announce(self, part: int, camera: int, arrival: Arrival, trigger_ns: int, trigger_id: int) -> None:
+        """As acquire does."""
+        if self.over or not self.board[camera_cell(camera, CameraCell.PRESENT)]:
+            return
+        board, now = self.board, self._timeline.now
+        self._announced[camera] += 1
+        sequence = self._announced[camera]
+        board[camera_cell(camera, CameraCell.SEQUENCE)] = sequence
+        frame = 0
+        if arrival is Arrival.FRAME:
+            self._pictures[camera] += 1
+            frame = self._pictures[camera]
+            board[camera_cell(camera, CameraCell.FRAME)] = frame
+        said = Announcement(
+            arrival, camera, 0, sequence, frame, trigger_ns, now, (trigger_ns or now) + self._deadline_ns,
+            trigger_id if self._plan.shape.numbered else 0,
+        )  # fmt: skip
+        self.frames[camera, sequence] = Frame(part, camera, said)
+        self.doors.ring("announcements", said.pack())
+        if frame:
+            lapped = self.inspection.lapped(camera, frame - _RING)
+            if lapped:
+                board.add(camera_cell(camera, CameraCell.OVERRUNS))
+                self.doors.ring("announcements", Announcement(Arrival.OVERRUN, camera, 0, lapped, 0, 0, 0, 0).pack())
+            self.inspection.rings(said)
+
+    def lives(self) -> None:
+        """Called each 100 ms: acquire moves."""
+        if self.over:
+            return
+        for camera in range(self._plan.shape.cameras):
+            self.board[camera_cell(camera, CameraCell.PROGRESS_NS)] = self._timeline.now
+        self.inspection.moves()
+
+
+class Inspection:
+    """The inspection process, or the pair of them, seen from the board and the doorbell."""
+
+    def __init__(self, timeline: Timeline, plan: Plan, weather: Weather, life: Life) -> None:
+        self._timeline = timeline
+        self._plan = plan
+        self._weather = weather
+        self._life = life
+        self._board = life.board
+        self._queue: deque[Announcement] = deque()
+        self._busy = False
+        self._process = 0  # which one is on the line
+        self.alive = False
+        self._hung = False
+        self.recipe = 1
+        self._leaves: Callable[[], None] | None = None
+        self._least, self._most = judge_of(plan.shape)
+        self._judged = 0
+        self.moved_ns = 0
+        """When its loop turned last."""
+
+    @property
+    def stands(self) -> bool:
+        """It says that it works, and does not."""
+        return self.alive and self._hung
+
+    def goes_live(self, recipe: int) -> None:
+        """A process that has proven itself takes the line."""
+        board, now = self._board, self._timeline.now
+        self._process += 1
+        self.alive, self._hung, self._busy, self._leaves = True, False, False, None
+        self.recipe = recipe
+        board[Cell.RECIPE], board[Cell.BUNDLE], board[Cell.GOLDEN_PASSED] = recipe, _BUNDLE, 1
+        board[Cell.PROVEN] = Proof.PROVEN
+        self.moved_ns = board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = now
+        self._queue = deque(part for part in self._queue if part.ready_ns >= now)
+        board[Cell.INSPECTION_STATE] = StageState.READY
+        self._next()
+
+    def ends(self) -> None:
+        """Its process is gone."""
+        self.alive = False
+        self._process += 1
+        self._busy = False
+
+    def hangs(self, for_ns: int) -> None:
+        """It stands for so long."""
+        self._hung = True
+        self._timeline.at(self._timeline.now + for_ns, self._goes_on, self._process)
+
+    def _goes_on(self, process: int) -> None:
+        if process == self._process and self.alive:
+            self._hung = False
+            self.moves()
+            self._next()
+
+    def retires(self, done: Callable[[], None]) -> None:
+        """It is told to leave: it ends its part, and says so when plc has what it judged."""
+        self._leaves = done
+        if not self._busy and not self._hung:
+            self._left()
+
+    def _left(self) -> None:
+        done, self._leaves = self._leaves, None
+        process = self._process
+
+        def gone() -> None:
+            if process == self._process and self.alive and done is not None:
+                self._board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
+                self.alive = False
+                self._process += 1
+                done()
+
+        # plc has read by then, or may be waiting for the PLC: 50 ms at most.
+        self._timeline.at(self._timeline.now + MS, gone)
+
+    def moves(self) -> None:
+        """Its loop turns."""
+        if self.alive and not self._hung:
+            self.moved_ns = self._board[Cell.INSPECTION_NS] = self._timeline.now
+
+    def rings(self, said: Announcement) -> None:
+        """A frame is there."""
+        self._queue.append(said)
+        self._next()
+
+    def lapped(self, camera: int, frame: int) -> int:
+        """The sequence of a view whose slot is taken again before it was judged, 0: none."""
+        for said in self._queue:
+            if said.camera == camera and said.frame == frame > 0:
+                self._queue.remove(said)
+                return said.sequence
+        return 0
+
+    def _next(self) -> None:
+        if self._busy or not self._queue or not self.alive or self._hung or self._leaves is not None:
+            return
+        said = self._queue.popleft()
+        self._busy = True
+        self._judged += 1
+        mark = mark_of(said)
+        views = self._plan.shape.cameras
+        share = chance(self._plan.seed, 60, mark)
+        # The first view may reject the part alone: it comes no sooner than a scan after the trigger, either.
+        took = max(self._least, (self._least + share * (self._most - self._least)) / views)
+        slow = self._weather.strikes(Kind.JUDGES_SLOWLY, mark)
+        if slow:
+            took += slow * 2.5 * self._plan.shape.takt
+        now = self._timeline.now
+        self.moved_ns = self._board[Cell.INSPECTION_NS] = now
+        self._timeline.at(now + int(took), self._judge, said, now, self._process)
+
+    def _judge(self, said: Announcement, picked_ns: int, process: int) -> None:
+        if process != self._process or not self.alive:
+            return
+        now = self._timeline.now
+        if self._hung:
+            self._timeline.at(now + 10 * MS, self._judge, said, picked_ns, process)
+            return
+        self._busy = False
+        frame = self._life.frames[said.camera, said.sequence]
+        part = self._life.part(frame.part)
+        bad = part.bad and part.defect_camera == said.camera
+        reason = Reason.DEFECT if bad else Reason.NONE
+        if now > said.deadline_ns:
+            reason = Reason.LATE
+        elif bad and chance(self._plan.seed, 61, mark_of(said)) < 0.15:
+            reason = _OTHER_REASONS[said.sequence % len(_OTHER_REASONS)]
+        passed = reason is Reason.NONE
+        if passed:
+            part.passing_views.add(said.camera)
+        defect = reason is Reason.DEFECT
+        judgement = Judgement(
+            passed, reason, said.camera, 1 if defect else -1, int(defect), self.recipe, said.sequence, _BUNDLE, 0, 0,
+            picked_ns, now, now, _DEFECT if defect else b"",
+        )  # fmt: skip
+        self._board[camera_cell(said.camera, CameraCell.RELEASED)] = said.frame
+        self._board.add(Cell.JUDGED)
+        self.moved_ns = self._board[Cell.INSPECTION_NS] = now
+        self._life.doors.ring("judgements", judgement.pack())
+        if self._leaves is not None:
+            self._left()
+        else:
+            self._next()
+
+
+def mark_of(said: Announcement) -> int:
+    """A number of the view, for chance."""
+    return said.sequence * 8 + said.camera
+
+
+def arrivals(plan: Plan) -> list[int]:
+    """When each part is in front of the camera, ns after the first; `takt` is the shortest time between two."""
+    at, found = 0, []
+    # A PLC that starts again starts the belt again, too; only in a pause it finds what it is owed, until a part passes.
+    pauses = {fault.at + started_after(plan.shape) - 1 for fault in plan.faults if fault.kind is Kind.POWER}
+    for number in range(plan.parts):
+        found.append(at)
+        if number in pauses:
+            at += int(2.3 * SECOND)
+        gap = plan.shape.takt * (1.001 + 0.03 * chance(plan.seed, 70, number))
+        lucky = chance(plan.seed, 71, number)
+        if lucky < 0.03:
+            gap += plan.shape.takt * 40 * lucky
+        elif lucky < 0.034:
+            gap += 2.3 * SECOND
+        at += int(gap)
+    return found
