@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,6 +44,7 @@ def check(file: Path, product: str = "") -> Configuration:
     """
     configuration = load(file, product)
     material: dict[str, str] = {}
+    judges: dict[str, str] = {}
     bundles: dict[str, Bundle] = {}
     for name, recipe in configuration.recipes.items():
         path = configuration.file.parent / "recipes" / f"{name}.toml"
@@ -77,11 +80,12 @@ def check(file: Path, product: str = "") -> Configuration:
             except ModelError as error:
                 raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
         material[name] = _material(recipe, bundle, _golden(configuration, name), engines=engines)
+        judges[name] = _judges(recipe, bundle)
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
     _check_beside(configuration)
     _check_messages(configuration)
-    return replace(configuration, material=material)
+    return replace(configuration, material=material, judges=judges)
 
 
 def _golden(configuration: Configuration, name: str) -> Golden:
@@ -123,10 +127,24 @@ def proofs(configuration: Configuration) -> list[str]:
 
 def _material(recipe: Recipe, bundle: Bundle, golden: Golden, *, engines: bool) -> str:
     """A hash of all that `recipe` names: files that were replaced under their old name are another product."""
-    found = hashlib.sha256(bundle.hash.encode())
-    found.update(golden.hash.encode())
     sidecars = sorted((bundle.folder / ENGINES).glob(f"*{SIDECAR}")) if engines else []
-    for path in (*sidecars, *(template.image for template in recipe.templates)):
+    return _hash(bundle.hash + golden.hash, [*sidecars, *(template.image for template in recipe.templates)])
+
+
+def _judges(recipe: Recipe, bundle: Bundle) -> str:
+    """A hash of what decides the verdicts of `recipe`: the same for the same files in another folder."""
+    keys = recipe.model_dump(mode="json", exclude={*Recipe.swapped, "bundle"}, exclude_defaults=True)
+    for template in keys.get("templates", ()):
+        del template["image"]
+    # Sorted and without defaults: a later version that has more keys, or another order, judges no otherwise by it.
+    said = json.dumps(keys, sort_keys=True)
+    return _hash(bundle.hash + said, [template.image for template in recipe.templates])
+
+
+def _hash(text: str, files: Sequence[Path]) -> str:
+    """SHA-256 of `text` and of the bytes of `files`, in their order."""
+    found = hashlib.sha256(text.encode())
+    for path in files:
         try:
             found.update(hashlib.sha256(path.read_bytes()).digest())
         except OSError:

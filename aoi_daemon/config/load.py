@@ -33,6 +33,8 @@ class Configuration:
         product: the name of the recipe in use, "" for line.recipe.
         material: by recipe, a hash of the files that it names (bundle, engines, templates); empty where
             nobody has looked at them.
+        judges: by recipe, a hash of what decides verdicts: its keys, bundle and templates, wherever they lie; not its
+            golden parts. Empty as `material`.
         sources: the bytes that each file was read from.
     """
 
@@ -41,6 +43,7 @@ class Configuration:
     recipes: Mapping[str, Recipe]
     product: str = ""
     material: Mapping[str, str] = field(default_factory=dict)
+    judges: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[Path, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @property

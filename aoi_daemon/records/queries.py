@@ -126,10 +126,14 @@ def count_between(connection: sqlite3.Connection, since: float, until: float, on
 
 
 def judged_before_proof(connection: sqlite3.Connection, recipe_id: int) -> bool:
-    """Whether one of the last parts was judged by this recipe before the proof of the product was kept with parts."""
+    """Whether this recipe judged some of the last parts, all of them before the proof was kept with parts.
+
+    One that has a proof says that a version which asks for it has run with this recipe: no upgrade any more.
+    """
     found = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM (SELECT product_id, proof FROM parts ORDER BY id DESC LIMIT ?) p "
-        "JOIN products d ON d.id = p.product_id WHERE d.recipe_id = ? AND p.proof IS NULL)",
+        "SELECT count(*) > 0 AND count(p.proof) = 0 "
+        "FROM (SELECT product_id, proof FROM parts ORDER BY id DESC LIMIT ?) p "
+        "JOIN products d ON d.id = p.product_id WHERE d.recipe_id = ?",
         (_LAST_PARTS, recipe_id),
     )
     return bool(found.fetchone()[0])

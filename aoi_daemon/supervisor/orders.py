@@ -61,8 +61,8 @@ class Orders:
         self._start = keeper.configuration.line.line.recipe
         self.changeover = Changeover(keeper, setup, self._land, self._done, clock=MONOTONIC, sleep=time.sleep)
         self._reload_waits = False
-        if kept is None or kept.version == 1:
-            self.keep()  # so that the next start takes nothing for an upgrade
+        if kept is None or kept.version == 1 or kept.grace != proofs.grace:
+            self.keep()  # so that the next start takes nothing for an upgrade, and no other recipe for this one
 
     def reload(self, client: socket.socket, by: str, via: str) -> None:
         """Validate everything, then land the whole of it, or nothing."""

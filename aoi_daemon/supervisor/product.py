@@ -30,6 +30,7 @@ class Grace(Section):
 
     recipe: str = Field(min_length=1, max_length=255, description="The name of its file.")
     used_s: float = Field(0.0, ge=0, description="How long it has run without golden parts since then.")
+    judges: str = Field("", description="Configuration.judges of the recipe; empty: kept before anybody looked at it.")
 
 
 class Kept(Section):

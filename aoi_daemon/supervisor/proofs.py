@@ -1,7 +1,8 @@
 """What comes of the proof of the product: the alarm, who answers where there is none, the time after an upgrade.
 
 A recipe that this line judged parts by before proof was asked for keeps READY without golden parts until its next
-changeover, and for `GRACE_S` of running time at most. Running time, for nothing is done on the word of a wall clock.
+changeover, as long as it judges as it did, and for `GRACE_S` of running time at most. Running time, for nothing is done
+on the word of a wall clock.
 """
 
 from __future__ import annotations
@@ -33,12 +34,23 @@ def grace_at_start(configuration: Configuration, kept: Kept | None) -> Grace | N
 
     Evidence that this line judged by this recipe before: what an older version has kept, or parts that it has recorded.
     """
+    judges = _judges(configuration)
     if kept is not None and kept.version > 1:
-        is_its = kept.grace is not None and kept.grace.recipe == configuration.in_use
-        return kept.grace if is_its else None
+        grace = kept.grace
+        if grace is None or grace.recipe != configuration.in_use:
+            return None
+        if grace.judges not in ("", judges):
+            problem = "the recipe, its bundle or a template was changed after the upgrade: it must be proven now"
+            logger().warning("grace_over", recipe=grace.recipe, problem=problem)
+            return None
+        return grace.model_copy(update={"judges": judges})
     if (kept is not None and kept.recipe == configuration.in_use) or _recorded(configuration):
-        return Grace(recipe=configuration.in_use)
+        return Grace(recipe=configuration.in_use, judges=judges)
     return None
+
+
+def _judges(configuration: Configuration) -> str:
+    return configuration.judges.get(configuration.in_use, "")
 
 
 def _recorded(configuration: Configuration) -> bool:
@@ -76,7 +88,9 @@ class Proofs:
     def upgraded(self, configuration: Configuration) -> bool:
         """Whether an inspection that is started with `configuration` may go without golden parts for a while."""
         now = self._configuration()
-        return self.left_s > 0 and (configuration is now or not judges_otherwise(now, configuration))
+        if self.grace is None or self.left_s <= 0 or self.grace.judges != _judges(configuration):
+            return False
+        return configuration is now or not judges_otherwise(now, configuration)
 
     def landed(self, old: Configuration, new: Configuration) -> None:
         """Another configuration is in use: what is accepted with it is told anew; a changeover ends the grace."""

@@ -168,6 +168,27 @@ def test_after_an_upgrade_the_recipe_in_use_stays_ready_until_its_next_changeove
     assert running.daemon.status()["product"] == "other"
 
 
+@pytest.mark.parametrize("before", [{}, {"version": 2, "grace": {"recipe": "demo", "used_s": 60.0}}])
+def test_after_an_upgrade_a_restart_lets_no_changed_recipe_in(line, tmp_path, before):
+    """A reload to it is refused; stopped and started, the line must say the same. Also where the file lacks `judges`."""
+    kept = tmp_path / "line" / "control.product"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps({"recipe": "demo", "start": "demo", "asked": 0, **before}) + "\n")
+    running = line(recipe=UNPROVEN, camera={"wait_ready": False})
+    assert running.daemon.status()["proof"] == "UPGRADED"
+    wait_for(lambda: "judges" in kept.read_text(), 5, "what judges to be kept: a power cut may come at once")
+    running.daemon.recipes["demo"]["limits"] = [{"name": "*", "score": 1.0}]
+    running.daemon.write_config()
+    assert "NOT PROVEN" in running.daemon.ask("reload")["error"]
+    assert running.daemon.status()["proof"] == "UPGRADED"
+    assert running.daemon.stop() == 0
+    running.daemon.restart()
+    judged(running)
+    status = running.daemon.status()
+    assert (status["proof"], status["ready"]) == ("NOT_PROVEN", False)
+    assert "grace_over" in running.daemon.log()
+
+
 def test_the_demo_bundle_on_another_product_is_not_proven(tmp_path, capsys):
     """Textures with a faint scratch, which a model of circuit boards knows nothing of: it must not be READY for them."""
     rng = np.random.default_rng(4)

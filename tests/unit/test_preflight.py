@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -83,6 +84,92 @@ def test_a_frame_that_is_no_multiple_of_the_models_stride_is_refused_by_its_key(
 def test_a_recipe_may_ask_for_registration(files):
     found = check(files('[registration]\nmethod = "phase"\nmax_offset = 12.0')).recipe.registration
     assert (found.method, found.max_offset) == ("phase", 12.0)
+
+
+# -- what judges ------------------------------------------------------------------------------------
+
+TEMPLATE = '[[templates]]\nfov = 1\nimage = "golden.png"\n'
+
+
+def _written(text: str):
+    def write(folder: Path) -> None:
+        file = folder / "recipes" / "demo.toml"
+        file.write_text(text + file.read_text())
+
+    return write
+
+
+def _other_manifest(folder: Path) -> None:
+    file = folder / "bundle" / "manifest.json"
+    file.write_text(file.read_text() + "\n")
+
+
+def _other_template(folder: Path) -> None:
+    _picture(folder, 9)
+
+
+def _other_fov(folder: Path) -> None:
+    for file in (folder / "line.toml", folder / "recipes" / "demo.toml"):
+        file.write_text(file.read_text().replace("fov = 1", "fov = 2"))
+
+
+def _other_folder(folder: Path) -> None:
+    file = folder / "recipes" / "demo.toml"
+    (folder / "bundle").rename(folder / "elsewhere")
+    (folder / "recipes" / "golden.png").rename(folder / "golden.png")
+    file.write_text(file.read_text().replace("../bundle", "../elsewhere").replace("golden.png", "../golden.png"))
+
+
+def _golden_part(folder: Path) -> None:
+    picture = str(folder / "recipes" / "golden.png")
+    main(["golden", "add", "--config", str(folder / "line.toml"), "--recipe", "demo", "--good", picture, "--fov", "1"])
+    assert list((folder / "recipes" / "demo.golden").iterdir())
+
+
+def _picture(folder: Path, gray: int) -> None:
+    cv2.imwrite(str(folder / "recipes" / "golden.png"), np.full((640, 640), gray, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("change", "judges_otherwise"),
+    [
+        (_written("overlap = 1.0\n"), True),
+        (_written('limits = [{name = "*", score = 1.0}]\n'), True),
+        (_written('regions = [{kind = "ignore", corners = [[0, 0], [9, 9]]}]\n'), True),
+        (_written("optics = {min_contrast = 1.0}\n"), True),
+        (_other_manifest, True),
+        (_other_template, True),
+        (_other_fov, True),
+        (_written("overlap = 0.5\n"), False),  # as it is where nothing is written
+        (_written('accept_unproven = "anna, first day"\nstop = {same_place = 0}\n'), False),
+        (_other_folder, False),
+        (_golden_part, False),
+    ],
+)  # fmt: skip
+def test_what_judges_differs_where_a_verdict_may(files, change, judges_otherwise):
+    """It is kept over restarts after an upgrade: a golden part that is added must not end the time that there is."""
+    file = files()
+    file.write_text(LINE + "fov = 1\n")
+    recipe = file.parent / "recipes" / "demo.toml"
+    recipe.write_text(recipe.read_text() + TEMPLATE)
+    _picture(file.parent, 8)
+    was = check(file)
+    change(file.parent)
+    now = check(file)
+    assert (now.judges != was.judges) == judges_otherwise
+    assert len(now.judges["demo"]) == 64
+    assert (now.material != was.material) == (change in (_other_manifest, _other_template, _golden_part))
+
+
+def test_a_later_version_with_more_keys_judges_no_otherwise_by_what_judges(files, monkeypatch):
+    class Later(Recipe):
+        more: int = 3
+
+    file = files()
+    was = check(file)
+    monkeypatch.setattr("aoi_daemon.config.load.Recipe", Later)
+    now = check(file)
+    assert type(now.recipe) is Later and now.judges == was.judges
 
 
 # -- the model itself -------------------------------------------------------------------------------

@@ -14,9 +14,11 @@ from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.messages import Proof
+from aoi_daemon.records import parts
+from aoi_daemon.records.database import writing
 from aoi_daemon.supervisor.product import Grace, Kept
 from aoi_daemon.supervisor.proofs import GRACE_S, Proofs, grace_at_start
-from tests.unit.records.conftest import records
+from tests.unit.records.conftest import PRODUCT, records
 
 __all__ = ["records"]  # a fixture that is defined elsewhere
 
@@ -71,16 +73,67 @@ def test_only_what_an_older_version_kept_is_an_upgrade(kept, grace):
     assert grace_at_start(configuration(), kept) == grace
 
 
+WAS, NOW = "a" * 64, "b" * 64
+
+
+@pytest.mark.parametrize(
+    ("kept", "used_s"),
+    [
+        (Kept(recipe="demo", start="demo"), 0.0),  # of the version before: nothing is known of what was
+        (Kept(recipe="demo", start="demo", version=2, grace=Grace(recipe="demo", used_s=5.0)), 5.0),
+        (Kept(recipe="demo", start="demo", version=2, grace=Grace(recipe="demo", used_s=5.0, judges=NOW)), 5.0),
+        (Kept(recipe="demo", start="demo", version=2, grace=Grace(recipe="demo", used_s=5.0, judges=WAS)), None),
+        (Kept(recipe="demo", start="demo", version=2, grace=Grace(recipe="other", used_s=5.0, judges=NOW)), None),
+    ],
+)
+def test_a_recipe_that_was_changed_before_a_restart_has_no_grace(kept, used_s):
+    """What a reload would have refused, a stop and a start must not let in; a new golden part changes no verdict."""
+    line = replace(configuration(), judges={"demo": NOW}, material={"demo": "with one golden part more"})
+    assert grace_at_start(line, kept) == (None if used_s is None else Grace(recipe="demo", used_s=used_s, judges=NOW))
+
+
+def test_a_changed_recipe_that_was_proven_meanwhile_has_no_grace_either():
+    """Its golden parts are taken away and inspection starts anew: 30 days for a recipe that nobody knew before."""
+    line = Line(Grace(recipe="demo", judges=WAS))
+    line.now = replace(line.now, judges={"demo": WAS})
+    assert line.proofs.upgraded(line.now)
+    line.now = replace(line.now, judges={"demo": NOW})
+    assert not line.proofs.upgraded(line.now)
+
+
 def test_records_of_an_older_version_are_evidence_and_those_of_this_one_are_not(records):
     """Also where they were brought forward before anybody asked."""
     line = configuration(records.folder.parent, recorder={"folder": "records"})
     assert grace_at_start(line, None) is None, "no parts"
-    records.add(1, proof=Proof.NOT_PROVEN)
-    assert grace_at_start(line, None) is None
-    records.add(2)
-    records.writer.execute("UPDATE parts SET proof = NULL WHERE part = 2")
+    records.add(1)
+    records.writer.execute("UPDATE parts SET proof = NULL WHERE part = 1")
     assert grace_at_start(line, None) == Grace(recipe="demo")
     assert grace_at_start(line.with_product("other"), None) is None, "not by that recipe"
+    records.writer.execute("UPDATE parts SET proof = 0")
+    assert grace_at_start(line, None) is None
+
+
+@pytest.mark.parametrize("proof", list(Proof))
+def test_a_lost_file_begins_no_new_time_once_a_part_has_a_proof(records, proof):
+    """Parts of before are still among the last ones; whoever loses or deletes the file has been upgraded long ago."""
+    line = configuration(records.folder.parent, recorder={"folder": "records"})
+    for part in (1, 2, 3):
+        records.add(part)
+    records.writer.execute("UPDATE parts SET proof = NULL")
+    assert grace_at_start(line, None) == Grace(recipe="demo")
+    records.add(4, proof=proof)
+    assert grace_at_start(line, None) is None
+
+
+def test_the_proof_of_another_recipe_says_nothing_of_this_one(records):
+    """Two products in turn: the other one was made first after the upgrade."""
+    line = configuration(records.folder.parent, recorder={"folder": "records"})
+    records.add(1)
+    records.writer.execute("UPDATE parts SET proof = NULL")
+    with writing(records.writer):
+        records.product = parts.product_id(records.writer, replace(PRODUCT, recipe_id=2, recipe="other"))
+    records.add(2, proof=Proof.PROVEN)
+    assert grace_at_start(line, None) == Grace(recipe="demo")
     for number in range(3, 1003):
         records.add(number, proof=Proof.PROVEN)
     assert grace_at_start(line, None) is None, "that was long ago"

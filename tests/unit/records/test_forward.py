@@ -111,6 +111,7 @@ def test_the_proof_of_a_part_is_kept_from_version_3_on_and_unknown_before(old):
     with closing(open_reader(old)) as reader:
         found = [each.proof for each in parts_after(reader, 0, 10)]
         assert found == [None, None, "not_proven", "proven", "accepted", "upgraded"]
+        assert not judged_before_proof(reader, 1)
         assert reader.execute("SELECT proof FROM part_list ORDER BY part").fetchall()[2:] == [(0,), (1,), (2,), (3,)]
 
 
