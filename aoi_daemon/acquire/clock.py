@@ -4,7 +4,7 @@ A stamp is believed no sooner than FRAMES frames agree on one of the rates that 
 and after a step of the camera's clock (PTP, a reset), the frame's arrival is its time: a part's deadline is then as
 late as that of a camera without stamps, and never later.
 
-A node's rate holds to TOLERANCE only. Until the true one has been measured, 20 s of frames, an offset between the
+A node's rate holds to TOLERANCE only. Until the true one has been measured, over 20 s and 80 frames, an offset between the
 clocks may grow by as much; from then on by _DRIFT, and the rate is measured again and again.
 """
 
@@ -14,7 +14,7 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from aoi_daemon.acquire.stamps import WINDOW_NS, ClockMap
+from aoi_daemon.acquire.stamps import ClockMap
 from aoi_daemon.acquire.ticks import FRAMES, TOLERANCE, Rate, Survey, Trial
 
 STEP_NS: Final = 20_000_000
@@ -25,6 +25,8 @@ _DRIFT: Final = 200e-6
 """A rate that was measured is off by no more; two quartz clocks drift apart by up to 100 ppm each."""
 _GAIN: Final = 0.25
 """So much of what was measured within _DRIFT is believed: most of it is the frames' delays."""
+_HASTE_NS: Final = 500_000_000
+"""Frames that follow each other no slower show a small step; in more time it could as well be drift, of up to 5 ms."""
 _WRAP: Final = 1 << 32
 _HALF: Final = _WRAP >> 1
 
@@ -88,7 +90,7 @@ class CameraClock:
             return self._stepped(ticks, arrived_ns, why, fresh=fresh)
         device_ns = self._device_ns(ticks)
         # A small step would be taken for drift before frames enough have agreed on it.
-        self._map.slack = 0.0 if self._doubt.frames and paused_ns <= WINDOW_NS else self._slack
+        self._map.slack = 0.0 if self._doubt.frames and paused_ns <= _HASTE_NS else self._slack
         late_ns = self._map.late_ns(device_ns, arrived_ns)
         # The map lets the offset grow; in a pause the clocks may have drifted apart the other way.
         if min(-STEP_NS, -2 * self._slack * paused_ns) <= late_ns <= STEP_NS:
@@ -146,8 +148,7 @@ class CameraClock:
         self._zero, self._zero_ns = trial.first_ticks, 0
         self._map = ClockMap(slack=self._slack)
         self._survey = Survey()
-        if trial.span_ns <= WINDOW_NS:  # else the offset of its first frame is old
-            self._map.host_ns(0, trial.first_ns + trial.least_ns(index))
+        self._map.host_ns(0, trial.first_ns + trial.least_ns(index))
         self._map.host_ns(self._device_ns(self._ticks), self._arrived_ns)
 
     def _device_ns(self, ticks: int) -> int:

@@ -182,7 +182,10 @@ class ClockMap:
             self._current, self._seen = base, offset
             self._begun_ns = arrived_ns
         else:
-            self._current, self._seen = min(self._current, base), min(self._seen, offset)
+            if base < self._current:
+                self._current = base
+            if offset < self._seen:
+                self._seen = offset
         least = self._current if self._previous is None else min(self._current, self._previous)
         return device_ns + self._growth_ns + least
 
@@ -202,6 +205,8 @@ class ClockMap:
         return min(0, offset - (self._seen if before is None else min(self._seen, self._seen_before)))
 
     def _grow(self, device_ns: int) -> None:
+        if device_ns == self._grown_at_ns:
+            return
         self._growth_ns += int((device_ns - self._grown_at_ns) * self.slack)
         self._grown_at_ns = device_ns
 

@@ -20,7 +20,7 @@ PATIENCE_NS: Final = 5_000_000_000
 """A trial that has gone on for so long is decided: a frame that came a wait in the producer late (40 ms) is then below
 TOLERANCE."""
 _WINDOW_NS: Final = 5_000_000_000
-_WINDOW_FRAMES: Final = 10
+_WINDOW_FRAMES: Final = FRAMES
 """So long, and of so many frames, is a window of which the frame that was delayed least counts."""
 _WINDOWS: Final = 4
 _STRAIGHT_NS: Final = 1_000_000
