@@ -3,6 +3,9 @@
 A stamp is believed no sooner than FRAMES frames agree on one of the rates that the camera's nodes allow. Until then,
 and after a step of the camera's clock (PTP, a reset), the frame's arrival is its time: a part's deadline is then as
 late as that of a camera without stamps, and never later.
+
+A node's rate holds to TOLERANCE only. Until the true one has been measured, over 20 s and 80 frames, an offset between the
+clocks may grow by as much; from then on by _DRIFT, and the rate is measured again and again.
 """
 
 from __future__ import annotations
@@ -11,15 +14,19 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from aoi_daemon.acquire.stamps import WINDOW_NS, ClockMap
-from aoi_daemon.acquire.ticks import FRAMES, Rate, Trial
+from aoi_daemon.acquire.stamps import ClockMap
+from aoi_daemon.acquire.ticks import FRAMES, TOLERANCE, Rate, Survey, Trial
 
 STEP_NS: Final = 20_000_000
 """A stamp that is off the host's clock by more is a step of the camera's clock, or a frame that was held up."""
 HELD_UP_NS: Final = 10_000_000_000
 """Longest time for which a frame can have been held up on its way."""
 _DRIFT: Final = 200e-6
-"""Two quartz clocks drift apart by up to 100 ppm each."""
+"""A rate that was measured is off by no more; two quartz clocks drift apart by up to 100 ppm each."""
+_GAIN: Final = 0.25
+"""So much of what was measured within _DRIFT is believed: most of it is the frames' delays."""
+_HASTE_NS: Final = 500_000_000
+"""Frames that follow each other no slower show a small step; in more time it could as well be drift, of up to 5 ms."""
 _WRAP: Final = 1 << 32
 _HALF: Final = _WRAP >> 1
 
@@ -46,10 +53,12 @@ class CameraClock:
         self._rate: Rate | None = None
         self._refused = False
         self._stamp = self._wrapped = self._ticks = self._arrived_ns = 0
-        # Of the rate that frames agreed on; `_zero` is the tick at which the map's time begins.
+        # The rate as it was measured, and how far it may be off; at tick `_zero` the map's time is `_zero_ns`.
         self._ns_per_tick = 0.0
-        self._zero = 0
+        self._slack = TOLERANCE
+        self._zero = self._zero_ns = 0
         self._map = ClockMap()
+        self._survey = Survey()
         self._doubt = Trial(())
 
     def told_ns(self, stamp: int, arrived_ns: int, *, fresh: bool) -> int:
@@ -79,18 +88,22 @@ class CameraClock:
         if ticks <= before:
             why = "it stands still" if ticks == before else "it went back"
             return self._stepped(ticks, arrived_ns, why, fresh=fresh)
-        device_ns = int((ticks - self._zero) * self._ns_per_tick)
+        device_ns = self._device_ns(ticks)
+        # A small step would be taken for drift before frames enough have agreed on it.
+        self._map.slack = 0.0 if self._doubt.frames and paused_ns <= _HASTE_NS else self._slack
         late_ns = self._map.late_ns(device_ns, arrived_ns)
-        if fresh and paused_ns > WINDOW_NS and abs(late_ns) <= paused_ns * _DRIFT:
-            # The clocks have drifted apart while the line stood: by the old offset good parts would be too old.
-            self._map, late_ns = ClockMap(), 0
-        if -STEP_NS <= late_ns <= STEP_NS:
+        # The map lets the offset grow; in a pause the clocks may have drifted apart the other way.
+        if min(-STEP_NS, -2 * self._slack * paused_ns) <= late_ns <= STEP_NS:
             if self._doubt.frames:
                 self._doubt.begin()
+            if fresh:
+                off = self._survey.off(device_ns, arrived_ns - device_ns)
+                if off is not None:
+                    self._correct(ticks, device_ns, off)
         elif late_ns < 0 or (fresh and late_ns > HELD_UP_NS):
             return self._stepped(ticks, arrived_ns, f"it stepped by {-late_ns / 1e9:+.3f} s", fresh=fresh)
         elif fresh and self._is_step(ticks, arrived_ns):
-            device_ns = int((ticks - self._zero) * self._ns_per_tick)
+            device_ns = self._device_ns(ticks)
             why = f"it stepped by {-late_ns / 1e9:+.3f} s; {FRAMES} frames agree on its time anew"
             self._said(ClockEvent.STEPPED, why)
         return self._map.host_ns(device_ns, arrived_ns)
@@ -100,6 +113,7 @@ class CameraClock:
         index = trial.agreed(ticks, arrived_ns)
         if index is not None:
             rate = self._rate = trial.possible[index]
+            self._ns_per_tick, self._slack = 1e9 / rate.hz, TOLERANCE
             self._doubt = Trial((rate,))
             self._follow(trial, index)
             self._refused = False
@@ -131,11 +145,27 @@ class CameraClock:
 
     def _follow(self, trial: Trial, index: int) -> None:
         """Tell the time by what the frames of `trial` agree on."""
-        self._ns_per_tick = 1e9 / trial.possible[index].hz
-        self._zero = trial.first_ticks
-        self._map = ClockMap()
-        if trial.span_ns <= WINDOW_NS:  # else the offset of its first frame is old, and the next one tells a new one
-            self._map.host_ns(0, trial.first_ns + trial.least_ns(index))
+        self._zero, self._zero_ns = trial.first_ticks, 0
+        self._map = ClockMap(slack=self._slack)
+        self._survey = Survey()
+        self._map.host_ns(0, trial.first_ns + trial.least_ns(index))
+        self._map.host_ns(self._device_ns(self._ticks), self._arrived_ns)
+
+    def _device_ns(self, ticks: int) -> int:
+        return self._zero_ns + int((ticks - self._zero) * self._ns_per_tick)
+
+    def _correct(self, ticks: int, device_ns: int, off: float) -> None:
+        """Go on at the rate that was measured, from this frame on.
+
+        What the map holds is good as it is: it has grown with the time to what the offset may be by now.
+        """
+        assert self._rate is not None
+        said = 1e9 / self._rate.hz
+        measured = self._ns_per_tick * (1 + (off if abs(off) > _DRIFT else off * _GAIN))
+        self._ns_per_tick = min(max(measured, said * (1 - TOLERANCE)), said * (1 + TOLERANCE))
+        self._slack = _DRIFT if measured == self._ns_per_tick else TOLERANCE
+        self._zero, self._zero_ns = ticks, device_ns
+        self._doubt = Trial((Rate(1e9 / self._ns_per_tick, self._rate.source),))
 
     def _stepped(self, ticks: int, arrived_ns: int, why: str, *, fresh: bool) -> int:
         self._rate = None

@@ -24,7 +24,7 @@ exchanged within three places go up by one at most four times in a row."""
 _ENDS: Final = (0xFFFF, 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
 
 WINDOW_NS: Final = 5_000_000_000
-"""How long an offset between two clocks is trusted. Quartz drifts by up to 100 ppm, 1 ms in two windows."""
+"""How long an offset between two clocks is trusted."""
 
 
 def places_ahead(frame_id: int, highest: int, first_number: int) -> int:
@@ -145,37 +145,70 @@ class ClockMap:
     minimum filter of NTP, RFC 5905 section 10). Within one window of WINDOW_NS the minimum only falls; the
     window before counts as well, and what is older is forgotten, because the clocks drift.
 
-    A told time is therefore late by the shortest delay that was seen (exposure, readout and transfer of
-    a frame that waited for nothing), and early by at most the drift of two windows. Stamps go forward; `CameraClock`
-    sees to that.
+    An offset grows by `slack` of the time since, by the stamps: so much it may have grown by the drift. A told time is
+    therefore late by the shortest delay that was seen (exposure, readout and transfer of a frame that waited for
+    nothing) and that growth, though never after the arrival, and early by at most two windows' drift beyond `slack`.
+    Stamps go forward; `CameraClock` sees to that.
+
+    Args:
+        window_ns: above 0.
+        slack: by how much the clocks may drift apart, as a part of the time, 0 or above; may change.
     """
 
-    def __init__(self, window_ns: int = WINDOW_NS) -> None:
+    def __init__(self, window_ns: int = WINDOW_NS, slack: float = 0.0) -> None:
+        self.slack = slack
         self._window_ns = window_ns
         self._begun_ns = 0
+        # What any offset has grown by since the first one. Of each window: the least offset, less what it had grown by
+        # when it was seen, and as it was seen.
+        self._growth_ns = self._grown_at_ns = 0
         self._current: int | None = None
         self._previous: int | None = None
+        self._seen = self._seen_before = 0
 
     def host_ns(self, device_ns: int, arrived_ns: int) -> int:
         """The moment of `device_ns`, which is never after `arrived_ns`."""
         offset = arrived_ns - device_ns
         if self._current is None:
-            self._begun_ns = arrived_ns
+            self._begun_ns, self._grown_at_ns = arrived_ns, device_ns
+        self._grow(device_ns)
+        base = offset - self._growth_ns
+        if self._current is None:
+            self._current, self._seen = base, offset
         elif arrived_ns - self._begun_ns > self._window_ns:
             # One window back however long nothing came: after a standstill of this process the frames
             # that waited for it are then known to be old.
-            self._previous, self._current = self._current, None
+            self._previous, self._seen_before = self._current, self._seen
+            self._current, self._seen = base, offset
             self._begun_ns = arrived_ns
-        self._current = offset if self._current is None else min(self._current, offset)
+        else:
+            if base < self._current:
+                self._current = base
+            if offset < self._seen:
+                self._seen = offset
         least = self._current if self._previous is None else min(self._current, self._previous)
-        return device_ns + least
+        return device_ns + self._growth_ns + least
 
     def late_ns(self, device_ns: int, arrived_ns: int) -> int:
-        """How much later than the frame with the shortest delay this one came; below 0: earlier. Learns nothing."""
+        """How much later than the frame with the shortest delay this one came; below 0: earlier than any, as it was.
+
+        Between the two lies what the offset may have grown by: 0. Learns nothing of the frame.
+        """
         if self._current is None:
             return 0
-        least = self._current if self._previous is None else min(self._current, self._previous)
-        return arrived_ns - device_ns - least
+        self._grow(device_ns)
+        offset = arrived_ns - device_ns
+        before = self._previous
+        late = offset - self._growth_ns - (self._current if before is None else min(self._current, before))
+        if late >= 0:
+            return late
+        return min(0, offset - (self._seen if before is None else min(self._seen, self._seen_before)))
+
+    def _grow(self, device_ns: int) -> None:
+        if device_ns == self._grown_at_ns:
+            return
+        self._growth_ns += int((device_ns - self._grown_at_ns) * self.slack)
+        self._grown_at_ns = device_ns
 
 
 class QueueWatch:

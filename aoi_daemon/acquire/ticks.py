@@ -19,6 +19,12 @@ TOLERANCE: Final = 0.01
 PATIENCE_NS: Final = 5_000_000_000
 """A trial that has gone on for so long is decided: a frame that came a wait in the producer late (40 ms) is then below
 TOLERANCE."""
+_WINDOW_NS: Final = 5_000_000_000
+_WINDOW_FRAMES: Final = FRAMES
+"""So long, and of so many frames, is a window of which the frame that was delayed least counts."""
+_WINDOWS: Final = 4
+_STRAIGHT_NS: Final = 1_000_000
+"""The frames delayed least lie on a line to this, or one of them was delayed as well, or the clock was set."""
 _SLOWEST_HZ: Final = 1e3
 _FASTEST_HZ: Final = 1e10
 """No camera's clock is beyond these; one of an increment's two meanings usually is."""
@@ -114,3 +120,44 @@ class Trial:
     def least_ns(self, index: int) -> int:
         """By how much the frame that was delayed least came before the first one's time, 0 or below."""
         return int(self._least[index])
+
+
+class Survey:
+    """Measures how far a clock's rate is off, by the frames that were delayed least in four windows.
+
+    The first and the last, two windows or more apart, tell the rate to a delay's remainder in that time; those between
+    say whether to believe them.
+    """
+
+    def __init__(self) -> None:
+        self._lows: list[tuple[int, int]] = []
+        self._frames = self._begun_ns = self._low_at_ns = self._low_ns = 0
+
+    def off(self, device_ns: int, offset_ns: int) -> float | None:
+        """Take a frame; once it is measured, by how much more the host's clock goes on than this one, as a part of it.
+
+        A survey begins anew when it has answered: the rate is then another one.
+
+        Args:
+            device_ns: the frame's stamp, by the rate so far.
+            offset_ns: its arrival less that.
+        """
+        self._frames += 1
+        if self._frames == 1:
+            self._begun_ns = device_ns
+        if self._frames == 1 or offset_ns < self._low_ns:
+            self._low_at_ns, self._low_ns = device_ns, offset_ns
+        if self._frames < _WINDOW_FRAMES or device_ns - self._begun_ns < _WINDOW_NS:
+            return None
+        self._frames = 0
+        lows = self._lows
+        lows.append((self._low_at_ns, self._low_ns))
+        if len(lows) < _WINDOWS:
+            return None
+        (first_at, first), (last_at, last) = lows[0], lows[-1]
+        off = (last - first) / (last_at - first_at)
+        if any(abs(low - first - off * (at - first_at)) > _STRAIGHT_NS for at, low in lows):
+            del lows[0]
+            return None
+        lows.clear()
+        return off

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,3 +144,40 @@ def test_whatever_the_stamps_no_frame_is_told_after_its_arrival(seed):
         told_ns = clock.told_ns(stamp, arrived_ns, fresh=random.random() < 0.9)
         assert told_ns <= arrived_ns
         before = stamp
+
+
+OFF = [sign * off for off in (20e-6, 200e-6, 1e-3, 5e-3, 8e-3, 9e-3) for sign in (-1, 1)]
+
+
+@pytest.mark.parametrize("period_ms", [50, 500])
+@pytest.mark.parametrize("jitter_ms", [0, 1, 3])
+@pytest.mark.parametrize("off", [0.0, *OFF])
+def test_a_rate_that_is_off_by_less_than_a_percent_is_followed(off, jitter_ms, period_ms):
+    """Ten minutes: no good part is too old for it, and nobody says that the clock stepped."""
+    random = Random(f"{off} {jitter_ms} {period_ms}")
+    events, early_ns = [], []
+    clock = CameraClock(rates({"GevTimestampTickFrequency": 125_000_000}), lambda event, why: events.append(event))
+    for number in range(600_000 // period_ms):
+        taken_ns = number * period_ms * MS
+        arrived_ns = 10**15 + taken_ns + int(random.uniform(0, jitter_ms * MS))
+        told_ns = clock.told_ns(10**9 + round(taken_ns * 0.125 * (1 + off)), arrived_ns, fresh=True)
+        assert told_ns <= arrived_ns
+        if told_ns:
+            early_ns.append(arrived_ns - told_ns)
+    assert max(early_ns) <= (jitter_ms + 5) * MS
+    assert events == [ClockEvent.AGREED]
+    assert len(early_ns) >= 600_000 // period_ms - 3 * FRAMES
+
+
+@pytest.mark.parametrize("period_ms", [50, 500])
+@pytest.mark.parametrize("jitter_ms", [0, 1, 3])
+@pytest.mark.parametrize("off", [-0.015, 0.015])
+def test_a_rate_that_is_off_by_more_than_a_percent_is_refused(off, jitter_ms, period_ms):
+    random = Random(f"{off} {jitter_ms} {period_ms}")
+    events = []
+    clock = CameraClock(rates({"GevTimestampTickFrequency": 125_000_000}), lambda event, why: events.append(event))
+    for number in range(600_000 // period_ms):
+        taken_ns = number * period_ms * MS
+        arrived_ns = 10**15 + taken_ns + int(random.uniform(0, jitter_ms * MS))
+        assert clock.told_ns(10**9 + round(taken_ns * 0.125 * (1 + off)), arrived_ns, fresh=True) == 0
+    assert events == [ClockEvent.REFUSED]

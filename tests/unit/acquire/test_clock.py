@@ -3,7 +3,7 @@
 import pytest
 
 from aoi_daemon.acquire.clock import CameraClock, ClockEvent
-from aoi_daemon.acquire.ticks import FRAMES, NANOSECONDS, PATIENCE_NS, Trial, rates
+from aoi_daemon.acquire.ticks import FRAMES, NANOSECONDS, PATIENCE_NS, Survey, Trial, rates
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -119,7 +119,8 @@ def test_a_frame_that_was_held_up_is_told_early_and_is_no_step():
     events, clock = heard()
     frames(clock, lambda number: 10**12 + number * 50 * MS)
     at_ns = 10**15 + 200 * 50 * MS
-    assert clock.told_ns(10**12 + 200 * 50 * MS, at_ns + 300 * MS, fresh=True) == at_ns
+    told_ns = clock.told_ns(10**12 + 200 * 50 * MS, at_ns + 300 * MS, fresh=True)
+    assert at_ns <= told_ns <= at_ns + MS, "a percent of the time since the last frame"
     assert [event for event, _ in events] == [ClockEvent.AGREED]
 
 
@@ -153,8 +154,8 @@ def test_a_trial_is_over_after_its_patience_and_not_before_frames_enough():
     assert trial.refuted()
 
 
-@pytest.mark.parametrize("drift", [-100e-6, -50e-6, 50e-6, 100e-6])
-@pytest.mark.parametrize("pause_s", [6, 60, 600, 3600, 30 * 3600])
+@pytest.mark.parametrize("drift", [-8e-3, -100e-6, -50e-6, 50e-6, 100e-6, 8e-3])
+@pytest.mark.parametrize("pause_s", [3, 6, 60, 600, 3600, 30 * 3600])
 def test_a_pause_of_the_line_costs_no_frame_its_time(drift, pause_s):
     """The clocks drift apart meanwhile: no part that comes then is told too old, and nobody says that a clock stepped."""
     events, clock = heard()
@@ -167,15 +168,17 @@ def test_a_pause_of_the_line_costs_no_frame_its_time(drift, pause_s):
 
 
 def test_a_frame_that_was_held_up_after_a_pause_is_told_early():
-    """By more than clocks can have drifted apart."""
+    """By more than clocks can have drifted apart: 12 ms, once the rate is measured."""
     _, clock = heard()
-    frames(clock, lambda number: 10**12 + number * 50 * MS)
-    taken_ns = 200 * 50 * MS + 60 * S
-    assert clock.told_ns(10**12 + taken_ns, 10**15 + taken_ns + 300 * MS, fresh=True) == 10**15 + taken_ns
+    for number in range(500):
+        clock.told_ns(10**12 + number * 50 * MS, 10**15 + number * 50 * MS, fresh=True)
+    taken_ns = 500 * 50 * MS + 60 * S
+    told_ns = clock.told_ns(10**12 + taken_ns, 10**15 + taken_ns + 300 * MS, fresh=True)
+    assert 10**15 + taken_ns <= told_ns <= 10**15 + taken_ns + 13 * MS
 
 
 @pytest.mark.parametrize("period_s", [1, 20, 60, 300])
-@pytest.mark.parametrize("drift", [-100e-6, 100e-6])
+@pytest.mark.parametrize("drift", [-8e-3, -100e-6, 100e-6, 8e-3])
 def test_a_slow_line_s_frames_are_told_as_they_arrive_or_by_their_stamp(period_s, drift):
     events, clock = heard()
     for number in range(100):
@@ -183,3 +186,39 @@ def test_a_slow_line_s_frames_are_told_as_they_arrive_or_by_their_stamp(period_s
         told_ns = clock.told_ns(10**15 + int(taken_ns * (1 + drift)), 10**15 + taken_ns, fresh=True)
         assert told_ns == 0 if number < FRAMES else 10**15 + taken_ns - 2 * MS <= told_ns <= 10**15 + taken_ns, number
     assert [event for event, _ in events] == [ClockEvent.AGREED]
+
+
+@pytest.mark.parametrize("off", [-9e-3, -200e-6, 0.0, 200e-6, 9e-3])
+def test_a_survey_measures_a_rate_by_the_frames_that_were_delayed_least(off):
+    """Each fourth frame waited for nothing, the others came up to 30 ms late."""
+    survey = Survey()
+    answers = []
+    for number in range(600):
+        device_ns = number * 50 * MS
+        late_ns = (number * 7919 % 30 + 1) * MS if number % 4 else 0
+        answers.append(survey.off(device_ns, 10**15 + int(device_ns * off) + late_ns))
+    found = [answer for answer in answers if answer is not None]
+    assert found == [pytest.approx(off, abs=1e-6)]
+    assert answers.index(found[0]) == 403, "four windows of 5 s"
+
+
+@pytest.mark.parametrize("step_ms", [-15, -5, 5, 15])
+@pytest.mark.parametrize("at", range(10, 300, 20))
+def test_a_step_too_small_to_be_noticed_is_not_taken_for_a_rate(step_ms, at):
+    survey = Survey()
+    for number in range(2000):
+        offset_ns = 10**15 + (step_ms * MS if number >= at else 0)
+        off = survey.off(number * 50 * MS, offset_ns)
+        assert off is None or abs(off) <= 200e-6, number
+
+
+@pytest.mark.parametrize("off", [-8e-3, 0.0, 8e-3])
+def test_a_small_step_while_the_rate_is_not_known_is_said(off):
+    """Frames come 35 ms later by their stamps from one on: no drift that the map allows for hides it."""
+    events, clock = heard()
+    for number in range(200):
+        taken_ns = number * 50 * MS
+        stamp = 10**12 + int(taken_ns * (1 + off)) - (35 * MS if number >= 60 else 0)
+        told_ns = clock.told_ns(stamp, 10**15 + taken_ns, fresh=True)
+        assert number < 60 + FRAMES or told_ns >= 10**15 + taken_ns - MS
+    assert [event for event, _ in events] == [ClockEvent.AGREED, ClockEvent.STEPPED]
