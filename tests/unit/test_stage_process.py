@@ -182,7 +182,10 @@ def kept(configuration, shared, no_room, tmp_path):
             name, index, configuration.line, configuration.recipe, "json", "f" * 32, configuration.file, Path("none"), fds
         )
 
-    found = StageKeeper(configuration, shared, log.fileno(), make, lambda kind, **body: events.append((kind, body)))
+    found = StageKeeper(
+        configuration, shared, make, lambda kind, **body: events.append((kind, body)),
+        process=lambda name, index: StageProcess(name, index, log.fileno()), clock=SimpleNamespace(now_ns=lambda: no_room.now),
+    )  # fmt: skip
     yield found, events
     for stage in found.processes:
         if stage.pid:
