@@ -4,8 +4,8 @@ A stamp is believed no sooner than FRAMES frames agree on one of the rates that 
 and after a step of the camera's clock (PTP, a reset), the frame's arrival is its time: a part's deadline is then as
 late as that of a camera without stamps, and never later.
 
-A node's rate holds to TOLERANCE only. Until the true one has been measured, over 20 s and 80 frames, an offset between the
-clocks may grow by as much; from then on by _DRIFT, and the rate is measured again and again.
+A node's rate holds to TOLERANCE only. Until the true one has been measured, over 20 s and 80 frames, an offset between
+the clocks may grow by as much; from then on by _DRIFT, and the rate is measured again and again.
 """
 
 from __future__ import annotations

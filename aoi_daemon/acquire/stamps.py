@@ -182,10 +182,7 @@ class ClockMap:
             self._current, self._seen = base, offset
             self._begun_ns = arrived_ns
         else:
-            if base < self._current:
-                self._current = base
-            if offset < self._seen:
-                self._seen = offset
+            self._current, self._seen = min(self._current, base), min(self._seen, offset)
         least = self._current if self._previous is None else min(self._current, self._previous)
         return device_ns + self._growth_ns + least
 

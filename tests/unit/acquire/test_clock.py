@@ -167,6 +167,19 @@ def test_a_pause_of_the_line_costs_no_frame_its_time(drift, pause_s):
     assert [event for event, _ in events] == [ClockEvent.AGREED]
 
 
+@pytest.mark.parametrize("pause_s", [1, 3, 60])
+@pytest.mark.parametrize("drift", [-8e-3, 8e-3])
+def test_a_frame_that_was_held_up_before_a_pause_costs_those_after_it_no_time(drift, pause_s):
+    """While a frame is in doubt no drift is allowed for, but in a pause it is."""
+    events, clock = heard()
+    for number in range(200):
+        taken_ns = number * 50 * MS + (pause_s * S if number > 100 else 0)
+        arrived_ns = 10**15 + taken_ns + (100 * MS if number == 100 else 0)
+        told_ns = clock.told_ns(10**15 + int(taken_ns * (1 + drift)), arrived_ns, fresh=True)
+        assert told_ns == 0 if number < FRAMES else 10**15 + taken_ns - 2 * MS <= told_ns <= arrived_ns
+    assert [event for event, _ in events] == [ClockEvent.AGREED]
+
+
 def test_a_frame_that_was_held_up_after_a_pause_is_told_early():
     """By more than clocks can have drifted apart: 12 ms, once the rate is measured."""
     _, clock = heard()
