@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.errors import CameraError, PictureError
-from aoi_daemon.files.boxes import parse_boxes
+from aoi_daemon.files.boxes import LabelError, read_boxes
 from aoi_daemon.files.pairs import NamesError, parts_in
-from aoi_daemon.files.text import TextError, behind, read_text
 from aoi_daemon.pictures import SUFFIXES, Channels, decode_picture, list_pictures, read_bytes
 
 Image = NDArray[np.uint8]
@@ -99,12 +98,9 @@ def read_truth(label: Path | None) -> Truth:
     if label is None:
         return Truth.UNKNOWN
     try:
-        boxes = parse_boxes(read_text(label))
-    except OSError as error:
-        raise CameraError(f"{label}: cannot be read: {error.strerror}") from error
-    except TextError as error:
-        raise CameraError(behind(label, error.problem)) from None
-    return Truth.BAD if boxes else Truth.GOOD
+        return Truth.BAD if read_boxes(label) else Truth.GOOD
+    except LabelError as error:
+        raise CameraError(str(error)) from error
 
 
 class Stills:

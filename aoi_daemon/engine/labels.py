@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.errors import Action, AoiError, PictureError
-from aoi_daemon.files.boxes import parse_boxes
+from aoi_daemon.files.boxes import LabelError, read_boxes
 from aoi_daemon.files.pairs import NamesError, Parts, parts_in
-from aoi_daemon.files.text import TextError, behind, read_text
 from aoi_daemon.pictures import list_pictures, picture_size, read_picture
 
 CLASS_NAMES: Final = ("open", "short", "mousebite", "spur", "copper", "pin-hole")
@@ -110,11 +109,9 @@ def read_label(
         BoardsError: a line that is not `x1 y1 x2 y2 class` with the box inside the image; with line and column.
     """
     try:
-        boxes = parse_boxes(read_text(path))
-    except OSError as e:
-        raise BoardsError(f"{path}: cannot be read: {e.strerror}") from e
-    except TextError as e:
-        raise BoardsError(behind(path, e.problem)) from None
+        boxes = read_boxes(path)
+    except LabelError as error:
+        raise BoardsError(str(error)) from error
     rows = []
     for line, columns, x1, y1, x2, y2, kind in boxes:
         inside = (0 <= x1 < width_px, 0 <= y1 < height_px, x1 < x2 <= width_px, y1 < y2 <= height_px)

@@ -1,15 +1,20 @@
-"""Label files: a line `x1 y1 x2 y2 class` for each defect, an empty one for a good part. Pure."""
+"""Label files: a line `x1 y1 x2 y2 class` for each defect, an empty one for a good part."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final, NamedTuple
 
-from aoi_daemon.files.text import TextError
+from aoi_daemon.files.text import TextError, behind, read_text
 
 FIELDS: Final = "x1 y1 x2 y2 class"
 _FIELD: Final = re.compile(r"[^ \t]+")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
+
+class LabelError(ValueError):
+    """What is wrong with a label file. Names it, with line and column where they are known."""
 
 
 class Box(NamedTuple):
@@ -22,6 +27,16 @@ class Box(NamedTuple):
     x2: int
     y2: int
     kind: int
+
+
+def read_boxes(file: Path) -> list[Box]:
+    """The boxes in `file`. Raises LabelError: it cannot be read, or a line is no box."""
+    try:
+        return parse_boxes(read_text(file))
+    except OSError as error:
+        raise LabelError(f"{file}: cannot be read: {error.strerror}") from error
+    except TextError as error:
+        raise LabelError(behind(file, error.problem)) from None
 
 
 def parse_boxes(text: str) -> list[Box]:
