@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ from aoi_daemon.engine.golden_command import run as run_golden
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.hmi.users_command import add_parsers as add_user_parsers
 from aoi_daemon.hmi.users_command import run as run_users
+from aoi_daemon.notifier.command import add_parsers as add_notices_parsers
+from aoi_daemon.notifier.command import run as run_notices
 from aoi_daemon.recorder.commands import add_parsers as add_recorder_parsers
 from aoi_daemon.recorder.commands import run as run_recorder
 
@@ -47,8 +49,20 @@ _EXAMPLES = """examples:
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
   aoi-daemon export --format csv --out parts.csv      what became of the parts
   aoi-daemon user add anna --role operator            who may act on the page
+  aoi-daemon notices test                             do mails and webhooks arrive?
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
 """
+
+_ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "bundle": run_engine,
+    "qualify": run_engine,
+    "golden": run_golden,
+    "build-engine": run_build,
+    "export": run_recorder,
+    "replay": run_recorder,
+    "user": run_users,
+    "notices": run_notices,
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,6 +119,7 @@ def parser() -> argparse.ArgumentParser:
     add_golden_parsers(commands)
     add_recorder_parsers(commands)
     add_user_parsers(commands)
+    add_notices_parsers(commands)
     return top
 
 
@@ -115,16 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
     arguments = parser().parse_args(words)
     try:
-        if arguments.command in ("bundle", "qualify"):
-            return run_engine(arguments)
-        if arguments.command == "golden":
-            return run_golden(arguments)
-        if arguments.command == "build-engine":
-            return run_build(arguments)
-        if arguments.command in ("export", "replay"):
-            return run_recorder(arguments)
-        if arguments.command == "user":
-            return run_users(arguments)
+        if arguments.command in _ELSEWHERE:
+            return _ELSEWHERE[arguments.command](arguments)
         if arguments.command == "run":
             return _run(arguments.config)
         if arguments.command == "check-config":

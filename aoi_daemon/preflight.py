@@ -12,8 +12,10 @@ from typing import Final
 
 from aoi_daemon.config.hmi_check import hmi_problems
 from aoi_daemon.config.load import Configuration, load
+from aoi_daemon.config.notices_check import notices_problems
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.decide.alarm_list import Alarm
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.golden.manifest import MANIFEST, Golden, GoldenError, folder_of, read_golden
@@ -176,6 +178,8 @@ def _check_beside(configuration: Configuration) -> None:
         problems += missing_files(line.publisher, folder)
         if importlib.util.find_spec("paho") is None:
             problems.append("[publisher]: needs paho-mqtt: pip install 'aoi-daemon[mqtt]', or take the section out")
+    if line.notices is not None:
+        problems += notices_problems(line.notices, folder, Alarm.__members__)
     if problems:
         raise ConfigError(configuration.file, problems)
 

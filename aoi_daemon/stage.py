@@ -34,8 +34,10 @@ from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.parcel import MessageError, receive, send, send_parcel
 
-BESIDE: Final = ("recorder", "hmi", "publisher")
+BESIDE: Final = ("recorder", "hmi", "publisher", "notifier")
 """Beside the path: none of them gates a part, and READY does not depend on them."""
+SECTIONS: Final = {name: name for name in BESIDE} | {"notifier": "notices"}
+"""The section of line.toml that says whether each of them is wanted."""
 START_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What a terminal or the service manager sends to all processes of the service; blocked while a stage is started."""
 _NICE: Final = 10

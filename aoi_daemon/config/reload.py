@@ -25,7 +25,7 @@ class ReloadPlan:
             two parts.
         restart_acquire: the cameras, by number, whose process is started anew.
         restart_plc: whether plc is.
-        restart_beside: the processes beside the path that are.
+        restart_beside: the sections whose processes beside the path are.
         notes: what a person might expect and does not happen, a sentence each.
     """
 

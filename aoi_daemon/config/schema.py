@@ -13,6 +13,7 @@ from pydantic import Field, Strict, model_validator
 from aoi_daemon.config import timing
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.host import HostPort, Peer
+from aoi_daemon.config.notices import NoticesSection
 from aoi_daemon.config.poll_check import check_poll
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
@@ -286,6 +287,7 @@ class LineConfig(Section):
     recorder: RecorderSection | None = Field(None, description="Keeping records; absent: none are kept.")
     hmi: HmiSection | None = Field(None, description="The operator's page, metrics and health; absent: none.")
     publisher: PublisherSection | None = Field(None, description="Results to an MQTT broker; absent: none.")
+    notices: NoticesSection | None = Field(None, description="Alarms to people by mail or webhook; absent: none.")
 
     @model_validator(mode="after")
     def _times_fit(self) -> LineConfig:

@@ -144,9 +144,19 @@ def recorder_tile(site: Site, words: Words) -> Tile:
     return Tile("warn", words("recorder"), words(name) if words.has(name) else state)
 
 
+def notices_tile(site: Site, words: Words) -> Tile:
+    """Whether people are told of alarms."""
+    state = str(site.beside.get("notifier", {}).get("state", ""))
+    if state in ("", "ok"):
+        return Tile("good" if state else "wait", words("notices"), words("notices_ok") if state else "–")
+    return Tile("warn", words("notices"), words("notices_down" if state == "down" else "notices_stuck"))
+
+
 def tiles(site: Site, words: Words) -> str:
     """All state tiles."""
-    found = (line_tile, camera_tile, engine_tile, plc_tile, recipe_tile, recorder_tile)
+    found = [line_tile, camera_tile, engine_tile, plc_tile, recipe_tile, recorder_tile]
+    if "notifier" in site.beside:
+        found.append(notices_tile)
     return "".join(tile(one(site, words)) for one in found)
 
 

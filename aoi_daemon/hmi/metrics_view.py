@@ -120,6 +120,11 @@ BESIDE_FACTS: Final = (
     Fact("publisher", "backlog", gauge, "aoi_publisher_backlog", "Messages that the broker has not taken yet"),
     Fact("publisher", "published", counter, "aoi_publisher_results", "Results that the broker has taken"),
     Fact("publisher", "lost", counter, "aoi_publisher_lost", "Messages given up"),
+    Fact("notifier", "waiting", gauge, "aoi_notices_waiting", "Notices that are not delivered yet"),
+    Fact("notifier", "delivered", counter, "aoi_notices_delivered", "Notices that a server has taken"),
+    Fact("notifier", "refused", counter, "aoi_notices_refused", "Notices that a server refused for good"),
+    Fact("notifier", "given_up", counter, "aoi_notices_given_up", "Notices given up after notices.give_up_h"),
+    Fact("notifier", "held", counter, "aoi_notices_held", "Notices held back by notices.at_most_per_hour"),
     Fact("hmi", "clients", gauge, "aoi_page_clients", "Browsers that show the page"),
 )
 

@@ -1,4 +1,4 @@
-"""The processes beside the path, seen from the supervisor: recorder, page, publisher.
+"""The processes beside the path, seen from the supervisor: recorder, page, publisher, notifier.
 
 Whatever becomes of them, no part is held up and READY stays: they are started
 again for as long as it takes, and what they say of themselves is shown.
@@ -13,7 +13,7 @@ from typing import Any, Final
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.logs import logger
 from aoi_daemon.ring.parcel import MessageError
-from aoi_daemon.stage import BESIDE, Setup, now_ns
+from aoi_daemon.stage import BESIDE, SECTIONS, Setup, now_ns
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import STOPPED, StageProcess
 
@@ -87,7 +87,7 @@ class Attendants:
     def want(self, configuration: Configuration) -> None:
         """Which are to run from now on."""
         for name, attendant in self.all.items():
-            attendant.wanted = getattr(configuration.line, name) is not None
+            attendant.wanted = getattr(configuration.line, SECTIONS[name]) is not None
 
     def by_pidfd(self) -> dict[int, Attendant]:
         """Those that run, by the descriptor that is readable when they have ended."""
@@ -123,10 +123,11 @@ class Attendants:
         self._log.error("process_lost", which=name, pid=pid, how=how, restarts=attendant.restarts)
         return how
 
-    def restart(self, names: Iterable[str]) -> None:
-        """End these in order; they are started again with the configuration as it is then."""
-        for name in names:
-            self._end(self.all[name])
+    def restart(self, sections: Iterable[str]) -> None:
+        """End those of these sections in order; they are started again with the configuration as it is then."""
+        for name, attendant in self.all.items():
+            if SECTIONS[name] in sections:
+                self._end(attendant)
 
     def hand(self, **command: Any) -> None:
         """Tell all that run what carries a recipe."""
