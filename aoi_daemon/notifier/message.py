@@ -1,6 +1,6 @@
 """A notice as bytes: a mail, and the JSON of a webhook. Pure. `schema.json` beside this file describes the JSON.
 
-A mail is plain ASCII in lines of at most 78 characters whatever is in it, so that it needs nothing of a server.
+A mail is plain ASCII in short lines whatever is in it, so that it needs nothing of a server.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from aoi_daemon.notifier.words import Wording
 
 VERSION: Final = 1
 _POLICY: Final = SMTP.clone(cte_type="7bit")
+_UNFOLDED: Final = _POLICY.clone(max_line_length=998)
 _ID_DOMAIN_CHARS: Final = 30
 _ZERO_WIDTH: Final = "\u200b"
 
@@ -39,7 +40,8 @@ def mail(notice: Notice, wording: Wording, sender: str, to: Sequence[str]) -> by
     if notice.priority == "HIGH" and notice.kind in (Kind.RAISED, Kind.STILL):
         message["Importance"] = "high"
     message.set_content(wording.body(notice) + "\n", charset="utf-8", cte="quoted-printable")
-    return bytes(message)
+    # A line that needs no encoding is not folded: what comes of it differs from reader to reader.
+    return message.as_bytes(policy=_UNFOLDED if wording.subject(notice).isascii() else _POLICY)
 
 
 def _message_id(notice: str, sender: str) -> str:

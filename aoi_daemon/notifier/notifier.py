@@ -21,6 +21,7 @@ from aoi_daemon.notifier.words import Wording
 from aoi_daemon.ring.events import EventReader
 
 _RETRY_S: Final = 5.0
+_AGE_S: Final = 60.0
 _LEAVE_S: Final = 1.0
 _NAMES_S: Final = 30.0
 """The name service may take so long beside the attempt itself before it is said."""
@@ -65,7 +66,8 @@ class Notifier:
         self._close_storms(now_s, now)
         self._give_up(now_s)
         self._send(now_s)
-        if self._dirty and now_s >= self._save_due_s:
+        # How long something has waited is kept too: one that is killed again and again gives it up in time.
+        if now_s >= self._save_due_s + (0.0 if self._dirty else _AGE_S) and (self._dirty or self._outbox.entries):
             self._save(now_s)
 
     def facts(self) -> dict[str, Any]:

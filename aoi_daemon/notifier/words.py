@@ -16,7 +16,7 @@ _TEXTS: Final = {
     "raised": ("{line}: {text}", "{line}：{text}"),
     "still": ("{line}: still there: {text}", "{line}：仍未排除：{text}"),
     "ended": ("{line}: over: {text}", "{line}：已恢复：{text}"),
-    "held": ("{line}: {count} more notices were not sent", "{line}：另有 {count} 条通知未发送"),
+    "held": ("{line}: {count} more not sent: too many in an hour", "{line}：通知过多，另有 {count} 条未发送"),
     "test": ("{line}: a test notice", "{line}：测试通知"),
     "since": ("Since {since}.", "自 {since} 起。"),
     "span": ("From {since} to {until} ({lasted}).", "{since} 至 {until}（{lasted}）。"),
