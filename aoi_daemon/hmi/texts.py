@@ -101,7 +101,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "recorder_disk_full": ("Disk full", "磁盘已满"),
     "recorder_slow": ("Too slow", "写入过慢"),
     "recorder_failed": ("Failed", "故障"),
-    "notices": ("Notices", "通知"),
+    "notices": ("Notices", "报警发送"),
     "notices_ok": ("Go out", "正常"),
     "notices_down": ("Not running", "未运行"),
     "notices_stuck": ("Not delivered", "未送达"),

@@ -33,6 +33,9 @@ def files(tmp_path, boards, bundle):
     config["recorder"] = {"folder": str(tmp_path / "records")}
     config["hmi"] = {"port": free_port(0)}
     config["publisher"] = {"host": "127.0.0.1", "port": free_port(0)}
+    hook = {"name": "chat", "url": f"http://127.0.0.1:{free_port(0)}/"}
+    rules = [{"priority": "low", "to": ["chat"]}]
+    config["notices"] = {"folder": str(tmp_path / "notices"), "webhook": [hook], "rules": rules}
     return LineDaemon(tmp_path / "line", config, {"demo": demo_recipe(boards, bundle)})
 
 

@@ -14,7 +14,7 @@ def kept():
     notice = Notice(Kind.RAISED, "people", 1.7e9, alarm="PLC_LINK", priority="HIGH", detail="没有连接\n", held={"OPTICS": 2}, standing=("OPTICS",), id="b" * 32)
     episode = Episode("PLC_LINK", 1.7e9, 90.0, 95.0, told={"people": Told(notice.id, 96.0)})
     entry = Entry(notice, ("a@plant.example",), 96.0, 111.0, tries=1, in_flight=True, refused=("b@plant.example",), what="451 no")
-    budget = Budget(20, deque([96.0]), deque([]), {"OPTICS": 3}, 97.0, 98.0)
+    budget = Budget(20, deque([96.0]), deque(), {"OPTICS": 3}, 97.0, 98.0)
     return Kept(run="a" * 32, number=7, episodes=[episode], budgets={"people": budget}, entries=[entry])
 
 
