@@ -159,8 +159,9 @@ def _hand_over(smtp: _Smtp, sender: str, message: bytes, addresses: Sequence[str
         if code // 100 == 2:
             taken.append(address)
             continue
-        wrong = _answer(f"{address} is refused", code, said, [address])
-        refused += wrong.refused
+        answer = _answer(f"{address} is refused", code, said, [address])
+        refused += answer.refused
+        wrong = replace(answer, what=one_line(f"{wrong.what}; {answer.what}" if wrong.what else answer.what, 400))
         if code == 421:  # it closes the connection
             return replace(wrong, refused=tuple(refused), of_server=True)
     if not taken:

@@ -81,6 +81,9 @@ def test_one_address_that_is_refused_does_not_keep_the_mail_from_the_others(serv
     assert (outcome.done, outcome.refused) == (TO[1:], TO[:1]) and "a@plant.example is refused: 550" in outcome.what
     outcome = mailed(smtp.port, tmp_path)
     assert (outcome.done, outcome.refused) == (TO[1:], ()) and "450" in outcome.what
+    smtp.faults({"at": "rcpt", "do": 550})
+    outcome = mailed(smtp.port, tmp_path)
+    assert outcome.refused == TO and all(f"{address} is refused: 550" in outcome.what for address in TO)
 
 
 def test_no_server_can_make_it_keep_much_in_memory(server, tmp_path):
