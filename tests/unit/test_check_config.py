@@ -38,6 +38,8 @@ WRONG = [
     ('plc.host = "10.0.0.5"\n', ":6: cameras[0].plc: unknown key", ""),
     ('[plc]\nhost = ""\n', ":7: plc.host: '' is empty", "write a name"),
     ('[recorder]\n[publisher]\nhost = "tcp://10.0.0.5:1883"\n', ":8: publisher.host: 'tcp://10.0.0.5:1883' has a scheme", 'host = "10.0.0.5" and port = 1883'),
+    ('[notices]\n[[notices.webhook]]\nname = "chat"\nurl = "https://chat.example"\n[[notices.rules]]\nalarms = ["PLC_LNK"]\nto = ["chat"]\n', ": notices.rules[0].alarms: no alarm is called 'PLC_LNK'", "did you mean 'PLC_LINK'?"),
+    ('[notices]\n[[notices.webhook]]\nname = "chat"\nurl = "https://chat.example"\n[[notices.rules]]\npriority = "high"\nto = ["caht"]\n', ":6: notices: notices.rules[0].to: no receiver is called 'caht' (there: chat)", "no rule has 'chat' in its `to`"),
     ('[hmi]\nhost = "0x7f000001"\n', ":7: hmi.host: '0x7f000001' has hexadecimal in it (it would be taken for 127.0.0.1)", ""),
     ('[hmi]\norigins = [\n  "https://aoi.example",\n  "https://010.0.0.1",\n]\n', ":7: hmi.origins[1]: 'https://010.0.0.1': ", 'write "10.0.0.1"'),
     ('photo_eye = "::1:502"\n', ":6: cameras[0].photo_eye: '::1:502'", "[::1]:502"),

@@ -21,7 +21,7 @@ from .conftest import NOW, S
 MS = 1_000_000
 FACTS = {
     name: {"pid": 7, "restarts": 1, "state": "ok", **{fact.key: 3 for fact in BESIDE_FACTS if fact.process == name}}
-    for name in ("recorder", "publisher", "hmi")
+    for name in ("recorder", "publisher", "notifier", "hmi")
 }
 """What the processes beside the path say of themselves."""
 

@@ -77,6 +77,20 @@ def test_one_line_closes_a_storm_and_names_what_is_still_there(line):
     assert (found.sent[-1].kind, found.sent[-1].first) == (Kind.ENDED, closing.id), "whoever was told of it is told of its end"
 
 
+def test_of_one_that_was_held_back_and_has_gone_the_end_is_not_told(line):
+    found = line(deliver=lambda receiver, notice, addresses, wording: Outcome(done=addresses, said="ok"), at_most_per_hour=8, settle_s=5.0)
+    for alarm in list(Alarm)[:9]:
+        found.raised(alarm)
+    found.steps(2)
+    held = {alarm.name for alarm in list(Alarm)[:9]} - {notice.alarm for notice in found.sent}
+    assert held
+    for name in held:
+        found.cleared(Alarm[name])
+    found.steps(7200, 60)
+    assert not any(notice.kind is Kind.ENDED for notice in found.sent)
+    assert sum(sum(notice.held.values()) for notice in found.sent) == len(held)
+
+
 def test_the_limit_outlasts_a_restart(line):
     found = line(deliver=lambda receiver, notice, addresses, wording: Outcome(done=addresses, said="ok"), at_most_per_hour=4)
     for alarm in (Alarm.CAMERA_LOST, Alarm.OPTICS, Alarm.PLC_LINK):

@@ -73,7 +73,7 @@ def check(found: Line, mails, posts):
             unheard = found.unheard[identity]
             assert 1 <= done + refused <= 1 + unheard, (notice, mine)
             assert done <= taken[identity, address] <= done + unsure, (notice, mine)
-    assert all(took_s < 1.2 for *_, took_s in found.outcomes)
+    assert all(took_s < 3.5 for *_, took_s in found.outcomes)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -153,6 +153,16 @@ def test_a_server_that_is_away_for_a_day_is_given_up_by_running_time_and_it_is_s
     found.raised(Alarm.OPTICS)
     found.step()
     assert found.facts["state"] == "ok" and found.facts["given_up"] == 1
+
+
+def test_one_that_was_under_way_when_all_ended_is_said_to_have_perhaps_arrived(line):
+    found = line(deliver=lambda *_: Outcome(what="away", remedy="-", of_server=True), give_up_h=0.5)
+    found.raised(Alarm.PLC_LINK)
+    found.notifier.step(found.now_s, found.wall_s)  # begun, and never heard of
+    found.start()
+    found.step()
+    (entry,) = found.notifier._outbox.entries
+    assert entry.unsure and found.facts["twice"] == 1
 
 
 def test_one_notice_that_a_server_will_not_have_does_not_hold_up_the_next(line):

@@ -151,8 +151,12 @@ def test_after_a_restart_of_the_daemon_an_alarm_that_is_there_again_is_the_same_
     found.restarted("b" * 32)
     found.steps(10)
     found.raised(Alarm.PLC_LINK)
+    found.raised(Alarm.ENGINE_FAULT, "of the new start")
     found.steps(100)
-    assert kinds(found) == [(Kind.RAISED, "PLC_LINK"), (Kind.RAISED, "OPTICS"), (Kind.ENDED, "OPTICS")]
+    assert kinds(found) == [
+        (Kind.RAISED, "PLC_LINK"), (Kind.RAISED, "OPTICS"), (Kind.RAISED, "ENGINE_FAULT"), (Kind.ENDED, "OPTICS"),
+    ]  # fmt: skip
+    assert found.sent[2].detail == "of the new start"
 
 
 def test_a_notifier_that_is_killed_tells_nothing_twice_and_misses_nothing(told):
@@ -165,6 +169,10 @@ def test_a_notifier_that_is_killed_tells_nothing_twice_and_misses_nothing(told):
     found.start()
     found.steps(30)
     assert kinds(found) == [(Kind.RAISED, "PLC_LINK"), (Kind.RAISED, "OPTICS")]
+    found.start()
+    found.cleared(Alarm.PLC_LINK)
+    found.steps(70)
+    assert (found.sent[-1].kind, found.sent[-1].count) == (Kind.ENDED, 1), "each event counts once"
 
 
 def test_where_events_were_lost_the_board_is_believed(told):
