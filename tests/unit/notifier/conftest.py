@@ -53,20 +53,17 @@ class Server:
 
     def faults(self, *faults: dict) -> None:
         """One for each connection to come."""
-        self.process.stdin.write(json.dumps(faults) + "\n")
+        self._ask(faults)
+
+    def _ask(self, wanted: object) -> None:
+        self.process.stdin.write(json.dumps(wanted) + "\n")
         self.process.stdin.flush()
         self._told.get(timeout=20)
 
     @property
     def taken(self) -> list[dict]:
+        self._ask(None)  # its answer comes after all that it has told
         return [told for told in self.heard if "taken" in told]
-
-    def settled(self, sessions: int) -> None:
-        """Until so many sessions in all have ended: what was taken in them has been told."""
-        until = time.monotonic() + 10
-        while sum("ended" in told for told in list(self.heard)) < sessions:
-            assert time.monotonic() < until, self.heard[-3:]
-            time.sleep(0.005)
 
     def close(self) -> None:
         self.process.kill()

@@ -1,7 +1,7 @@
 """An SMTP server and a webhook, each written from sockets up, that misbehave as they are told. Run as a process.
 
 `python misbehaving.py smtp|http` prints the port. Each line on standard input is a JSON list of faults for the
-connections to come, one each; after them all goes well. Each line on standard output is what happened.
+connections to come, one each (null: leave them as they are); after them all goes well. Each line on standard output is what happened.
 
 A fault is {"at": STAGE, "do": ACTION, ...}. Nothing is imported from the program that is tested.
 """
@@ -219,8 +219,10 @@ def serve(kind, options):
 
     def told():
         for line in sys.stdin:
-            faults.clear()
-            faults.extend(json.loads(line))
+            wanted = json.loads(line)
+            if wanted is not None:
+                faults.clear()
+                faults.extend(wanted)
             tell(ready=True)
 
     listener = socket.create_server(("127.0.0.1", 0))
@@ -235,7 +237,6 @@ def serve(kind, options):
             pass
         finally:
             session.connection.close()
-            tell(ended=True)
 
     while True:
         connection, _ = listener.accept()
