@@ -95,3 +95,13 @@ def test_parts_that_a_daemon_without_a_heartbeat_has_closed_are_owed_no_verdict(
 def test_with_each_00_of_a_daemon_without_a_heartbeat_taken_for_a_start_they_were(monkeypatch):
     without(monkeypatch, " AND NOT (HEARD AND (AHEAD <= TRIGGERED))")
     assert any(broken(flapping(seed)) for seed in range(5))
+
+
+def starved(seed: int) -> Plan:
+    shape = replace(LINE, scan=2 * MS, deadline=48 * MS, answer=18 * MS, polled=True, gate=220 * MS)
+    return Plan(seed, 60, shape, (Fault(Kind.STARVED, 14, 40, 0.3),))
+
+
+def test_of_two_parts_that_are_due_in_one_turn_the_second_has_its_pass_and_ready_stays():
+    """Seed 1441: READY was asked for the first of them alone, and was 0 for the second, and so for the part behind it."""
+    assert [broken(starved(seed)) for seed in (2, 5)] == [""] * 2
