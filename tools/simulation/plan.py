@@ -261,7 +261,7 @@ def started_after(shape: Shape) -> int:
 def pauses(plan: Plan) -> set[int]:
     """The parts before a pause of two seconds, which the README asks for where a PLC has started again.
 
-    Until a part has passed, nothing else tells its program that of a trigger no verdict is owed, or that two are of one.
+    Until a part has passed, nothing else tells it that of a trigger no verdict is owed, or that two are of one part.
     """
     found = set()
     for power in plan.faults:
