@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aoi_daemon.messages import Reason
+from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, Announcement, Judgement, Reason
+from aoi_daemon.plc import main
 from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.link import PlcLink
@@ -17,6 +18,7 @@ from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plc.report import registers_of
 from aoi_daemon.plcmap import program
 from aoi_daemon.plcmap.registers import Flag
+from aoi_daemon.ring.doorbell import drain
 
 Patch = pytest.MonkeyPatch
 
@@ -107,6 +109,28 @@ def the_record_is_of_another_view(patch: Patch) -> None:
     patch.setattr(Account, "outcome", lambda self, *about: (found := outcome(self, *about))._replace(sequence=max(1, found.sequence - 1)))
 
 
+def the_announcements_are_read_before_the_judgements(patch: Patch) -> None:
+    """A judgement that comes between the two reads meets no part."""
+
+    def read(ready: Any, announcements: int, judgements: int, knows: Any, read: Any) -> Any:
+        announced = list(drain(announcements, Announcement.unpack, ANNOUNCEMENT.size, read))
+        judged = list(drain(judgements, Judgement.unpack, JUDGEMENT.size, read))
+        return announced, judged
+
+    patch.setattr(main, "read_doorbells", read)
+
+
+def the_announcements_are_read_only_where_the_wait_saw_them(patch: Patch) -> None:
+    """The wait looked before the judgement that is read, and before its announcement."""
+
+    def read(ready: Any, announcements: int, judgements: int, knows: Any, read: Any) -> Any:
+        judged = list(drain(judgements, Judgement.unpack, JUDGEMENT.size, read)) if judgements in ready else []
+        announced = drain(announcements, Announcement.unpack, ANNOUNCEMENT.size, read) if announcements in ready else []
+        return list(announced), judged
+
+    patch.setattr(main, "read_doorbells", read)
+
+
 FAULTS: tuple[Callable[[Patch], None], ...] = (
     the_time_left_is_taken_once_for_two_requests,
     not_ready_leaves_the_slot_open,
@@ -118,4 +142,6 @@ FAULTS: tuple[Callable[[Patch], None], ...] = (
     views_are_matched_whatever_their_time,
     the_verdict_of_another_sequence_is_recorded,
     the_record_is_of_another_view,
+    the_announcements_are_read_before_the_judgements,
+    the_announcements_are_read_only_where_the_wait_saw_them,
 )
