@@ -66,7 +66,15 @@ def it_reconnects_without_back_off(patch: Patch) -> None:
 
 
 def a_pass_is_shown_again_by_the_next_heartbeat(patch: Patch) -> None:
-    """Of a new connection, say: the safe state comes first, and forgets nothing."""
+    """Its registers took so long that its coils were not begun: it stays what the face shows."""
+
+    def gives_none(self: Plc, number: int) -> None:
+        self.face.number, self.owes_nothing = number, False
+
+    patch.setattr(Plc, "_gives_none", gives_none)
+
+
+def a_new_connection_begins_with_what_the_registers_showed(patch: Patch) -> None:
 
     def safe_report(self: Face) -> list[int]:
         return [*self._report[:5], 0, *self._report[6:]] and self.report(Flag(0))
@@ -137,11 +145,15 @@ FAULTS: tuple[Callable[[Patch], None], ...] = (
     a_word_without_a_verdict_does_not_move_the_sequence,
     it_reconnects_without_back_off,
     a_pass_is_shown_again_by_the_next_heartbeat,
+    a_new_connection_begins_with_what_the_registers_showed,
     the_heartbeat_goes_on_while_inspection_stands,
     views_of_two_parts_are_exchanged,
     views_are_matched_whatever_their_time,
     the_verdict_of_another_sequence_is_recorded,
     the_record_is_of_another_view,
+)
+ORDERS: tuple[Callable[[Patch], None], ...] = (
     the_announcements_are_read_before_the_judgements,
     the_announcements_are_read_only_where_the_wait_saw_them,
 )
+"""In which plc must not read its doorbells."""
