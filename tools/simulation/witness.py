@@ -285,7 +285,7 @@ class Witness:
             self.break_("5", f"part {record.part} is recorded with the times of another view than {record.sequence}")
         had_ns = life.doors.read_ns.get((record.camera, record.sequence))
         in_time = record.deadline_ns - record.sent_ns >= self._verdict_ns and self._plan.shape.cameras == 1
-        if record.reason == Reason.LATE and had_ns is not None and had_ns <= record.sent_ns and in_time:
+        if record.reason == Reason.LATE and had_ns is not None and had_ns < record.sent_ns and in_time:
             self.break_("5", f"part {record.part} is recorded as late, and plc had its judgement", frame.part)
         part = self._parts.get(frame.part)
         if record.passed and (part is None or part.bad):
