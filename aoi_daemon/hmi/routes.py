@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -26,14 +26,18 @@ from aoi_daemon.board import Board
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.access import Access, Action, Refused
-from aoi_daemon.hmi.access_guard import LOGIN, Guard
+from aoi_daemon.hmi.access_guard import LOGIN, SOCKET, Guard
 from aoi_daemon.hmi.actions import Actions, Result
 from aoi_daemon.hmi.actions_control import Desk
+from aoi_daemon.hmi.doors import Doors
+from aoi_daemon.hmi.doors_turns import Turns
+from aoi_daemon.hmi.forwarded import Forwarded, Proxies
 from aoi_daemon.hmi.health import Limits, health
 from aoi_daemon.hmi.metrics_view import Metrics, Source
 from aoi_daemon.hmi.routes_body import Field, json_answer, refusal, values_of
 from aoi_daemon.hmi.routes_login import LOGOUT, LoginRoutes
 from aoi_daemon.hmi.users import UserFile
+from aoi_daemon.logs import logger
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage import Stage, now_ns
@@ -80,6 +84,7 @@ class Backend:
         self.board = board
         self.clock = clock
         self.desk = Desk(socket)
+        self.doors = Doors(logger(), Proxies(section.proxies).__contains__, clock)
         self.access = Access(section, UserFile(section.users_file(folder)), self.desk.audit, clock)
         self.login = LoginRoutes(self.access, config.line.name)
         records = folder / config.recorder.folder if config.recorder is not None else None
@@ -98,10 +103,16 @@ class Backend:
             socket=setup.socket, reader=reader, run=setup.run,
         )  # fmt: skip
 
-    def install(self, app: Starlette) -> None:
-        """Put the routes before all that `app` has, and the guard before them."""
+    def install(self, app: Starlette, pages: Iterable[str] = ()) -> None:
+        """Put the routes before all that `app` has, and before them who asks, the guard, and the turns of who asks.
+
+        `pages` are the paths whose answers cost much.
+        """
         app.router.routes[:0] = self.routes()
+        # The one added last is asked first. What the guard refuses costs nothing, and no turn.
+        app.add_middleware(Turns, doors=self.doors, pages=pages, waits=SOCKET)
         app.add_middleware(Guard, access=self.access, posts=[LOGIN, LOGOUT, *(acting.path for acting in ACTING)])
+        app.add_middleware(Forwarded, proxies=self.section.proxies, doors=self.doors)
 
     def routes(self) -> list[Route]:
         """All routes; those that act take a POST alone."""

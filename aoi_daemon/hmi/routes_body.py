@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from aoi_daemon.hmi.access import Denial, Refused
+from aoi_daemon.hmi.numbers import whole
 
 MAX_BODY_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 16
@@ -86,8 +87,9 @@ def values_of(fields: Mapping[str, Field], body: Mapping[str, Any]) -> dict[str,
             if not spec.optional:
                 raise Refused(Denial.INPUT, f"{key}: missing")
             continue
-        if spec.kind is int and isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 20:
-            value = int(value)
+        if spec.kind is int and isinstance(value, str):
+            number = whole(value)
+            value = value if number is None else number
         if not isinstance(value, spec.kind) or isinstance(value, bool):
             raise Refused(Denial.INPUT, f"{key} = {value!r}: must be a {'number' if spec.kind is int else 'text'}")
         found[key] = value

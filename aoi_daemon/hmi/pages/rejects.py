@@ -12,6 +12,7 @@ from typing import Final
 from aoi_daemon.hmi import cells
 from aoi_daemon.hmi.access import Action, Refused
 from aoi_daemon.hmi.boxes import Box, overlay, pane, verdict, zoom_buttons
+from aoi_daemon.hmi.numbers import whole
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
@@ -97,7 +98,8 @@ async def build(page: Page) -> None:
         page.put("gallery", _gallery(page, look))
 
     async def zoom(part_id: str) -> None:
-        found = look.parts.get(int(part_id)) if part_id.isdecimal() else None
+        number = whole(part_id)
+        found = None if number is None else look.parts.get(number)
         if found is not None:
             page.run("open", "viewer", _viewer(page, *found))
 
@@ -123,14 +125,15 @@ async def _load(page: Page, look: Look) -> None:
 
 
 async def _review(page: Page, look: Look, argument: str) -> None:
-    part_id, _, verdict_word = argument.partition(":")
-    if not part_id.isdecimal() or int(part_id) not in look.parts:
+    text, _, verdict_word = argument.partition(":")
+    part_id = whole(text)
+    if part_id is None or part_id not in look.parts:
         return
-    doing = page.site.actions.review(page.session, int(part_id), verdict_word)
+    doing = page.site.actions.review(page.session, part_id, verdict_word)
     if not await page.act(doing, page.words.known(f"done_{verdict_word}")):
         return
     assert page.site.folder is not None
-    part = await page.site.read(read_part, page.site.folder, int(part_id))
+    part = await page.site.read(read_part, page.site.folder, part_id)
     if part is not None:
         look.parts[part.id] = (part, look.parts[part.id][1])
         page.put(f"part-{part.id}", _card(page, *look.parts[part.id]))
