@@ -1,7 +1,8 @@
-"""The copy of the records that is kept when they are brought forward to a newer version, for whoever must go back.
+"""The copy of the records that is kept when they are brought forward to a newer version: for whoever must go back.
 
-Not what makes the way forward safe: that is SQLite's own transaction, which a kill or a full disk leaves as it was before.
-So a database that is too large to be copied while parts wait, or that leaves the disk no room, goes forward without.
+Not what makes the way forward safe: that is SQLite's own transaction, which a kill or a full disk leaves as it was. So a
+database that is too large to be copied while parts wait, or that leaves the disk no room, goes forward without. The copy
+goes when the disk is short of room, before anything else, or when the next one is made; no clock removes it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Final
 from urllib.parse import quote
 
 MOST_BYTES: Final = 256 * 1024 * 1024
-"""About a million parts. A slow disk (50 MB/s) copies it in 5 s, while parts wait in the verdict ring and rejects' pictures
-in memory; what is larger would cost pictures."""
+"""Almost a million parts. A slow disk (50 MB/s) copies it in 5 s, while parts wait in the verdict ring and pictures of
+rejects in memory; what is larger would cost pictures."""
 _MARK: Final = ".version-"
 
 

@@ -14,8 +14,8 @@ from aoi_daemon.records.schema_figures import FIGURES
 APPLICATION_ID: Final = 0x414F4944
 """`AOID`: what `file` and `PRAGMA application_id` tell this database by."""
 SCHEMA_VERSION: Final = 4
-"""In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`; 4: figures
-that are kept, and `fills`. How to go from one to the next: `versions`."""
+"""In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`;
+4: figures, and `fills`. The way from one to the next: `versions`."""
 
 _TABLES: Final = """
 -- One start of the daemon.

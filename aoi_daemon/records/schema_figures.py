@@ -1,8 +1,8 @@
 """Version 4 of the schema: figures of quarters of an hour, and the rejects that nobody has reviewed.
 
-Kept by triggers, so that whoever writes or removes a part or a review (recorder, page, retention, a person with `sqlite3`)
-keeps them right in the same transaction. A quarter, because every time zone and nearly every shift begins on one: a
-shift's account is the sum of 32 rows and not of half a million.
+Kept by triggers, so that whoever writes or removes a part or a review (recorder, page, retention, a person with
+`sqlite3`) keeps them right in the same transaction. A quarter, because every time zone and nearly every shift begins on
+one: a shift's account is the sum of 32 rows and not of half a million.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ END;
 """
 
 _INDEXES: Final = """
--- Alarms and stops are few among the events, and asked for by kind.
-CREATE INDEX events_by_kind ON events (kind, at);
+-- Alarms and stops are few among the events, and asked for by kind; the page has those of its own run from the ring.
+CREATE INDEX events_by_kind ON events (kind, at, run_id);
 """
 
 FIGURES: Final = _TABLES + _TRIGGERS + _INDEXES
