@@ -79,7 +79,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     from itertools import islice  # noqa: PLC0415
 
     from aoi_daemon.config.load import load  # noqa: PLC0415
-    from aoi_daemon.recorder.choice import Progress, count, walk  # noqa: PLC0415
+    from aoi_daemon.recorder.choice import Progress, Walk  # noqa: PLC0415
     from aoi_daemon.recorder.replay import Replay  # noqa: PLC0415
     from aoi_daemon.records.database import open_reader  # noqa: PLC0415
 
@@ -96,9 +96,10 @@ def _replay(arguments: argparse.Namespace) -> int:
         closing(open_reader(folder)) as connection,
         Replay(folder, configuration, section, arguments.recipe) as replay,
     ):
-        progress = Progress("parts", min(count(connection, choice), arguments.limit or sys.maxsize))
+        walk = Walk(connection, choice)
+        progress = Progress("parts", min(walk.most, arguments.limit or sys.maxsize))
         try:
-            result = replay.run(islice(walk(connection, choice), arguments.limit), progress.step)
+            result = replay.run(islice(walk, arguments.limit), progress.step)
         finally:
             progress.end()
     sys.stdout.write(f"{json.dumps(_as_object(result))}\n" if arguments.json else _as_text(result))

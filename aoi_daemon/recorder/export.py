@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from aoi_daemon.recorder.choice import Choice, Progress, count, walk
+from aoi_daemon.recorder.choice import Choice, Progress, Walk
 from aoi_daemon.recorder.export_sets import WRITERS, choose
 from aoi_daemon.recorder.export_table import write_csv, write_jsonl
 from aoi_daemon.records.database import RecordsError, open_reader
@@ -106,9 +106,10 @@ class _Counted:
         self.parts = 0
 
     def __iter__(self) -> Iterator[Part]:
-        progress = Progress("parts", count(self._connection, self._choice))
+        walk = Walk(self._connection, self._choice)
+        progress = Progress("parts", walk.most)
         try:
-            for part in walk(self._connection, self._choice):
+            for part in walk:
                 self.parts += 1
                 progress.step()
                 yield part

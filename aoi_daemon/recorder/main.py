@@ -115,6 +115,8 @@ class Recorder:
             "free_gb": round(counts.free_bytes / 1e9, 2),
             "longest_write_ms": round(health.longest_ns / 1e6, 1),
         }
+        if counts.forward_percent < 100:
+            facts["brought_forward_percent"] = counts.forward_percent
         if counts.aside:
             facts["damaged"] = counts.aside
         self.stage.tell(tell="alive", **facts)

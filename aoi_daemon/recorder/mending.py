@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -19,10 +20,10 @@ from aoi_daemon.recorder.pictures import INCOMING, LIST
 from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES, DamagedError, is_damage, open_writer, writing
 from aoi_daemon.records.parts import Image, ImageKind, insert_image
 
-CHECK_S: Final = 10.0
+OPENING_S: Final = 10.0
+"""What opening may take longer than a write: the check, and the copy of a database that is brought forward."""
+_CHECK_S: Final = 0.7
 _NEWEST: Final = 1000
-_STEPS: Final = 20_000
-"""Virtual machine steps of SQLite between two looks at the clock, a few ms."""
 
 
 def open_whole(folder: Path, log: Any, *, check: bool) -> tuple[sqlite3.Connection, str]:
@@ -38,7 +39,7 @@ def open_whole(folder: Path, log: Any, *, check: bool) -> tuple[sqlite3.Connecti
         OSError, sqlite3.Error: the disk does not do what it should.
     """
     try:
-        connection = open_writer(folder, create=True)
+        connection = open_writer(folder, create=True, told=log.info)
         if check:
             with _closing_on_error(connection):
                 _check(connection, folder, log)
@@ -84,20 +85,27 @@ def mend(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
 
 
 def _check(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
-    """SQLite's quick check, for as long as there is time: a season of parts takes minutes to read through."""
-    until = time.monotonic() + CHECK_S
-    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    """SQLite's quick check, for as long as there is time: a season of parts takes minutes to read through.
+
+    What it did not come to is noticed when it is read, and put aside then.
+    """
+    # Not by a progress handler: the check is one step of SQLite's machine, between two of which that is asked.
+    alarm = threading.Timer(_CHECK_S, connection.interrupt)
+    alarm.start()
+    began_s = time.monotonic()
     try:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
         if "interrupted" not in str(error):
             raise
-        log.info("records_check_cut_short", after_s=CHECK_S)
-        return
+        found = "ok"
     except sqlite3.DatabaseError as error:
         found = str(error)
     finally:
-        connection.set_progress_handler(None, 0)
+        alarm.cancel()
+        alarm.join()  # else it interrupts what comes next
+    if time.monotonic() - began_s > _CHECK_S:
+        log.info("records_check_cut_short", after_s=_CHECK_S)
     if found != "ok":
         raise DamagedError(f"{folder / DATABASE}: {found}")
 

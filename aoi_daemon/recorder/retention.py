@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.records.copies import remove_copies
 from aoi_daemon.records.database import DATABASE, TEMPLATES, writing
 
 _DAY_S: Final = 86_400.0
@@ -95,6 +96,8 @@ class Retention:
 
     def make_room(self, wall_s: float) -> bool:
         """One step of what must go for want of room, whatever its age; False: nothing is left that may."""
+        if remove_copies(self._folder / DATABASE):
+            return True
         before = self.removed_images + self.removed_parts
 
         def images() -> bool:

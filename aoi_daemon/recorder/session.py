@@ -23,6 +23,7 @@ from aoi_daemon.recorder.products import Products
 from aoi_daemon.recorder.retention import Retention
 from aoi_daemon.records import parts as write
 from aoi_daemon.records.database import DATABASE, RecordsError, writing
+from aoi_daemon.records.fills import Filling
 from aoi_daemon.records.parts import Gap, Image
 
 _RECENT_S: Final = 60.0
@@ -80,6 +81,7 @@ class Session:
             self._since_s = wall_s - _RECENT_S
             self._product_rows: dict[write.Product, int] = {}
             self._templates: dict[Path, Written | None] = {}
+            self.filling = Filling(self._connection)
             self.retention = Retention(self._connection, folder, section)
             self._pictures = Pictures(folder, section.png_level)
         except BaseException:

@@ -23,8 +23,6 @@ from aoi_daemon.records.faults import RecordsError
 from aoi_daemon.records.rows import Image, Part
 
 SHOWN: Final = 12
-_LOOKED_AT: Final = 400
-"""Rejects that are gone through for those that nobody has reviewed."""
 
 
 class Look:
@@ -33,21 +31,19 @@ class Look:
     def __init__(self) -> None:
         self.parts: dict[int, tuple[Part, Image | None]] = {}
         self.unreviewed = True
-        self.before_id: int | None = None
+        self.before: tuple[float, int] | None = None
         self.at_rejected = 0
         self.problem = ""
 
 
 def read_rejects(
-    folder: Path, before_id: int | None, *, unreviewed: bool
+    folder: Path, before: tuple[float, int] | None, *, unreviewed: bool
 ) -> tuple[list[tuple[Part, Image | None]], str]:
-    """Up to SHOWN rejects before row `before_id` with their frames, and what is wrong with the records, if anything."""
+    """Up to SHOWN rejects before the part `before` (at, id) with their frames, and what is wrong with the records, if anything."""
     try:
         with closing(open_reader(folder)) as connection:
-            parts = queries.rejects(connection, 0.0, _LOOKED_AT if unreviewed else SHOWN, before_id)
-            if unreviewed:
-                parts = [part for part in parts if part.review is None]
-            return [(part, _frame(connection, part)) for part in parts[:SHOWN]], ""
+            parts = queries.rejects(connection, 0.0, SHOWN, before, unreviewed=unreviewed)
+            return [(part, _frame(connection, part)) for part in parts], ""
     except (RecordsError, sqlite3.Error) as error:
         return [], str(error)
 
@@ -88,12 +84,13 @@ async def build(page: Page) -> None:
 
     async def turn(which: str) -> None:
         if which == "older" and look.parts:
-            look.before_id = min(look.parts)
+            last, _ = list(look.parts.values())[-1]
+            look.before = last.at, last.id
         elif which in ("open", "all"):
-            look.unreviewed, look.before_id = which == "open", None
+            look.unreviewed, look.before = which == "open", None
             page.run("press", f"filter-{which}", "[id^=filter-]")
         else:
-            look.before_id = None
+            look.before = None
         await _load(page, look)
         page.put("gallery", _gallery(page, look))
 
@@ -117,7 +114,7 @@ async def _load(page: Page, look: Look) -> None:
     look.at_rejected = page.site.figures.rejected
     try:
         rows, look.problem = await page.site.read(
-            lambda folder: read_rejects(folder, look.before_id, unreviewed=look.unreviewed), page.site.folder
+            lambda folder: read_rejects(folder, look.before, unreviewed=look.unreviewed), page.site.folder
         )
     except Refused as refused:
         rows, look.problem = [], page.refusal(refused)
@@ -170,10 +167,10 @@ def _gallery(page: Page, look: Look) -> str:
         for part, image in look.parts.values()
     )
     older = ""
-    if len(look.parts) == SHOWN or look.before_id is not None:
+    if len(look.parts) == SHOWN or look.before is not None:
         older = (
             f'<div class="row"><button data-do="older" data-arg="older">{words("older")}</button>'
-            + (f'<button data-do="newest">{words("newest")}</button>' if look.before_id is not None else "")
+            + (f'<button data-do="newest">{words("newest")}</button>' if look.before is not None else "")
             + "</div>"
         )
     return f'<div class="gallery">{cards}</div>{older}'
