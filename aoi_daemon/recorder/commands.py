@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aoi_daemon.errors import AoiError, InferenceError, ModelError
+from aoi_daemon.files.modes import for_our_group
 from aoi_daemon.offline import run_offline
 from aoi_daemon.recorder.arguments import add_parsers
 from aoi_daemon.records.faults import RecordsError
@@ -64,10 +65,11 @@ def _export(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out == STDOUT and arguments.format not in TABLES:
         raise RecordsError(f"--out -: {arguments.format} is a folder of pictures; name a folder")
-    done = export(
-        _folder(arguments), _choice(arguments, arguments.recipe), arguments.format, out,
-        unreviewed=arguments.unreviewed,
-    )  # fmt: skip
+    with for_our_group():
+        done = export(
+            _folder(arguments), _choice(arguments, arguments.recipe), arguments.format, out,
+            unreviewed=arguments.unreviewed,
+        )  # fmt: skip
     if out != STDOUT:
         left = "".join(f"; left out: {number} {why}" for why, number in done.left_out.most_common())
         sys.stdout.write(f"{out}: {done.parts} parts{left}\n")

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.files.modes import for_our_group, narrow, narrow_below
 from aoi_daemon.recorder.pictures import INCOMING, LIST
 from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES, DamagedError, is_damage, open_writer, writing
 from aoi_daemon.records.parts import Image, ImageKind, insert_image
@@ -39,17 +40,47 @@ def open_whole(folder: Path, log: Any, *, check: bool) -> tuple[sqlite3.Connecti
         OSError, sqlite3.Error: the disk does not do what it should.
     """
     try:
-        connection = open_writer(folder, create=True, told=log.info)
+        with for_our_group():
+            connection = open_writer(folder, create=True, told=log.info)
         if check:
             with _closing_on_error(connection):
                 _check(connection, folder, log)
         aside = ""
     except DamagedError as error:
         aside = put_aside(folder, str(error), log)
-        connection = open_writer(folder, create=True)
+        with for_our_group():
+            connection = open_writer(folder, create=True)
     with _closing_on_error(connection):
         _adopt(connection, folder, log)
     return connection, aside
+
+
+def close_to_others(folder: Path, log: Any) -> None:
+    """Records of an older version could be read by everybody: close the folder and the database, at once.
+
+    The pictures in it are as safe then; `close_pictures` gives each its mode.
+    """
+    try:
+        opened = [narrow(path) for path in (folder, *folder.glob(f"{DATABASE}*"))]
+    except OSError as error:
+        log.warning(
+            "records_open_to_others", folder=str(folder), error=str(error),
+            remedy="chown the folder and all in it to the daemon's user, or chmod -R o= it",
+        )  # fmt: skip
+        return
+    if any(opened):
+        log.info("records_closed_to_others", folder=str(folder))
+
+
+def close_pictures(folder: Path, log: Any) -> None:
+    """The same for the pictures, as long as that takes: a season of them is a million files."""
+    for name in (TEMPLATES, INCOMING, IMAGES):
+        try:
+            narrow_below(folder / name)
+        except FileNotFoundError:
+            continue  # none yet, or retention was quicker: the next start goes on
+        except OSError as error:
+            log.warning("pictures_open_to_others", folder=str(folder / name), error=str(error))
 
 
 def mend(connection: sqlite3.Connection, folder: Path, log: Any) -> None:

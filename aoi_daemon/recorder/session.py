@@ -17,7 +17,7 @@ from aoi_daemon.errors import PictureError
 from aoi_daemon.messages import Outcome
 from aoi_daemon.pictures import read_picture
 from aoi_daemon.recorder.inbox import KILLED, Job, Moment, Row
-from aoi_daemon.recorder.mending import mend, open_whole
+from aoi_daemon.recorder.mending import close_to_others, mend, open_whole
 from aoi_daemon.recorder.pictures import Pictures, Written
 from aoi_daemon.recorder.products import Products
 from aoi_daemon.recorder.retention import Retention
@@ -71,6 +71,7 @@ class Session:
         self._log = log
         self._connection, self.aside = open_whole(folder, log, check=first)
         try:
+            close_to_others(folder, log)
             if first:
                 mend(self._connection, folder, log)
             with writing(self._connection):

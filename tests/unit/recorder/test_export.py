@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from aoi_daemon.cli import main
 from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.messages import Defect, Reason
 from aoi_daemon.recorder.choice import Choice
@@ -58,6 +60,19 @@ def test_csv_is_read_back_as_it_was(kept, tmp_path):
     assert (second["review_by"], second["review_note"]) == ("'=anna", "'-dust, \"much\""), "no formula for a spreadsheet"
     assert rows[0]["review"] == "" and rows[0]["worst_class"] == ""
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "coco", "yolo", "boards"])
+def test_an_export_is_for_its_user_and_the_group_alone(kept, tmp_path, kind):
+    before = os.umask(0o022)
+    try:
+        out = tmp_path / "out"
+        assert main(["export", "--format", kind, "--records", str(kept.folder), "--out", str(out), "--unreviewed"]) == 0
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    for path in (out, *out.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o750 if path.is_dir() else 0o640), path
 
 
 def test_jsonl_has_one_object_a_line(kept, tmp_path):
