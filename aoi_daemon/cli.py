@@ -94,8 +94,9 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help_text)
         command.add_argument(
-            "--socket", type=Path, metavar="PATH", help="control socket, where `run` was told another"
+            "--config", type=Path, metavar="FILE", help="line.toml of the line that is meant, where several run here"
         )
+        command.add_argument("--socket", type=Path, metavar="PATH", help="the same by its control socket")
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON object")
         if name == "recipe":
@@ -229,9 +230,10 @@ def _stage(name: str, control_fd: int) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.control import request, socket_path
+    from aoi_daemon.control import request
+    from aoi_daemon.control_path import find_socket
 
-    path = socket_path(arguments.socket)
+    path = find_socket(arguments.socket, arguments.config, DEFAULT_CONFIG)
     if arguments.command in ("reload", "recipe"):
         return _order(arguments, path)
     answer, _ = request(path, {"do": arguments.command})
