@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -65,7 +65,8 @@ async def _serve(stage: Stage, section: HmiSection) -> None:
     install(app, site, pulse)
     backend.install(app, DEAR)
     facts: dict[str, Any] = {"address": _address(section), "clients": 0, "state": "starting"}
-    tasks = [asyncio.create_task(one) for one in (_heed(stage, site, pulse, facts), backend.run(), pulse.run())]
+    heeding = _heed(stage, site, pulse, facts, backend.said)
+    tasks = [asyncio.create_task(one) for one in (heeding, backend.run(), pulse.run())]
     try:
         listening = await _listen(stage, section, facts)
         if listening is not None:
@@ -95,7 +96,9 @@ async def _run_server(
         task.result()
 
 
-async def _heed(stage: Stage, site: Site, pulse: Pulse, facts: dict[str, Any]) -> None:
+async def _heed(
+    stage: Stage, site: Site, pulse: Pulse, facts: dict[str, Any], said: Callable[[], dict[str, Any]] = dict
+) -> None:
     """Do what the supervisor says and tell it that all is well; ends when the process is to end."""
     beats = 0
     while not stage.stopping:
@@ -106,7 +109,7 @@ async def _heed(stage: Stage, site: Site, pulse: Pulse, facts: dict[str, Any]) -
                 site.use(Recipe.model_validate_json(command["recipe"]))
         facts["clients"] = pulse.browsers
         if beats % _TELL_EVERY == 0:
-            stage.tell(tell="alive", **facts)
+            stage.tell(tell="alive", **facts, **said())
         beats += 1
         await asyncio.sleep(_COMMANDS_S)
 
