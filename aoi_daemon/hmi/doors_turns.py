@@ -20,7 +20,8 @@ from aoi_daemon.hmi.doors import Doors, one_address
 from aoi_daemon.hmi.sessions_limits import Rate
 
 AT_ONCE: Final = 4
-"""Requests of one address that are worked on at a time."""
+PAGES_AT_ONCE: Final = 1
+"""Requests of one address that are worked on at a time. A page is built in one go, and all others wait for that."""
 WAITING: Final = 128
 """Those that may wait for their turn; a browser has six connections, a proxy those of all who are behind it."""
 PER_S: Final = 100
@@ -31,8 +32,8 @@ PAGES_BURST: Final = 40
 
 
 class _Turn:
-    def __init__(self) -> None:
-        self.free = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, at_once: int) -> None:
+        self.free = asyncio.Semaphore(at_once)
         self.users = 0
 
 
@@ -50,7 +51,7 @@ class Turns:
         self._clock = clock
         self._all = Rate(PER_S, BURST)
         self._dear = Rate(PAGES_PER_S, PAGES_BURST)
-        self._turns: dict[str, _Turn] = {}
+        self._turns: dict[tuple[str, bool], _Turn] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or websocket; anything else (lifespan) passes."""
@@ -58,8 +59,9 @@ class Turns:
             await self._app(scope, receive, send)
             return
         address = scope["client"][0] if scope["client"] else ""
-        key, path = one_address(address), scope["path"]
-        wait_ns = self._wait_ns(key, path)
+        path = scope["path"]
+        key = (one_address(address), path in self._pages)
+        wait_ns = self._wait_ns(key)
         if wait_ns:
             self._doors.turned_away("look_ups", address)
             await _refuse(scope, send, wait_ns)
@@ -69,16 +71,16 @@ class Turns:
             async with self._turn(key):
                 await self._app(scope, receive, send)
 
-    def _wait_ns(self, key: str, path: str) -> int:
-        now_ns = self._clock()
+    def _wait_ns(self, key: tuple[str, bool]) -> int:
+        now_ns, (address, dear) = self._clock(), key
         turn = self._turns.get(key)
         if turn is not None and turn.users >= WAITING:
             return 1_000_000_000
-        return self._all.wait_ns(key, now_ns) or (self._dear.wait_ns(key, now_ns) if path in self._pages else 0)
+        return self._all.wait_ns(address, now_ns) or (self._dear.wait_ns(address, now_ns) if dear else 0)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, key: str) -> AsyncIterator[None]:
-        turn = self._turns.setdefault(key, _Turn())
+    async def _turn(self, key: tuple[str, bool]) -> AsyncIterator[None]:
+        turn = self._turns.setdefault(key, _Turn(PAGES_AT_ONCE if key[1] else AT_ONCE))
         turn.users += 1
         try:
             async with turn.free:
