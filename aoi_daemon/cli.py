@@ -39,6 +39,7 @@ _EXAMPLES = """examples:
   aoi-daemon run --config config/line.toml            run the line in the foreground
   aoi-daemon status                                   what the line is doing
   aoi-daemon status --json | jq .rejected_for         the same for scripts
+  aoi-daemon status --config left/line.toml           of this line, where several run here
   aoi-daemon reload                                   apply changed files, whole or not at all
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
@@ -48,6 +49,7 @@ _EXAMPLES = """examples:
   aoi-daemon export --format csv --out parts.csv      what became of the parts
   aoi-daemon user add anna --role operator            who may act on the page
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
+  aoi-daemon audit verify                             is the record of who did what as it was written?
 """
 
 
@@ -122,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_golden(arguments)
         if arguments.command == "build-engine":
             return run_build(arguments)
-        if arguments.command in ("export", "replay"):
+        if arguments.command in ("export", "replay", "audit"):
             return run_recorder(arguments)
         if arguments.command == "user":
             return run_users(arguments)

@@ -1,4 +1,4 @@
-"""The commands `aoi-daemon export` and `aoi-daemon replay`.
+"""The commands `aoi-daemon export` and `aoi-daemon replay`; the way to `aoi-daemon audit`.
 
 Process: offline. This module is loaded by every command, so it loads nothing itself before it is run.
 Exit codes: 0 done; 1 a replayed verdict differs, nothing could be compared, or the disk is full; 2 the command
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from aoi_daemon.errors import AoiError, InferenceError, ModelError
 from aoi_daemon.files.modes import for_our_group
 from aoi_daemon.offline import run_offline
-from aoi_daemon.recorder.arguments import add_parsers
+from aoi_daemon.recorder import arguments as command_line
+from aoi_daemon.recorder.audit_command import add_parsers as add_audit_parsers
+from aoi_daemon.recorder.audit_command import run as run_audit
 from aoi_daemon.records.faults import RecordsError
 
 if TYPE_CHECKING:
@@ -27,8 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["add_parsers", "run"]
 
 
+def add_parsers(subparsers: Any) -> None:
+    """Add the commands of the records to a parser's `add_subparsers()`."""
+    command_line.add_parsers(subparsers)
+    add_audit_parsers(subparsers)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what one of the commands asks; the exit code."""
+    if arguments.command == "audit":
+        return run_offline(lambda: run_audit(arguments))
     return run_offline(lambda: _run(arguments))
 
 

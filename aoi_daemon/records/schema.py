@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from aoi_daemon.records.audit import CHAIN
 from aoi_daemon.records.schema_figures import FIGURES
 
 APPLICATION_ID: Final = 0x414F4944
 """`AOID`: what `file` and `PRAGMA application_id` tell this database by."""
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`;
-4: figures, and `fills`. The way from one to the next: `versions`."""
+4: figures, and `fills`; 5: the audit's chain. The way from one to the next: `versions`."""
 
 _TABLES: Final = """
 -- One start of the daemon.
@@ -152,4 +153,4 @@ SELECT p.id, r.run || '-' || p.part AS uid, r.run, r.line, p.part, p.at, p.camer
        p.proof
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id;
 """
-SCHEMA: Final = _TABLES + PART_LIST + FIGURES
+SCHEMA: Final = _TABLES + PART_LIST + FIGURES + CHAIN

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from aoi_daemon.records.audit import CHAIN, NO_CHAIN
 from aoi_daemon.records.schema import PART_LIST
 from aoi_daemon.records.schema_figures import FIGURES, FILL_FIGURES
 
@@ -37,6 +38,7 @@ DROP VIEW part_list;
 {FIGURES}
 INSERT INTO fills SELECT 'figures', max(id) + 1, max(id) + 1 FROM parts HAVING count(*) > 0;
 """,
+    4: CHAIN,
 }
 """From each older version to the next one, all that are due in one transaction. An added column's default stands in the
 table's definition. The view is made anew by the last step that changes it alone."""
@@ -51,8 +53,10 @@ WHERE passed = 0 AND NOT EXISTS (SELECT 1 FROM main.reviews v WHERE v.part_id = 
 """
 AS_NOW: Final = {
     1: "CREATE TEMP VIEW parts AS SELECT *, 0 AS trigger_id, 0 AS bypassed, NULL AS proof FROM main.parts;"
-    + _NO_FIGURES,
-    2: "CREATE TEMP VIEW parts AS SELECT *, NULL AS proof FROM main.parts;" + _NO_FIGURES,
-    3: _NO_FIGURES,
+    + _NO_FIGURES
+    + NO_CHAIN,
+    2: "CREATE TEMP VIEW parts AS SELECT *, NULL AS proof FROM main.parts;" + _NO_FIGURES + NO_CHAIN,
+    3: _NO_FIGURES + NO_CHAIN,
+    4: NO_CHAIN,
 }
 """For a connection that can only read: what an older version lacks, under the names that queries ask for."""

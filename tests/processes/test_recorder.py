@@ -13,6 +13,7 @@ import cv2
 import pytest
 
 from aoi_daemon.messages import Reason
+from aoi_daemon.records.audit import verify
 from aoi_daemon.records.database import open_reader, open_writer, writing
 from aoi_daemon.ring.verdicts import RECORDS
 from tests.processes.recorder_feed import MS, RecorderFeed, fill, mounted, write_config
@@ -114,6 +115,23 @@ def test_records_that_an_older_version_left_open_are_closed_at_the_start(feed, o
     run.parts(1)
     run.wait_for(lambda: modes(run.folder) == {"folder": {0o750}, "file": {0o640, 0o600}}, 10, str(modes(run.folder)))
     assert "records_closed_to_others" in run.log()
+
+
+def test_the_audit_holds_over_kills(feed):
+    """Each row has its link in the same transaction, and what is read again from the ring has it already."""
+    run = feed()
+    for number in range(1, 41):
+        run.events.append("audit", {"what": "reset", "by": "anna", "number": number}, time.monotonic_ns())
+        if number % 10 == 0:
+            run.wait_for(lambda: run.read("SELECT 1 FROM audit_chain WHERE n >= ?", number - 5), 10, "links")  # noqa: B023
+            run.kill()
+            run.start()
+    run.wait_for(lambda: run.read("SELECT 1 FROM audit_chain WHERE n = 40"), 10, "the last link")
+    assert run.stop() == "exit code 0"
+    with closing(open_reader(run.folder)) as connection:
+        found = verify(connection)
+    assert (found.rows, found.head.n, found.problems) == (40, 40, ())
+    assert found.head.hash in run.log(), "the journal keeps the head"
 
 
 def test_killed_again_and_again_no_part_is_missed(feed, request):

@@ -110,8 +110,11 @@ def look_ups(port: int, count: int, at_once: int = 40) -> Counter[int]:
     return _many(lambda number: ask(port, STRANGER, _PATHS[number % len(_PATHS)])[0], count, at_once)
 
 
-def wrong_passwords(port: int, count: int, at_once: int = 10) -> Counter[str]:
-    """`count` logins, each from another made-up address; by what became of it: `CREDENTIALS` alone was looked at."""
+def wrong_passwords(port: int, count: int, source: str = STRANGER, at_once: int = 10) -> Counter[str]:
+    """`count` logins from `source`, each with another made-up address; by why it was refused.
+
+    Only one that was refused for its CREDENTIALS was looked at.
+    """
     rng = random.Random(count)
 
     def one(number: int) -> str:
@@ -121,7 +124,7 @@ def wrong_passwords(port: int, count: int, at_once: int = 10) -> Counter[str]:
             "forwarded": f"for={forged}", "x-real-ip": forged,
         }  # fmt: skip
         body = json.dumps({"name": f"user{number % 7}", "password": f"wrong number {number}"})
-        status, answer = ask(port, STRANGER, "/login", body, headers)
+        status, answer = ask(port, source, "/login", body, headers)
         try:
             return str(json.loads(answer)["why"]) if status else "no answer"
         except (ValueError, KeyError):
@@ -186,6 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     bad = False
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("200 wrong passwords", lambda: wrong_passwords(port, 200)),
+        ("30 wrong passwords from this PC", lambda: wrong_passwords(port, 30, HOST)),
         ("300 look-ups", lambda: look_ups(port, 300)),
         ("500 slow connections", lambda: slow_connections(port, 500, arguments.seconds)),
         ("all of it", lambda: together(port, arguments.seconds)),
