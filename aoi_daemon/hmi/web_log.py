@@ -31,7 +31,8 @@ class WebLog(logging.Handler):
         if isinstance(error, RuntimeError) and str(error) == _GONE:
             return
         address = str(getattr(record, "address", ""))
-        left_out = self._lines.take((record.name, str(record.msg)[:200], address), self._clock())
+        # By where it was written, not by its words: those may hold what the client made up.
+        left_out = self._lines.take((record.pathname, str(record.lineno), address), self._clock())
         if left_out is None:
             return
         more = {"address": address} if address else {}

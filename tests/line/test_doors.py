@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+import subprocess
+import sys
+from urllib.parse import quote, urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.line.test_hmi_routes import ALL_ROUTES
 from tools.line import doors
 from tools.line.beside import free_port
 from tools.line.daemon import wait_for
@@ -48,3 +56,32 @@ def test_one_address_costs_nobody_else_the_page_and_the_line_no_part(page):
     said = after["beside"]["hmi"]
     assert said["turned_away"] > 400 and said["state"] == "ok" and said["restarts"] == 0
     assert page.daemon.log_file.read_text().count("page_turned_away") < 40
+
+
+VALUES = st.one_of(
+    st.sampled_from([str(sign * (1 << bits) + more) for bits in (31, 63, 64) for sign in (1, -1) for more in (-1, 0, 1)]),
+    st.sampled_from(["9" * 5000, "", "1.5", "1e999", "nan", "1\0", "\u0663", "\uff11", "2026-02-30", "../../line.toml", "'; --", "\ud800", "[]"]),
+    st.integers().map(str), st.floats().map(str), st.dates().map(str), st.text(max_size=6),
+)  # fmt: skip
+QUERY_KEYS = ("shift", "px", "page", "next", "large", "transport", "EIO", "sid", "client_id")
+
+
+def test_whatever_is_asked_of_the_complete_page_nothing_fails(page):
+    """Every route of the page, of NiceGUI and of the back end, with anything in every place of its path and query."""
+    listed = subprocess.run([sys.executable, "-c", ALL_ROUTES], check=True, capture_output=True, text=True, timeout=120)
+    paths = [path for path, methods in json.loads(listed.stdout.splitlines()[-1]) if "GET" in methods]
+    paths += ["/api/status", "/api/session", "/login", "/healthz", "/readyz", "/metrics"]
+    assert "/records/{part_id}/{kind}.jpg" in paths and "/rejects" in paths and any(path.startswith("/_nicegui") for path in paths)
+
+    @settings(max_examples=350, deadline=None, database=None)
+    @given(data=st.data())
+    def ask(data):
+        path = re.sub(r"\{[^}]*\}", lambda _: quote(data.draw(VALUES), safe="", errors="surrogatepass"), data.draw(st.sampled_from(paths)))
+        query = urlencode({key: data.draw(VALUES) for key in data.draw(st.sets(st.sampled_from(QUERY_KEYS), max_size=3))}, errors="surrogatepass")
+        status, _ = doors.ask(page.port, doors.HOST, f"{path}?{query}")
+        assert 200 <= status < 500, (path, query, status)
+
+    ask()
+    log = page.daemon.log_file.read_text()
+    wrong = [line[-3000:] for line in log.splitlines() if "Traceback" in line]
+    assert not wrong

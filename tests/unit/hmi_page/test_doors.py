@@ -218,6 +218,15 @@ def test_what_is_no_http_is_counted_and_hardly_logged(house):
     assert {more["address"] for _, more in house.log.lines} == {STRANGER}
 
 
+def test_a_librarys_line_with_the_clients_own_words_in_it_is_one_kind_of_line():
+    log = Log()
+    web = WebLog(log, clock=lambda: 0)
+    for number in range(100):
+        web.emit(logging.LogRecord("nicegui", logging.WARNING, "client.py", 7, f"http://page/{number} not found", (), None))
+    web.emit(logging.LogRecord("nicegui", logging.WARNING, "other.py", 7, "something else", (), None))
+    assert len(log.lines) == 7 and log.lines[-1][1]["left_out"] == 94
+
+
 def test_all_together_are_bounded_and_the_lines_own_pc_still_gets_in():
     doors = Doors(Log())
     inside = [address for number in range(2000) if doors.enter(address := f"10.0.{number // 250}.{number % 250}")]
