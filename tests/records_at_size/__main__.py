@@ -14,6 +14,9 @@ import time
 from pathlib import Path
 
 
+PIECES = ("recorder", "pages", "exports")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.records_at_size", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -24,6 +27,7 @@ def main() -> int:
     made.add_argument("--version", type=int, choices=(1,), help="of the schema; default: today's")
     measured = commands.add_parser("measure", help="ask the page for every route, export, start the recorder")
     measured.add_argument("--json", type=Path, help="write the figures there, too")
+    measured.add_argument("--only", choices=PIECES, action="append", help="one piece; may be given again")
     forward = commands.add_parser("forward", help="start a recorder on records of an older version, and feed it parts")
     for each in (made, measured, forward):
         each.add_argument("folder", type=Path, metavar="FOLDER")
@@ -46,7 +50,7 @@ def main() -> int:
 
     if arguments.command == "forward":
         return measure.forward(arguments.folder)
-    return measure.measure(arguments.folder, arguments.json)
+    return measure.measure(arguments.folder, arguments.json, arguments.only or PIECES)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ import numpy as np
 
 from aoi_daemon.records import parts as write
 from aoi_daemon.records.database import DATABASE, open_writer, writing
+from aoi_daemon.records.fills import Filling
 from aoi_daemon.records.schema import APPLICATION_ID
 from tests.processes.recorder_feed import write_config
 
 TAKT_S: Final = 0.05
 RUN_PARTS: Final = 400_000
-"""The daemon is started anew so often."""
+"""The daemon is started anew so often; the first run is drawn, the others repeat it later."""
 CLASSES: Final = ("open", "short", "mousebite", "spur", "copper", "pin-hole")
 ALL_REVIEWED: Final = 5000
 """So many of the newest rejects have a review, all of them: the next one without is far."""
@@ -53,19 +54,79 @@ def make(where: Path, parts: int, *, until: float, version: int | None = None, s
             for number, recipe in enumerate(("board-a", "board-b", "board-c"), 1):
                 product = write.Product(number, recipe, f"{number:016x}", CLASSES, 20.0)
                 write.product_id(connection, product)
-        began_s = time.monotonic()
-        for batch in _batches(parts, until, seed, old=version == 1):
+        triggers = _without_triggers(connection)
+        for block, first in enumerate(range(0, parts, RUN_PARTS)):
+            _show(first, parts)
+            count = min(RUN_PARTS, parts - first)
             with writing(connection):
-                for query, rows in batch:
-                    connection.executemany(query, rows)
-            if sys.stderr.isatty():
-                done = connection.execute("SELECT max(id) FROM parts").fetchone()[0]
-                sys.stderr.write(f"\r{done}/{parts} parts, {done / (time.monotonic() - began_s):.0f} a second")
-        if sys.stderr.isatty():
-            sys.stderr.write("\n")
+                if block == 0:
+                    for query, rows in _block(count, until - (parts - count) * TAKT_S, seed, old=version == 1):
+                        connection.executemany(query, rows)
+                else:
+                    _repeat(connection, block, count)
+        with writing(connection):
+            _review_newest(connection, parts)
+            for trigger in triggers:
+                connection.execute(trigger)
+            if version is None:
+                connection.execute("INSERT INTO fills VALUES ('figures', ?, ?)", (parts + 1, parts + 1))
+        _show(parts, parts)
+        if version is None:
+            filling = Filling(connection)
+            while filling.bite():
+                pass
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         _pictures(connection, folder)
     return folder
+
+
+def _show(done: int, parts: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done}/{parts} parts" + ("\n" if done == parts else ""))
+
+
+def _without_triggers(connection: sqlite3.Connection) -> list[str]:
+    """Drop the triggers, which would cost the most of the time; what makes them again. Their work is `Filling`'s then."""
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in found:
+        connection.execute(f"DROP TRIGGER {name}")
+    return [sql for _, sql in found]
+
+
+def _repeat(connection: sqlite3.Connection, block: int, count: int) -> None:
+    """The first block's rows once more, as those of run `block + 1`: at the speed of SQLite, not of Python."""
+    on, later = block * RUN_PARTS, block * RUN_PARTS * TAKT_S
+    connection.execute(
+        "INSERT INTO runs SELECT id + ?, printf('%032x', id + ?), line, at + ? FROM runs WHERE id = 1", (block, block, later)
+    )
+    changed = {
+        "id": f"id + {on}", "run_id": f"run_id + {block}", "at": f"at + {later}",
+        "product_id": f"(id + {on}) / {RUN_PARTS * 4} % 3 + 1", "part_id": f"part_id + {on}",
+    }  # fmt: skip
+    for table, where in (
+        ("parts", "id"), ("defects", "part_id"), ("images", "part_id"), ("reviews", "part_id"), ("review_log", "part_id"),
+        ("events", "number * 200"), ("gaps", "last_part"),
+    ):  # fmt: skip
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        if table not in ("parts", "reviews"):
+            columns = [name for name in columns if name != "id"]
+        values = [changed.get(name, name) for name in columns]
+        if table == "images":
+            stamp = f"strftime('%Y-%m-%d/%H', at + {later}, 'unixepoch')"
+            frame = f"'images/' || {stamp} || printf('/%08x-%08d-top.png', {block + 1}, part_id)"
+            values[columns.index("file")] = f"CASE kind WHEN 'frame' THEN {frame} ELSE file END"
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} "
+            f"WHERE {where} BETWEEN 1 AND {count} {'AND run_id = 1' if 'run_id' in columns else ''}"
+        )
+
+
+def _review_newest(connection: sqlite3.Connection, parts: int) -> None:
+    connection.execute(
+        "INSERT OR IGNORE INTO reviews SELECT id, at + 600, 'anna (operator)', 'false_call', '' FROM "
+        "(SELECT id, at FROM parts WHERE NOT passed AND id > ? ORDER BY id DESC LIMIT ?)",
+        (parts // 2, ALL_REVIEWED),
+    )
 
 
 def _opened(folder: Path, version: int | None) -> sqlite3.Connection:
@@ -81,7 +142,8 @@ def _opened(folder: Path, version: int | None) -> sqlite3.Connection:
     return made
 
 
-def _batches(parts: int, until: float, seed: int, *, old: bool) -> Iterator[list[tuple[str, list[Any]]]]:
+def _block(parts: int, until: float, seed: int, *, old: bool) -> Iterator[tuple[str, list[Any]]]:
+    """The first run, of which all later ones are made."""
     rng = np.random.default_rng(seed)
     columns = write._COLUMNS[:_OLD_COLUMNS] if old else write._COLUMNS
     insert = f"INSERT INTO parts (id, {', '.join(columns)}) VALUES ({', '.join('?' * (len(columns) + 1))})"
@@ -101,7 +163,7 @@ def _batches(parts: int, until: float, seed: int, *, old: bool) -> Iterator[list
         for n in range(count):
             id_ = int(ids[n])
             at = until - (parts - id_) * TAKT_S
-            run, part = (id_ - 1) // RUN_PARTS + 1, (id_ - 1) % RUN_PARTS + 1
+            run, part = 1, id_
             if part == 1:
                 rows["runs"].append((run, f"{run:032x}", "line-1", at))
                 rows["gaps"].append((run, "rows", part, part, 1, at, "overwritten before they were read"))
@@ -114,7 +176,7 @@ def _batches(parts: int, until: float, seed: int, *, old: bool) -> Iterator[list
             name = CLASSES[worst[n]] if defect else None
             answered = ready + int(took_ms[n] * _MS) if delivered else 0
             values = (
-                id_, run, part, at, "top", 0, part, id_ // 1_500_000 % 3 + 1, passed, reason,
+                id_, run, part, at, "top", 0, part, 1, passed, reason,
                 int(defects[n]) if defect else 0, name, 3, -2, ready - _MS, ready, ready + 50 * _MS, ready + _MS,
                 ready + 6 * _MS, ready + 7 * _MS, ready + 7 * _MS, answered, latency, delivered, reason == "LATE",
                 id_ % 65536, 0, 1,
@@ -129,15 +191,15 @@ def _batches(parts: int, until: float, seed: int, *, old: bool) -> Iterator[list
                 why = "sample" if passed else "reject" if defect else "fault"
                 day = time.strftime("%Y-%m-%d/%H", time.gmtime(at))
                 rows["images"].append((id_, at, "frame", why, f"images/{day}/{run:08x}-{part:08d}-top.png"))
-                rows["images"].append((id_, at, "template", why, f"templates/{id_ // 1_500_000:08x}.png"))
-            if not passed and (reviewed[n] or parts - id_ < 30 * ALL_REVIEWED):
+                rows["images"].append((id_, at, "template", why, "templates/board.png"))
+            if not passed and reviewed[n]:
                 verdict = "false_call" if false[n] else "defect"
                 rows["reviews"].append((id_, at + 600, "anna (operator)", verdict, ""))
                 rows["log"].append((id_, at + 600, "anna (operator)", verdict, ""))
             if id_ % 200 == 0:
                 events += 1
                 rows["events"].append((run, events, at, *_event(events)))
-        yield [
+        yield from [
             ("INSERT INTO runs VALUES (?, ?, ?, ?)", rows["runs"]),
             (insert, rows["parts"]),
             ("INSERT INTO defects VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows["defects"]),
