@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import time
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from aoi_daemon.files.cells import Table
 from aoi_daemon.hmi.shifts import Shift
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.records import figures, queries
@@ -99,10 +99,10 @@ def as_csv(report: Report, line: str) -> str:
     """The report as rows of section, name, value and a second value."""
     counts, latency = report.account.counts, report.account.latency
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["section", "name", "value", "more"])
+    table = Table(text)
+    table.row(["section", "name", "value", "more"])
     rate = report.false_call_percent
-    writer.writerows(
+    table.rows(
         [
             ["shift", "line", line, ""],
             ["shift", "since", _stamp(report.shift.since), ""],
@@ -121,12 +121,12 @@ def as_csv(report: Report, line: str) -> str:
             *(["latency_ms", name, getattr(latency, name), ""] for name in ("p50", "p99", "p999", "max")),
         ]
     )
-    writer.writerows(["reject", cause.name, cause.rejects, cause.false_calls] for cause in report.account.causes)
-    writer.writerows(["hour", _stamp(hour.at), hour.rejected, hour.parts] for hour in report.hours)
+    table.rows(["reject", cause.name, cause.rejects, cause.false_calls] for cause in report.account.causes)
+    table.rows(["hour", _stamp(hour.at), hour.rejected, hour.parts] for hour in report.hours)
     for stop in report.stops:
-        writer.writerow(["stop", _stamp(stop.begin), f"{stop.lasted_s(report.until):.1f}", stop.cause])
-    writer.writerows(["alarm", name, count, ""] for name, count in sorted(report.account.alarms.items()))
-    writer.writerows(["recipe", name, count, ""] for name, count in report.account.recipes.items())
+        table.row(["stop", _stamp(stop.begin), round(stop.lasted_s(report.until), 1), stop.cause])
+    table.rows(["alarm", name, count, ""] for name, count in sorted(report.account.alarms.items()))
+    table.rows(["recipe", name, count, ""] for name, count in report.account.recipes.items())
     return text.getvalue()
 
 
