@@ -13,7 +13,6 @@ import sys
 import time
 from pathlib import Path
 
-
 PIECES = ("recorder", "pages", "exports")
 
 
@@ -42,7 +41,7 @@ def main() -> int:
         began_s = time.monotonic()
         records = make(arguments.folder, arguments.parts, until=time.time(), version=arguments.version)
         size = (records / "records.sqlite").stat().st_size
-        print(f"{records}: {arguments.parts} parts, {size / 1e9:.2f} GB, {time.monotonic() - began_s:.0f} s")
+        sys.stdout.write(f"{records}: {arguments.parts} parts, {size / 1e9:.2f} GB, {time.monotonic() - began_s:.0f} s\n")
         return 0
     if not (arguments.folder / "records").is_dir():
         parser.error(f"{arguments.folder}: has no records; `make` writes some")
