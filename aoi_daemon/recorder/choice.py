@@ -75,9 +75,14 @@ class Walk:
             yield self._single
             return
         recipe = self._choice.recipe
-        for begin in range(0, self.most, _AT_ONCE):
-            found = parts_of(self._connection, self._ids[begin : begin + _AT_ONCE].tolist())
+        for ids in self.pieces(_AT_ONCE):
+            found = parts_of(self._connection, ids)
             yield from (each for each in found if recipe in (None, each.recipe))
+
+    def pieces(self, at_once: int) -> Iterator[list[int]]:
+        """The rows of the parts, with those of other recipes, so many at a time; not of a single part."""
+        for begin in range(0, self.most, at_once):
+            yield self._ids[begin : begin + at_once].tolist()
 
 
 def _single(connection: sqlite3.Connection, name: str) -> Part:
@@ -96,9 +101,9 @@ class Progress:
         self._done = 0
         self._shown_s = time.monotonic() if sys.stderr.isatty() else float("inf")
 
-    def step(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def step(self, more: int = 1) -> None:
+        """So many more are done."""
+        self._done += more
         if time.monotonic() - self._shown_s > _SHOW_S:
             self._shown_s = time.monotonic()
             sys.stderr.write(f"\r{self._what} {self._done}/{self._total}")

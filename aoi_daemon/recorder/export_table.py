@@ -10,7 +10,7 @@ from aoi_daemon.files.cells import Table, text_cell
 from aoi_daemon.recorder.times import iso
 from aoi_daemon.records.rows import Part
 
-_FIELDS: Final = (
+FIELDS: Final = (
     "id", "uid", "time", "line", "run", "part", "camera", "fov", "sequence", "recipe_id", "recipe", "bundle",
     "passed", "reason", "defect_count", "worst_class", "offset_x", "offset_y", "latency_ms", "delivered", "missed",
     "trigger_ns", "ready_ns", "deadline_ns", "picked_ns", "inferred_ns", "judged_ns", "sent_ns", "answered_ns",
@@ -22,7 +22,7 @@ _FIELDS: Final = (
 def as_object(part: Part) -> dict[str, Any]:
     """One part with plain values; `defects` a list, review fields None where nobody has reviewed it."""
     review = part.review
-    found: dict[str, Any] = {name: getattr(part, name, None) for name in _FIELDS}
+    found: dict[str, Any] = {name: getattr(part, name, None) for name in FIELDS}
     found["time"] = iso(part.at)
     found["review"] = review.verdict if review else None
     found["review_by"] = review.by if review else None
@@ -44,7 +44,7 @@ def write_jsonl(parts: Iterable[Part], out: TextIO) -> None:
 def write_csv(parts: Iterable[Part], out: TextIO) -> None:
     """One row a part, the first names the columns; `defects` as `class score x1 y1 x2 y2; ...`."""
     table = Table(out)
-    table.row(_FIELDS)
+    table.row(FIELDS)
     for part in parts:
         found = as_object(part)
         found["defects"] = "; ".join(

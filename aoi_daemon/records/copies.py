@@ -1,8 +1,8 @@
-"""The copy of the records that is kept when they are brought forward to a newer version: for whoever must go back.
+"""The copy of the records that is kept when they are brought forward to a newer version: for a way back.
 
-Not what makes the way forward safe: that is SQLite's own transaction, which a kill or a full disk leaves as it was. So a
-database that is too large to be copied while parts wait, or that leaves the disk no room, goes forward without. The copy
-goes when the disk is short of room, before anything else, or when the next one is made; no clock removes it.
+Not what makes the way forward safe: that is SQLite's own transaction, which a kill or a full disk leaves as it was.
+So a database that is too large to be copied while parts wait, or that leaves the disk no room, goes forward without.
+The copy goes when the disk is short of room, before anything else, or when the next one is made; no clock removes it.
 """
 
 from __future__ import annotations

@@ -39,9 +39,7 @@ _PAGE_CACHE_KIB: Final = 8192
 _NOT_A_DATABASE: Final = ("file is not a database", "malformed", "file is encrypted")
 
 
-def open_writer(
-    folder: Path, *, create: bool = False, told: Callable[..., Any] | None = None
-) -> sqlite3.Connection:
+def open_writer(folder: Path, *, create: bool = False, told: Callable[..., Any] | None = None) -> sqlite3.Connection:
     """Open the records of `folder` for reading and writing. Those of an older version are brought forward.
 
     That takes a moment whatever their size, and a copy of the file where it is small (`copies`); what must be worked

@@ -1,7 +1,7 @@
 """Figures of a time: counts, Pareto, rejects by the hour, latency, a shift. Times are UTC in Unix seconds.
 
-Complete quarters of an hour come from the tables that the recorder keeps (`schema_figures`), what is left at both ends is
-counted. While an older database is being filled, or is read as it is, all of it is counted: slower, never wrong.
+Complete quarters of an hour come from the tables that the recorder keeps (`schema_figures`), what is left at both ends
+is counted. While an older database is being filled, or is read as it is, all of it is counted: slower, never wrong.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _span(connection: sqlite3.Connection, since: float, until: float) -> _Span:
 
 
 def _rows(connection: sqlite3.Connection, span: _Span, kept: str, counted: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of `kept` for the slots of `span`, then those of `counted` for what is left; each takes a begin and an end."""
+    """The rows of `kept` for the slots of `span`, then of `counted` for the rest; each takes a begin and an end."""
     if span.first < span.end:
         yield from connection.execute(kept, (span.first, span.end))
     for rest in span.rest:

@@ -87,8 +87,7 @@ _ADD_REJECTS: Final = (
     "false_calls = false_calls + excluded.false_calls, confirmed = confirmed + excluded.confirmed"
 )
 _ADD_LATENCIES: Final = (
-    "ON CONFLICT (slot, step) DO UPDATE SET parts = parts + excluded.parts, "
-    "most_ms = max(most_ms, excluded.most_ms)"
+    "ON CONFLICT (slot, step) DO UPDATE SET parts = parts + excluded.parts, most_ms = max(most_ms, excluded.most_ms)"
 )
 
 

@@ -39,7 +39,7 @@ class Look:
 def read_rejects(
     folder: Path, before: tuple[float, int] | None, *, unreviewed: bool
 ) -> tuple[list[tuple[Part, Image | None]], str]:
-    """Up to SHOWN rejects before the part `before` (at, id) with their frames, and what is wrong with the records, if anything."""
+    """Up to SHOWN rejects before the part `before` (at, id) with their frames; what is wrong with them, or ""."""
     try:
         with closing(open_reader(folder)) as connection:
             parts = queries.rejects(connection, 0.0, SHOWN, before, unreviewed=unreviewed)
