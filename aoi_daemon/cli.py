@@ -41,6 +41,7 @@ _EXAMPLES = """examples:
   aoi-daemon run --config config/line.toml            run the line in the foreground
   aoi-daemon status                                   what the line is doing
   aoi-daemon status --json | jq .rejected_for         the same for scripts
+  aoi-daemon status --config left/line.toml           of this line, where several run here
   aoi-daemon reload                                   apply changed files, whole or not at all
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
@@ -51,6 +52,7 @@ _EXAMPLES = """examples:
   aoi-daemon user add anna --role operator            who may act on the page
   aoi-daemon notices test                             do mails and webhooks arrive?
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
+  aoi-daemon audit verify                             is the record of who did what as it was written?
 """
 
 _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
@@ -60,6 +62,7 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "build-engine": run_build,
     "export": run_recorder,
     "replay": run_recorder,
+    "audit": run_recorder,
     "user": run_users,
     "notices": run_notices,
 }
@@ -108,8 +111,9 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help_text)
         command.add_argument(
-            "--socket", type=Path, metavar="PATH", help="control socket, where `run` was told another"
+            "--config", type=Path, metavar="FILE", help="line.toml of the line that is meant, where several run here"
         )
+        command.add_argument("--socket", type=Path, metavar="PATH", help="the same by its control socket")
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON object")
         if name == "recipe":
@@ -236,9 +240,10 @@ def _stage(name: str, control_fd: int) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.control import request, socket_path
+    from aoi_daemon.control import request
+    from aoi_daemon.control_path import find_socket
 
-    path = socket_path(arguments.socket)
+    path = find_socket(arguments.socket, arguments.config, DEFAULT_CONFIG)
     if arguments.command in ("reload", "recipe"):
         return _order(arguments, path)
     answer, _ = request(path, {"do": arguments.command})

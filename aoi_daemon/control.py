@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,27 +18,32 @@ from typing import Any, Final
 from aoi_daemon.errors import AoiError
 
 MAX_ANSWER_BYTES: Final = 128 * 1024
-SOCKET_NAME: Final = "aoi-daemon.sock"
+MOST_PATH_BYTES: Final = 107
+"""Of a socket's path; the kernel's limit of 108 has a zero byte at its end."""
 
 
 class NotRunningError(AoiError):
     """No daemon listens on the control socket."""
 
 
-def socket_path(configured: Path | None) -> Path:
-    """Where the control socket is: configured, else in the runtime folder of the service or the user."""
-    if configured is not None:
-        return configured
-    for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
-        if os.environ.get(variable):
-            return Path(os.environ[variable].split(":")[0]) / SOCKET_NAME
-    service = Path("/run/aoi-daemon") / SOCKET_NAME
-    return service if service.exists() else Path(tempfile.gettempdir()) / f"aoi-daemon-{os.getuid()}.sock"
+class PathTooLongError(AoiError):
+    """A socket's path has more bytes than the kernel takes."""
+
+
+def check_length(path: Path) -> None:
+    """Raise PathTooLongError where no socket can be at `path`."""
+    size = len(os.fsencode(path))
+    if size > MOST_PATH_BYTES:
+        raise PathTooLongError(
+            f"{path}: the path of a socket has at most {MOST_PATH_BYTES} bytes, this one {size}; "
+            "give supervisor.socket in line.toml a shorter one, in /run for example"
+        )
 
 
 @contextlib.contextmanager
 def connect(path: Path, timeout_s: float = 10.0) -> Iterator[socket.socket]:
-    """A connection to the daemon at `path`. Raises NotRunningError."""
+    """A connection to the daemon at `path`. Raises NotRunningError and PathTooLongError."""
+    check_length(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.settimeout(timeout_s)
         try:

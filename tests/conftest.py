@@ -30,6 +30,7 @@ def pytest_addoption(parser):
     parser.addoption("--beside-kills", type=int, default=6, help="SIGKILLs of recorder, page and publisher, tests/line/test_beside.py (50 for the proof)")
     parser.addoption("--peer-parts", type=int, default=60, help="parts before a libmodbus server, tests/line/peers (3000 for the proof; a tenth of it before each other)")
     parser.addoption("--recorder-kills", type=int, default=3, help="SIGKILLs of the recorder, tests/processes/test_recorder.py (50 for the proof)")
+    parser.addoption("--forward-interruptions", type=int, default=9, help="kills and full disks while records are brought forward, tests/unit/records/test_interrupted.py (500 for the proof)")
 
 
 def pytest_configure(config):

@@ -36,7 +36,19 @@ def _origin(value: str) -> str:
     return f"{scheme}://{host}" + (f":{port}" if port not in (None, _OWN_PORT[scheme]) else "")
 
 
+def _proxy(value: str) -> str:
+    """An address, or a network as 10.0.0.0/24, in its short form."""
+    try:
+        found = ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{shown(value)}: {error}; write the address that the proxy connects from, as 10.0.0.5, or 10.0.0.0/24"
+        ) from None
+    return str(found.network_address if found.num_addresses == 1 else found)
+
+
 Origin = Annotated[str, AfterValidator(_origin)]
+Proxy = Annotated[str, AfterValidator(_proxy)]
 ShiftStart = Annotated[str, Field(pattern=_SHIFT)]
 
 
@@ -62,6 +74,11 @@ class HmiSection(Section):
         (), max_length=16,
         description="Further addresses of the page, as `https://aoi.example`: a DNS name, or a reverse proxy's. "
         "IP addresses, `localhost` and this PC's own name need no entry.",
+    )  # fmt: skip
+    proxies: Annotated[tuple[Proxy, ...], Strict(False)] = Field(
+        (), max_length=16,
+        description="Addresses of reverse proxies, as `10.0.0.5` or `10.0.0.0/24`: who they say asks, and by which "
+        "scheme, is believed (`X-Forwarded-For`, `X-Forwarded-Proto`, `Forwarded`); of nobody else, this PC included.",
     )  # fmt: skip
     users: FilePath | None = Field(
         None, description="File of users, mode 0600, kept by `aoi-daemon user`. Default: users.toml beside line.toml."

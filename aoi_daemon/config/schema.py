@@ -254,7 +254,7 @@ class SupervisorSection(Section):
     )  # fmt: skip
     start_s: float = Field(60.0, ge=1, le=3600, description="A stage that is not ready after so long is killed.")
     socket: FilePath | None = Field(
-        None, description="Control socket. Default: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR, else /tmp."
+        None, description="Control socket. Default: by the line's name in $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR, else /tmp."
     )
     state_folder: FilePath | None = Field(
         None, description="Where the product in use is kept. Default: $STATE_DIRECTORY, else beside the control socket."

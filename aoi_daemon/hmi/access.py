@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from starlette.requests import HTTPConnection
 
 from aoi_daemon.config.hmi import HmiSection, is_loopback
 from aoi_daemon.errors import AoiError, ConfigError
+from aoi_daemon.hmi.doors import one_address
 from aoi_daemon.hmi.sessions import Session, Sessions
 from aoi_daemon.hmi.sessions_limits import LoginDelay
 from aoi_daemon.hmi.users import Role, UserFile, folded
@@ -82,6 +84,8 @@ Audit = Callable[..., Awaitable[None]]
 
 _WAITING: Final = 8
 """Logins that may wait for their hash; each takes a quarter of a second."""
+_WAITING_EACH: Final = 4
+"""Of one address: else whoever sends many at once keeps all others from logging in."""
 
 
 class Access:
@@ -97,7 +101,7 @@ class Access:
         self.sessions = Sessions(int(section.session_min * 60e9), int(section.session_max_h * 3600e9))
         self._delay = LoginDelay()
         self._hashing = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     @property
     def cookie(self) -> str:
@@ -150,18 +154,19 @@ class Access:
         Raises:
             Refused: CREDENTIALS, TOO_OFTEN, or STATE when the users' file cannot be used.
         """
-        key, local = folded(name), is_loopback(address)
+        key, local, address = folded(name), is_loopback(address), one_address(address)
         self._refuse_if_early(key, address, local)
-        if self._waiting >= _WAITING:
+        if self._waiting.total() >= _WAITING or self._waiting[address] >= _WAITING_EACH:
             raise Refused(Denial.TOO_OFTEN, wait_s=1.0)
-        self._waiting += 1
+        self._waiting[address] += 1
         try:
             async with self._hashing:
                 # Again: while this one waited, others may have failed.
                 self._refuse_if_early(key, address, local)
                 return await self._check(key, password, address)
         finally:
-            self._waiting -= 1
+            self._waiting[address] -= 1
+            self._waiting = +self._waiting  # an address with none is not kept
 
     async def _check(self, key: str, password: str, address: str) -> tuple[str, Session]:
         try:

@@ -28,6 +28,8 @@ from aoi_daemon.hmi.access import Access, Action
 MACHINES: Final = ("/metrics", "/healthz", "/readyz")
 """For machines: read alone, by any name of this PC, without a login."""
 LOGIN: Final = "/login"
+REPORTS: Final = "/csp-report"
+"""Where browsers report what the policy kept from a page; also from the login page, before there is a login."""
 SOCKET: Final = "/_nicegui_ws/"
 """Where NiceGUI's websocket is, and its stand-in by POST."""
 
@@ -41,7 +43,10 @@ _FONTS: Final = "/static/fonts/"
 _PAGE_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    # Not `report-to`: browsers that know it no longer look at this one, and take no word of a page without TLS, or
+    # with a certificate of the plant's own.
+    f"report-uri {REPORTS}"
 )
 _HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -90,7 +95,7 @@ class Guard:
                 return 405, f"{scope['method']} is not taken here"
             if not origin_is_ours(headers, scope["scheme"], self._access.section):
                 return 403, "the request comes from another site"
-        if path in MACHINES or path == LOGIN or path.startswith(_FONTS) or self._may_look(scope):
+        if path in MACHINES or path in (LOGIN, REPORTS) or path.startswith(_FONTS) or self._may_look(scope):
             return None
         if scope["type"] == "http" and scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
             return 303, f"{LOGIN}?next={quote(path)}"

@@ -8,6 +8,7 @@ from html import escape
 from typing import Final
 
 from aoi_daemon.hmi.access import Denial
+from aoi_daemon.hmi.access_guard import REPORTS
 
 _STYLE: Final = """
 @font-face{font-family:"AOI Sans SC";font-weight:400 700;src:url(/static/fonts/sans-sc-400.woff2) format("woff2");
@@ -31,7 +32,7 @@ input{background:#1d2124;border-color:#8b9196}button{background:#c9d3dc;color:#1
 
 POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
-    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    f"font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; report-uri {REPORTS}"
 )
 """The page's Content-Security-Policy: its own style, the site's font, and nothing else."""
 

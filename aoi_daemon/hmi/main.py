@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 # Read at import: NiceGUI would keep a folder `.nicegui` where the daemon was started. Nothing is stored in it.
 os.environ.setdefault("NICEGUI_STORAGE_PATH", "/nonexistent")
@@ -23,10 +24,13 @@ from fastapi import FastAPI
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.hmi.doors import Doors
+from aoi_daemon.hmi.doors_http import MOST_BODY_BYTES, DoorProtocol
+from aoi_daemon.hmi.doors_socket import Listener
 from aoi_daemon.hmi.pulse import Pulse
 from aoi_daemon.hmi.routes import Backend
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.web import install
+from aoi_daemon.hmi.web import DEAR, install
 from aoi_daemon.hmi.web_log import install as install_log
 from aoi_daemon.stage import Stage
 
@@ -34,6 +38,8 @@ _LISTEN_AGAIN_S: Final = 2.0
 _COMMANDS_S: Final = 0.25
 _TELL_EVERY: Final = 4
 _GOODBYE_S: Final = 1
+_BACKLOG: Final = 128
+"""As many as are accepted before anything else is done; the others wait in the kernel."""
 
 
 class Server(uvicorn.Server):
@@ -57,14 +63,17 @@ async def _serve(stage: Stage, section: HmiSection) -> None:
     pulse = Pulse(site)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install(app, site, pulse)
-    backend.install(app)
+    backend.install(app, DEAR)
     facts: dict[str, Any] = {"address": _address(section), "clients": 0, "state": "starting"}
-    tasks = [asyncio.create_task(one) for one in (_heed(stage, site, pulse, facts), backend.run(), pulse.run())]
+    heeding = _heed(stage, site, pulse, facts, backend.said)
+    tasks = [asyncio.create_task(one) for one in (heeding, backend.run(), pulse.run())]
     try:
         listening = await _listen(stage, section, facts)
         if listening is not None:
             with listening:
-                await _run_server(stage, Server(_uvicorn(app, stage, section)), listening, facts, tasks)
+                listening.doors = backend.doors
+                server = Server(_uvicorn(app, stage, section, backend.doors))
+                await _run_server(stage, server, listening, facts, tasks)
     finally:
         for task in tasks:
             task.cancel()
@@ -87,7 +96,9 @@ async def _run_server(
         task.result()
 
 
-async def _heed(stage: Stage, site: Site, pulse: Pulse, facts: dict[str, Any]) -> None:
+async def _heed(
+    stage: Stage, site: Site, pulse: Pulse, facts: dict[str, Any], said: Callable[[], dict[str, Any]] = dict
+) -> None:
     """Do what the supervisor says and tell it that all is well; ends when the process is to end."""
     beats = 0
     while not stage.stopping:
@@ -98,12 +109,12 @@ async def _heed(stage: Stage, site: Site, pulse: Pulse, facts: dict[str, Any]) -
                 site.use(Recipe.model_validate_json(command["recipe"]))
         facts["clients"] = pulse.browsers
         if beats % _TELL_EVERY == 0:
-            stage.tell(tell="alive", **facts)
+            stage.tell(tell="alive", **facts, **said())
         beats += 1
         await asyncio.sleep(_COMMANDS_S)
 
 
-async def _listen(stage: Stage, section: HmiSection, facts: dict[str, Any]) -> socket.socket | None:
+async def _listen(stage: Stage, section: HmiSection, facts: dict[str, Any]) -> Listener | None:
     """The listening socket; None when the process is to end before there is one."""
     said = ""
     while not stage.stopping:
@@ -121,30 +132,33 @@ async def _listen(stage: Stage, section: HmiSection, facts: dict[str, Any]) -> s
     return None
 
 
-def _bind(section: HmiSection) -> socket.socket:
+def _bind(section: HmiSection) -> Listener:
     family, kind, protocol, _, address = socket.getaddrinfo(
         section.host, section.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    found = socket.socket(family, kind, protocol)
+    found = Listener(family, kind, protocol)
     try:
         # The port of a page that was killed is free at once; one that listens keeps it.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
-        found.listen(64)
+        found.listen(_BACKLOG)
     except OSError:
         found.close()
         raise
     return found
 
 
-def _uvicorn(app: FastAPI, stage: Stage, section: HmiSection) -> uvicorn.Config:
+def _uvicorn(app: FastAPI, stage: Stage, section: HmiSection, doors: Doors) -> uvicorn.Config:
     folder = stage.setup.config_file.parent
 
     def path(file: Path | None) -> str | None:
         return None if file is None else str(folder / file)
 
+    # uvicorn would believe what whoever comes from this PC says of others; we read it ourselves (Forwarded).
     return uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_S, server_header=False,
+        app, http=cast("type[DoorProtocol]", partial(DoorProtocol, doors=doors)), proxy_headers=False,
+        log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_S, server_header=False, backlog=_BACKLOG,
+        ws_max_size=MOST_BODY_BYTES,
         ssl_certfile=path(section.tls_certificate), ssl_keyfile=path(section.tls_key),
     )  # fmt: skip
 

@@ -19,19 +19,19 @@ from prometheus_client.registry import Collector
 from aoi_daemon.hmi.metrics_view_board import Source, counter, counters, gauge, gauges, of_board
 from aoi_daemon.hmi.metrics_view_parts import Histogram, Parts
 
-__all__ = ["BESIDE_FACTS", "Metrics", "Source"]
+__all__ = ["BESIDE_FACTS", "Metric", "Metrics", "Source", "counters"]
 
 _AT_ONCE: Final = 512
 
 
 class Metrics:
-    """All metrics of one line. Call `pump` about once a second, so that a scrape has little left to count."""
+    """All metrics of one line, and `more`. Call `pump` about once a second, so that a scrape has little to count."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, more: Callable[[], Iterable[Metric]] = tuple) -> None:
         self.source = source
         self.parts = Parts(source.config.line.deadline_ms)
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_LineCollector(source, self.parts))
+        self._registry.register(_LineCollector(source, self.parts, more))
 
     def pump(self) -> None:
         """Count the parts that have come since the last call; until the product is known they wait in the ring."""
@@ -52,9 +52,10 @@ class Metrics:
 
 
 class _LineCollector(Collector):
-    def __init__(self, source: Source, parts: Parts) -> None:
+    def __init__(self, source: Source, parts: Parts, more: Callable[[], Iterable[Metric]]) -> None:
         self._source = source
         self._parts = parts
+        self._more = more
 
     def describe(self) -> Iterable[Metric]:
         return ()  # registered before there is anything to collect
@@ -63,6 +64,7 @@ class _LineCollector(Collector):
         yield from of_board(self._source)
         yield from _of_parts(self._parts, self._source)
         yield from _of_processes(self._source.facts)
+        yield from self._more()
 
 
 def _of_parts(parts: Parts, source: Source) -> Iterator[Metric]:

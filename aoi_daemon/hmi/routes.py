@@ -11,11 +11,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,14 +26,19 @@ from aoi_daemon.board import Board
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.access import Access, Action, Refused
-from aoi_daemon.hmi.access_guard import LOGIN, Guard
+from aoi_daemon.hmi.access_guard import LOGIN, REPORTS, SOCKET, Guard
 from aoi_daemon.hmi.actions import Actions, Result
 from aoi_daemon.hmi.actions_control import Desk
+from aoi_daemon.hmi.doors import WHYS, Doors
+from aoi_daemon.hmi.doors_turns import Turns
+from aoi_daemon.hmi.forwarded import Forwarded, Proxies
 from aoi_daemon.hmi.health import Limits, health
-from aoi_daemon.hmi.metrics_view import Metrics, Source
+from aoi_daemon.hmi.metrics_view import Metric, Metrics, Source, counters
+from aoi_daemon.hmi.policy_reports import PolicyReports
 from aoi_daemon.hmi.routes_body import Field, json_answer, refusal, values_of
 from aoi_daemon.hmi.routes_login import LOGOUT, LoginRoutes
 from aoi_daemon.hmi.users import UserFile
+from aoi_daemon.logs import logger
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage import Stage, now_ns
@@ -80,11 +85,13 @@ class Backend:
         self.board = board
         self.clock = clock
         self.desk = Desk(socket)
+        self.doors = Doors(logger(), Proxies(section.proxies).__contains__, clock)
         self.access = Access(section, UserFile(section.users_file(folder)), self.desk.audit, clock)
         self.login = LoginRoutes(self.access, config.line.name)
         records = folder / config.recorder.folder if config.recorder is not None else None
         self.actions = Actions(self.access, self.desk, board, records, clock)
-        self.metrics = Metrics(Source(config, board, reader, run, clock))
+        self.reports = PolicyReports(self.doors, clock)
+        self.metrics = Metrics(Source(config, board, reader, run, clock), self._of_the_page)
         self._limits = Limits.of(config)
 
     @classmethod
@@ -98,10 +105,17 @@ class Backend:
             socket=setup.socket, reader=reader, run=setup.run,
         )  # fmt: skip
 
-    def install(self, app: Starlette) -> None:
-        """Put the routes before all that `app` has, and the guard before them."""
+    def install(self, app: Starlette, pages: Iterable[str] = ()) -> None:
+        """Put the routes before all that `app` has, and before them who asks, the guard, and the turns of who asks.
+
+        `pages` are the paths whose answers cost much.
+        """
         app.router.routes[:0] = self.routes()
-        app.add_middleware(Guard, access=self.access, posts=[LOGIN, LOGOUT, *(acting.path for acting in ACTING)])
+        # The one added last is asked first. What the guard refuses costs nothing, and no turn.
+        app.add_middleware(Turns, doors=self.doors, pages=pages, waits=SOCKET)
+        posts = [LOGIN, LOGOUT, REPORTS, *(acting.path for acting in ACTING)]
+        app.add_middleware(Guard, access=self.access, posts=posts)
+        app.add_middleware(Forwarded, proxies=self.section.proxies, doors=self.doors)
 
     def routes(self) -> list[Route]:
         """All routes; those that act take a POST alone."""
@@ -109,6 +123,7 @@ class Backend:
         found = [
             *acting,
             *self.login.routes(),
+            self.reports.route(),
             Route("/api/status", self._status, methods=["GET"]),
             Route("/healthz", self._healthz, methods=["GET"]),
             Route("/readyz", self._readyz, methods=["GET"]),
@@ -138,6 +153,16 @@ class Backend:
         await self.desk.drain()
         self.desk.close()
 
+    def said(self) -> dict[str, Any]:
+        """What the page has to say of itself in `status` and health."""
+        return {"policy_reports": self.reports.counts.total(), "turned_away": self.doors.refused.total()}
+
+    def _of_the_page(self) -> Iterator[Metric]:
+        away = ((why, self.doors.refused[why]) for why in WHYS)
+        yield counters("aoi_page_turned_away", "Connections and requests that were too many, or wrong", "why", away)
+        reports = sorted(self.reports.counts.items())
+        yield counters("aoi_page_policy_reports", "What browsers kept from a page of ours", "directive", reports)
+
     def _acting(self, acting: Acting) -> Callable[[Request], Awaitable[Response]]:
         async def route(request: Request) -> Response:
             try:
@@ -160,7 +185,8 @@ class Backend:
 
     async def _healthz(self, _request: Request) -> Response:
         now = health(self.board, self.clock(), self._limits)
-        return json_answer(now.as_json(now.alive), HTTPStatus.OK if now.alive else HTTPStatus.SERVICE_UNAVAILABLE)
+        status = HTTPStatus.OK if now.alive else HTTPStatus.SERVICE_UNAVAILABLE
+        return json_answer({**now.as_json(now.alive), **self.said()}, status)
 
     async def _readyz(self, _request: Request) -> Response:
         now = health(self.board, self.clock(), self._limits)

@@ -18,10 +18,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from aoi_daemon.hmi.access import Denial, Refused
+from aoi_daemon.hmi.numbers import whole
 
 MAX_BODY_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 16
-_BODY_S: Final = 10.0
+BODY_S: Final = 10.0
 
 STATUSES: Final[Mapping[Denial, HTTPStatus]] = {
     Denial.LOGIN: HTTPStatus.UNAUTHORIZED,
@@ -46,9 +47,9 @@ class Field:
 async def read_body(request: Request) -> dict[str, Any]:
     """The body's values: of a JSON object, or of a form. Raises Refused INPUT; nothing of it is kept longer."""
     try:
-        data = await asyncio.wait_for(_read(request), _BODY_S)
+        data = await asyncio.wait_for(read_bytes(request), BODY_S)
     except (asyncio.TimeoutError, ClientDisconnect):
-        raise Refused(Denial.INPUT, f"the body did not come within {_BODY_S:g} s") from None
+        raise Refused(Denial.INPUT, f"the body did not come within {BODY_S:g} s") from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/x-www-form-urlencoded":
@@ -65,7 +66,8 @@ async def read_body(request: Request) -> dict[str, Any]:
     return found
 
 
-async def _read(request: Request) -> bytes:
+async def read_bytes(request: Request) -> bytes:
+    """The body as it came. Raises Refused INPUT for more than MAX_BODY_BYTES, and ClientDisconnect."""
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
@@ -86,8 +88,9 @@ def values_of(fields: Mapping[str, Field], body: Mapping[str, Any]) -> dict[str,
             if not spec.optional:
                 raise Refused(Denial.INPUT, f"{key}: missing")
             continue
-        if spec.kind is int and isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 20:
-            value = int(value)
+        if spec.kind is int and isinstance(value, str):
+            number = whole(value)
+            value = value if number is None else number
         if not isinstance(value, spec.kind) or isinstance(value, bool):
             raise Refused(Denial.INPUT, f"{key} = {value!r}: must be a {'number' if spec.kind is int else 'text'}")
         found[key] = value

@@ -118,6 +118,8 @@ class Page:
         return self.words(f"denied_{refused.denial.name}", why=str(refused), s=max(1, round(refused.wait_s)))
 
     async def _tapped(self, what: str, argument: Any) -> None:
+        if not self.site.backend.doors.tap(self.request.client.host if self.request.client else ""):
+            return
         if what == "visible":
             self.visible = bool(argument)
         elif what in self.handlers:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from nicegui import Client, ui
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access import Action, Refused
+from aoi_daemon.hmi.numbers import Number
 from aoi_daemon.hmi.pages import alarms, commissioning, overview, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
 from aoi_daemon.hmi.pictures import LARGE_PX, to_jpeg
@@ -42,12 +44,15 @@ _PAGES: Final[tuple[tuple[str, str, Build], ...]] = (
     ("/commissioning", "commissioning", commissioning.build),
     ("/help", "help", help_page.build),
 )
+DEAR: Final = (*(path for path, _, _ in _PAGES), "/report.csv")
+"""Paths whose answers cost much."""
 _KEEP: Final = {"cache-control": "private, max-age=86400, immutable"}
 _LEAST_PX: Final = 64
 
 
 def install(app: FastAPI, site: Site, pulse: Pulse) -> None:
     """Put pages, pictures and files on `app`."""
+    app.add_exception_handler(RequestValidationError, _no_such_thing)
     app.mount("/static", StaticFiles(directory=STATIC))
     _pictures(app, site)
     _downloads(app, site)
@@ -70,9 +75,14 @@ def _page(site: Site, pulse: Pulse, path: str, name: str, build: Build) -> None:
         pulse.open(page)
 
 
+async def _no_such_thing(_request: Request, _error: Exception) -> Response:
+    """What a route takes no part of is the name of nothing: a letter, or a number that no record can have."""
+    return Response(status_code=404)
+
+
 def _pictures(app: FastAPI, site: Site) -> None:
     @app.get("/live/{part}/{kind}.jpg")
-    def live(part: int, kind: str, large: bool = False) -> Response:
+    def live(part: Number, kind: str, large: bool = False) -> Response:
         shot = site.pictures.shot(part)
         data = shot.jpeg(kind, large=large) if shot is not None and kind in ("frame", "template") else None
         if data is None:
@@ -82,11 +92,13 @@ def _pictures(app: FastAPI, site: Site) -> None:
         return Response(data, media_type="image/jpeg", headers=headers)
 
     @app.get("/records/{part_id}/{kind}.jpg")
-    async def recorded(part_id: int, kind: str, px: int = LARGE_PX) -> Response:
+    async def recorded(part_id: Number, kind: str, px: Number = LARGE_PX) -> Response:
         if site.folder is None or kind not in ("frame", "template") or not _LEAST_PX <= px <= LARGE_PX:
             return Response(status_code=404)
         try:
             data = await site.read(read_picture, site.folder, part_id, kind, px)
+        except Refused as refused:
+            return Response(str(refused), 503, media_type="text/plain")
         except (AoiError, sqlite3.Error):
             return Response(status_code=404)
         return Response(data, media_type="image/jpeg", headers=_KEEP)

@@ -6,12 +6,12 @@ the wire.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from aoi_daemon.config.schema import PlcSection
+from aoi_daemon.files.cells import Table
 from aoi_daemon.plcmap.coils import COILS, Coil
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS, Field
 
@@ -76,14 +76,14 @@ def type_of(field: Field) -> str:
 def as_csv(plc: PlcSection) -> str:
     """The map as CSV with a head line."""
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
+    table = Table(text)
+    table.row(
         ["block", "direction", "table", "offset", "address_0_based", "name", "registers", "type", "meaning"]
     )
     for row in rows(plc):
         direction = "PLC to daemon" if row.block == "poll" else "daemon to PLC"
         address = "" if row.address is None else row.address
-        writer.writerow(
+        table.row(
             [row.block, direction, row.table, row.offset, address, row.name, row.words or "", row.kind, row.meaning]
         )
     return text.getvalue()

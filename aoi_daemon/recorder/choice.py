@@ -13,7 +13,7 @@ from typing import Final
 from aoi_daemon.config.load import read_model
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.records.database import RecordsError
-from aoi_daemon.records.queries import NEVER, Only, count_between, part, part_by_uid, parts_between
+from aoi_daemon.records.queries import NEVER, Only, part, part_by_uid, part_ids, parts_of
 from aoi_daemon.records.rows import Part
 
 _AT_ONCE: Final = 500
@@ -50,29 +50,39 @@ def records_folder(records: Path | None, config: Path) -> Path:
     return section.folder_in(config.absolute().parent)
 
 
-def count(connection: sqlite3.Connection, choice: Choice) -> int:
-    """How many parts `walk` gives at most: those of other recipes are counted too."""
-    return 1 if choice.single is not None else count_between(connection, choice.since, choice.until, choice.only)
-
-
-def walk(connection: sqlite3.Connection, choice: Choice) -> Iterator[Part]:
+class Walk:
     """The chosen parts, in order of recording, read in pieces: the recorder is not held up.
+
+    What is recorded meanwhile is not among them. `most`: how many there are at most, with those of other recipes.
 
     Raises:
         RecordsError: there is no such part.
     """
-    if choice.single is not None:
-        yield _single(connection, choice.single)
-        return
-    last = 0
-    while True:
-        found = parts_between(
-            connection, choice.since, choice.until, after_id=last, limit=_AT_ONCE, only=choice.only
-        )  # fmt: skip
-        yield from (each for each in found if choice.recipe in (None, each.recipe))
-        if len(found) < _AT_ONCE:
+
+    def __init__(self, connection: sqlite3.Connection, choice: Choice) -> None:
+        self._connection = connection
+        self._choice = choice
+        self._single: Part | None = None
+        if choice.single is not None:
+            self._single = _single(connection, choice.single)
+            self.most = 1
+        else:
+            self._ids = part_ids(connection, choice.since, choice.until, choice.only)
+            self.most = len(self._ids)
+
+    def __iter__(self) -> Iterator[Part]:
+        if self._single is not None:
+            yield self._single
             return
-        last = found[-1].id
+        recipe = self._choice.recipe
+        for ids in self.pieces(_AT_ONCE):
+            found = parts_of(self._connection, ids)
+            yield from (each for each in found if recipe in (None, each.recipe))
+
+    def pieces(self, at_once: int) -> Iterator[list[int]]:
+        """The rows of the parts, with those of other recipes, so many at a time; not of a single part."""
+        for begin in range(0, self.most, at_once):
+            yield self._ids[begin : begin + at_once].tolist()
 
 
 def _single(connection: sqlite3.Connection, name: str) -> Part:
@@ -91,9 +101,9 @@ class Progress:
         self._done = 0
         self._shown_s = time.monotonic() if sys.stderr.isatty() else float("inf")
 
-    def step(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def step(self, more: int = 1) -> None:
+        """So many more are done."""
+        self._done += more
         if time.monotonic() - self._shown_s > _SHOW_S:
             self._shown_s = time.monotonic()
             sys.stderr.write(f"\r{self._what} {self._done}/{self._total}")

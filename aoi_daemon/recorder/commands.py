@@ -1,4 +1,4 @@
-"""The commands `aoi-daemon export` and `aoi-daemon replay`.
+"""The commands `aoi-daemon export` and `aoi-daemon replay`; the way to `aoi-daemon audit`.
 
 Process: offline. This module is loaded by every command, so it loads nothing itself before it is run.
 Exit codes: 0 done; 1 a replayed verdict differs, nothing could be compared, or the disk is full; 2 the command
@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aoi_daemon.errors import AoiError, InferenceError, ModelError
+from aoi_daemon.files.modes import for_our_group
 from aoi_daemon.offline import run_offline
-from aoi_daemon.recorder.arguments import add_parsers
+from aoi_daemon.recorder import arguments as command_line
+from aoi_daemon.recorder.audit_command import add_parsers as add_audit_parsers
+from aoi_daemon.recorder.audit_command import run as run_audit
 from aoi_daemon.records.faults import RecordsError
 
 if TYPE_CHECKING:
@@ -26,8 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["add_parsers", "run"]
 
 
+def add_parsers(subparsers: Any) -> None:
+    """Add the commands of the records to a parser's `add_subparsers()`."""
+    command_line.add_parsers(subparsers)
+    add_audit_parsers(subparsers)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what one of the commands asks; the exit code."""
+    if arguments.command == "audit":
+        return run_offline(lambda: run_audit(arguments))
     return run_offline(lambda: _run(arguments))
 
 
@@ -64,10 +75,11 @@ def _export(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out == STDOUT and arguments.format not in TABLES:
         raise RecordsError(f"--out -: {arguments.format} is a folder of pictures; name a folder")
-    done = export(
-        _folder(arguments), _choice(arguments, arguments.recipe), arguments.format, out,
-        unreviewed=arguments.unreviewed,
-    )  # fmt: skip
+    with for_our_group():
+        done = export(
+            _folder(arguments), _choice(arguments, arguments.recipe), arguments.format, out,
+            unreviewed=arguments.unreviewed,
+        )  # fmt: skip
     if out != STDOUT:
         left = "".join(f"; left out: {number} {why}" for why, number in done.left_out.most_common())
         sys.stdout.write(f"{out}: {done.parts} parts{left}\n")
@@ -79,7 +91,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     from itertools import islice  # noqa: PLC0415
 
     from aoi_daemon.config.load import load  # noqa: PLC0415
-    from aoi_daemon.recorder.choice import Progress, count, walk  # noqa: PLC0415
+    from aoi_daemon.recorder.choice import Progress, Walk  # noqa: PLC0415
     from aoi_daemon.recorder.replay import Replay  # noqa: PLC0415
     from aoi_daemon.records.database import open_reader  # noqa: PLC0415
 
@@ -96,9 +108,10 @@ def _replay(arguments: argparse.Namespace) -> int:
         closing(open_reader(folder)) as connection,
         Replay(folder, configuration, section, arguments.recipe) as replay,
     ):
-        progress = Progress("parts", min(count(connection, choice), arguments.limit or sys.maxsize))
+        walk = Walk(connection, choice)
+        progress = Progress("parts", min(walk.most, arguments.limit or sys.maxsize))
         try:
-            result = replay.run(islice(walk(connection, choice), arguments.limit), progress.step)
+            result = replay.run(islice(walk, arguments.limit), progress.step)
         finally:
             progress.end()
     sys.stdout.write(f"{json.dumps(_as_object(result))}\n" if arguments.json else _as_text(result))

@@ -21,7 +21,7 @@ from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.recorder.flight import FlightRecorder
 from aoi_daemon.recorder.health import DISK_FULL, Health, fault_of
 from aoi_daemon.recorder.inbox import Inbox, Job
-from aoi_daemon.recorder.mending import CHECK_S, put_aside
+from aoi_daemon.recorder.mending import OPENING_S, put_aside
 from aoi_daemon.recorder.products import Products
 from aoi_daemon.recorder.retention import free_bytes
 from aoi_daemon.recorder.session import Filed, Line, Session
@@ -34,12 +34,13 @@ _PICTURES_NS: Final = 40_000_000
 _ROWS_AT_ONCE: Final = 500
 _MOMENTS_AT_ONCE: Final = 100
 _LOOK_NS: Final = 1_000_000_000
+_FORWARD_STEP: Final = 10
+"""Percent between two lines of the log."""
 _RETRY_S: Final = 0.5
 _GAPS_NS: Final = 5_000_000_000
 """Losses are written so often, so that a long trouble is one row and not thousands."""
 _ANY_PART: Final = 2**63
-_CHECK_NS: Final = int(CHECK_S * 1e9)
-"""What opening may take longer than a write: it looks through the database."""
+_OPENING_NS: Final = int(OPENING_S * 1e9)
 
 T = TypeVar("T")
 _Fault = (RecordsError, OSError, sqlite3.Error)
@@ -47,12 +48,13 @@ _Fault = (RecordsError, OSError, sqlite3.Error)
 
 @dataclass
 class Counts:
-    """What this thread has done since the process began."""
+    """What this thread has done since the process began. `forward_percent`: of the records of an older version."""
 
     parts: int = 0
     pictures: int = 0
     free_bytes: int = 0
     aside: str = ""
+    forward_percent: int = 100
 
 
 class Disk:
@@ -115,7 +117,7 @@ class Disk:
     def _keep_writing(self) -> None:
         while True:
             try:
-                with closing(self._timed(self._open, _CHECK_NS)) as session:
+                with closing(self._timed(self._open, _OPENING_NS)) as session:
                     self._serve(session)
                 return
             except _Fault as error:
@@ -162,8 +164,16 @@ class Disk:
                 self._timed(lambda: self._look(session))
             if due or self._more_to_remove:
                 self._more_to_remove = self._timed(lambda: session.retention.bite(self._wall()))
+            if session.filling.pending:
+                self._with_room(session, session.filling.bite)
+            self._tell_forward(session.filling.percent)
             if not waiting:
                 self._stop.wait(_TICK_S)
+
+    def _tell_forward(self, percent: int) -> None:
+        if percent // _FORWARD_STEP != self.counts.forward_percent // _FORWARD_STEP:
+            self._log.info("records_filled", percent=percent)
+        self.counts.forward_percent = percent
 
     def _take_recipes(self, session: Session) -> None:
         try:

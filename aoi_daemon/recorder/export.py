@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TextIO
 
-from aoi_daemon.recorder.choice import Choice, Progress, count, walk
+from aoi_daemon.recorder.choice import Choice, Progress, Walk
+from aoi_daemon.recorder.export_csv import CsvRows
 from aoi_daemon.recorder.export_sets import WRITERS, choose
 from aoi_daemon.recorder.export_table import write_csv, write_jsonl
 from aoi_daemon.records.database import RecordsError, open_reader
@@ -25,6 +26,7 @@ from aoi_daemon.records.rows import Part
 Format = Literal["csv", "jsonl", "coco", "yolo", "boards"]
 TABLES: Final = ("csv", "jsonl")
 STDOUT: Final = Path("-")
+_ROWS_AT_ONCE: Final = 2000
 _PNG_HEAD: Final = struct.Struct(">8s8xII")
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -58,19 +60,38 @@ def export(records: Path, choice: Choice, kind: Format, out: Path, *, unreviewed
 
 
 def _table(connection: sqlite3.Connection, choice: Choice, kind: Format, out: Path) -> Exported:
-    write = write_csv if kind == "csv" else write_jsonl
-    counted = _Counted(connection, choice)
     if out == STDOUT:
-        write(iter(counted), sys.stdout)
-        return Exported(counted.parts, Counter())
+        return Exported(_write_table(connection, choice, kind, sys.stdout), Counter())
     partial = _beside(out)
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
-            write(iter(counted), file)
+            parts = _write_table(connection, choice, kind, file)
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
-    return Exported(counted.parts, Counter())
+    return Exported(parts, Counter())
+
+
+def _write_table(connection: sqlite3.Connection, choice: Choice, kind: Format, out: TextIO) -> int:
+    """Write the chosen parts; how many."""
+    if kind == "csv" and choice.single is None:
+        return _write_rows(connection, choice, out)
+    counted = _Counted(connection, choice)
+    (write_csv if kind == "csv" else write_jsonl)(iter(counted), out)
+    return counted.parts
+
+
+def _write_rows(connection: sqlite3.Connection, choice: Choice, out: TextIO) -> int:
+    walk, rows = Walk(connection, choice), CsvRows(connection, out, choice.recipe)
+    progress = Progress("parts", walk.most)
+    parts = 0
+    try:
+        for ids in walk.pieces(_ROWS_AT_ONCE):
+            parts += rows.write(ids)
+            progress.step(len(ids))
+    finally:
+        progress.end()
+    return parts
 
 
 def _set(
@@ -106,9 +127,10 @@ class _Counted:
         self.parts = 0
 
     def __iter__(self) -> Iterator[Part]:
-        progress = Progress("parts", count(self._connection, self._choice))
+        walk = Walk(self._connection, self._choice)
+        progress = Progress("parts", walk.most)
         try:
-            for part in walk(self._connection, self._choice):
+            for part in walk:
                 self.parts += 1
                 progress.step()
                 yield part

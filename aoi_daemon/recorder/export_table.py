@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
+from aoi_daemon.files.cells import Table, text_cell
 from aoi_daemon.recorder.times import iso
 from aoi_daemon.records.rows import Part
 
-_FIELDS: Final = (
+FIELDS: Final = (
     "id", "uid", "time", "line", "run", "part", "camera", "fov", "sequence", "recipe_id", "recipe", "bundle",
     "passed", "reason", "defect_count", "worst_class", "offset_x", "offset_y", "latency_ms", "delivered", "missed",
     "trigger_ns", "ready_ns", "deadline_ns", "picked_ns", "inferred_ns", "judged_ns", "sent_ns", "answered_ns",
     "image", "template", "review", "review_by", "review_time", "review_note", "defects",
     "trigger_id", "bypassed", "proof",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_object(part: Part) -> dict[str, Any]:
     """One part with plain values; `defects` a list, review fields None where nobody has reviewed it."""
     review = part.review
-    found: dict[str, Any] = {name: getattr(part, name, None) for name in _FIELDS}
+    found: dict[str, Any] = {name: getattr(part, name, None) for name in FIELDS}
     found["time"] = iso(part.at)
     found["review"] = review.verdict if review else None
     found["review_by"] = review.by if review else None
@@ -44,21 +43,14 @@ def write_jsonl(parts: Iterable[Part], out: TextIO) -> None:
 
 def write_csv(parts: Iterable[Part], out: TextIO) -> None:
     """One row a part, the first names the columns; `defects` as `class score x1 y1 x2 y2; ...`."""
-    table = csv.writer(out)
-    table.writerow(_FIELDS)
+    table = Table(out)
+    table.row(FIELDS)
     for part in parts:
         found = as_object(part)
         found["defects"] = "; ".join(
-            f"{each['class']} {each['score']:g} " + " ".join(f"{value:g}" for value in each["box"])
+            f"{text_cell(each['class'])} {each['score']:g} " + " ".join(f"{value:g}" for value in each["box"])
             for each in found["defects"]
         )
         for name in ("passed", "delivered", "missed", "bypassed"):
             found[name] = int(found[name])
-        for name in ("review_by", "review_note"):
-            found[name] = _no_formula(found[name])
-        table.writerow("" if value is None else value for value in found.values())
-
-
-def _no_formula(text: str | None) -> str | None:
-    """What a person typed must not become a formula in whoever's spreadsheet."""
-    return f"'{text}" if text is not None and text.startswith(_FORMULA) else text
+        table.row(found.values())

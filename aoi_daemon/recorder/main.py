@@ -8,7 +8,9 @@ The reader thread must be back before the frame ring has come round; whatever ta
 
 from __future__ import annotations
 
+import os
 import select
+import threading
 import time
 from typing import Any, Final
 
@@ -19,10 +21,12 @@ from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.errors import AoiError
+from aoi_daemon.files.modes import OTHERS
 from aoi_daemon.recorder.disk import Disk
 from aoi_daemon.recorder.flight import FlightRecorder
 from aoi_daemon.recorder.health import OK
 from aoi_daemon.recorder.inbox import Inbox
+from aoi_daemon.recorder.mending import close_pictures
 from aoi_daemon.recorder.reader import Reader
 from aoi_daemon.recorder.session import Line
 from aoi_daemon.ring import events, verdicts
@@ -57,9 +61,9 @@ class Recorder:
             since_ns=now_ns(),
         )  # fmt: skip
         line = Line(stage.setup.run, config.line.name, tuple(camera.name for camera in config.cameras))
-        folder = section.folder_in(stage.setup.config_file.parent)
+        self.folder = section.folder_in(stage.setup.config_file.parent)
         self.disk = Disk(
-            folder, section, line, recipes=all_recipes(stage), inbox=self.inbox, flights=self.flights, log=self.log
+            self.folder, section, line, recipes=all_recipes(stage), inbox=self.inbox, flights=self.flights, log=self.log
         )
         self.poll_s = poll_s(config)
         self._told_ns = 0
@@ -68,6 +72,8 @@ class Recorder:
     def run(self) -> None:
         """Record until stopped; then what is left."""
         self.disk.start()
+        # A thread of its own, which nobody waits for: it is done once, after an update, and then again in no time.
+        threading.Thread(target=close_pictures, args=(self.folder, self.log), name="modes", daemon=True).start()
         control = [self.stage.control.fileno()]
         while not self.stage.stopping:
             self.look()
@@ -115,6 +121,8 @@ class Recorder:
             "free_gb": round(counts.free_bytes / 1e9, 2),
             "longest_write_ms": round(health.longest_ns / 1e6, 1),
         }
+        if counts.forward_percent < 100:
+            facts["brought_forward_percent"] = counts.forward_percent
         if counts.aside:
             facts["damaged"] = counts.aside
         self.stage.tell(tell="alive", **facts)
@@ -155,6 +163,7 @@ def main(stage: Stage) -> None:
     section = stage.config.recorder
     if section is None:
         return
+    os.umask(OTHERS)
     # PNG has no use for OpenCV's pool, and no core to spare for it.
     cv2.setNumThreads(1)
     Recorder(stage, section).run()

@@ -9,20 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.files.modes import for_our_group, narrow, narrow_below
 from aoi_daemon.recorder.pictures import INCOMING, LIST
 from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES, DamagedError, is_damage, open_writer, writing
 from aoi_daemon.records.parts import Image, ImageKind, insert_image
 
-CHECK_S: Final = 10.0
+OPENING_S: Final = 10.0
+"""What opening may take longer than a write: the check, and the copy of a database that is brought forward."""
+_CHECK_S: Final = 0.7
 _NEWEST: Final = 1000
-_STEPS: Final = 20_000
-"""Virtual machine steps of SQLite between two looks at the clock, a few ms."""
 
 
 def open_whole(folder: Path, log: Any, *, check: bool) -> tuple[sqlite3.Connection, str]:
@@ -38,17 +40,47 @@ def open_whole(folder: Path, log: Any, *, check: bool) -> tuple[sqlite3.Connecti
         OSError, sqlite3.Error: the disk does not do what it should.
     """
     try:
-        connection = open_writer(folder, create=True)
+        with for_our_group():
+            connection = open_writer(folder, create=True, told=log.info)
         if check:
             with _closing_on_error(connection):
                 _check(connection, folder, log)
         aside = ""
     except DamagedError as error:
         aside = put_aside(folder, str(error), log)
-        connection = open_writer(folder, create=True)
+        with for_our_group():
+            connection = open_writer(folder, create=True)
     with _closing_on_error(connection):
         _adopt(connection, folder, log)
     return connection, aside
+
+
+def close_to_others(folder: Path, log: Any) -> None:
+    """Records of an older version could be read by everybody: close the folder and the database, at once.
+
+    The pictures in it are as safe then; `close_pictures` gives each its mode.
+    """
+    try:
+        opened = [narrow(path) for path in (folder, *folder.glob(f"{DATABASE}*"))]
+    except OSError as error:
+        log.warning(
+            "records_open_to_others", folder=str(folder), error=str(error),
+            remedy="chown the folder and all in it to the daemon's user, or chmod -R o= it",
+        )  # fmt: skip
+        return
+    if any(opened):
+        log.info("records_closed_to_others", folder=str(folder))
+
+
+def close_pictures(folder: Path, log: Any) -> None:
+    """The same for the pictures, as long as that takes: a season of them is a million files."""
+    for name in (TEMPLATES, INCOMING, IMAGES):
+        try:
+            narrow_below(folder / name)
+        except FileNotFoundError:
+            continue  # none yet, or retention was quicker: the next start goes on
+        except OSError as error:
+            log.warning("pictures_open_to_others", folder=str(folder / name), error=str(error))
 
 
 def mend(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
@@ -84,20 +116,27 @@ def mend(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
 
 
 def _check(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
-    """SQLite's quick check, for as long as there is time: a season of parts takes minutes to read through."""
-    until = time.monotonic() + CHECK_S
-    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    """SQLite's quick check, for as long as there is time: a season of parts takes minutes to read through.
+
+    What it did not come to is noticed when it is read, and put aside then.
+    """
+    # Not by a progress handler: the check is one step of SQLite's machine, between two of which that is asked.
+    alarm = threading.Timer(_CHECK_S, connection.interrupt)
+    alarm.start()
+    began_s = time.monotonic()
     try:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
         if "interrupted" not in str(error):
             raise
-        log.info("records_check_cut_short", after_s=CHECK_S)
-        return
+        found = "ok"
     except sqlite3.DatabaseError as error:
         found = str(error)
     finally:
-        connection.set_progress_handler(None, 0)
+        alarm.cancel()
+        alarm.join()  # else it interrupts what comes next
+    if time.monotonic() - began_s > _CHECK_S:
+        log.info("records_check_cut_short", after_s=_CHECK_S)
     if found != "ok":
         raise DamagedError(f"{folder / DATABASE}: {found}")
 

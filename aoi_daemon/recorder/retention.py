@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.records import audit
+from aoi_daemon.records.copies import remove_copies
 from aoi_daemon.records.database import DATABASE, TEMPLATES, writing
 
 _DAY_S: Final = 86_400.0
@@ -95,6 +97,8 @@ class Retention:
 
     def make_room(self, wall_s: float) -> bool:
         """One step of what must go for want of room, whatever its age; False: nothing is left that may."""
+        if remove_copies(self._folder / DATABASE):
+            return True
         before = self.removed_images + self.removed_parts
 
         def images() -> bool:
@@ -139,8 +143,8 @@ class Retention:
         if not rows:
             sweep.restart(now_s)
             with writing(self._connection):
-                for table in ("events", "gaps"):
-                    self._connection.execute(f"DELETE FROM {table} WHERE at < ?", (before,))
+                audit.forget(self._connection, before)
+                self._connection.execute("DELETE FROM gaps WHERE at < ?", (before,))
             return False
         going = [row[0] for row in rows if not row[2]]
         with writing(self._connection):

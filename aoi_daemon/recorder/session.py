@@ -6,6 +6,9 @@ handed in is forgotten by that, and the next one takes it from the inbox again.
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +20,22 @@ from aoi_daemon.errors import PictureError
 from aoi_daemon.messages import Outcome
 from aoi_daemon.pictures import read_picture
 from aoi_daemon.recorder.inbox import KILLED, Job, Moment, Row
-from aoi_daemon.recorder.mending import mend, open_whole
+from aoi_daemon.recorder.mending import close_to_others, mend, open_whole
 from aoi_daemon.recorder.pictures import Pictures, Written
 from aoi_daemon.recorder.products import Products
 from aoi_daemon.recorder.retention import Retention
+from aoi_daemon.records import audit
 from aoi_daemon.records import parts as write
 from aoi_daemon.records.database import DATABASE, RecordsError, writing
+from aoi_daemon.records.fills import Filling
 from aoi_daemon.records.parts import Gap, Image
 
 _RECENT_S: Final = 60.0
 """Whoever was killed is back within seconds; what has no picture for longer has lost it in another way."""
+
+
+_HEAD_EVERY_S: Final = 3600.0
+"""Between two heads of the audit in the log."""
 
 
 class Line(NamedTuple):
@@ -70,6 +79,7 @@ class Session:
         self._log = log
         self._connection, self.aside = open_whole(folder, log, check=first)
         try:
+            close_to_others(folder, log)
             if first:
                 mend(self._connection, folder, log)
             with writing(self._connection):
@@ -80,15 +90,20 @@ class Session:
             self._since_s = wall_s - _RECENT_S
             self._product_rows: dict[write.Product, int] = {}
             self._templates: dict[Path, Written | None] = {}
+            self.filling = Filling(self._connection)
             self.retention = Retention(self._connection, folder, section)
             self._pictures = Pictures(folder, section.png_level)
         except BaseException:
             self._connection.close()
             raise
         self._file = _identity(folder / DATABASE)
+        self._head, self._head_told_s = audit.Head(0, audit.BEGIN), -_HEAD_EVERY_S
+        self._tell_head()
 
     def close(self) -> None:
         """Close the database and the list of pictures."""
+        with contextlib.suppress(sqlite3.Error):
+            self._tell_head()
         self._pictures.close()
         self._connection.close()
 
@@ -207,9 +222,18 @@ class Session:
                     self._connection, each.image, part=self._row(each.part), around=self._row(each.around)
                 )
         self.last_part, self._last_event = last, last_event
+        if time.monotonic() - self._head_told_s >= _HEAD_EVERY_S and any(m.event.kind == audit.KIND for m in moments):
+            self._tell_head()
         if filed:
             self._pictures.recorded()
         return done
+
+    def _tell_head(self) -> None:
+        """The audit's head into the log, which is another file, and often on another machine."""
+        head = audit.head(self._connection)
+        if head.n and head != self._head:
+            self._head, self._head_told_s = head, time.monotonic()
+            self._log.info("audit_head", row=head.n, hash=head.hash)
 
     def _insert(self, row: Row) -> None:
         outcome = row.outcome

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
+from aoi_daemon.records.copies import keep_copy
 from aoi_daemon.records.faults import DamagedError, RecordsError
-from aoi_daemon.records.schema import APPLICATION_ID, AS_NOW, FORWARD, SCHEMA, SCHEMA_VERSION
+from aoi_daemon.records.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from aoi_daemon.records.versions import AS_NOW, FORWARD
 
 __all__ = [
     "DATABASE",
@@ -37,8 +39,11 @@ _PAGE_CACHE_KIB: Final = 8192
 _NOT_A_DATABASE: Final = ("file is not a database", "malformed", "file is encrypted")
 
 
-def open_writer(folder: Path, *, create: bool = False) -> sqlite3.Connection:
+def open_writer(folder: Path, *, create: bool = False, told: Callable[..., Any] | None = None) -> sqlite3.Connection:
     """Open the records of `folder` for reading and writing. Those of an older version are brought forward.
+
+    That takes a moment whatever their size, and a copy of the file where it is small (`copies`); what must be worked
+    through row by row is left to `fills`.
 
     Several processes may write (the recorder parts, the page reviews), each in transactions of a few ms
     (see `writing`); one that finds the other at it waits up to 5 s.
@@ -46,6 +51,7 @@ def open_writer(folder: Path, *, create: bool = False) -> sqlite3.Connection:
     Args:
         folder: the records folder.
         create: make folder and database where there are none (the recorder alone does).
+        told: a log's method, which is told when they were brought forward.
 
     Raises:
         DamagedError: the file is no database, or its pages do not fit together.
@@ -63,7 +69,7 @@ def open_writer(folder: Path, *, create: bool = False) -> sqlite3.Connection:
         if create and _is_empty(connection):
             _make(connection)
         if _check(connection, file) < SCHEMA_VERSION:
-            _bring_forward(connection)
+            _bring_forward(connection, file, told)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
@@ -82,7 +88,7 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         version = _check(connection, file)
         if version < SCHEMA_VERSION:
-            connection.execute(AS_NOW[version])
+            connection.executescript(AS_NOW[version])
         connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
     return connection
 
@@ -157,13 +163,20 @@ def _make(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _bring_forward(connection: sqlite3.Connection) -> None:
+def _bring_forward(connection: sqlite3.Connection, file: Path, told: Callable[..., Any] | None = None) -> None:
     with writing(connection):
         # Asked again under the lock: the page, or the recorder, may have done it meanwhile.
-        for version in range(_version(connection), SCHEMA_VERSION):
+        was = _version(connection)
+        if was == SCHEMA_VERSION:
+            return
+        no_copy = keep_copy(file, was)
+        for version in range(was, SCHEMA_VERSION):
             for statement in _statements(FORWARD[version]):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if told is not None:
+        copy = {"no_copy": no_copy} if no_copy else {"copy": f"{file.name}.version-{was}"}
+        told("records_brought_forward", was=was, now=SCHEMA_VERSION, **copy)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from aoi_daemon.messages import Outcome, Reason
+from aoi_daemon.records import audit
 
 ImageKind = Literal["frame", "template", "context"]
 What = Literal["rows", "images"]
@@ -164,12 +165,14 @@ def insert_image(
 def insert_event(
     connection: sqlite3.Connection, run: int, number: int, *, at: float, kind: str, body: Mapping[str, Any]
 ) -> None:
-    """Write one event; a number that is there already is left."""
-    connection.execute(
+    """Write one event, an audit row with its link; a number that is there already is left."""
+    done = connection.execute(
         "INSERT INTO events (run_id, number, at, kind, body) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (run_id, number) DO NOTHING",
         (run, number, at, kind, json.dumps(body, ensure_ascii=False)),
     )
+    if kind == audit.KIND and done.rowcount and done.lastrowid is not None:
+        audit.append(connection, done.lastrowid)
 
 
 def insert_gap(connection: sqlite3.Connection, run: int, gap: Gap) -> None:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aoi_daemon.messages import Proof
-from aoi_daemon.records.figures import counts, latency, pareto, rejects_per_hour, shift
+from aoi_daemon.records.figures import counts, filling, latency, pareto, rejects_per_hour, shift
 from aoi_daemon.records.rows import Defect, Event, Gap, Image, Part, Review
 
 __all__ = [
     "NEVER",
     "Only",
-    "count_between",
     "counts",
     "events",
     "events_after",
@@ -26,8 +28,9 @@ __all__ = [
     "pareto",
     "part",
     "part_by_uid",
+    "part_ids",
     "parts_after",
-    "parts_between",
+    "parts_of",
     "rejects",
     "rejects_per_hour",
     "review_of",
@@ -50,17 +53,24 @@ SELECT p.id, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence, d.recipe_
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id
 LEFT JOIN reviews v ON v.part_id = p.id
 """
-_EVENT: Final = "SELECT e.id, r.run, e.number, e.at, e.kind, e.body FROM events e JOIN runs r ON r.id = e.run_id"
+# From the list of those without a review: however many were reviewed before, the next one is as near.
+_OPEN: Final = f"""{_PART.replace("FROM parts p", "FROM open_rejects o CROSS JOIN parts p ON p.id = o.part_id")}
+WHERE o.at >= ? AND o.at < ? AND (o.at, o.part_id) < (?, ?) ORDER BY o.at DESC, o.part_id DESC LIMIT ?"""
 # A tuple, as the index of rejects has it: a page further costs no more than the first.
-_BEFORE: Final = "AND (p.at, p.id) < (SELECT at, id FROM parts WHERE id = ?)"
+_REJECTS: Final = f"""{_PART}
+WHERE p.passed = 0 AND p.at >= ? AND p.at < ? AND (p.at, p.id) < (?, ?) {{}} ORDER BY p.at DESC, p.id DESC LIMIT ?"""
+_WITHOUT_REVIEW: Final = "AND v.part_id IS NULL"
+_EVENT: Final = "SELECT e.id, r.run, e.number, e.at, e.kind, e.body FROM events e JOIN runs r ON r.id = e.run_id"
 
 Only = Literal["all", "rejects", "faults", "reviewed"]
 """Which parts: `faults` are rejects for another reason than a defect, `reviewed` those a person has looked at."""
-_ONLY: Final[dict[Only, str]] = {
-    "all": "1",
-    "rejects": "p.passed = 0",
-    "faults": "p.passed = 0 AND p.reason <> 'DEFECT'",
-    "reviewed": "v.part_id IS NOT NULL",
+# In each, `at` with all else that is asked for stands in an index: the rows themselves are not read.
+_IDS: Final[dict[Only, str]] = {
+    "all": "SELECT p.id FROM parts p WHERE p.at >= ? AND p.at < ?",
+    "rejects": "SELECT p.id FROM parts p WHERE p.passed = 0 AND p.at >= ? AND p.at < ?",
+    "faults": "SELECT p.id FROM parts p WHERE p.passed = 0 AND p.reason <> 'DEFECT' AND p.at >= ? AND p.at < ?",
+    "reviewed": "SELECT p.id FROM parts p CROSS JOIN reviews v ON v.part_id = p.id "
+    "WHERE p.passed = 0 AND p.at >= ? AND p.at < ?",
 }
 _LAST_PARTS: Final = 1000
 _DIGITS: Final = 18
@@ -90,39 +100,33 @@ def part_by_uid(connection: sqlite3.Connection, uid: str) -> Part | None:
 
 
 def rejects(
-    connection: sqlite3.Connection, since: float, limit: int, before_id: int | None = None, until: float = NEVER
-) -> list[Part]:
-    """Up to `limit` rejected parts, newest first; `before_id` (the last one's id) turns the page.
+    connection: sqlite3.Connection, since: float, limit: int, before: tuple[float, int] | None = None,
+    until: float = NEVER, *, unreviewed: bool = False,
+) -> list[Part]:  # fmt: skip
+    """Up to `limit` rejected parts, newest first; `before` (`at` and `id` of the last one) turns the page.
 
-    Nothing where the part `before_id` is there no more.
+    `unreviewed`: only those that no person has looked at.
     """
-    page, last = ("", ()) if before_id is None else (_BEFORE, (before_id,))
-    return _parts(
-        connection,
-        f"{_PART} WHERE p.passed = 0 AND p.at >= ? AND p.at < ? {page} ORDER BY p.at DESC, p.id DESC LIMIT ?",
-        (since, until, *last, limit),
-    )
+    values = (since, until, *(before or (until, 0)), limit)
+    if not unreviewed:
+        return _parts(connection, _REJECTS.format(""), values)
+    if filling(connection):
+        return _parts(connection, _REJECTS.format(_WITHOUT_REVIEW), values)
+    return _parts(connection, _OPEN, values)
 
 
-def parts_between(
-    connection: sqlite3.Connection, since: float, until: float, *, after_id: int, limit: int, only: Only = "all"
-) -> list[Part]:
-    """Up to `limit` parts of a time after row `after_id`, in order of recording: for walking over many."""
-    return _parts(
-        connection,
-        f"{_PART} WHERE p.at >= ? AND p.at < ? AND p.id > ? AND {_ONLY[only]} ORDER BY p.id LIMIT ?",
-        (since, until, after_id, limit),
-    )
+def part_ids(connection: sqlite3.Connection, since: float, until: float, only: Only = "all") -> NDArray[np.int64]:
+    """The rows of the parts of a time, in order of recording: 8 bytes a part, for walking over many with `parts_of`."""
+    rows = connection.execute(_IDS[only], (since, until))
+    found = np.fromiter((row[0] for row in rows), np.int64)
+    found.sort()  # the clock may have been set back between two parts
+    return found
 
 
-def count_between(connection: sqlite3.Connection, since: float, until: float, only: Only = "all") -> int:
-    """How many parts `parts_between` walks over."""
-    found = connection.execute(
-        "SELECT count(*) FROM parts p LEFT JOIN reviews v ON v.part_id = p.id "
-        f"WHERE p.at >= ? AND p.at < ? AND {_ONLY[only]}",
-        (since, until),
-    )
-    return int(found.fetchone()[0])
+def parts_of(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Part]:
+    """The parts of rows `ids` (ascending) that are there still."""
+    query = f"{_PART} WHERE p.id IN (SELECT value FROM json_each(?)) ORDER BY p.id"
+    return _parts(connection, query, (json.dumps(list(ids)),))
 
 
 def judged_before_proof(connection: sqlite3.Connection, recipe_id: int) -> bool:
@@ -158,12 +162,13 @@ def images_of(connection: sqlite3.Connection, part_id: int) -> list[Image]:
 
 
 def events(
-    connection: sqlite3.Connection, kind: str | None, since: float, limit: int, before_id: int | None = None
+    connection: sqlite3.Connection, kind: str, since: float, limit: int, until: float = NEVER, *, but_run: str = ""
 ) -> list[Event]:
-    """Up to `limit` events of `kind` (None: all), newest first; `before_id` turns the page."""
+    """Up to `limit` events of `kind`, newest first; `but_run`: none of this run."""
     rows = connection.execute(
-        f"{_EVENT} WHERE e.at >= ? AND e.id < ? AND (? IS NULL OR e.kind = ?) ORDER BY e.id DESC LIMIT ?",
-        (since, before_id if before_id is not None else 2**62, kind, kind, limit),
+        f"{_EVENT} WHERE e.kind = ? AND e.at >= ? AND e.at < ? "
+        "AND e.run_id IS NOT (SELECT id FROM runs WHERE run = ?) ORDER BY e.at DESC, e.id DESC LIMIT ?",
+        (kind, since, until, but_run, limit),
     )
     return [_event(row) for row in rows]
 

@@ -175,7 +175,7 @@ class Hour:
 
 @dataclass(frozen=True)
 class Latency:
-    """Of delivered parts, ms, to 0.01 ms (`max` exactly); zeros for no parts."""
+    """Of delivered parts, ms, to 0.01 ms (`max` exactly, until parts of its time are removed); zeros for no parts."""
 
     parts: int
     p50: float

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from aoi_daemon.records.audit import CHAIN
+from aoi_daemon.records.schema_figures import FIGURES
+
 APPLICATION_ID: Final = 0x414F4944
 """`AOID`: what `file` and `PRAGMA application_id` tell this database by."""
-SCHEMA_VERSION: Final = 3
-"""In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`."""
+SCHEMA_VERSION: Final = 5
+"""In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`;
+4: figures, and `fills`; 5: the audit's chain. The way from one to the next: `versions`."""
 
 _TABLES: Final = """
 -- One start of the daemon.
@@ -140,7 +144,7 @@ CREATE TABLE gaps (
 );
 CREATE INDEX gaps_by_time ON gaps (at);
 """
-_PART_LIST: Final = """
+PART_LIST: Final = """
 CREATE VIEW part_list AS
 SELECT p.id, r.run || '-' || p.part AS uid, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence,
        d.recipe_id, d.recipe, d.bundle, d.px_per_mm, p.passed, p.reason, p.defect_count, p.worst_class,
@@ -149,23 +153,4 @@ SELECT p.id, r.run || '-' || p.part AS uid, r.run, r.line, p.part, p.at, p.camer
        p.proof
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id;
 """
-SCHEMA: Final = _TABLES + _PART_LIST
-
-FORWARD: Final = {
-    1: """
-ALTER TABLE parts ADD COLUMN trigger_id INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE parts ADD COLUMN bypassed INTEGER NOT NULL DEFAULT 0;
-""",
-    2: f"""
-ALTER TABLE parts ADD COLUMN proof INTEGER;
-DROP VIEW part_list;
-{_PART_LIST}""",
-}
-"""From each older version to the next one, in one transaction. No row is written: an added column's default stands in
-the table's definition. The view is made anew by the last step alone."""
-
-AS_NOW: Final = {
-    1: "CREATE TEMP VIEW parts AS SELECT *, 0 AS trigger_id, 0 AS bypassed, NULL AS proof FROM main.parts;",
-    2: "CREATE TEMP VIEW parts AS SELECT *, NULL AS proof FROM main.parts;",
-}
-"""For a connection that can only read: what an older version lacks, under the names that queries ask for."""
+SCHEMA: Final = _TABLES + PART_LIST + FIGURES + CHAIN

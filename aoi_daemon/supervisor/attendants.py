@@ -14,13 +14,13 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.logs import logger
 from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage import BESIDE, SECTIONS, Setup, now_ns
+from aoi_daemon.supervisor.progress import Progress
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import STOPPED, StageProcess
 
 _SECOND: Final = 1_000_000_000
 _SILENT_NS: Final = 15 * _SECOND
 """One that has said nothing for so long hangs."""
-_START_NS: Final = 60 * _SECOND
 _LEAST_DELAY_NS: Final = _SECOND // 5
 _MOST_DELAY_NS: Final = 10 * _SECOND
 _STEADY_NS: Final = 60 * _SECOND
@@ -40,6 +40,7 @@ class Attendant:
         self.down_since_ns = 0
         self._delay_ns = _LEAST_DELAY_NS
         self._facts: dict[str, Any] = {}
+        self._progress = Progress()
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -56,10 +57,10 @@ class Attendant:
                 self.down_since_ns = 0
 
     def hangs(self, now: int) -> bool:
-        """It runs and has been silent for too long."""
+        """It runs and has been silent for too long; one that starts is waited for while it gets on."""
         started = self.process.started_ns
         if self.heard_ns < started:
-            return now - started > _START_NS
+            return self._progress.stuck(self.process.pid, started, now)
         return now - self.heard_ns > _SILENT_NS
 
     def ended(self, now: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aoi_daemon.control import MAX_ANSWER_BYTES, NotRunningError, connect
+from aoi_daemon.control import MAX_ANSWER_BYTES, NotRunningError, check_length, connect
 from aoi_daemon.errors import AoiError
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -23,6 +23,7 @@ class ControlServer:
     """The listening end. The supervisor polls `fds()` and calls `serve` for those that are ready."""
 
     def __init__(self, path: Path) -> None:
+        check_length(path)
         self.path = path
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:

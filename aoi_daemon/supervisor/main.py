@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from aoi_daemon.board import Cell
 from aoi_daemon.config.load import Configuration
-from aoi_daemon.control import socket_path
+from aoi_daemon.control_path import socket_path
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.logs import logger
 from aoi_daemon.ring.doorbell import make_pipe
@@ -62,7 +62,7 @@ class Supervisor:
         line = configuration.line
         with ExitStack() as owned:
             self.shared = owned.enter_context(Shared(line))
-            self.control = ControlServer(socket_path(line.supervisor.socket).absolute())
+            self.control = ControlServer(socket_path(line.supervisor.socket, line.line.name).absolute())
             owned.callback(self.control.close)
             self._owned = owned.pop_all()
         self.board = self.shared.board

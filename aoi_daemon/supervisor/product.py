@@ -6,6 +6,7 @@ that hangs must not hold up the supervisor.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -16,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.section import Name, Section
+from aoi_daemon.control_path import old_socket_path
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.files import replace_file
 
@@ -50,7 +52,12 @@ def state_file(configured: Path | None, socket: Path) -> Path:
     of_service = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     folder = configured or (Path(of_service) if of_service else socket.parent)
     # By the socket's name: two daemons on one machine have two of them.
-    return folder / f"{socket.stem}.product"
+    found = folder / f"{socket.stem}.product"
+    if not found.exists():
+        # Of 0.1.0, when the socket was called the same for every line: the product in use outlives the update.
+        with contextlib.suppress(OSError):
+            (folder / f"{old_socket_path(socket).stem}.product").rename(found)
+    return found
 
 
 def choose(configuration: Configuration, kept: Kept | None) -> tuple[Configuration, str]:

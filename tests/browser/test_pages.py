@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
+import httpx
 import pytest
 
 from aoi_daemon.control import request
@@ -235,6 +236,25 @@ def test_the_plc_program_is_downloaded(tab):
         with page.expect_download() as download:
             page.click(f"a[href='{address}']")
         assert word in download.value.path().read_text("utf-8-sig")
+
+
+def test_a_browser_reports_what_the_policy_keeps_from_a_page_and_our_own_pages_cause_none(line, tab):
+    window = tab()
+    page = window.open("/")
+
+    def reports() -> int:
+        return httpx.get(f"{line.url}/healthz", timeout=20).json()["policy_reports"]
+
+    for path in PATHS:
+        page.goto(f"{line.url}{path}")
+        page.wait_for_function("document.querySelector('.head-state, #head-state') !== null")
+    before = reports()
+    assert before == 0
+    page.evaluate("document.body.appendChild(document.createElement('img')).src = 'http://192.0.2.1/x.png'")
+    wait_for(lambda: reports() > before, 10, "the browser's report")
+    assert 'aoi_page_policy_reports_total{directive="img-src"} 1.0' in httpx.get(f"{line.url}/metrics", timeout=20).text
+    window.requests.clear()  # it was made to ask elsewhere, and to complain
+    window.complaints.clear()
 
 
 def foreign_to(language):

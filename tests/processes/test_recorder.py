@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import cv2
 import pytest
 
 from aoi_daemon.messages import Reason
+from aoi_daemon.records.audit import verify
 from aoi_daemon.records.database import open_reader, open_writer, writing
 from aoi_daemon.ring.verdicts import RECORDS
 from tests.processes.recorder_feed import MS, RecorderFeed, fill, mounted, write_config
@@ -72,6 +74,64 @@ def test_each_part_is_recorded_once_and_each_reject_with_its_frame(feed):
     assert len({file for _, kind, _, file, _ in run.images() if kind == "template"}) == 1, "once, for all of them"
     assert run.gaps() == [] and whole(run.folder) == "ok"
     assert list((run.folder / "incoming").iterdir()) == [run.folder / "incoming" / "list"]
+
+
+def modes(folder) -> dict[str, set[int]]:
+    """Of the folder and all in it, by what it is."""
+    found: dict[str, set[int]] = {"folder": {folder.stat().st_mode & 0o7777}, "file": set()}
+    for path in folder.rglob("*"):
+        found["folder" if path.is_dir() else "file"].add(path.stat().st_mode & 0o7777)
+    return found
+
+
+@pytest.fixture
+def open_umask():
+    """What most systems give: whatever is made can be read by everybody."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_records_can_be_read_by_their_user_and_its_group_alone(feed, open_umask):
+    run = feed()
+    run.parts(8, every=4)
+    until_recorded(run, 8)
+    run.wait_for(lambda: len(run.images()) == 4, 10, "the pictures")
+    assert (run.folder / "records.sqlite-wal").exists()
+    assert modes(run.folder) == {"folder": {0o750}, "file": {0o640}}
+
+
+def test_records_that_an_older_version_left_open_are_closed_at_the_start(feed, open_umask):
+    run = feed()
+    run.parts(8, every=4)
+    run.wait_for(lambda: len(run.images()) == 4, 10, "the pictures")
+    run.kill()
+    for path in (run.folder, *run.folder.rglob("*")):
+        path.chmod(0o775 if path.is_dir() else 0o664)
+    kept = run.folder / "images" / "kept.txt"
+    kept.write_text("x")
+    kept.chmod(0o600)  # closer than ours: as somebody wanted it
+    run.start()
+    run.parts(1)
+    run.wait_for(lambda: modes(run.folder) == {"folder": {0o750}, "file": {0o640, 0o600}}, 10, str(modes(run.folder)))
+    assert "records_closed_to_others" in run.log()
+
+
+def test_the_audit_holds_over_kills(feed):
+    """Each row has its link in the same transaction, and what is read again from the ring has it already."""
+    run = feed()
+    for number in range(1, 41):
+        run.events.append("audit", {"what": "reset", "by": "anna", "number": number}, time.monotonic_ns())
+        if number % 10 == 0:
+            run.wait_for(lambda: run.read("SELECT 1 FROM audit_chain WHERE n >= ?", number - 5), 10, "links")  # noqa: B023
+            run.kill()
+            run.start()
+    run.wait_for(lambda: run.read("SELECT 1 FROM audit_chain WHERE n = 40"), 10, "the last link")
+    assert run.stop() == "exit code 0"
+    with closing(open_reader(run.folder)) as connection:
+        found = verify(connection)
+    assert (found.rows, found.head.n, found.problems) == (40, 40, ())
+    assert found.head.hash in run.log(), "the journal keeps the head"
 
 
 def test_killed_again_and_again_no_part_is_missed(feed, request):

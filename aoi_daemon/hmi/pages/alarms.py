@@ -91,8 +91,8 @@ async def _before(page: Page) -> list[tuple[float, Mapping[str, Any]]]:
 def read_history(folder: Path, run: str) -> list[tuple[float, Mapping[str, Any]]]:
     """(when, body) of the last alarm events before `run`, newest first. Raises RecordsError, sqlite3.Error."""
     with closing(open_reader(folder)) as connection:
-        rows = queries.events(connection, "alarm", 0.0, 2 * _SHOWN)
-    return [(event.at, event.body) for event in rows if event.run != run]
+        rows = queries.events(connection, "alarm", 0.0, _SHOWN, but_run=run)
+    return [(event.at, event.body) for event in rows]
 
 
 def table(words: Words, rows: Iterable[tuple[float, Mapping[str, Any]]]) -> str:

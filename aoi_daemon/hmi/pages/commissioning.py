@@ -8,6 +8,7 @@ from aoi_daemon.board import Cell, Link, plc_address
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.hmi.access import Action, Refused
 from aoi_daemon.hmi.cells import proof
+from aoi_daemon.hmi.numbers import whole
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
@@ -48,8 +49,9 @@ def build(page: Page) -> None:
 
     async def force(word: str) -> None:
         page.put("refused", "")
+        number = whole(word)
         try:
-            result = await page.site.actions.force(page.session, int(word) if word.isdecimal() else -1)
+            result = await page.site.actions.force(page.session, -1 if number is None else number)
         except Refused as refused:
             _end(page, page.refusal(refused))
             return

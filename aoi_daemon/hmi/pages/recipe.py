@@ -14,6 +14,7 @@ from aoi_daemon.golden.manifest import Golden, folder_of, read_golden
 from aoi_daemon.hmi.access import Action, Refused
 from aoi_daemon.hmi.actions import Result
 from aoi_daemon.hmi.cells import proof
+from aoi_daemon.hmi.numbers import whole
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
@@ -57,8 +58,8 @@ async def build(page: Page) -> None:
             _tell(page, words("done_reload", what=changed), ok=True)
 
     async def change(number: str) -> None:
-        recipe_id = int(number) if number.isdecimal() else 0
-        result = await _answered(page, page.site.actions.change_recipe(page.session, recipe_id))
+        doing = page.site.actions.change_recipe(page.session, whole(number) or 0)
+        result = await _answered(page, doing)
         if result is not None and result.ok:
             _tell(page, words("done_recipe"), ok=True)
 

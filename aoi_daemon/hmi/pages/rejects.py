@@ -12,6 +12,7 @@ from typing import Final
 from aoi_daemon.hmi import cells
 from aoi_daemon.hmi.access import Action, Refused
 from aoi_daemon.hmi.boxes import Box, overlay, pane, verdict, zoom_buttons
+from aoi_daemon.hmi.numbers import whole
 from aoi_daemon.hmi.shell import Page
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.symbols import sign
@@ -22,8 +23,6 @@ from aoi_daemon.records.faults import RecordsError
 from aoi_daemon.records.rows import Image, Part
 
 SHOWN: Final = 12
-_LOOKED_AT: Final = 400
-"""Rejects that are gone through for those that nobody has reviewed."""
 
 
 class Look:
@@ -32,21 +31,19 @@ class Look:
     def __init__(self) -> None:
         self.parts: dict[int, tuple[Part, Image | None]] = {}
         self.unreviewed = True
-        self.before_id: int | None = None
+        self.before: tuple[float, int] | None = None
         self.at_rejected = 0
         self.problem = ""
 
 
 def read_rejects(
-    folder: Path, before_id: int | None, *, unreviewed: bool
+    folder: Path, before: tuple[float, int] | None, *, unreviewed: bool
 ) -> tuple[list[tuple[Part, Image | None]], str]:
-    """Up to SHOWN rejects before row `before_id` with their frames, and what is wrong with the records, if anything."""
+    """Up to SHOWN rejects before the part `before` (at, id) with their frames; what is wrong with them, or ""."""
     try:
         with closing(open_reader(folder)) as connection:
-            parts = queries.rejects(connection, 0.0, _LOOKED_AT if unreviewed else SHOWN, before_id)
-            if unreviewed:
-                parts = [part for part in parts if part.review is None]
-            return [(part, _frame(connection, part)) for part in parts[:SHOWN]], ""
+            parts = queries.rejects(connection, 0.0, SHOWN, before, unreviewed=unreviewed)
+            return [(part, _frame(connection, part)) for part in parts], ""
     except (RecordsError, sqlite3.Error) as error:
         return [], str(error)
 
@@ -87,17 +84,19 @@ async def build(page: Page) -> None:
 
     async def turn(which: str) -> None:
         if which == "older" and look.parts:
-            look.before_id = min(look.parts)
+            last, _ = list(look.parts.values())[-1]
+            look.before = last.at, last.id
         elif which in ("open", "all"):
-            look.unreviewed, look.before_id = which == "open", None
+            look.unreviewed, look.before = which == "open", None
             page.run("press", f"filter-{which}", "[id^=filter-]")
         else:
-            look.before_id = None
+            look.before = None
         await _load(page, look)
         page.put("gallery", _gallery(page, look))
 
     async def zoom(part_id: str) -> None:
-        found = look.parts.get(int(part_id)) if part_id.isdecimal() else None
+        number = whole(part_id)
+        found = None if number is None else look.parts.get(number)
         if found is not None:
             page.run("open", "viewer", _viewer(page, *found))
 
@@ -115,7 +114,7 @@ async def _load(page: Page, look: Look) -> None:
     look.at_rejected = page.site.figures.rejected
     try:
         rows, look.problem = await page.site.read(
-            lambda folder: read_rejects(folder, look.before_id, unreviewed=look.unreviewed), page.site.folder
+            lambda folder: read_rejects(folder, look.before, unreviewed=look.unreviewed), page.site.folder
         )
     except Refused as refused:
         rows, look.problem = [], page.refusal(refused)
@@ -123,14 +122,15 @@ async def _load(page: Page, look: Look) -> None:
 
 
 async def _review(page: Page, look: Look, argument: str) -> None:
-    part_id, _, verdict_word = argument.partition(":")
-    if not part_id.isdecimal() or int(part_id) not in look.parts:
+    text, _, verdict_word = argument.partition(":")
+    part_id = whole(text)
+    if part_id is None or part_id not in look.parts:
         return
-    doing = page.site.actions.review(page.session, int(part_id), verdict_word)
+    doing = page.site.actions.review(page.session, part_id, verdict_word)
     if not await page.act(doing, page.words.known(f"done_{verdict_word}")):
         return
     assert page.site.folder is not None
-    part = await page.site.read(read_part, page.site.folder, int(part_id))
+    part = await page.site.read(read_part, page.site.folder, part_id)
     if part is not None:
         look.parts[part.id] = (part, look.parts[part.id][1])
         page.put(f"part-{part.id}", _card(page, *look.parts[part.id]))
@@ -167,10 +167,10 @@ def _gallery(page: Page, look: Look) -> str:
         for part, image in look.parts.values()
     )
     older = ""
-    if len(look.parts) == SHOWN or look.before_id is not None:
+    if len(look.parts) == SHOWN or look.before is not None:
         older = (
             f'<div class="row"><button data-do="older" data-arg="older">{words("older")}</button>'
-            + (f'<button data-do="newest">{words("newest")}</button>' if look.before_id is not None else "")
+            + (f'<button data-do="newest">{words("newest")}</button>' if look.before is not None else "")
             + "</div>"
         )
     return f'<div class="gallery">{cards}</div>{older}'

@@ -201,7 +201,7 @@ class Server:
     def __init__(self) -> None:
         self.app: Any = None
         config = uvicorn.Config(
-            self._serve, port=0, log_level="error", lifespan="off", interface="asgi3", ws="websockets-sansio",
+            self._serve, port=0, log_level="error", proxy_headers=False, lifespan="off", interface="asgi3", ws="websockets-sansio",
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)

@@ -23,7 +23,7 @@ def test_the_table_names_every_route_of_the_app_that_takes_more_than_a_get(site)
     """Whatever else takes a POST would be missing below."""
     routes = site().backend.routes()
     posts = {route.path for route in routes if route.methods - {"GET", "HEAD"}}
-    assert posts == {acting.path for acting in ACTING} | {"/login", "/logout"}
+    assert posts == {acting.path for acting in ACTING} | {"/login", "/logout", "/csp-report"}
     assert all(route.methods == {"POST"} for route in routes if route.path in posts and "GET" not in route.methods)
 
 

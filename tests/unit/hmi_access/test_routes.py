@@ -168,7 +168,7 @@ class TestActing:
             assert found.status_code == 400 and "application/json or a form" in found.json()["error"]
 
     def test_a_body_that_never_ends_is_given_up(self, site, monkeypatch):
-        monkeypatch.setattr("aoi_daemon.hmi.routes_body._BODY_S", 0.2)
+        monkeypatch.setattr("aoi_daemon.hmi.routes_body.BODY_S", 0.2)
         here = site()
         cookie, csrf = here.session("anna")
         head = f"POST /api/reset HTTP/1.1\r\nHost: 127.0.0.1:{here.port}\r\nCookie: {cookie['cookie']}\r\nX-CSRF-Token: {csrf}\r\nContent-Length: 100\r\n\r\n"
@@ -273,3 +273,50 @@ def test_an_answer_is_json_whatever_was_asked(site):
     here = site()
     for path in ("/api/reset", "/api/session"):
         assert json.loads(here.http.request("POST" if path == "/api/reset" else "GET", path).text)["ok"] is False
+
+
+class TestPolicyReports:
+    """Browsers send them with no login and no token; they are counted, and do nothing else."""
+
+    OLD = ("application/csp-report", {"csp-report": {"effective-directive": "script-src-elem", "blocked-uri": "http://evil.example/x.js"}})
+    NEW = ("application/reports+json", [{"type": "csp-violation", "body": {"effectiveDirective": "img-src", "blockedURL": "data"}}] * 3)
+
+    def send(self, site, kind, body, **headers):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return site.http.post("/csp-report", content=data, headers={"content-type": kind, "origin": site.url, **headers})
+
+    def test_both_pages_ask_for_them(self, site):
+        found = site()
+        for path in ("/", "/login"):
+            assert found.http.get(path).headers["content-security-policy"].endswith("report-uri /csp-report"), path
+
+    @pytest.mark.parametrize("open_view", [True, False])
+    def test_they_are_counted_in_metrics_and_health(self, site, open_view):
+        found = site(open_view=open_view)
+        assert self.send(found, *self.OLD).status_code == 204
+        assert self.send(found, *self.NEW).status_code == 204
+        text = found.http.get("/metrics").text
+        assert 'aoi_page_policy_reports_total{directive="script-src-elem"} 1.0' in text
+        assert 'aoi_page_policy_reports_total{directive="img-src"} 3.0' in text
+        assert found.http.get("/healthz").json()["policy_reports"] == 4
+        assert found.backend.said() == {"policy_reports": 4, "turned_away": 0}
+
+    def test_what_is_made_up_is_one_number_and_few_lines(self, site, capsys):
+        found = site()
+        for number in range(30):
+            answer = self.send(found, "application/csp-report", {"csp-report": {"effective-directive": f"x{number}\n", "blocked-uri": "y" * 9000}})
+            assert answer.status_code == (204 if number < 20 else 429)
+        assert found.backend.reports.counts == {"other": 20}
+        assert 0 < capsys.readouterr().out.count("page_policy_report") <= 2
+
+    @pytest.mark.parametrize(("kind", "body", "status"), [
+        ("text/plain", b"{}", 415), ("application/csp-report", b"not json", 400), ("application/csp-report", b"x" * 20_000, 400),
+        ("application/csp-report", b"[" * 9000, 400), ("application/csp-report", b"\xff", 400), ("application/reports+json", [1, None, {"body": 7}], 204),
+    ])  # fmt: skip
+    def test_what_is_no_report_counts_for_nothing(self, site, kind, body, status):
+        found = site()
+        assert self.send(found, kind, body).status_code == status
+        assert not found.backend.reports.counts
+
+    def test_another_site_cannot_report(self, site):
+        assert self.send(site(), *self.OLD, origin="http://evil.example").status_code == 403

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.hmi import main as hmi_main
+from aoi_daemon.hmi.doors import Doors
 from aoi_daemon.hmi.main import Server, _address, _bind, _heed, _listen, _run_server, _uvicorn
 
 
@@ -157,7 +158,7 @@ def serve(stage, section, ask, tasks=()):
         asked = asyncio.create_task(asking())
         try:
             with listening:
-                await _run_server(stage, Server(_uvicorn(app, stage, section)), listening, {"address": ""}, background)
+                await _run_server(stage, Server(_uvicorn(app, stage, section, Doors(stage.log))), listening, {"address": ""}, background)
             return await asked
         finally:
             for task in (*background, asked):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import quote, urlencode
 
 import cv2
 import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.config.schema import PlcSection
@@ -16,7 +21,7 @@ from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access import Action, Denial, Refused
 from aoi_daemon.hmi.routes import Backend
 from aoi_daemon.hmi.site import Site, reason_name
-from aoi_daemon.hmi.web import _downloads, _pictures, read_picture
+from aoi_daemon.hmi.web import _downloads, _no_such_thing, _pictures, read_picture
 from aoi_daemon.messages import Reason
 from aoi_daemon.records.database import writing
 
@@ -46,10 +51,16 @@ class Client:
 
 
 @pytest.fixture
-def client(site):
-    app = FastAPI()
-    _pictures(app, site)
-    _downloads(app, site)
+def app(site):
+    found = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _pictures(found, site)
+    _downloads(found, site)
+    found.add_exception_handler(RequestValidationError, _no_such_thing)
+    return found
+
+
+@pytest.fixture
+def client(app):
     return Client(app)
 
 
@@ -73,9 +84,40 @@ def test_a_picture_that_there_is_not_is_not_found(client, records, path):
     assert client.get(path).status_code == 404
 
 
-def test_a_part_number_that_is_none_is_refused(client):
-    assert client.get("/records/one/frame.jpg").status_code == 422
-    assert client.get("/live/x/frame.jpg").status_code == 422
+def test_a_part_number_that_is_none_is_not_found(client):
+    assert client.get("/records/one/frame.jpg").status_code == 404
+    assert client.get("/live/x/frame.jpg").status_code == 404
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**30])
+def test_a_number_beyond_64_bits_is_not_found(client, records, number):
+    records.add(1, Reason.DEFECT)
+    for path in (f"/records/{number}/frame.jpg", f"/records/1/frame.jpg?px={number}", f"/live/{number}/frame.jpg"):
+        assert client.get(path).status_code == 404, path
+
+
+EDGES = [str(sign * (1 << bits) + more) for bits in (31, 32, 63, 64, 200) for sign in (1, -1) for more in (-1, 0, 1)]
+WORDS = st.one_of(
+    st.sampled_from([*EDGES, "9" * 5000, "", " 1", "+1", "-0", "1_0", "0x1", "1.5", "1e3", "1e999", "nan", "inf", "\0", "1\0", "\u0663", "\uff11",
+                     "2026-02-30 25:61", "0001-01-01", "..", "../../secret.png", "'; --", "\ud800", "true", "[1]"]),
+    st.integers().map(str), st.floats().map(str), st.dates().map(str), st.text(max_size=8),
+)  # fmt: skip
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_for_no_route_fails(app, client, data):
+    """Every part of every path, and every key of its query: never a fault of ours, whatever stands there."""
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    assert {"/records/{part_id}/{kind}.jpg", "/report.csv", "/live/{part}/{kind}.jpg"} <= {route.path for route in routes}
+    route = data.draw(st.sampled_from(routes))
+    path = route.path
+    for name in route.param_convertors:
+        path = path.replace(f"{{{name}}}", quote(data.draw(WORDS), safe="", errors="surrogatepass"))
+    keys = [field.name for field in route.dependant.query_params] + ["shift", "px", "page"]
+    query = [(data.draw(st.sampled_from(keys)), data.draw(WORDS)) for _ in range(data.draw(st.integers(0, 3)))]
+    status = client.get(f"{path}?{urlencode(query, errors='surrogatepass')}").status_code
+    assert status in (200, 204, 403, 404), (path, query, status)
 
 
 def test_a_path_in_the_database_leads_nowhere_else(records, tmp_path):

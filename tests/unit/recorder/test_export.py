@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -10,13 +11,18 @@ import cv2
 import numpy as np
 import pytest
 
+from aoi_daemon.cli import main
 from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.messages import Defect, Reason
 from aoi_daemon.recorder.choice import Choice
 from aoi_daemon.recorder.export import export, png_size
-from aoi_daemon.records.database import RecordsError
+from aoi_daemon.recorder.export_csv import CsvRows
+from aoi_daemon.recorder.export_table import write_csv
+from aoi_daemon.records import parts
+from aoi_daemon.records.database import RecordsError, writing
+from aoi_daemon.records.queries import parts_of
 from aoi_daemon.records.reviews import review
-from tests.unit.records.conftest import NOON, PRODUCT
+from tests.unit.records.conftest import NOON, PRODUCT, make_outcome
 
 WIDTH, HEIGHT = 64, 48
 
@@ -58,6 +64,19 @@ def test_csv_is_read_back_as_it_was(kept, tmp_path):
     assert (second["review_by"], second["review_note"]) == ("'=anna", "'-dust, \"much\""), "no formula for a spreadsheet"
     assert rows[0]["review"] == "" and rows[0]["worst_class"] == ""
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "coco", "yolo", "boards"])
+def test_an_export_is_for_its_user_and_the_group_alone(kept, tmp_path, kind):
+    before = os.umask(0o022)
+    try:
+        out = tmp_path / "out"
+        assert main(["export", "--format", kind, "--records", str(kept.folder), "--out", str(out), "--unreviewed"]) == 0
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    for path in (out, *out.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o750 if path.is_dir() else 0o640), path
 
 
 def test_jsonl_has_one_object_a_line(kept, tmp_path):
@@ -187,7 +206,7 @@ def test_a_place_that_does_not_exist_is_named(kept, tmp_path):
 def test_a_failure_half_way_leaves_the_old_file(kept, tmp_path, monkeypatch):
     out = tmp_path / "parts.csv"
     out.write_text("old")
-    monkeypatch.setattr("aoi_daemon.recorder.export_table.iso", lambda at: 1 // 0)
+    monkeypatch.setattr("aoi_daemon.recorder.export_csv.iso", lambda at: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         run(kept, "csv", out)
     assert out.read_text() == "old" and [path.name for path in tmp_path.glob(".*")] == []
@@ -203,3 +222,32 @@ def test_a_file_that_is_no_png_has_no_size(tmp_path):
     (tmp_path / "x.png").write_bytes(b"\x89PNG")
     assert png_size(tmp_path / "x.png") is None
     assert png_size(tmp_path / "none.png") is None
+
+
+def test_the_rows_of_many_parts_are_written_as_those_of_one(records, tmp_path):
+    """Two ways to one table: what few parts have, texts that a spreadsheet computes, times at the edge of a second."""
+    odd = parts.Product(7, "=1+1, \"x\"", "", ("@class;=2", "b"), 20.0)
+    with writing(records.writer):
+        product = parts.product_id(records.writer, odd)
+        run = parts.run_id(records.writer, "-run,", "li;=ne\n", NOON)
+    for number in range(1, 41):
+        at = NOON + number // 3 + (0.9999996, 0.0004999, 0.25)[number % 3] - 0.5
+        reason = (Reason.NONE, Reason.DEFECT, Reason.LATE)[number % 3]
+        fields = {"answered_ns": 0} if number % 7 == 0 else {}
+        with writing(records.writer):
+            parts.insert_part(
+                records.writer, make_outcome(number, reason, **fields), run=(records.run, run)[number % 2], at=at, camera="=top",
+                product=odd, product_row=product,
+            )  # fmt: skip
+    for row in (2, 4, 7):
+        records.add_image(row, camera="=top", file=f"images/{row}.png")
+        records.add_image(row, kind="template", camera="=top", file="templates/=1,.png")
+        records.add_image(row, camera="side", file="images/side.png")
+    review(records.writer, 2, "false_call", by="+anna", note="a;=b\n\"c\"", at=NOON + 0.0019999)
+    records.writer.execute("UPDATE parts SET proof = id % 4 WHERE id % 3")
+    ids = list(range(1, 50))
+    slow, quick = io.StringIO(newline=""), io.StringIO(newline="")
+    write_csv(iter(parts_of(records.reader, ids)), slow)
+    assert CsvRows(records.reader, quick).write(ids) == 40
+    assert quick.getvalue().split("\r\n") == slow.getvalue().split("\r\n")
+    assert CsvRows(records.reader, io.StringIO(), "demo").write(ids) == 0

@@ -132,10 +132,13 @@ def test_another_programs_database_is_not_moved(tmp_path, log):
 
 
 def test_a_check_that_takes_too_long_is_cut_short(tmp_path, log, monkeypatch):
-    damage(tmp_path, 40 * 4096)
-    monkeypatch.setattr(mending, "CHECK_S", -1.0)
-    monkeypatch.setattr(mending, "_STEPS", 1)
+    with closing(open_writer(tmp_path, create=True)) as made:
+        made.execute(
+            "CREATE TABLE large AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300000) SELECT x FROM n"
+        )
+    monkeypatch.setattr(mending, "_CHECK_S", 0.001)
     connection, aside = open_whole(tmp_path, log, check=True)
+    assert connection.execute("SELECT count(*) FROM large").fetchone() == (300_000,), "no later question is interrupted"
     connection.close()
     assert (aside, log.names()) == ("", ["records_check_cut_short"])
 

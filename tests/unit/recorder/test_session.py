@@ -79,7 +79,7 @@ def test_after_a_restart_it_goes_on_after_the_last(opened, read):
     assert [row.outcome.part for row in done.new] == [4] and done.again == []
     assert numbers(read) == [1, 2, 3, 4]
     assert read(queries.gaps, 0.0) == []
-    assert [event.number for event in read(queries.events, None, 0.0, 9)] == [2, 1]
+    assert [event.number for event in read(queries.events_after, 0, 9)] == [1, 2]
 
 
 def test_parts_that_were_overwritten_are_a_gap(opened, read):

@@ -84,7 +84,7 @@ def test_an_event_is_recorded_once(records):
     with writing(records.writer):
         for state in ("a", "b"):
             parts.insert_event(records.writer, records.run, 1, at=NOON, kind="alarm", body={"state": state, "name": "Müller"})
-    (event,) = queries.events(records.reader, None, 0.0, 10)
+    (event,) = queries.events_after(records.reader, 0, 10)
     assert (event.number, event.kind, event.body) == (1, "alarm", {"state": "a", "name": "Müller"})
 
 

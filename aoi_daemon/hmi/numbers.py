@@ -1,0 +1,25 @@
+"""Numbers that come from outside: in an address, a form, a tap. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+MOST: Final = (1 << 63) - 1
+"""What SQLite and the board's cells hold."""
+_DIGITS: Final = 19
+
+Number = Annotated[int, Field(ge=-MOST - 1, le=MOST)]
+"""A number of a route; one beyond it is a name that nothing has."""
+
+
+def whole(text: str) -> int | None:
+    """The number that `text` writes in ASCII digits, 0 to MOST; None for anything else.
+
+    `str.isdecimal` and `int` take digits of every script, and `int` refuses more than 4300 of them with an exception.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+        return None
+    number = int(text)
+    return number if number <= MOST else None

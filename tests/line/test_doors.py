@@ -1,0 +1,87 @@
+"""The doors of the page of a line that runs: one address holds on to all it gets, and neither the line nor who looks feels it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.line.test_hmi_routes import ALL_ROUTES
+from tools.line import doors
+from tools.line.beside import free_port
+from tools.line.daemon import wait_for
+
+
+@pytest.fixture
+def page(line):
+    """A line with its page; the port."""
+    port = free_port(0)
+    running = line(hmi={"port": port})
+    wait_for(lambda: doors.ask(port, doors.HOST, "/healthz")[0] == 200, 60, "the page")
+    running.port = port
+    return running
+
+
+def test_one_address_costs_nobody_else_the_page_and_the_line_no_part(page):
+    port, before = page.port, page.daemon.status()
+    with doors.looking(port) as quiet:
+        page.wait_parts(20)
+    with doors.looking(port) as looked_1:
+        passwords = doors.wrong_passwords(port, 200)
+    with doors.looking(port) as looked_2:
+        look_ups = doors.look_ups(port, 300)
+    with doors.looking(port) as looked_3:
+        slow, _, more = doors.together(port, 6.0)
+    # Last: the line's own PC waits with its next password, too. A proxy there was believed by whoever came from there.
+    own = doors.wrong_passwords(port, 15, doors.HOST, at_once=1)
+    looks = (quiet, looked_1, looked_2, looked_3)
+    figures = (passwords, look_ups, slow, more, own, [f"worst {looked.worst_s:.3f} s of {len(looked.times)}" for looked in looks])
+    logging.getLogger("doors").info("%s", figures)
+    assert passwords["CREDENTIALS"] + more["CREDENTIALS"] <= 20 and passwords["TOO_OFTEN"] >= 180
+    assert own["CREDENTIALS"] <= 4 and own["TOO_OFTEN"] >= 11
+    assert look_ups[429] > 100 and not look_ups[500] and look_ups[200]
+    assert slow.ended > 400
+    assert not any(looked.failed for looked in looks)
+    assert max(looked.worst_s for looked in looks) < doors.MOST_S, figures
+    after = page.daemon.status()
+    assert after["parts"] > before["parts"] + 100
+    assert after["deadline_misses"] == before["deadline_misses"]
+    said = after["beside"]["hmi"]
+    assert said["turned_away"] > 400 and said["state"] == "ok" and said["restarts"] == 0
+    assert page.daemon.log_file.read_text().count("page_turned_away") < 40
+
+
+VALUES = st.one_of(
+    st.sampled_from([str(sign * (1 << bits) + more) for bits in (31, 63, 64) for sign in (1, -1) for more in (-1, 0, 1)]),
+    st.sampled_from(["9" * 5000, "", "1.5", "1e999", "nan", "1\0", "\u0663", "\uff11", "2026-02-30", "../../line.toml", "'; --", "\ud800", "[]"]),
+    st.integers().map(str), st.floats().map(str), st.dates().map(str), st.text(max_size=6),
+)  # fmt: skip
+QUERY_KEYS = ("shift", "px", "page", "next", "large", "transport", "EIO", "sid", "client_id")
+
+
+def test_whatever_is_asked_of_the_complete_page_nothing_fails(page):
+    """Every route of the page, of NiceGUI and of the back end, with anything in every place of its path and query."""
+    listed = subprocess.run([sys.executable, "-c", ALL_ROUTES], check=True, capture_output=True, text=True, timeout=120)
+    paths = [path for path, methods in json.loads(listed.stdout.splitlines()[-1]) if "GET" in methods]
+    paths += ["/api/status", "/api/session", "/login", "/healthz", "/readyz", "/metrics"]
+    assert "/records/{part_id}/{kind}.jpg" in paths and "/rejects" in paths and any(path.startswith("/_nicegui") for path in paths)
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(data=st.data())
+    def ask(data):
+        path = re.sub(r"\{[^}]*\}", lambda _: quote(data.draw(VALUES), safe="", errors="surrogatepass"), data.draw(st.sampled_from(paths)))
+        query = urlencode({key: data.draw(VALUES) for key in data.draw(st.sets(st.sampled_from(QUERY_KEYS), max_size=3))}, errors="surrogatepass")
+        status, _ = doors.ask(page.port, doors.HOST, f"{path}?{query}")
+        assert 200 <= status < 500, (path, query, status)
+
+    ask()
+    log = page.daemon.log_file.read_text()
+    wrong = [line[-3000:] for line in log.splitlines() if "Traceback" in line]
+    assert not wrong
