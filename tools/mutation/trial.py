@@ -1,0 +1,97 @@
+"""One mutant before its tests: what the forked child does, and what its end means."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tools.mutation import fork
+from tools.mutation.loader import Finder, module_name
+from tools.mutation.mutants import Mutant
+
+TIMES: Final = 3.0
+EXTRA_S: Final = 5.0
+
+
+class Status(str, Enum):
+    """What came of a mutant."""
+
+    KILLED = "killed"
+    IMPORT = "import"
+    TIMEOUT = "timeout"
+    SURVIVED = "survived"
+    UNREACHED = "unreached"
+    ERROR = "error"
+
+    @property
+    def dead(self) -> bool:
+        """True where the tests notice the change."""
+        return self in {Status.KILLED, Status.IMPORT, Status.TIMEOUT}
+
+
+def limit_s(seconds: float) -> float:
+    """How long a mutant may take whose tests take `seconds` without it."""
+    return TIMES * seconds + EXTRA_S
+
+
+class Chosen:
+    """A plugin of pytest: these tests alone, in this order; it writes down the first that fails."""
+
+    def __init__(self, tests: Sequence[str], told: Path) -> None:
+        self._order = {test: at for at, test in enumerate(tests)}
+        self._told = told
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Called once all is collected."""
+        missing = set(self._order) - {item.nodeid for item in items}
+        # A mutant may change the values that a test is parametrised with, and so its id.
+        renamed = {test.partition("[")[0] for test in missing}
+        last = len(self._order)
+        kept = [item for item in items if item.nodeid in self._order or item.nodeid.partition("[")[0] in renamed]
+        items[:] = sorted(kept, key=lambda item: self._order.get(item.nodeid, last))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called for each phase of a test."""
+        if report.failed:
+            self._told.write_text(report.nodeid)
+
+
+def body(root: Path, mutant: Mutant, text: str, tests: Sequence[str], folder: Path) -> Callable[[Path], int]:
+    """What the child does with the mutated `text` of the module; gives an exit code of pytest, or IMPORT_FAILED."""
+
+    def run(told: Path) -> int:
+        sys.path.insert(0, str(root))
+        Finder(module_name(mutant.path), str(root / mutant.path), text).install()
+        try:
+            importlib.import_module(module_name(mutant.path))
+        except BaseException as error:  # noqa: BLE001  # whatever a mutant raises; a SystemExit too
+            traceback.print_exc()
+            told.write_text(f"{type(error).__name__} on import")
+            return fork.IMPORT_FAILED
+        files = dict.fromkeys(test.partition("::")[0] for test in tests)
+        return fork.run_pytest(files, folder, [Chosen(tests, told)], f"--rootdir={root}", "-x")
+
+    return run
+
+
+def meaning(code: int | None, told: str) -> tuple[Status, str]:
+    """Of a child's exit code: what came of the mutant, and by what."""
+    if code is None:
+        return Status.TIMEOUT, "out of time"
+    if code < 0:
+        return Status.KILLED, f"signal {-code}"
+    if code == pytest.ExitCode.OK:
+        return Status.SURVIVED, ""
+    if code == pytest.ExitCode.TESTS_FAILED:
+        return Status.KILLED, told
+    if code in {fork.IMPORT_FAILED, pytest.ExitCode.INTERRUPTED}:
+        return Status.IMPORT, told or "a test file cannot be imported"
+    return Status.ERROR, f"pytest ended with {code}"
