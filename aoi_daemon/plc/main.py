@@ -100,7 +100,7 @@ class Plc:
             line_ready: bool | None = self._line_ready()
             self._take_in(ready, bool(line_ready))
             while (part := self.parts.take(self._now_ns())) is not None:
-                self._deliver(part, bool(line_ready))
+                self._deliver(part, self._line_ready() if line_ready is None else line_ready)
                 line_ready = None  # that took its time
             self._spare(line_ready)
         if self.link.up and self.link.write(self.face.safe_word() & ~_SEQUENCE) and self.section.registers is not None:

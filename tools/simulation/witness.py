@@ -215,13 +215,14 @@ class Witness:
                 verdict.again.append((now, f"taken {function} {begun_ns}"))
         taken.append((now, result, function))
 
-    def at_gate(self, part: int, *, ejected: bool, against: bool = False) -> None:
+    def at_gate(self, part: int, *, ejected: bool, against: bool = False, leapt: bool = False) -> None:
         """See `station.Memory`."""
         if self.note:
             what = "foreign part" if part < 0 else f"part {part} {'bad' if self._parts[part].bad else 'good'}"
             self.note(f"   GATE: {what} {'ejected' if ejected else 'LET GO'}")
         if part > 0:
             self._parts[part].ejected = ejected
+            self._parts[part].leapt = leapt
         if ejected:
             return
         self.let_go.append(part)
@@ -342,7 +343,7 @@ class Witness:
         """3: of the parts in `calm`, by number, each good one is let go; of those `in_step` each that had its PASS."""
         for number in in_step:
             part = self._parts[number]
-            if part.delivered and part.ejected:
+            if part.delivered and part.ejected and not part.leapt:
                 self.break_("3", f"part {number} had its PASS in time, and is ejected", number)
                 return
         for number in calm:
