@@ -27,13 +27,22 @@ class Chooser:
     def tests(self, mutant: Mutant) -> dict[str, float]:
         """Node ids with their seconds: what executes the mutant's statement, likely killers first.
 
-        What is executed on import is given every test of each file that imports it.
+        What is executed on import is given the tests of each file that imports the module by its name, and those that
+        execute a function of it; where there is none, every test of each file for which it was imported.
         """
         first, last = mutant.lines
         found: dict[str, float] = {}
         for known in self._measured:
-            for test in known.reaching(mutant.path, range(first, last + 1)):
-                found[test] = known.seconds[test]
+            tests = known.reaching(mutant.path, range(first, last + 1))
+            if mutant.at_import and known.file not in self._direct:
+                tests = [test for test in tests if mutant.path in known.lines.get(test, ())]
+            found.update((test, known.seconds[test]) for test in tests)
+        if not found:
+            found = {
+                test: known.seconds[test]
+                for known in self._measured
+                for test in known.reaching(mutant.path, range(first, last + 1))
+            }
 
         def order(test: str) -> tuple[int, bool, bool, float]:
             seconds = found[test]

@@ -23,13 +23,13 @@ import pytest
 IMPORT_FAILED: Final = 70
 """Exit code of a child whose module could not be imported."""
 MEMORY_BYTES: Final = 6 << 30
-_THIRD_PARTY: Final = (
+THIRD_PARTY: Final = (
     "numpy", "cv2", "PIL.Image", "pydantic", "structlog", "pymodbus.client", "pymodbus.server", "onnx", "onnxruntime",
     "rich.console",
     "pytest", "hypothesis.strategies", "httpx",
 )  # fmt: skip
 PYTEST: Final = (
-    "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--tb=short", "-o", "faulthandler_timeout=0", "--no-header",
+    "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "-o", "faulthandler_timeout=0", "--no-header",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def warm_up() -> None:
     # Two children side by side, and a library's threads do not outlive a fork.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    for name in _THIRD_PARTY:
+    for name in THIRD_PARTY:
         with suppress(ImportError):
             __import__(name)
     with suppress(ImportError):

@@ -18,6 +18,7 @@ _PLC: Final = (
     "tests/unit/plc",
     "tests/unit/test_plc_a*.py",
     "tests/unit/test_watchdog.py",
+    "tests/processes/test_plc_client.py",
     "tests/properties/test_confirm.py",
     "tests/properties/test_doorbells.py",
     "tests/properties/test_noisy_plc.py",
@@ -66,19 +67,19 @@ GROUPS: Final = (
         "ring",
         ("aoi_daemon/ring",),
         ("tests/unit/ring", "tests/unit/plc/test_turns.py", "tests/properties/test_doorbells.py"),
-        200,
+        120,
     ),
     Group(
         "messages",
         ("aoi_daemon/messages.py",),
         ("tests/unit/test_messages.py", "tests/unit/ring", "tests/unit/records", "tests/unit/decide"),
-        200,
+        120,
     ),
     Group(
         "infer",
         ("aoi_daemon/infer/decode*.py", "aoi_daemon/infer/executor.py"),
         ("tests/unit/infer", "tests/properties/test_boxes.py", "tests/properties/test_decide.py"),
-        200,
+        120,
     ),
     Group(
         "config",
@@ -97,19 +98,19 @@ GROUPS: Final = (
             "tests/properties/test_toml_lines.py",
             "tests/architecture/test_readme.py",
         ),
-        200,
+        120,
     ),
     Group(
         "acquire",
         ("aoi_daemon/acquire/stamps.py", "aoi_daemon/acquire/buffers.py"),
         ("tests/unit/acquire", "tests/properties/test_frame_ids.py", "tests/properties/test_camera_clock.py"),
-        200,
+        120,
     ),
     Group(
         "recorder",
         ("aoi_daemon/recorder/session.py",),
         ("tests/unit/recorder",),
-        200,
+        120,
     ),
 )
 

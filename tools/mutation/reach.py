@@ -85,7 +85,9 @@ def measure(
             sys.path.insert(0, str(root))
             tracer = tracing.Tracer(root / top)
             tracer.start()
-            fork.run_pytest([file], folder, [tracer], f"--rootdir={root}", "-o", f"timeout={LIMIT_S:.0f}")
+            fork.run_pytest(
+                [file], folder, [tracer], f"--rootdir={root}", "--assert=plain", "-o", f"timeout={LIMIT_S:.0f}"
+            )
             tracer.tell(told)
             return 0
 
