@@ -14,6 +14,8 @@ from aoi_daemon.plc.main import Plc
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
+from tools.simulation.network import Network
+from tools.simulation.timeline import Timeline
 
 SECOND = 1_000_000_000
 MS = 1_000_000
@@ -78,6 +80,45 @@ class Link:
     def write_registers(self, base, values, timeout_s=None):
         self.registers.append((base, list(values)))
         return self._ask("registers", list(values), timeout_s)
+
+
+class Peer:
+    """The far end of the simulation's network, in its time: `script` says what each request is answered with."""
+
+    def __init__(self):
+        self.time = Timeline()
+        calm = SimpleNamespace(strikes=lambda kind, index: 0.0, until=lambda kind: 0)
+        nobody = SimpleNamespace(sent=lambda *_: None, took=lambda *_: None, reset=lambda *_: None)
+        self.network = Network(self.time, calm, self, nobody)
+        self.script = lambda request: []  # (so many ns later, bytes) of each piece
+        self.says = ""  # to one who connects: "refused" or "mute"
+        self.requests = []
+        self.dialled = []  # address, time-out in s
+        self.resets = 0
+
+    def dial(self, address, timeout_s):
+        self.dialled.append((address, timeout_s))
+        return self.network.connect(timeout_s)
+
+    def accepts(self, line):
+        return self.says
+
+    def received(self, line, data):
+        self.requests.append(data)
+        for after_ns, piece in self.script(data):
+            line.answer(piece, after_ns)
+
+    def ended(self, line):
+        self.resets += 1
+
+    def settle(self):
+        """What is under way arrives."""
+        self.time.run(self.time.now + MS)
+
+
+@pytest.fixture
+def peer():
+    return Peer()
 
 
 @pytest.fixture
