@@ -11,6 +11,7 @@ from aoi_daemon.board import SIZE_BYTES, Board
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.plc.main import Plc
+from aoi_daemon.plcmap.registers import Poll, encode_poll
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
@@ -53,8 +54,11 @@ class Link:
         self.coils = []
         self.registers = []
         self.log = []  # (kind, begun, answered or given up, what)
+        self.timeouts = []  # (kind, s or None) of each request
+        self.says = Poll()
 
     def _ask(self, kind, what, timeout_s):
+        self.timeouts.append((kind, timeout_s))
         begun = self.clock.now if self.clock else 0
         took = self.answer_ns() if callable(self.answer_ns) else self.answer_ns
         limit = (20 * MS if timeout_s is None else min(20 * MS, int(timeout_s * 1e9))) if self.clock else took
@@ -80,6 +84,9 @@ class Link:
     def write_registers(self, base, values, timeout_s=None):
         self.registers.append((base, list(values)))
         return self._ask("registers", list(values), timeout_s)
+
+    def read_registers(self, base, count):
+        return encode_poll(self.says) if self._ask("poll", (base, count), None) else None
 
 
 class Peer:

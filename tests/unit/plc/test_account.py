@@ -11,6 +11,7 @@ from aoi_daemon.config.recipe import Recipe, StopRules
 from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Reason, pack_defects
 from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.parts import Parts
+from aoi_daemon.plc.report import NO_JUDGEMENT
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictReader
@@ -219,3 +220,14 @@ def test_the_process_is_told_by_all_parts_that_were_judged(line):
     for view in (GOOD, bad(10), bad(60), GOOD):
         one.part(view)
     assert (one.account.feedback.reject_per_mille, one.account.feedback.most_frequent_class) == (500, 0)
+
+
+def test_the_record_of_a_part_that_was_not_judged_says_nothing_of_a_judgement(line):
+    two = line()
+    two.part(None, None)
+    (outcome,) = VerdictReader(two.memory["verdicts"], from_start=True).read()
+    assert (outcome.passed, outcome.reason, outcome.worst_class, outcome.defect_count) == (False, Reason.LATE, -1, 0)
+    assert (outcome.bundle, outcome.offset_x, outcome.offset_y) == (0, 0, 0)
+    assert (outcome.picked_ns, outcome.inferred_ns, outcome.judged_ns) == (0, 0, 0)
+    assert outcome.defects == bytes(len(outcome.defects))
+    assert not NO_JUDGEMENT.passed

@@ -1,7 +1,9 @@
 """plc/client.py: each request byte by byte, what is taken for its answer, and that every fault resets the connection."""
 
 import logging
+import socket
 import struct
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -83,6 +85,17 @@ def test_an_answer_of_the_last_moment_is_taken_and_a_later_one_is_not(client, pe
                 ask(client, 0.02)
         else:
             ask(client, 0.02)
+
+
+@pytest.mark.parametrize(("early_ns", "taken"), [(1, True), (0, False)])
+def test_the_time_of_a_request_is_kept_to_the_nanosecond(client, peer, early_ns, taken):
+    there_and_back_ns = 100_000
+    peer.script = lambda request: [(2 * SECOND - there_and_back_ns - early_ns, echo(request)[0][1])]
+    if taken:
+        client.write_coils(0, COILS, 2.0)
+    else:
+        with pytest.raises(PlcTimeoutError):
+            client.write_coils(0, COILS, 2.0)
 
 
 EXCEPTIONS = {
@@ -197,9 +210,45 @@ def test_what_the_protocol_cannot_carry_is_not_sent_and_the_connection_stays(cli
 def test_a_connection_goes_to_host_and_port_within_its_time_and_resets_the_one_before(client, peer):
     assert [(address.where, timeout_s) for address, timeout_s in peer.dialled] == [(("10.0.0.5", 1502), 0.2)]
     assert client.goes_to == ("10.0.0.5", 1)
-    client.connect(0.5)
+    client.connect(2.0)
     peer.settle()
-    assert (peer.dialled[-1][1], peer.resets, client.connected) == (0.5, 1, True)
+    assert (peer.dialled[-1][1], peer.resets, client.connected) == (2.0, 1, True)
+
+
+def test_a_name_that_is_not_found_any_more_resets_the_connection_too(client, peer):
+    def fails(timeout_s):
+        raise PlcError("no such name")
+
+    client._resolver = SimpleNamespace(addresses=fails)
+    with pytest.raises(PlcError, match="no such name"):
+        client.connect(0.2)
+    peer.settle()
+    assert (client.connected, peer.resets) == (False, 1)
+
+
+def test_one_coil_is_named_as_one(client, peer):
+    with pytest.raises(PlcTimeoutError, match="write coils 7 to 7"):
+        client.write_coils(7, [True], 0.02)
+
+
+def test_a_client_without_a_wire_makes_its_own_with_the_clock_that_it_was_given():
+    """This one stands at 0: by the machine's, every time-out would be over."""
+
+    def serve():
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(echo(connection.recv(300))[0][1])
+            connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        serving = threading.Thread(target=serve)
+        client = PlcClient("127.0.0.1", server.getsockname()[1], clock=SimpleNamespace(now_ns=lambda: 0))
+        client.connect(5)
+        serving.start()
+        client.write_coils(0, COILS, 5)
+        client._wire._connected.socket.shutdown(socket.SHUT_WR)
+        serving.join(5)
+        client.reset()
 
 
 @pytest.mark.parametrize(("says", "error"), [("refused", PlcError), ("mute", PlcTimeoutError)])
