@@ -450,6 +450,14 @@ def test_what_nobody_asked_for_is_an_error_before_the_next_request_is_sent(wire,
     assert len(peer.requests) == 1
 
 
+def test_a_connection_that_ended_between_two_requests_is_said_to_have_ended(wire, peer):
+    """It can be read, as one with bytes that nobody asked for."""
+    peer.network.lines[-1].break_off()
+    with pytest.raises(PlcError, match="the connection broke: Connection reset by peer") as caught:
+        wire.send(REQUEST)
+    assert caught.type is PlcError
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "says"),
     [
