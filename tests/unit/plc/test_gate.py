@@ -11,6 +11,7 @@ from aoi_daemon.ring.memory import SharedMemory
 
 SECOND = 1_000_000_000
 START = 1_000 * SECOND
+NOTHING = Status(0)
 
 
 class Log:
@@ -43,7 +44,7 @@ class Belt:
             )  # fmt: skip
             self.gate.entered(outcome)
 
-    def poll(self, acted_on, status=Status(0)):
+    def poll(self, acted_on, status=NOTHING):
         self.now += SECOND
         self.gate.polled(Poll(status, acted_on=acted_on), self.now)
 
