@@ -51,7 +51,7 @@ class Confirmations:
         last: number of the last part before the first that is entered.
     """
 
-    def __init__(self, parts: int, last: int = 0) -> None:
+    def __init__(self, parts: int, last: int) -> None:
         self._parts = parts
         self._last = last
         self._open: dict[int, int] = {}  # part number, ascending: the connection that it was sent over
@@ -75,10 +75,11 @@ class Confirmations:
             connection: number of the connection; None where there is none, so that the PLC never had it.
         """
         self._last = number
-        if rejected and connection is None:
-            self._never_told += 1
-        elif rejected and connection is not None:
-            self._open[number] = connection
+        if rejected:
+            if connection is None:
+                self._never_told += 1
+            else:
+                self._open[number] = connection
         if connection is None or connection != self._connection:
             return _NOTHING
         return self._seen(unconfirmed=self._too_old())
@@ -136,11 +137,7 @@ class Confirmations:
         if at is None or at < before:
             self._position = None
             return former
-        for number in former:
-            if number < at:
-                unseen.append(number)
-            else:
-                self._open[number] = connection
+        unseen.extend(number for number in former if number < at)
         self._position = at
         return []
 
@@ -159,4 +156,4 @@ class Confirmations:
         found = Seen(tuple(sorted(set(unconfirmed))), tuple(unseen), tuple(let_go), never_told)
         for number in found.unconfirmed + found.unseen + found.let_go:
             self._open.pop(number, None)
-        return found if found else _NOTHING
+        return found

@@ -46,7 +46,7 @@ class Face:
     def nothing(self, number: int) -> None:
         """There is no verdict on part `number`, or none any more: 00 with its sequence."""
         self.result, self.number = Result.NONE, number
-        self._report = encode_report(Report(sequence=number))
+        self._report = encode_report(Report())
 
     def beat(self, now_ns: int, *, moves: bool) -> None:
         """Toggle the heartbeat where it is due and everything `moves`."""

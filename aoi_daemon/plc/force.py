@@ -54,7 +54,7 @@ class Force:
             return "plc stops"
         if not line.link_up:
             return "the connection to the PLC was lost"
-        if line.announced_ns > self._begun_ns:
+        if line.announced_ns >= self._begun_ns:
             return "a part came"
         if line.polls and line.running != 0:
             return "the PLC says that the line runs"

@@ -39,17 +39,20 @@ class Gate:
             return
         connection = board[Cell.RECONNECTS] if board[Cell.LINK] == Link.UP else None
         rejected = not outcome.passed and not outcome.bypassed
-        self._tell(watch.entered(outcome.part, rejected=rejected, connection=connection), outcome.sent_ns)
+        seen = watch.entered(outcome.part, rejected=rejected, connection=connection)
+        board[Cell.REJECT_OPEN] = watch.oldest
+        self._tell(seen, outcome.sent_ns)
 
     def polled(self, polled: Poll, now_ns: int) -> None:
         """The PLC has been read."""
-        if self._watch is None:
+        watch, board = self._watch, self._board
+        if watch is None:
             return
-        status = polled.status
-        seen = self._watch.polled(
-            polled.acted_on, confirmed=Status.REJECT_CONFIRMED in status, bypass=bypassed(self._board),
-            connection=self._board[Cell.RECONNECTS],
+        seen = watch.polled(
+            polled.acted_on, confirmed=Status.REJECT_CONFIRMED in polled.status, bypass=bypassed(board),
+            connection=board[Cell.RECONNECTS],
         )  # fmt: skip
+        board[Cell.REJECT_OPEN] = watch.oldest
         self._tell(seen, now_ns)
 
     def reset(self) -> None:
@@ -58,8 +61,6 @@ class Gate:
 
     def _tell(self, seen: Seen, now_ns: int) -> None:
         board = self._board
-        if self._watch is not None:
-            board[Cell.REJECT_OPEN] = self._watch.oldest
         if seen.unconfirmed:
             if not board[Cell.STOPPED_BY_RULE] & Stopped.UNCONFIRMED:
                 # What asks the line to stop is named before what was only not seen.

@@ -50,7 +50,6 @@ class Plc:
         # The port's own functions: asked for some dozen times a part.
         self._now_ns, self._select, self._read = clock.now_ns, wait.select, wait.read
         self.board = stage.board
-        self.log = stage.log
         config = stage.config
         self.section = config.plc
         self.readiness = Readiness(self.board, len(config.cameras), int(self.section.stall_ms * _MS))
@@ -153,8 +152,7 @@ class Plc:
                 due.append(self.polling.due_ns)
         if self.forcing.word is not None:
             due.append(self.forcing.until_ns)
-        left_s = (min(due) - self._now_ns()) / 1e9 if due else _IDLE_S
-        return min(_IDLE_S, max(0.0, left_s))
+        return min(_IDLE_S, max(0.0, (min(due) - self._now_ns()) / 1e9))
 
     # -- readiness ----------------------------------------------------------
 
@@ -189,12 +187,11 @@ class Plc:
             board[Cell.READY] = is_ready
         return done
 
-    def _write_report(self, report: list[int], timeout_s: float | None = None) -> bool:
-        registers = self.section.registers
-        if registers is None or not self.link.write_registers(registers.base, report, timeout_s):
-            return registers is None
-        self.written_report = report.copy()
-        return True
+    def _write_report(self, base: int, report: list[int], timeout_s: float | None = None) -> bool:
+        done = self.link.write_registers(base, report, timeout_s)
+        if done:
+            self.written_report = report.copy()
+        return done
 
     def _is_free(self, now: int) -> bool:
         """Another request than a verdict's may begin: it is answered before the next part must have been judged."""
@@ -207,8 +204,6 @@ class Plc:
         `line_ready` as it was found a moment ago; None: to be asked.
         """
         self.busy = False
-        if not self.link.up:
-            return
         self._settle()
         now = self._now_ns()
         self.link.look(now)
@@ -225,8 +220,7 @@ class Plc:
         if self.forcing.word is not None:
             # The heartbeat is whatever is forced; written in its time, so that a lost link is noticed.
             word, is_due = self.forcing.word, now >= face.beat_ns
-            if is_due:
-                face.beat(now, moves=False)
+            face.beat(now, moves=False)
         else:
             self._beat(now)
             word, is_due = self._word(line_ready), False
@@ -250,12 +244,13 @@ class Plc:
         return False
 
     def _show_registers(self, line_ready: bool) -> bool:
-        if self.section.registers is None:
+        registers = self.section.registers
+        if registers is None:
             return False
         report = self.face.report(self._flags(line_ready))
         if report == self.written_report:
             return False
-        self._write_report(report)
+        self._write_report(registers.base, report)
         return True
 
     def _poll(self, now: int) -> bool:
@@ -275,9 +270,9 @@ class Plc:
         if not self.owes_nothing or not self.link.up:
             return
         self.owes_nothing = False
-        line_ready = self._line_ready()
-        if self._write(self._word(line_ready)) and self.section.registers is not None:
-            self._write_report(self.face.report(self._flags(line_ready)))
+        line_ready, registers = self._line_ready(), self.section.registers
+        if self._write(self._word(line_ready)) and registers is not None:
+            self._write_report(registers.base, self.face.report(self._flags(line_ready)))
 
     def _reconnect(self) -> None:
         """A new connection starts from the safe state: neither the last verdict nor a forced word is shown again."""
@@ -316,8 +311,8 @@ class Plc:
             # A verdict that the PLC could take after the deadline is none: the PLC has rejected the part by preset,
             # and what comes then could be taken for the next part's, now or with the next heartbeat's write.
             self._gives_none(part.number)
-            if outcome.passed:
-                outcome = outcome._replace(passed=False, reason=Reason.LATE if self.link.up else Reason.NOT_READY)
+            if outcome.passed:  # of a link that is up: without one the part is NOT_READY by now
+                outcome = outcome._replace(passed=False, reason=Reason.LATE)
         self.account.enter(part, outcome)
 
     def _gives_none(self, number: int) -> None:
@@ -326,13 +321,14 @@ class Plc:
 
     def _send(self, part: Part, reason: Reason, line_ready: bool) -> bool:
         """The requests of one verdict, each with the time that is left then. What is out at the deadline is reset."""
-        if self.section.registers is not None:
+        registers = self.section.registers
+        if registers is not None:
             report = registers_of(
                 part, self.face.result, reason, self.board, flags=self._flags(line_ready),
                 feedback=self.account.feedback, now_ns=self._now_ns(),
             )  # fmt: skip
             self.face.judged(report)
-            if not self._write_report(report, (part.deadline_ns - self._now_ns()) / 1e9):
+            if not self._write_report(registers.base, report, (part.deadline_ns - self._now_ns()) / 1e9):
                 return False
         left_ns = part.deadline_ns - self._now_ns()
         if left_ns < self.answer_ns:

@@ -67,7 +67,7 @@ def test_no_reject_is_forgotten_whatever_the_plc_says(seed):
     """Random words over connections that come and go: a reject is alarmed, told, let go by bypass, confirmed, or open."""
     random = Random(seed)
     parts = random.choice((1, 3, 100))
-    found = Confirmations(parts)
+    found = Confirmations(parts, 0)
     sent: set[int] = set()
     without_link = never_told = 0
     could_be: set[int] = set()

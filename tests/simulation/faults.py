@@ -32,7 +32,7 @@ def the_time_left_is_taken_once_for_two_requests(patch: Patch) -> None:
                 feedback=self.account.feedback, now_ns=self._now_ns(),
             )  # fmt: skip
             self.face.judged(report)
-            if not self._write_report(report, left_s):
+            if not self._write_report(self.section.registers.base, report, left_s):
                 return False
         return self._write(self._word(line_ready), left_s)
 

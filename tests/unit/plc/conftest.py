@@ -11,9 +11,12 @@ from aoi_daemon.board import SIZE_BYTES, Board
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.plc.main import Plc
+from aoi_daemon.plcmap.registers import Poll, encode_poll
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
+from tools.simulation.network import Network
+from tools.simulation.timeline import Timeline
 
 SECOND = 1_000_000_000
 MS = 1_000_000
@@ -53,8 +56,11 @@ class Link:
         self.coils = []
         self.registers = []
         self.log = []  # (kind, begun, answered or given up, what)
+        self.timeouts = []  # (kind, s or None) of each request
+        self.says = Poll()
 
     def _ask(self, kind, what, timeout_s):
+        self.timeouts.append((kind, timeout_s))
         begun = self.clock.now if self.clock else 0
         took = self.answer_ns() if callable(self.answer_ns) else self.answer_ns
         limit = (20 * MS if timeout_s is None else min(20 * MS, int(timeout_s * 1e9))) if self.clock else took
@@ -80,6 +86,48 @@ class Link:
     def write_registers(self, base, values, timeout_s=None):
         self.registers.append((base, list(values)))
         return self._ask("registers", list(values), timeout_s)
+
+    def read_registers(self, base, count):
+        return encode_poll(self.says) if self._ask("poll", (base, count), None) else None
+
+
+class Peer:
+    """The far end of the simulation's network, in its time: `script` says what each request is answered with."""
+
+    def __init__(self):
+        self.time = Timeline()
+        calm = SimpleNamespace(strikes=lambda kind, index: 0.0, until=lambda kind: 0)
+        nobody = SimpleNamespace(sent=lambda *_: None, took=lambda *_: None, reset=lambda *_: None)
+        self.network = Network(self.time, calm, self, nobody)
+        self.script = lambda request: []  # (so many ns later, bytes) of each piece
+        self.says = ""  # to one who connects: "refused" or "mute"
+        self.requests = []
+        self.dialled = []  # address, time-out in s
+        self.resets = 0
+
+    def dial(self, address, timeout_s):
+        self.dialled.append((address, timeout_s))
+        return self.network.connect(timeout_s)
+
+    def accepts(self, line):
+        return self.says
+
+    def received(self, line, data):
+        self.requests.append(data)
+        for after_ns, piece in self.script(data):
+            line.answer(piece, after_ns)
+
+    def ended(self, line):
+        self.resets += 1
+
+    def settle(self):
+        """What is under way arrives."""
+        self.time.run(self.time.now + MS)
+
+
+@pytest.fixture
+def peer():
+    return Peer()
 
 
 @pytest.fixture

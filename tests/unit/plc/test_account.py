@@ -6,13 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell
+from aoi_daemon.board import SIZE_BYTES, Board, Cell, reason_cell
 from aoi_daemon.config.recipe import Recipe, StopRules
 from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Reason, pack_defects
 from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.parts import Parts
+from aoi_daemon.plc.report import NO_JUDGEMENT
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.verdicts import VerdictReader
 
 DEADLINE = 50
 
@@ -29,6 +31,7 @@ class Line:
             board=self.board, log=log, memory=lambda name, _: memory[name], setup=SimpleNamespace(recipe=recipe),
             config=SimpleNamespace(plc=SimpleNamespace(poll=None)),
         )
+        self.memory = memory
         self.account = Account(stage)
         self.parts = Parts(cameras, 5, 10, 3)
         self.cameras = cameras
@@ -46,7 +49,7 @@ class Line:
         for camera, view in enumerate(views):
             if view is not None:
                 self.parts.judge(judgement(camera, self.sequence, *view))
-        part = self.parts.take(at + DEADLINE)
+        part = self.parts.take(at + DEADLINE - 6)
         self.account.enter(part, self.account.outcome(part, part.reason, at))
         return part.reason
 
@@ -170,3 +173,61 @@ def test_a_judgement_that_contradicts_itself_does_not_end_a_row(line, passed, re
     assert part.reason is (reason or Reason.ENGINE_FAULT)
     one.part(bad(40))
     assert [s["parts"] for s in one.said] == [4]
+
+
+def test_after_a_person_has_looked_the_rows_begin_anew(line):
+    one = line(cameras=1)
+    for _ in range(4):
+        one.part(bad(40))
+    one.account.reset()
+    assert one.board[Cell.STOPPED_BY_RULE] == 0
+    for _ in range(3):
+        one.part(bad(40))
+    assert len(one.said) == 1
+    one.part(bad(40))
+    assert [s["part"] for s in one.said] == [4, 8]
+
+
+def test_each_part_is_on_record_once_in_their_order_and_counted(line):
+    two = line()
+    reader = VerdictReader(two.memory["verdicts"], from_start=True)
+    two.part(GOOD, GOOD)
+    two.part(GOOD, bad(40))
+    two.part(GOOD, None)
+    assert [(outcome.part, outcome.passed, outcome.reason) for outcome in reader.read()] == [
+        (1, True, Reason.NONE), (2, False, Reason.DEFECT), (3, False, Reason.LATE),
+    ]  # fmt: skip
+    board = two.board
+    assert (board[Cell.PARTS], board[Cell.PASSED], board[Cell.REJECTED]) == (3, 1, 2)
+    assert [board[reason_cell(reason)] for reason in (Reason.NONE, Reason.DEFECT, Reason.LATE)] == [1, 1, 1]
+
+
+def test_a_plc_that_is_killed_while_it_records_a_part_does_not_give_its_number_again(line, monkeypatch):
+    two = line()
+
+    def killed(outcome):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(two.account.outcomes, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        two.part(GOOD, GOOD)
+    assert two.board[Cell.PARTS] == 1
+
+
+def test_the_process_is_told_by_all_parts_that_were_judged(line):
+    """Reject rate and the most frequent class, which the register profile shows."""
+    one = line(cameras=1)
+    for view in (GOOD, bad(10), bad(60), GOOD):
+        one.part(view)
+    assert (one.account.feedback.reject_per_mille, one.account.feedback.most_frequent_class) == (500, 0)
+
+
+def test_the_record_of_a_part_that_was_not_judged_says_nothing_of_a_judgement(line):
+    two = line()
+    two.part(None, None)
+    (outcome,) = VerdictReader(two.memory["verdicts"], from_start=True).read()
+    assert (outcome.passed, outcome.reason, outcome.worst_class, outcome.defect_count) == (False, Reason.LATE, -1, 0)
+    assert (outcome.bundle, outcome.offset_x, outcome.offset_y) == (0, 0, 0)
+    assert (outcome.picked_ns, outcome.inferred_ns, outcome.judged_ns) == (0, 0, 0)
+    assert outcome.defects == bytes(len(outcome.defects))
+    assert not NO_JUDGEMENT.passed

@@ -8,8 +8,8 @@ from aoi_daemon.plc.confirm import IN_FLIGHT, Confirmations, Seen
 @pytest.fixture
 def rejects():
     """confirm_parts = 2; parts 1 to 5 rejected over connection 0, none at the gate yet."""
-    found = Confirmations(2)
-    found.polled(200, confirmed=True, bypass=False, connection=0)
+    found = Confirmations(2, 0)
+    assert not found.polled(200, confirmed=True, bypass=False, connection=0)
     for number in range(1, 6):
         assert not found.entered(number, rejected=True, connection=0)
     return found
@@ -109,3 +109,121 @@ def test_bypassed_parts_at_the_gate_are_let_go_and_earlier_ones_are_not_excused(
     assert poll(rejects, 2, confirmed=False, bypass=True) == Seen(let_go=(2,))
     assert poll(rejects, 3, confirmed=False, bypass=True) == Seen(unconfirmed=(1,), let_go=(3,))
     assert rejects.oldest == 4, "bypass may be over before it comes to the gate"
+
+
+# -- whose number it may be, and whose not ----------------------------------------
+
+
+def enter(found, last, connection=0):
+    """Good parts up to number `last`."""
+    for number in range(found._last + 1, last + 1):
+        assert not found.entered(number, rejected=False, connection=connection)
+
+
+def lost(found, connection=0):
+    """Whether a PLC that shows a part which cannot be at the gate has lost the rejects in its hands."""
+    return bool(poll(found, found._last + 20, connection=connection).unconfirmed)
+
+
+def test_good_parts_are_not_waited_for(rejects):
+    enter(rejects, 8)
+    for number in range(1, 6):
+        assert not poll(rejects, number)
+    for number in (6, 7, 8):
+        assert not poll(rejects, number, confirmed=False)
+    assert rejects.oldest == 0
+
+
+def test_the_low_byte_is_what_is_compared():
+    """A PLC that shows it alone, and then the whole number, has not moved."""
+    found = Confirmations(2, 0)
+    poll(found, 1)
+    for number in range(1, 6):
+        found.entered(number, rejected=True, connection=0)
+    poll(found, 257)
+    assert found.oldest == 1
+    poll(found, 258)
+    assert found.oldest == 1, "2 is confirmed, and was not the oldest"
+    assert not poll(found, 2)
+
+
+@pytest.mark.parametrize(("behind", "known"), [(100, True), (101, False)])
+def test_a_part_at_the_gate_is_known_up_to_100_behind_the_last(behind, known):
+    found = Confirmations(2, 1_000)
+    poll(found, 77)
+    found.entered(1_001, rejected=True, connection=0)
+    poll(found, 1_001 - behind)
+    assert lost(found) is known
+
+
+@pytest.mark.parametrize(("ahead", "is_lost"), [(100, False), (101, True)])
+@pytest.mark.parametrize("first", [0, 1_000])
+def test_a_plc_whose_gate_does_not_move_for_more_than_100_parts_has_lost_its_place(first, ahead, is_lost):
+    found = Confirmations(50, first)
+    poll(found, first + 99)
+    found.entered(first + 1, rejected=False, connection=0)
+    assert not poll(found, first + 1)
+    found.entered(first + 2, rejected=True, connection=0)
+    enter(found, first + 1 + ahead)
+    assert poll(found, first + 1) == Seen(unconfirmed=(first + 2,) if is_lost else ())
+
+
+def test_a_plc_that_has_lost_its_place_once_may_go_through_any_numbers_until_it_moves_in_step(rejects):
+    """It is being restarted: what it shows meanwhile is no loss of what came after."""
+    assert poll(rejects, 5) == Seen(unconfirmed=(1, 2, 3))
+    assert poll(rejects, 3) == Seen(unconfirmed=(4,))
+    rejects.entered(6, rejected=True, connection=0)
+    assert not poll(rejects, 0, confirmed=False)
+    assert rejects.oldest == 6
+
+
+# -- a connection that comes back -----------------------------------------------------
+
+
+def test_a_plc_that_has_not_moved_while_it_was_away_has_lost_nothing(rejects):
+    poll(rejects, 1)
+    assert not poll(rejects, 1, connection=1)
+    assert rejects.oldest == 2
+    assert lost(rejects, connection=1)
+
+
+def test_before_the_gate_has_ever_moved_nobody_knows_of_what_was_sent_over_the_former_connection(rejects):
+    assert poll(rejects, 200, connection=1) == Seen(unseen=(1, 2, 3, 4, 5))
+
+
+def test_a_gate_that_is_ahead_of_the_last_part_is_a_place_that_was_lost(rejects):
+    poll(rejects, 1)
+    assert poll(rejects, 50, connection=1) == Seen(unconfirmed=(2, 3, 4, 5))
+    rejects.entered(6, rejected=True, connection=1)
+    assert not lost(rejects, connection=1), "from then on it begins anew"
+
+
+@pytest.mark.parametrize(("last", "acted_on", "seen"), [
+    (250, 101, Seen(unseen=(2, 3, 4, 5))),  # 100 parts went by meanwhile
+    (250, 102, Seen(unconfirmed=(2, 3, 4, 5))),  # more than can be between camera and gate, and not the latest
+    (1_006, 120, Seen(unconfirmed=(2, 3, 4, 5))),
+])  # fmt: skip
+def test_after_an_outage_the_gate_is_within_100_of_where_it_was_or_of_the_last_part(rejects, last, acted_on, seen):
+    poll(rejects, 1)
+    enter(rejects, last, connection=None)
+    assert poll(rejects, acted_on, connection=1) == seen
+
+
+def test_what_was_sent_over_the_new_connection_already_is_waited_for(rejects):
+    poll(rejects, 1)
+    for number in (6, 7):
+        rejects.entered(number, rejected=True, connection=1)
+    assert poll(rejects, 7, confirmed=False, connection=1) == Seen(unseen=(2, 3, 4, 5))
+    assert rejects.oldest == 6
+
+
+@pytest.mark.parametrize(("outage", "known"), [(0, True), (100, True), (101, False), (1_000, False)])
+def test_after_an_outage_of_more_than_100_parts_the_place_is_found_anew(rejects, outage, known):
+    """The PLC never had those parts; it need not show any of them, however often it is asked."""
+    poll(rejects, 1)
+    enter(rejects, 5 + outage, connection=None)
+    assert poll(rejects, 5, connection=1) == Seen(unseen=(2, 3, 4))
+    rejects.entered(6 + outage, rejected=True, connection=1)
+    if not known:
+        assert not poll(rejects, 5, connection=1)
+    assert lost(rejects, connection=1) is known

@@ -110,3 +110,39 @@ def test_whatever_happens_nothing_stays_forced_on_a_line_that_works(steps):
             assert day.now_ns - asked_ns < RENEW_NS
             assert day.now_ns - day.line.announced_ns >= QUIET_NS
             assert not day.force.word >> Coil.READY & 1
+
+
+@pytest.mark.parametrize(("quiet_ns", "forced"), [(2_000_000_000, True), (1_999_999_999, False)])
+def test_two_seconds_without_a_part_are_enough_and_less_is_not(quiet_ns, forced):
+    force = Force()
+    assert (force.ask(6, REST._replace(announced_ns=NOW - quiet_ns), NOW) == "") is forced
+    assert force.word == (6 if forced else None)
+
+
+@pytest.mark.parametrize(("after_ns", "over"), [(2_000_000_000, True), (1_999_999_999, False)])
+def test_what_is_not_renewed_ends_after_two_seconds_and_not_sooner(after_ns, over):
+    line = REST._replace(announced_ns=NOW - 5_000 * MS)  # a part of before does not end it
+    force = forced(line=line)
+    assert bool(force.over(line, NOW + after_ns)) is over
+    assert force.until_ns == NOW + 2_000_000_000
+
+
+def test_a_part_of_the_moment_in_which_it_was_forced_ends_it():
+    """Command and announcement may be found in one turn of the loop."""
+    assert forced().over(REST._replace(announced_ns=NOW), NOW) == "a part came"
+
+
+def test_a_renewal_does_not_hide_a_part_that_came_before_it():
+    force = forced()
+    line = REST._replace(announced_ns=NOW + MS)
+    assert force.ask(6, line, NOW + MS + QUIET_NS) == ""
+    assert force.over(line, NOW + MS + QUIET_NS) == "a part came"
+
+
+def test_forced_anew_after_its_end_it_is_a_part_from_then_on_that_ends_it():
+    force = forced()
+    force.end()
+    line = REST._replace(announced_ns=NOW + MS)
+    later = NOW + MS + QUIET_NS
+    assert force.ask(6, line, later) == ""
+    assert force.over(line, later + 1) == ""

@@ -40,6 +40,20 @@ def test_new_connections_give_a_plc_that_stands_no_new_time():
     assert watch.moves_by_ns <= 19_020
 
 
+def test_a_plc_that_is_never_read_is_frozen_after_its_time_too():
+    assert HeartbeatWatch(100, now_ns=5_000).moves_by_ns == 5_100
+
+
+def test_a_plc_that_was_frozen_is_frozen_on_its_new_connection_from_the_first_read_on():
+    watch = HeartbeatWatch(100, now_ns=0)
+    for connection, now in enumerate((50, 1_000, 2_000, 3_000, 4_000)):
+        watch.polled(True, connection, now)
+        watch.polled(True, connection, now + 200)
+    for connection, now in enumerate((10_000, 10_000, 10_007), 5):
+        watch.polled(True, connection, now)
+        assert watch.moves_by_ns == now
+
+
 def test_a_word_counts_once_it_was_read_twice_and_the_first_is_no_change():
     stood = Stood()
     assert [stood.read(value) for value in (3, 3, 4, 3, 5, 5, 5, 3, 3)] == [0, 0, 0, 0, 0, 1, 0, 0, 1]

@@ -338,3 +338,68 @@ def test_an_outage_of_many_faults_is_three_lines(up):
 def test_closed_it_is_down_and_the_connection_is_reset(up):
     up.close()
     assert (up._client.resets, up.up, up.board[Cell.LINK]) == (1, False, Link.DOWN)
+
+
+# -- a second is the measure of an outage ------------------------------------------
+
+
+def flapped(link):
+    """Up, after an outage whose attempts failed until the back-off was longest."""
+    fail(link, "connect")
+    for _ in range(6):
+        link.connect(0, REPORT)
+        link.clock.now = link.retry_ns
+    fail(link)
+    assert link.connect(0, REPORT)
+
+
+@pytest.mark.parametrize(("up_ns", "wait_ms"), [(SECOND, 50), (SECOND - 1, 300)])
+def test_a_link_that_was_up_for_a_second_begins_its_back_off_anew(link, up_ns, wait_ms):
+    flapped(link)
+    link.clock.now += up_ns
+    fail(link, "FC15", "connect")
+    link.write(1)
+    link.connect(0, REPORT)
+    assert waits_ms(link) == wait_ms
+
+
+@pytest.mark.parametrize(("since_ns", "wait_ms"), [(SECOND, 0), (SECOND - 1, 50)])
+def test_a_link_that_is_lost_again_is_tried_at_once_a_second_after_the_last_time_and_not_sooner(up, since_ns, wait_ms):
+    fail(up, "FC15")
+    up.write(1)
+    lost_ns = up.clock.now
+    fail(up)
+    assert up.connect(0, REPORT)
+    up.clock.now = lost_ns + since_ns
+    fail(up, "FC15")
+    up.write(1)
+    assert waits_ms(up) == wait_ms
+
+
+@pytest.mark.parametrize(("up_ns", "over"), [(SECOND, True), (SECOND - 1, False)])
+def test_an_outage_is_over_once_the_link_has_been_up_for_a_second(up, up_ns, over):
+    fail(up, "FC15")
+    up.write(1)
+    fail(up)
+    up.connect(0, REPORT)
+    up.look(up.clock.now + up_ns)
+    assert (up.lines[-1] == "plc_connected") is over
+
+
+def test_a_link_that_is_lost_right_after_the_machine_has_started_is_tried_at_once_too(link):
+    link.clock.now = 0
+    assert link.connect(0, REPORT)
+    fail(link, "FC15")
+    link.write(1)
+    assert waits_ms(link) == 0
+
+
+def test_of_a_link_that_comes_and_goes_four_lines_of_a_kind_are_written_in_a_minute(link):
+    for _ in range(10):
+        fail(link)
+        link.connect(0, REPORT)
+        link.clock.now += 1_500 * MS
+        link.look(link.clock.now)
+        fail(link, "FC15")
+        link.write(1)
+    assert sorted(link.lines) == ["plc_connected"] * 4 + ["plc_link_down"] * 4

@@ -398,3 +398,65 @@ def test_the_cutoff_is_that_of_the_part_that_has_waited_longest():
     line.announce(view(1, 0), ready=True)
     line.announce(view(2, 20), ready=True)
     assert line.cutoff_ns() == DEADLINE - CUTOFF
+
+
+def test_without_a_part_nothing_is_due():
+    line = parts()
+    assert line.cutoff_ns() is None
+    line.announce(view(1, 0), ready=False)
+    assert line.take(1) is not None
+    assert line.cutoff_ns() is None
+
+
+def test_a_judgement_is_known_by_camera_and_view_as_long_as_its_part_waits():
+    line = parts(cameras=2)
+    line.announce(view(3, 0, camera=1), ready=True)
+    assert line.knows(judged(3, passed=True, camera=1))
+    assert not line.knows(judged(3, passed=True, camera=0))
+    assert not line.knows(judged(4, passed=True, camera=1))
+    line.take(DEADLINE)
+    assert not line.knows(judged(3, passed=True, camera=1))
+
+
+@pytest.mark.parametrize(("apart", "found"), [(DEADLINE, [2]), (DEADLINE + 1, [1, 1]), (-DEADLINE, [2]), (-DEADLINE - 1, [1, 1])])
+def test_a_number_is_of_one_trigger_until_the_deadline_of_the_part_and_not_after_it(apart, found):
+    line = parts(cameras=2)
+    line.announce(view(1, 1_000, camera=0, trigger_id=5), ready=True)
+    line.announce(view(1, 1_000 + apart, camera=1, trigger_id=5), ready=True)
+    assert sizes(line) == found
+
+
+@pytest.mark.parametrize(("others", "complete", "found"), [(63, False, True), (64, False, False), (500, True, True)])
+def test_a_late_view_finds_its_part_behind_63_others_that_left_without_one_and_any_number_that_left_complete(others, complete, found):
+    line = parts(cameras=2)
+    for number in range(1, 2 + others):
+        line.announce(view(number, 0, camera=0, trigger_id=number), ready=True)
+        if complete and number > 1:
+            line.announce(view(number, 0, camera=1, trigger_id=number), ready=True)
+        line.judge(judged(number, passed=False))
+        assert line.take(1).number == number
+    line.announce(view(9_999, 2, camera=1, trigger_id=1), ready=True)
+    assert (not line.waiting) is found
+
+
+def test_the_judgement_of_another_view_than_the_one_that_decided_is_kept_and_decides_nothing():
+    """For the stop rules: each camera has a row of its own."""
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=0), ready=True)
+    line.announce(view(1, 0, camera=1), ready=True)
+    first, second = judged(1, passed=False, camera=1), judged(1, passed=True, camera=0)
+    line.judge(first)
+    line.judge(second)
+    line.judge(judged(1, passed=True, camera=1))
+    part = line.take(1)
+    assert (part.reason, part.judgement, part.judged) == (Reason.DEFECT, first, {1: first, 0: second})
+
+
+def test_a_late_part_is_told_by_what_the_first_camera_showed_and_was_judged():
+    line = parts(cameras=2)
+    line.announce(view(1, 0, camera=1), ready=True)
+    line.announce(view(1, 0, camera=0), ready=True)
+    found = judged(1, passed=True, camera=0)
+    line.judge(found)
+    part = line.take(DEADLINE - CUTOFF)
+    assert (part.reason, part.judgement) == (Reason.LATE, found)

@@ -158,6 +158,17 @@ def test_rejects_that_a_killed_plc_was_waiting_for_are_told(side):
     assert (after.board[Cell.UNCONFIRMED], after.board[Cell.STOPPED_BY_RULE], after.board[Cell.REJECT_OPEN]) == (1, 0, 0)
 
 
+def test_a_reject_that_a_killed_plc_had_on_the_wire_is_still_to_be_confirmed(side):
+    """Its record was prepared; whether the PLC took the verdict, nobody knows."""
+    before = side(confirm_parts=5)
+    before.part()
+    view = Announcement(0, 0, 0, 2, 2, before.now, before.now, before.now + 50 * MS)
+    on_the_wire = Part(2, view, view.deadline_ns, {0: view})
+    before.account.outcomes.prepare(before.account.outcome(on_the_wire, Reason.DEFECT, before.now))
+    after = side(confirm_parts=5)
+    assert (after.board[Cell.PARTS], after.board[Cell.REJECT_OPEN]) == (2, 2)
+
+
 def test_while_the_plc_is_bypassed_parts_say_so_and_count_for_no_stop_rule(side):
     line = side(confirm_parts=1)
     line.poll(acted_on=99)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Hears, camera_cell
+from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, Hears, camera_cell
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.messages import READING, Reading
 from aoi_daemon.plc.gate import Gate
@@ -135,3 +135,51 @@ def test_a_reading_says_when_its_answer_was_there(line):
     line.read()
     (reading,) = drain(line.fds["triggers0_r"], Reading.unpack, READING.size)
     assert before_ns <= reading.answered_ns <= now_ns()
+
+
+def test_a_toggle_that_stays_is_no_other_trigger(line):
+    line.hears(0, Hears.READINGS)
+    line.trigger()
+    for _ in range(3):
+        line.read()
+    line.trigger()
+    line.read()
+    assert [triggered for _, _, triggered in line.heard(0)] == [True, False, False, True]
+
+
+def polling(line, **section):
+    return Polling(PollSection(base=0, **section), line.polling._stage, line, Gate(None, line.board, None), MONOTONIC)
+
+
+@pytest.mark.parametrize("period_ms", [20.0, 7.5])
+def test_the_first_read_is_due_at_once_and_the_next_after_its_period(line, period_ms):
+    fresh = polling(line, period_ms=period_ms)
+    assert fresh.due_ns <= line.at
+    fresh.look(5_000, 0)
+    assert fresh.due_ns == 5_000 + int(period_ms * 1e6)
+    line.answers = False
+    fresh.look(9_000, 0)
+    assert fresh.due_ns == 9_000 + int(period_ms * 1e6), "also where it failed"
+
+
+@pytest.mark.parametrize("running", [0, 1])
+def test_whether_the_line_runs_is_what_the_plc_says(line, running):
+    line.poll = line.poll._replace(status=Status.LINE_RUNNING if running else Status(0))
+    line.read()
+    assert line.board[Cell.LINE_RUNNING] == running
+
+
+def test_what_a_plc_process_before_read_is_forgotten_until_this_one_reads(line):
+    line.poll = line.poll._replace(status=Status.BYPASS | Status.LINE_RUNNING, recipe_request=4)
+    for _ in range(2):
+        line.read()
+    polling(line)
+    board = line.board
+    assert [board[cell] for cell in (Cell.PLC_STATUS, Cell.ACK_BEHIND, Cell.PLC_MOVES_BY_NS)] == [0, 0, 0]
+    assert [board[cell] for cell in (Cell.LINE_RUNNING, Cell.ASKED_RECIPE)] == [-1, -1]
+
+
+def test_the_plcs_heartbeat_must_move_from_the_start_of_plc_on(line):
+    before_ns = now_ns()
+    polling(line, watch_ms=400.0)
+    assert before_ns + 400_000_000 <= line.board[Cell.PLC_MOVES_BY_NS] <= now_ns() + 400_000_000

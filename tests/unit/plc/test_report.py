@@ -58,6 +58,11 @@ def test_the_latency_of_a_part_whose_trigger_has_no_time_is_from_its_picture_on(
     assert said(board, None, trigger_ns=0).latency == 120
 
 
+@pytest.mark.parametrize(("took_ns", "latency"), [(99_999, 0), (100_000, 1), (21_099_999, 210), (21_100_000, 211)])
+def test_the_latency_counts_tenths_of_a_millisecond_that_are_over(board, took_ns, latency):
+    assert said(board, None, trigger_ns=NOW - took_ns).latency == latency
+
+
 @pytest.mark.parametrize(("ready", "alarm", "stopped", "overrun", "stopping"), list(itertools.product([False, True], repeat=5)))
 def test_flags_say_what_the_coils_say(board, ready, alarm, stopped, overrun, stopping):
     board[Cell.ALARMS] = alarm << Alarm.PLC_LINK

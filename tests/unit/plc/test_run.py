@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import CameraCell, Cell, StageState, Stopped, camera_cell
+from aoi_daemon.board import CameraCell, Cell, StageState, Stopped, camera_cell, reason_cell
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Announcement, Judgement, Proof, Reason
@@ -170,6 +170,36 @@ def test_a_part_that_waits_when_the_stop_comes_still_has_its_verdict_and_it_is_n
 
 
 # -- the loop -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_plc_is_ready_once_it_has_tried_to_connect_whether_the_plc_is_there_or_not(served, there):
+    """A line does not begin with the alarm that there is no connection."""
+    steps, link = [], served.link
+    connect = link.connect
+    link.up, link.retry_ns = False, 2**62
+    link.connect = lambda *safe: steps.append("connect") or (connect(*safe) if there else False)
+    served.plc.stage.ready = lambda: steps.append("ready")
+    served.run(100)
+    assert steps == ["connect", "ready"]
+    assert any(word.ready for _, word in served.words()) is there
+
+
+def test_what_is_lost_while_a_verdict_is_on_its_way_counts_for_the_next_part_of_the_same_turn(served):
+    def lost_with_the_first():
+        if served.link.log and served.now_ms >= 120:
+            served.board[camera_cell(0, CameraCell.PRESENT)] = 0
+        return 0
+
+    served.link.answer_ns = lost_with_the_first
+    served.part(110, 1)
+    served.part(111, 2, 112)
+    judgement = Judgement(True, Reason.NONE, 0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 3, b"")
+    served.at(120, lambda: os.write(served.plc.stage.fds["judgements_w"], judgement.pack()))
+    served.run(200)
+    assert served.verdicts() == [(120, Result.PASS, 1), (120, Result.REJECT, 2)]
+    assert served.board[reason_cell(Reason.NOT_READY)] == 1
+    assert not any(word.ready for at, word in served.words()[:-1] if at > 120)
 
 
 def test_the_heartbeat_keeps_its_time_whatever_else_wakes_the_loop(served):
@@ -442,7 +472,17 @@ def test_a_person_ends_what_is_forced(served, command, why):
     served.at(150, lambda: served.say(do=command))
     served.run(190)
     assert served.plc.said[1] == {"tell": "unforced", "why": why}
+    assert [word.alarm for at, word in served.words() if at == 150], "at once"
     assert {word.alarm for at, word in served.words() if at >= 150} == {False}
+
+
+@pytest.mark.parametrize("command", ["stop", "something of a later version"])
+def test_what_ends_nothing_does_not_end_what_is_forced_and_the_end_of_plc_does(served, command):
+    served.at(110, lambda: served.say(do="force", word=0b100, number=1))
+    served.at(150, lambda: served.say(do=command))
+    served.run(190)
+    assert served.plc.said[1] == {"tell": "unforced", "why": "plc stops"}
+    assert served.link.coils[-1] == 0
 
 
 @pytest.mark.parametrize("reason", [Reason.NONE, Reason.DEFECT])

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import pytest
 from pymodbus.exceptions import ModbusException
 
-from aoi_daemon.errors import PlcAnswerError, PlcError, PlcTimeoutError
+from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
 from aoi_daemon.plc.client import PlcClient
-from aoi_daemon.plc.wire import Address, Resolver, Wire
+from aoi_daemon.plc.wire import Address, Resolver, Tcp, Wire
 
+MS = 1_000_000
 REQUEST = bytes.fromhex("0001 0000 0006 01 06 0000 0001")
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 502))]
 
@@ -44,10 +45,9 @@ def names(monkeypatch):
     made.hang.set()
 
 
-def test_an_address_needs_no_name_service_and_no_thread():
-    before = threading.active_count()
+def test_an_address_needs_no_name_service_and_no_thread(monkeypatch):
+    monkeypatch.setattr(threading, "Thread", None)
     assert Resolver("127.0.0.1", 502).addresses(0.0) == [Address(socket.AF_INET, ("127.0.0.1", 502))]
-    assert threading.active_count() <= before  # a test before this one may have left a thread that ends now
 
 
 def test_a_name_is_looked_up_anew_for_each_connection(names):
@@ -66,6 +66,7 @@ def test_a_name_service_that_hangs_costs_the_time_out_and_is_asked_once(names):
             resolver.addresses(0.02)
     assert time.perf_counter() - begun < 1.0
     assert names.asked == 1
+    assert all(each.daemon for each in threading.enumerate() if each is not threading.main_thread()), "plc can end meanwhile"
     names.hang.set()
     assert resolver.addresses(5)
 
@@ -234,7 +235,8 @@ def test_a_request_goes_out_at_once_and_a_peer_that_is_gone_is_noticed(peers):
     wire, _ = peers()
     assert wire._connected.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert wire._connected.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    assert wire._connected.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
+    kept = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    assert [wire._connected.socket.getsockopt(socket.IPPROTO_TCP, option) for option in kept] == [1, 1, 3], "within 4 s"
     assert not wire._connected.socket.getblocking()
 
 
@@ -247,6 +249,21 @@ def test_a_new_connection_resets_the_one_before_and_nothing_of_it_is_left(peers)
     connection = wire._connected
     wire.close()
     assert connection.poll(0) == []
+
+
+def test_a_connection_is_made_within_its_time_and_is_reset_whatever_closes_it(monkeypatch):
+    """The end of a killed process too: so linger is set before it is there."""
+    found = []
+
+    class Asked(socket.socket):
+        def connect(self, where):
+            found.append((self.gettimeout(), self.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)))
+            return super().connect(where)
+
+    monkeypatch.setattr(socket, "socket", Asked)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Tcp(Address(socket.AF_INET, server.getsockname()), 0.25).close()
+    assert found == [(0.25, struct.pack("ii", 1, 0))]
 
 
 def test_a_connection_that_was_never_made_leaves_no_socket():
@@ -367,3 +384,130 @@ def test_an_answer_of_another_length_is_refused_before_it_is_decoded(monkeypatch
     monkeypatch.setattr(client._wire, "receive", lambda deadline_ns: bytes(13))
     with pytest.raises(PlcAnswerError, match="13 bytes, not 12"):
         client._modbus.recv(None)
+
+
+# -- in scripted time --------------------------------------------------------------
+
+HEADER = REQUEST[:4]
+THERE_AND_BACK_NS = 100_000
+
+
+@pytest.fixture
+def wire(peer):
+    """Connected to `peer`, and asked; nothing has come of the answer."""
+    found = Wire(clock=peer.time, dial=peer.dial)
+    found.open(Address(socket.AF_INET, ("10.0.0.5", 502)), 0.2)
+    return found
+
+
+def framed(length):
+    """An answer that is so long from its unit on."""
+    return HEADER + length.to_bytes(2, "big") + REQUEST[6:7] + bytes(length - 1)
+
+
+@pytest.mark.parametrize("length", [3, 254])
+def test_the_shortest_and_the_longest_answer_that_there_is_are_taken(wire, peer, length):
+    peer.script = lambda request: [(0, framed(length))]
+    wire.send(REQUEST)
+    assert wire.receive(peer.time.now + MS) == framed(length)
+
+
+@pytest.mark.parametrize("length", [3, 6, 254])
+def test_one_byte_behind_an_answer_is_an_error(wire, peer, length):
+    peer.script = lambda request: [(0, framed(length) + b"x")]
+    wire.send(REQUEST)
+    with pytest.raises(PlcAnswerError, match=f"has {6 + length} bytes and 1 more"):
+        wire.receive(peer.time.now + MS)
+
+
+@pytest.mark.parametrize(("early_ns", "taken"), [(1, True), (0, False)])
+def test_what_comes_before_the_deadline_is_taken_and_what_comes_at_it_is_not(wire, peer, early_ns, taken):
+    peer.script = lambda request: [(7 * MS, REQUEST)]
+    wire.send(REQUEST)
+    deadline_ns = peer.time.now + THERE_AND_BACK_NS + 7 * MS + early_ns
+    if taken:
+        assert wire.receive(deadline_ns) == REQUEST
+    else:
+        with pytest.raises(PlcTimeoutError, match="no answer in time"):
+            wire.receive(deadline_ns)
+
+
+def test_a_request_takes_no_time(wire, peer):
+    """What lies there is looked for, not waited for."""
+    begun = peer.time.now
+    wire.send(REQUEST)
+    assert peer.time.now == begun
+
+
+def test_what_nobody_asked_for_is_an_error_before_the_next_request_is_sent(wire, peer):
+    peer.script = lambda request: [(0, REQUEST), (MS, b"x")]
+    wire.send(REQUEST)
+    assert wire.receive(peer.time.now + MS) == REQUEST
+    peer.time.run(peer.time.now + 2 * MS)
+    with pytest.raises(PlcAnswerError, match="bytes that it was not asked for"):
+        wire.send(REQUEST)
+    peer.settle()
+    assert len(peer.requests) == 1
+
+
+def test_a_connection_that_ended_between_two_requests_is_said_to_have_ended(wire, peer):
+    """It can be read, as one with bytes that nobody asked for."""
+    peer.network.lines[-1].break_off()
+    with pytest.raises(PlcError, match="the connection broke: Connection reset by peer") as caught:
+        wire.send(REQUEST)
+    assert caught.type is PlcError
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (b"\xff\xfe" + REQUEST[2:], PlcAnswerError, "of another transaction"),
+        (REQUEST[:2] + b"\0\1" + REQUEST[4:], PlcAnswerError, "of another protocol"),
+        (REQUEST[:6] + b"\2" + REQUEST[7:], PlcRefusedError, "unit 1 was asked, unit 2 answered"),
+    ],
+)
+def test_the_head_of_a_wrong_answer_is_enough(wire, peer, answer, error, says):
+    """Its rest need not be waited for."""
+    peer.script = lambda request: [(0, answer[:7])]
+    wire.send(REQUEST)
+    with pytest.raises(PlcError, match=says) as caught:
+        wire.receive(peer.time.now + MS)
+    assert caught.type is error
+
+
+def test_a_wire_that_was_closed_or_never_opened_says_so(wire, peer):
+    for each in (wire, Wire(clock=peer.time, dial=peer.dial)):
+        each.close()
+        assert not each.is_open
+        for ask in (lambda each=each: each.send(REQUEST), lambda each=each: each.receive(peer.time.now + MS)):
+            with pytest.raises(PlcError, match="not connected"):
+                ask()
+
+
+def test_a_connection_that_breaks_or_ends_while_an_answer_is_waited_for_is_an_error(wire, peer):
+    def breaks(request):
+        peer.network.lines[-1].break_off_here()
+        return []
+
+    peer.script = breaks
+    wire.send(REQUEST)
+    with pytest.raises(PlcError, match="the connection broke: Connection reset by peer") as caught:
+        wire.receive(peer.time.now + MS)
+    assert caught.type is PlcError
+    wire.open(Address(socket.AF_INET, ("10.0.0.5", 502)), 0.2)
+    peer.script = lambda request: [(0, REQUEST)]
+    peer.network.lines[-1].recv = lambda size: b""
+    wire.send(REQUEST)
+    with pytest.raises(PlcError, match="the PLC closed the connection"):
+        wire.receive(peer.time.now + MS)
+
+
+@pytest.mark.parametrize(
+    ("says", "error", "words"),
+    [("mute", PlcTimeoutError, "nobody answers"), ("refused", PlcError, "Connection refused")],
+)
+def test_a_connection_that_is_not_made_says_why(wire, peer, says, error, words):
+    peer.says = says
+    with pytest.raises(PlcError, match=f"no connection to 10.0.0.5:502: {words}") as caught:
+        wire.open(Address(socket.AF_INET, ("10.0.0.5", 502)), 0.2)
+    assert (caught.type, wire.is_open) == (error, False)
