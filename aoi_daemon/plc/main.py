@@ -48,7 +48,7 @@ class Plc:
         self.stage = stage
         self.link = link
         # The port's own functions: asked for some dozen times a part.
-        self._now_ns, self._select = clock.now_ns, wait.select
+        self._now_ns, self._select, self._read = clock.now_ns, wait.select, wait.read
         self.board = stage.board
         self.log = stage.log
         config = stage.config
@@ -100,7 +100,7 @@ class Plc:
             line_ready: bool | None = self._line_ready()
             self._take_in(ready, bool(line_ready))
             while (part := self.parts.take(self._now_ns())) is not None:
-                self._deliver(part, bool(line_ready))
+                self._deliver(part, self._line_ready() if line_ready is None else line_ready)
                 line_ready = None  # that took its time
             self._spare(line_ready)
         if self.link.up and self.link.write(self.face.safe_word() & ~_SEQUENCE) and self.section.registers is not None:
@@ -110,7 +110,9 @@ class Plc:
 
     def _take_in(self, ready: list[int], line_ready: bool) -> None:
         """What the other stages say of parts."""
-        announced, judged = read_doorbells(ready, self.announcements, self.judgements, self.parts.knows)
+        announced, judged = read_doorbells(
+            ready, self.announcements, self.judgements, self.parts.knows, self._read
+        )
         if announced:
             self.forcing.announced_ns = self._now_ns()
             live_ns = self.board[Cell.LIVE_NS]

@@ -82,12 +82,15 @@ class _Change:
     new: Configuration = field(init=False)
     plan: ReloadPlan = field(default_factory=ReloadPlan)
     checking: Checking | None = None
-    since_ns: int = 0
-    told_ns: int = 0
-    was_ready: bool = False
-    switch_ms: float = 0.0
-    pid: int = 0
+    since_ns: int = field(init=False)
+    """Of the step."""
+    pid: int = field(init=False)
     """Of the inspection that is waited for."""
+    told_ns: int = 0
+    """When the live one was told to leave; 0: it was not."""
+    was_ready: bool = field(init=False)
+    """READY at that time."""
+    switch_ms: float = 0.0
     ending: dict[StageProcess, int] = field(default_factory=dict)
     """The stages that are started anew, with the process ids that they had."""
 
@@ -173,7 +176,7 @@ class Changeover:
         elif self.step is Step.SWITCHING:
             if change.pid not in self._keeper.pair.pids:
                 self._back(change)
-        elif self.step is Step.SETTLING:
+        else:
             self._look_at_rest(change, waited_ns)
 
     def heard(self, stage: StageProcess, message: dict[str, Any]) -> None:
@@ -313,8 +316,7 @@ class Changeover:
         self._end(Result(change.order, "", change.plan, found, change.switch_ms))
 
     def _refuse(self, change: _Change, error: str) -> None:
-        if self.step is Step.PROVING:
-            self._keeper.pair.dismiss()
+        self._keeper.pair.dismiss()
         self._end(Result(change.order, error))
 
     def _end(self, result: Result) -> None:

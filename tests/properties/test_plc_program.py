@@ -52,7 +52,7 @@ class Oracle:
         self.newest: int | None = None
         self.beat: bool | None = None
         self.beat_ns: int | None = None
-        self.alive = self.ready_before = self.alive_before = False
+        self.alive = self.ready_before = self.alive_before = self.heard = False
         self.triggers: list[int] = []  # when parts were triggered, newest last
         self.first_ns: int | None = None  # the first scan, and the one before this
         self.scanned_ns = 0
@@ -71,9 +71,14 @@ class Oracle:
             self.alive = False
         if self.sequence is None:
             self.sequence = sequence
-        if not (passes or rejects) and (not (ready or sequence) or not self.alive_before):
+        # Where it can be by the parts that are owed, it is.
+        moved_by = (sequence - self.sequence) % 256
+        anew = not self.alive_before and not (self.heard and moved_by <= len(self.owed))
+        if not (passes or rejects) and (not (ready or sequence) or anew):
             self.sequence = sequence
+            self.heard = self.heard or moved_by > 0
         self.alive_before = self.alive
+        self.heard = self.heard or self.alive
         if self.first_ns is None:
             self.first_ns = now
         if part is not None:
@@ -96,7 +101,7 @@ class Oracle:
         if part is not None:
             self.newest = part
             self.parts[part] = [now, ready and self.ready_before, False]
-            self.owed = [*self.owed, part][:2] + [part] * (len(self.owed) >= 2)
+            self.owed = [*self.owed, part][-127:]
         self.ready_before = ready
         moved = 0 < step < 128
         proof = against = False

@@ -79,3 +79,29 @@ def test_a_missed_trigger_is_found_where_the_quickest_pass_was_seen_at_once():
 def test_with_a_quickest_pass_of_nothing_it_was_not(monkeypatch):
     without(monkeypatch, QUICKEST)
     assert any(broken(missed(seed)) for seed in range(10))
+
+
+def flapping(seed: int) -> Plan:
+    """The PLC's power goes, and then no connection lasts: of each part the daemon says 00, and its heartbeat is never alive."""
+    shape = replace(LINE, takt=450 * MS, scan=5 * MS, deadline=400 * MS, answer=18 * MS, in_scan=True, gate=1_080 * MS)
+    return Plan(seed, 56, shape, (Fault(Kind.POWER, 13, 1, 0.3), Fault(Kind.DELAY, 16, 14, 0.1)))
+
+
+def test_parts_that_a_daemon_without_a_heartbeat_has_closed_are_owed_no_verdict():
+    """Seed 626: they were counted, and before any part has passed only a pause clears that; one part off for 25 parts."""
+    assert [broken(flapping(seed)) for seed in range(5)] == [""] * 5
+
+
+def test_with_each_00_of_a_daemon_without_a_heartbeat_taken_for_a_start_they_were(monkeypatch):
+    without(monkeypatch, " AND NOT (HEARD AND (AHEAD <= TRIGGERED))")
+    assert any(broken(flapping(seed)) for seed in range(5))
+
+
+def starved(seed: int) -> Plan:
+    shape = replace(LINE, scan=2 * MS, deadline=48 * MS, answer=18 * MS, polled=True, gate=220 * MS)
+    return Plan(seed, 60, shape, (Fault(Kind.STARVED, 14, 40, 0.3),))
+
+
+def test_of_two_parts_that_are_due_in_one_turn_the_second_has_its_pass_and_ready_stays():
+    """Seed 1441: READY was asked for the first of them alone, and was 0 for the second, and so for the part behind it."""
+    assert [broken(starved(seed)) for seed in (2, 5)] == [""] * 2

@@ -1,6 +1,8 @@
 """The product in use, kept over restarts."""
 
+import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.supervisor import product
 from aoi_daemon.supervisor.product import Kept, ProductFile, choose, state_file
 
 
@@ -110,3 +113,74 @@ def test_it_lies_in_the_state_folder_else_beside_the_socket(monkeypatch, tmp_pat
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/aoi-daemon:/var/lib/other")
     assert state_file(None, socket) == Path("/var/lib/aoi-daemon/aoi-daemon.product")
     assert state_file(Path("/srv"), socket) == Path("/srv/aoi-daemon.product")
+
+
+KEPT = {"recipe": "b", "start": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("more", "good"),
+    [
+        ({"added_by": "a later version"}, True),
+        ({"grace": {"recipe": "b", "added_by": "a later version"}}, True),
+        ({"recipe": "x"}, True),
+        ({"recipe": "x" * 255}, True),
+        ({"recipe": "x" * 256}, False),
+        ({"recipe": ""}, False),
+        ({"asked": 0}, True),
+        ({"asked": 65_535}, True),
+        ({"asked": 65_536}, False),
+        ({"version": 1}, True),
+        ({"version": 0}, False),
+        ({"grace": {"recipe": "x"}}, True),
+        ({"grace": {"recipe": "x" * 255}}, True),
+        ({"grace": {"recipe": "x" * 256}}, False),
+        ({"grace": {"recipe": ""}}, False),
+        ({"grace": {"recipe": "b", "used_s": 0}}, True),
+        ({"grace": {"recipe": "b", "used_s": -0.5}}, False),
+    ],
+)
+def test_what_a_later_version_adds_is_passed_over_and_what_cannot_be_is_not_read(file, more, good):
+    """Names are those of files; the PLC's id is a word."""
+    file.path.write_text(json.dumps(KEPT | more))
+    assert (file.read() is not None) is good
+    assert bool(file._log.said) is not good
+
+
+def test_what_is_absent_is_as_it_was_before_it_was_kept(file):
+    file.path.write_text(json.dumps(KEPT))
+    found = file.read()
+    assert (found.asked, found.version, found.grace) == (0, 1, None)
+
+
+@pytest.mark.parametrize(("bytes_", "good"), [(4096, True), (4097, False)])
+def test_of_a_file_that_is_not_ours_no_more_than_a_page_is_read(file, bytes_, good):
+    file.path.write_text(json.dumps(KEPT | {"more": ""}))
+    file.path.write_text(json.dumps(KEPT | {"more": "x" * (bytes_ - file.path.stat().st_size)}))
+    assert (file.read() is not None) is good
+
+
+def test_it_is_for_the_daemon_s_user_alone(file):
+    file.write(Kept(recipe="b", start="demo"))
+    file.close()
+    assert file.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_one_thread_writes_and_a_disk_that_hangs_keeps_nobody_from_ending(file, monkeypatch):
+    """It belongs to the supervisor, whose end must not wait for the disk."""
+    free, began = threading.Event(), threading.Event()
+    joined = []
+    monkeypatch.setattr(product, "replace_file", lambda *_: began.set() or free.wait(10))
+    before = set(threading.enumerate())
+    for name in "abc":
+        file.write(Kept(recipe=name, start="demo"))
+    (thread,) = set(threading.enumerate()) - before
+    assert thread.daemon and thread.name == "product"
+    assert began.wait(10)
+    monkeypatch.setattr(thread, "join", joined.append)
+    file.close()
+    assert joined == [1.0], "seconds"
+    free.set()
+    monkeypatch.undo()
+    thread.join(10)
+    assert not thread.is_alive(), "it was told that nothing follows"

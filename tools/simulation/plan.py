@@ -82,6 +82,12 @@ STEPS: Final = TOO_MANY | {Kind.MISSES, Kind.EYE_BOUNCES, Kind.GAP}
 """They take PLC and daemon out of step."""
 
 
+_UNTOLD: Final = STEPS | {Kind.CAMERA_LOST, Kind.DAEMON_KILLED}
+"""Meanwhile parts may pass the photo-eye that the daemon is not told of, or be seen twice."""
+_EPISODE: Final = 8
+"""Two faults that begin within so many parts are of one episode."""
+
+
 class Fault(NamedTuple):
     """`kind`, from part `at` on, for `parts`. `size`: how much, 0 up to 1."""
 
@@ -225,7 +231,8 @@ def judge_of(shape: Shape) -> tuple[int, int]:
 def _fits(shape: Shape) -> bool:
     """`check-config` takes it, and a judgement has room between a scan and its cutoff."""
     try:
-        least, most = judge_of(shape)
+        # Whether its heartbeat can be watched is asked when it is known how fast it answers.
+        least, most = judge_of(replace(shape, watched=False))
     except ValueError:
         return False
     return least * shape.cameras < most
@@ -250,6 +257,20 @@ def calm_parts(shape: Shape) -> int:
 def started_after(shape: Shape) -> int:
     """Parts that come while a PLC that lost its power starts, and the link is made again."""
     return int(2.4 * SECOND) // shape.takt + 2
+
+
+def pauses(plan: Plan) -> set[int]:
+    """The parts before a pause of two seconds, which the README asks for where a PLC has started again.
+
+    Until a part has passed, nothing else tells it that of a trigger no verdict is owed, or that two are of one part.
+    """
+    found = set()
+    for power in plan.faults:
+        if power.kind is Kind.POWER:
+            last = power.at + started_after(plan.shape) - 1
+            near = [other for other in plan.faults if other.kind in _UNTOLD and abs(other.at - power.at) < _EPISODE]
+            found.add(max([last, *(other.end + lasts(other, plan.shape) for other in near)]))
+    return found
 
 
 def lasts(fault: Fault, shape: Shape) -> int:

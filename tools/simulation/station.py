@@ -10,8 +10,9 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from aoi_daemon.plcmap.coils import COILS
-from aoi_daemon.plcmap.registers import POLL_WORDS, REPORT_WORDS
+from aoi_daemon.plcmap.coils import COILS, Coil
+from aoi_daemon.plcmap.program import Variant
+from aoi_daemon.plcmap.registers import POLL_WORDS, REPORT_WORDS, offset_of
 from tools.simulation.network import Line, Weather
 from tools.simulation.plan import Kind, Shape
 from tools.simulation.timeline import MS, Timeline, chance
@@ -21,6 +22,7 @@ _HEADER: Final = struct.Struct(">HHHB")
 _SETTLES: Final = 2
 """Scans after a change in which the program may still change by itself: edges, timers that begin, what was before."""
 _US: Final = 1000
+_SEQUENCE: Final = offset_of("sequence")
 POLL_BASE: Final = 100
 
 
@@ -31,8 +33,11 @@ class Memory(Protocol):
         """A write has been worked off; `begun_ns`: when the daemon began it."""
         ...
 
-    def at_gate(self, part: int, *, ejected: bool, against: bool = False) -> None:
-        """A part is at the gate; negative: one that was never triggered. `against`: a scan saw READY=0 in its time."""
+    def at_gate(self, part: int, *, ejected: bool, against: bool = False, leapt: bool = False) -> None:
+        """A part is at the gate; negative: one that was never triggered.
+
+        `against`: a scan saw READY=0 in its time. `leapt`: one saw a sequence that had gone on by more than one.
+        """
         ...
 
 
@@ -73,6 +78,8 @@ class Station:
         self._was = (False, False)
         self._newest = 0
         self._against: set[int] = set()  # parts in whose time READY was 0, in a scan
+        self._leapt: set[int] = set()  # parts in whose time no scan saw the sequence of the part before
+        self._sequence = 0
         self._settle = _SETTLES
         self._wanted: set[int] = set()
         self._alarm_ns = 0
@@ -133,6 +140,8 @@ class Station:
         ejects = program.scan(now, trigger=trigger, gate=gate)
         if not program.ready:
             self._against.add(self._newest)
+        if changed:
+            self._look_at_sequence()
         if arriving:
             self._are_at_gate(arriving, now, ejects=ejects)
         if self._eyes and self._eyes[0][1] <= now:
@@ -144,10 +153,18 @@ class Station:
             self._want(now + self._shape.scan)
         self._set_alarm(now)
 
+    def _look_at_sequence(self) -> None:
+        by_registers = self._shape.variant is Variant.REGISTERS
+        sequence = self.report[_SEQUENCE] & 0xFF if by_registers else self.word >> Coil.SEQ
+        if (sequence - self._sequence) % 256 > 1:
+            self._leapt.add(self._newest)
+        self._sequence = sequence
+
     def _are_at_gate(self, arriving: list[list[int]], now: int, *, ejects: bool) -> None:
         for one in arriving:
             if one[2]:
-                self._witness.at_gate(one[2], ejected=ejects, against=one[2] in self._against)
+                about = {"against": one[2] in self._against, "leapt": one[2] in self._leapt}
+                self._witness.at_gate(one[2], ejected=ejects, **about)
                 one[2] = 0
             if one[1] <= now:
                 self._gates.remove(one)

@@ -13,7 +13,7 @@ from typing import Final
 
 from aoi_daemon.board import Board, CameraCell, Cell, Hears, StageState, camera_cell
 from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Proof, Reason, pack_defects
-from tools.simulation.plan import Fault, Kind, Plan, judge_of, started_after
+from tools.simulation.plan import Fault, Kind, Plan, judge_of, pauses
 from tools.simulation.process import Doors
 from tools.simulation.timeline import MS, SECOND, Timeline, chance
 
@@ -88,6 +88,8 @@ class Part:
     """Cameras whose picture of it was judged good."""
     ejected: bool | None = None
     trigger_id: int = 0
+    leapt: bool = False
+    """No scan saw the sequence of the part before: see `station.Memory`."""
     delivered: bool = False
     """Its PASS was answered, says the record."""
 
@@ -279,7 +281,10 @@ class Inspection:
         if process == self._process and self.alive:
             self._hung = False
             self.moves()
-            self._next()
+            if self._leaves is not None and not self._busy:
+                self._left()
+            else:
+                self._next()
 
     def retires(self, done: Callable[[], None]) -> None:
         """It is told to leave: it ends its part, and says so when plc has what it judged."""
@@ -365,6 +370,8 @@ class Inspection:
         self._board.add(Cell.JUDGED)
         self.moved_ns = self._board[Cell.INSPECTION_NS] = now
         self._life.doors.ring("judgements", judgement.pack())
+        if reason is not Reason.LATE:
+            self._life.doors.judged.append((said.camera, said.sequence))
         if self._leaves is not None:
             self._left()
         else:
@@ -379,11 +386,10 @@ def mark_of(said: Announcement) -> int:
 def arrivals(plan: Plan) -> list[int]:
     """When each part is in front of the camera, ns after the first; `takt` is the shortest time between two."""
     at, found = 0, []
-    # A PLC that starts again starts the belt again, too; only in a pause it finds what it is owed, until a part passes.
-    pauses = {fault.at + started_after(plan.shape) - 1 for fault in plan.faults if fault.kind is Kind.POWER}
+    quiet = pauses(plan)
     for number in range(plan.parts):
         found.append(at)
-        if number in pauses:
+        if number in quiet:
             at += int(2.3 * SECOND)
         gap = plan.shape.takt * (1.001 + 0.03 * chance(plan.seed, 70, number))
         lucky = chance(plan.seed, 71, number)

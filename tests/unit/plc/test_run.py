@@ -220,6 +220,18 @@ def test_parts_that_are_decided_together_leave_together(served):
     assert requests[:6] == [(kind, number) for number in (1, 2, 3) for kind in ("registers", "coils")], "nothing is between them"
 
 
+def test_good_parts_that_are_decided_together_all_pass_and_ready_stays(served):
+    """After a wait for the processor two parts are due in one turn: the second was NOT_READY, and took READY from the third."""
+    served.part(110, 1)
+    served.part(111, 2, 112)
+    served.part(111, 3, 112)
+    judgement = Judgement(True, Reason.NONE, 0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 3, b"")
+    served.at(120, lambda: os.write(served.plc.stage.fds["judgements_w"], judgement.pack()))
+    served.run(200)
+    assert served.verdicts() == [(120, Result.PASS, number) for number in (1, 2, 3)]
+    assert all(word.ready for at, word in served.words() if 110 <= at < 200)
+
+
 def test_the_announcement_is_taken_in_before_the_judgement_of_the_same_moment(served):
     served.part(110, 1, 110)
     served.run(200)

@@ -341,6 +341,23 @@ def test_verdicts_that_are_late_on_both_sides_of_a_lost_connection_are_no_part_t
     assert station.end() == names(1, 1)
 
 
+def test_a_part_that_is_owed_after_a_long_outage_is_not_forgotten(station):
+    """Counted up to three, the fifth of five was none: its PASS, late, was the next one's."""
+    good_parts(station, 1, 1)
+    for number in range(2, 7):
+        station.trigger(str(number))
+        station.wait(50)
+    station.says(Result.NONE, 4, ready=False)  # of a connection that was slow
+    station.wait(5)
+    station.says(Result.NONE, 5)
+    station.wait(5)
+    station.trigger("bad 7")
+    station.wait(5)
+    station.says(Result.PASS, 6)
+    station.wait(45)
+    assert station.end() == names(1, 1)
+
+
 def test_more_parts_than_slots_are_ejected_and_then_it_is_well_again():
     plc = Program(FULL, LINE, Variant.COILS, gate_ns=2_000 * MS)
     station = Station(Variant.COILS)
