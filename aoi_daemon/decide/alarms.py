@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypedDict
 
 from aoi_daemon.decide.alarm_list import KINDS, Alarm, AlarmKind, Priority, alarms_in, mask_of
@@ -115,7 +115,8 @@ class AlarmRow(TypedDict):
 @dataclass
 class _Entry:
     state: AlarmState = AlarmState.NORMAL
-    since_ns: int = 0
+    since_ns: int = field(init=False)
+    """Of its last move: an alarm that has not moved is not shown."""
     detail: str = ""
     raised: int = 0
 

@@ -170,3 +170,10 @@ def test_the_table_leads_to_every_state_and_out_of_it():
     reached = {after for each in moves for after in each.values()}
     assert reached == set(AlarmState)
     assert all(TRANSITIONS.values())
+
+
+def test_of_one_priority_and_moment_the_lower_number_is_first():
+    alarms = Alarms()
+    for alarm in (Alarm.PLC_LINK, Alarm.CAMERA_LOST, Alarm.OPTICS):
+        alarms.raise_(alarm, 5)
+    assert [row["name"] for row in alarms.snapshot()] == ["CAMERA_LOST", "PLC_LINK", "OPTICS"]
