@@ -71,7 +71,7 @@ class Session:
         self._connection, self.aside = open_whole(folder, log, check=first)
         try:
             if first:
-                mend(self._connection, folder, log)
+                mend(self._connection, folder, log, line.run)
             with writing(self._connection):
                 self._run = write.run_id(self._connection, line.run, line.name, wall_s)
             self.last_part, self._last_event = write.last_numbers(self._connection, line.run)
