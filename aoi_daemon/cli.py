@@ -11,11 +11,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aoi_daemon import __version__
+from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
+from aoi_daemon.backup.commands import run as run_backup
 from aoi_daemon.engine.build_command import add_parser as add_build_parser
 from aoi_daemon.engine.build_command import run as run_build
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
@@ -48,7 +50,21 @@ _EXAMPLES = """examples:
   aoi-daemon export --format csv --out parts.csv      what became of the parts
   aoi-daemon user add anna --role operator            who may act on the page
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
+  aoi-daemon backup /mnt/usb/line-3                   all of it to another disk, while the line runs
 """
+
+
+_OFFLINE: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
+    "bundle": run_engine,
+    "qualify": run_engine,
+    "golden": run_golden,
+    "build-engine": run_build,
+    "export": run_recorder,
+    "replay": run_recorder,
+    "user": run_users,
+    "backup": run_backup,
+    "restore": run_backup,
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
     add_golden_parsers(commands)
     add_recorder_parsers(commands)
     add_user_parsers(commands)
+    add_backup_parsers(commands)
     return top
 
 
@@ -115,16 +132,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
     arguments = parser().parse_args(words)
     try:
-        if arguments.command in ("bundle", "qualify"):
-            return run_engine(arguments)
-        if arguments.command == "golden":
-            return run_golden(arguments)
-        if arguments.command == "build-engine":
-            return run_build(arguments)
-        if arguments.command in ("export", "replay"):
-            return run_recorder(arguments)
-        if arguments.command == "user":
-            return run_users(arguments)
+        if arguments.command in _OFFLINE:
+            return _OFFLINE[arguments.command](arguments)
         if arguments.command == "run":
             return _run(arguments.config)
         if arguments.command == "check-config":

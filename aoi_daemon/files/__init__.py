@@ -7,8 +7,10 @@ that folder alone.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -45,11 +47,7 @@ def sync_folder(folder: Path) -> None:
     Raises:
         OSError: the disk does not take it.
     """
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    _sync(folder, os.fsync)
 
 
 def make_folder(folder: Path) -> None:
@@ -71,18 +69,20 @@ def put_in_place(partial: Path, target: Path) -> None:
     Raises:
         OSError: the disk does not take it, or there is a folder of that name.
     """
-    for path in (partial, *(partial.rglob("*") if partial.is_dir() else ())):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            _sync_file(path)
+    _sync(partial, os.fsync if partial.is_file() else _sync_disk)
     partial.rename(target)
     sync_folder(target.absolute().parent)
 
 
-def _sync_file(file: Path) -> None:
-    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+def _sync_disk(fd: int) -> None:
+    """All of the file system that `fd` lies in. File by file, a backup of 100,000 pictures would take an hour."""
+    if ctypes.CDLL(None, use_errno=True).syncfs(fd):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def _sync(path: Path, how: Callable[[int], object]) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        how(fd)
     finally:
         os.close(fd)

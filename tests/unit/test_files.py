@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from aoi_daemon import files
 from aoi_daemon.files import make_folder, put_in_place, replace_file
 
 
@@ -60,7 +61,20 @@ def test_what_is_put_in_place_is_on_the_disk_with_all_that_is_in_it_before_it_ha
     (tmp_path / "partial" / "in").mkdir(parents=True)
     (tmp_path / "partial" / "in" / "file").write_text("x")
     seen = syncs(monkeypatch)
+    monkeypatch.setattr(files, "_sync_disk", os.fsync)
     put_in_place(tmp_path / "partial", tmp_path / "whole")
-    made = [f"{tmp_path}/partial{end}" for end in ("", "/in", "/in/file")]
-    assert sorted(seen[:-1]) == made and seen[-1] == str(tmp_path)
+    assert seen == [f"{tmp_path}/partial", str(tmp_path)]
     assert (tmp_path / "whole" / "in" / "file").read_text() == "x" and os.listdir(tmp_path) == ["whole"]
+    put_in_place(tmp_path / "whole" / "in" / "file", tmp_path / "out")
+    assert seen[2:] == [f"{tmp_path}/whole/in/file", str(tmp_path)]
+
+
+def test_the_disk_is_synced_as_one_and_what_it_does_not_take_is_an_error(tmp_path):
+    put_in_place(tmp_path_made(tmp_path / "partial"), tmp_path / "whole")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        files._sync_disk(-1)
+
+
+def tmp_path_made(folder):
+    folder.mkdir()
+    return folder
