@@ -20,6 +20,8 @@ from aoi_daemon.backup.manifest import StoredFile
 _PIECE: Final = 1 << 20
 _SYNC_BYTES: Final = 16 << 20
 _TOLD_S: Final = 0.5
+_LONG_S: Final = 5.0
+"""What takes no longer is not told of in a log."""
 
 
 class Pace:
@@ -31,7 +33,7 @@ class Pace:
     ) -> None:  # fmt: skip
         self._what, self._total, self._per_s = what, total_bytes, mb_per_s * 1e6
         self._clock, self._sleep = clock, sleep
-        self._free_at_s = self._told_s = clock()
+        self._free_at_s = self._told_s = self._begun_s = clock()
         self._tenth = 0
         self.done_bytes = 0
 
@@ -51,9 +53,11 @@ class Pace:
                 self._told_s = now
                 sys.stderr.write(f"\r{text} ")
                 sys.stderr.flush()
-        elif self._total and (tenth := min(9, 10 * self.done_bytes // self._total)) > self._tenth:
-            self._tenth = tenth
-            sys.stderr.write(f"{text}\n")
+        elif now - self._begun_s > _LONG_S and self._total:
+            tenth = min(9, 10 * self.done_bytes // self._total)
+            if tenth > self._tenth:
+                self._tenth = tenth
+                sys.stderr.write(f"{text}\n")
 
     def end(self) -> None:
         """The line of the terminal is done."""

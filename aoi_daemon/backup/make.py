@@ -51,6 +51,7 @@ class _Backup:
 
     folder: Path
     pace: Pace
+    records_folder: Path | None = None
     tops: list[str] = field(default_factory=list)
     files: list[StoredFile] = field(default_factory=list)
     folders: dict[str, StoredFolder] = field(default_factory=dict)
@@ -76,6 +77,8 @@ class _Backup:
             inside = Path(path).relative_to(source).as_posix()
             at = place if inside == "." else f"{place}/{inside}"
             self._folder(Path(path), at)
+            # Records go by themselves: their databases are being written to.
+            names[:] = [name for name in names if Path(path) / name != self.records_folder]
             for name in [name for name in names if (Path(path) / name).is_symlink()]:
                 self.left_out.append(f"{path}/{name}: a link to a folder")
             for name in sorted(files):
@@ -194,13 +197,13 @@ def _fill(folder: Path, wanted: Wanted, configuration: Configuration, found: lis
     backup, places = _Backup(folder, pace), Places(config.parent)
     sources = {config: LINE, config.parent / "recipes": f"{CONFIG}/recipes"}
     places.places.update(sources)
-    references, records = [], None
+    references = []
     for each in found:
         place = places.of(each.path, each.what)
         if each.what in ("records", "state") or each.path.exists():
             references.append(Reference(toml=f"{CONFIG}/{_toml(each.toml)}", key=each.key, place=place))
         if each.what == "records":
-            records = each.path
+            backup.records_folder = each.path
         elif each.what != "state" and not each.path.exists():
             backup.left_out.append(f"{each.path}: is not here ({each.toml}: {'.'.join(map(str, each.key))})")
         elif each.what == "replay" and "replay" in wanted.without:
@@ -220,6 +223,7 @@ def _fill(folder: Path, wanted: Wanted, configuration: Configuration, found: lis
     else:
         backup.tops.append(f"{DATA}/{product.name}")
         backup.file(product, f"{DATA}/{product.name}")
+    records = backup.records_folder
     if records is not None and "records" not in wanted.without and records.is_dir():
         backup.tops.append(RECORDS)
         backup.records(records, wanted)

@@ -100,13 +100,13 @@ class Places:
         """The place of `path`, an absolute path without `..`."""
         if path in self.places:
             return self.places[path]
-        for above in path.parents:
-            if above in self.places and above != self._folder:
-                return f"{self.places[above]}/{path.relative_to(above).as_posix()}"
-        if what == "records":
-            place = RECORDS
-        elif what == "state":
-            place = DATA
+        above = next((each for each in path.parents if each in self.places and each != self._folder), None)
+        if what in ("records", "state"):
+            place = RECORDS if what == "records" else DATA
+        elif above is not None:
+            place = f"{self.places[above]}/{path.relative_to(above).as_posix()}"
+            if self.places[above] != DATA:  # the state folder does not go as a whole, what is named in it does
+                return place
         elif self._folder in path.parents:
             place = f"{CONFIG}/{path.relative_to(self._folder).as_posix()}"
         else:
