@@ -117,7 +117,8 @@ def _backup(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.backup.restore import Wanted, restore  # noqa: PLC0415
+    from aoi_daemon.backup.refusals import Wanted  # noqa: PLC0415
+    from aoi_daemon.backup.restore import restore  # noqa: PLC0415
     from aoi_daemon.backup.state import SERVICE_CONFIG, SERVICE_DATA  # noqa: PLC0415
 
     into = arguments.into or SERVICE_CONFIG

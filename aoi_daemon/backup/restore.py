@@ -6,44 +6,39 @@ path that the manifest holds: `config/` to the folder of line.toml, `data/` to t
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import shutil
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from aoi_daemon.backup.copying import Pace, copy_file, hash_file
+from aoi_daemon.backup.copying import Pace, copy_file
 from aoi_daemon.backup.faults import BackupError
 from aoi_daemon.backup.manifest import FILES, Manifest, Reference, read_manifest
 from aoi_daemon.backup.named import CONFIG, DATA, LINE
+from aoi_daemon.backup.refusals import (
+    Wanted,
+    check_hashes,
+    is_there,
+    line_in,
+    refuse_full,
+    refuse_links,
+    refuse_running,
+    refuse_small_disk,
+)
 from aoi_daemon.backup.rewrite import Key, RewriteError, rewritten
 from aoi_daemon.backup.state import SERVICE_DATA, product_name
-from aoi_daemon.config.load import load, read_model
+from aoi_daemon.config.load import load
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.control import NotRunningError, connect, socket_path
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.files import make_folder, put_in_place, replace_file, sync_folder
 from aoi_daemon.files.text import decode
 from aoi_daemon.files.toml import parse
 from aoi_daemon.hmi.users_command import SERVICE_USER
 
-_SPARE_BYTES: Final = 64 << 20
 _STATE_KEY: Final[Key] = ("supervisor", "state_folder")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Where a backup is to go. `into` is to be the folder of line.toml, `data` that of the records."""
-
-    backup: Path
-    into: Path
-    data: Path
-    replace: bool = False
-    mb_per_s: float = 400.0
 
 
 @dataclass
@@ -67,14 +62,14 @@ def restore(wanted: Wanted) -> Restored:
     manifest = read_manifest(wanted.backup)
     files = wanted.backup / FILES
     for place in (*(each.place for each in manifest.files), *(each.place for each in manifest.folders)):
-        _refuse_links(files, place)
-    line = _line(files / LINE)
+        refuse_links(files, place)
+    line = line_in(files / LINE)
     targets = _targets(manifest, wanted, line)
-    _refuse_running(wanted, line)
-    _refuse_full(wanted, targets)
+    refuse_running(wanted, line)
+    refuse_full(wanted, targets)
     pace = Pace("checked and copied", 2 * sum(each.size_bytes for each in manifest.files), wanted.mb_per_s)
-    _check(manifest, files, pace)
-    _refuse_small_disk(manifest, wanted)
+    check_hashes(manifest, files, pace)
+    refuse_small_disk(manifest, wanted)
     done = Restored(manifest, list(targets.values()))
     staged = {top: target.with_name(f".{target.name}.restoring") for top, target in targets.items()}
     try:
@@ -95,29 +90,6 @@ def restore(wanted: Wanted) -> Restored:
     return done
 
 
-# -- what is checked before anything is touched -----------------------------------------------------------------------
-
-
-def _refuse_links(files: Path, place: str) -> None:
-    """A link in a stranger's backup would bring a file of this PC into the restored one."""
-    path = files
-    for step in ("", *place.split("/")):
-        path = path / step
-        try:
-            mode = path.lstat().st_mode
-        except FileNotFoundError:
-            raise BackupError(f"{path}: is missing in the backup; it is damaged, take another one") from None
-        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-            raise BackupError(f"{path}: is a link or no regular file; a backup has none, do not trust this one")
-
-
-def _line(file: Path) -> LineConfig:
-    try:
-        return read_model(file, LineConfig)
-    except ConfigError as error:
-        raise BackupError(f"{error}; was it made by another version? restore it with that one") from error
-
-
 def _targets(manifest: Manifest, wanted: Wanted, line: LineConfig) -> dict[str, Path]:
     """Where each top goes."""
     found: dict[str, Path] = {}
@@ -131,65 +103,6 @@ def _targets(manifest: Manifest, wanted: Wanted, line: LineConfig) -> dict[str, 
                 raise BackupError(f"{target}: both {other} and {top} of the backup would go there; name another --data")
         found[top] = target
     return found
-
-
-def _refuse_running(wanted: Wanted, line: LineConfig) -> None:
-    sockets = {socket_path(line.supervisor.socket), socket_path(None)}
-    with contextlib.suppress(ConfigError):
-        sockets.add(socket_path(read_model(wanted.into / "line.toml", LineConfig).supervisor.socket))
-    for path in sorted(sockets):
-        try:
-            with connect(path, 2.0):
-                pass
-        except NotRunningError as error:
-            if "permission denied" in str(error):
-                raise BackupError(f"{error}: whether a line is running cannot be told") from error
-            continue
-        raise BackupError(f"{path}: a line is running here; stop it first: systemctl stop aoi-daemon")
-
-
-def _refuse_full(wanted: Wanted, targets: dict[str, Path]) -> None:
-    there = [path for path in targets.values() if _is_there(path)]
-    if there and not wanted.replace:
-        raise BackupError(
-            f"{', '.join(map(str, there))}: there already; --replace puts the backup in their place and keeps them "
-            "beside it, --into FOLDER restores elsewhere"
-        )
-
-
-def _is_there(path: Path) -> bool:
-    if path.is_dir() and not path.is_symlink():
-        return any(path.iterdir())
-    return path.is_symlink() or path.exists()
-
-
-def _check(manifest: Manifest, files: Path, pace: Pace) -> None:
-    wrong: list[str] = []
-    for each in manifest.files:
-        file = files / each.place
-        if file.stat().st_size != each.size_bytes or hash_file(file, pace) != each.sha256:
-            wrong.append(each.place)
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise BackupError(
-            f"{files}: {', '.join(wrong[:3])}{more}: not what the manifest says: damaged, or changed since; nothing "
-            "was restored, take another backup"
-        )
-
-
-def _refuse_small_disk(manifest: Manifest, wanted: Wanted) -> None:
-    needs: dict[int, tuple[Path, int]] = {}
-    for each in manifest.files:
-        folder = wanted.into if each.place.startswith(f"{CONFIG}/") else wanted.data
-        while not folder.exists():
-            folder = folder.parent
-        disk = folder.stat().st_dev
-        needs[disk] = folder, needs.get(disk, (folder, _SPARE_BYTES))[1] + each.size_bytes
-    for folder, size_bytes in needs.values():
-        room = os.statvfs(folder)
-        free = room.f_bavail * room.f_frsize
-        if free < size_bytes:
-            raise BackupError(f"{folder}: has {free / 1e9:.2f} GB free, and {size_bytes / 1e9:.2f} GB are needed")
 
 
 # -- the work ---------------------------------------------------------------------------------------------------------
@@ -319,7 +232,7 @@ def _swap(targets: dict[str, Path], staged: dict[str, Path], done: Restored) -> 
 
 def _aside(path: Path) -> Path | None:
     """Move what is at `path` beside it; its new name, None where nothing is there."""
-    if not _is_there(path):
+    if not is_there(path):
         if path.is_dir():
             path.rmdir()
         return None

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from aoi_daemon.backup import copying, make
+from aoi_daemon.backup import copying, make, refusals
 from aoi_daemon.backup import restore as restoring
 from aoi_daemon.backup.manifest import read_manifest
 from aoi_daemon.backup.restore import new_value
@@ -261,7 +261,7 @@ def test_a_running_line_is_not_restored_over(out, pc, tmp_path, capsys):
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_touched(out, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(restoring, "_SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(refusals, "_SPARE_BYTES", 1 << 60)
     refused(out, tmp_path, capsys, "GB are needed")
 
 
