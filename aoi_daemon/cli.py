@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoi_daemon import __version__
+from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
+from aoi_daemon.backup.commands import run as run_backup
 from aoi_daemon.engine.build_command import add_parser as add_build_parser
 from aoi_daemon.engine.build_command import run as run_build
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
@@ -53,6 +55,7 @@ _EXAMPLES = """examples:
   aoi-daemon notices test                             do mails and webhooks arrive?
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
   aoi-daemon audit verify                             is the record of who did what as it was written?
+  aoi-daemon backup /mnt/usb/line-3                   all of it to another disk, while the line runs
 """
 
 _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
@@ -65,6 +68,8 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "audit": run_recorder,
     "user": run_users,
     "notices": run_notices,
+    "backup": run_backup,
+    "restore": run_backup,
 }
 
 
@@ -124,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     add_recorder_parsers(commands)
     add_user_parsers(commands)
     add_notices_parsers(commands)
+    add_backup_parsers(commands)
     return top
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aoi_daemon.engine.build_arguments import TARGETS
 from aoi_daemon.errors import InferenceError, ModelError
-from aoi_daemon.files import replace_file
+from aoi_daemon.files import make_folder, replace_file
 from aoi_daemon.infer.trt_driver import Gpu, load_driver
 from aoi_daemon.infer.trt_vendor import Vendor
 
@@ -84,7 +84,7 @@ def save_timing_cache(vendor: Vendor, config: Any, file: Path | None) -> None:
     if times is None:
         return
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         replace_file(file, bytes(times))
     except OSError as error:
         raise ModelError(f"{file}: cannot be written: {error.strerror}") from error

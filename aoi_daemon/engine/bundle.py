@@ -33,6 +33,7 @@ from aoi_daemon.engine.report import Report, as_json
 from aoi_daemon.engine.report_html import page
 from aoi_daemon.engine.thresholds import recommend
 from aoi_daemon.engine.variants import Bench, Variant, attempt, check_contract
+from aoi_daemon.files import put_in_place
 from aoi_daemon.infer.bundle import MANIFEST, load_bundle
 from aoi_daemon.infer.onnx import OnnxExecutor
 
@@ -77,7 +78,7 @@ def make_bundle(request: Request, progress: Progress) -> Report:
     with _making(request.out) as folder:
         report = _fill(folder, request, manifest, model, sets=sets, progress=progress)
         load_bundle(folder)  # the check that a line makes
-        folder.rename(request.out)
+        put_in_place(folder, request.out)
     return report
 
 

@@ -24,7 +24,7 @@ from aoi_daemon.engine.frames import Frame, set_hash
 from aoi_daemon.engine.graph import Graph, Model
 from aoi_daemon.engine.ranges import BINS, LEVELS, PERCENTILE, entropy_range, histogram, percentile_range
 from aoi_daemon.errors import ModelError
-from aoi_daemon.files import replace_file
+from aoi_daemon.files import make_folder, replace_file
 
 Method = Literal["entropy", "percentile"]
 METHODS: Final[tuple[Method, ...]] = ("entropy", "percentile")
@@ -140,7 +140,7 @@ def _write_cache(file: Path | None, ranges: Mapping[Method, Ranges]) -> None:
     if file is None:
         return
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         replace_file(file, json.dumps(ranges, indent=1).encode(), 0o600)
     except OSError:
         pass  # a cache that cannot be written costs time, not the bundle

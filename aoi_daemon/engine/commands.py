@@ -18,6 +18,7 @@ from pathlib import Path
 from aoi_daemon.engine.arguments import PRECISIONS, add_parsers
 from aoi_daemon.engine.faults import InputError, RefusedError
 from aoi_daemon.errors import AoiError
+from aoi_daemon.files import put_in_place
 from aoi_daemon.offline import run_offline
 
 __all__ = ["add_parsers", "run"]
@@ -173,7 +174,7 @@ def _write_whole(file: Path, text: str) -> None:
     partial = file.with_name(f".{file.name}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
+        put_in_place(partial, file)
     except OSError as error:
         raise InputError(f"{file}: cannot be written: {error.strerror}") from error
     finally:

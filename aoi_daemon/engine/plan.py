@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from aoi_daemon.errors import ModelError
-from aoi_daemon.files import replace_file
+from aoi_daemon.files import make_folder, replace_file
 from aoi_daemon.infer.trt_plan import SIDECAR, Plan
 from aoi_daemon.infer.trt_vendor import Vendor
 
@@ -31,7 +31,7 @@ def write_plan(plan: Plan) -> None:
     """
     sidecar = plan.file.with_name(plan.file.name + SIDECAR)
     try:
-        plan.file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(plan.file.parent)
         # First: the old sidecar beside the new plan would be a damaged plan to whoever reads between.
         sidecar.unlink(missing_ok=True)
         replace_file(plan.file, plan.content)

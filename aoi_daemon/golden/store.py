@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from aoi_daemon.config.boxes import Box
-from aoi_daemon.files import replace_file
+from aoi_daemon.files import make_folder, replace_file
 from aoi_daemon.golden.manifest import MANIFEST, MAX_PARTS, Golden, GoldenError, Image, Manifest, Part, read_golden
 
 _LONGEST_NAME: Final = 80
@@ -44,7 +44,7 @@ def add(folder: Path, new: Sequence[NewPart], *, by: str, when: str) -> list[Par
         GoldenError: one is there already, or there is no room; nothing has been changed.
         OSError: a file cannot be written; the manifest is as it was.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with _alone(folder):
         before = read_golden(folder)
         if len(before.parts) + len(new) > MAX_PARTS:

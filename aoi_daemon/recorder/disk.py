@@ -30,7 +30,9 @@ from aoi_daemon.records.database import RecordsError, is_damage
 _TICK_S: Final = 0.05
 """Rows are written so often. A transaction costs the same for one row as for ten."""
 _PICTURES_NS: Final = 40_000_000
-"""Time for pictures between two looks at the rows."""
+"""Time for pictures between two looks at the rows, at least."""
+_SHARE, _MOST_PICTURES_NS = 4, 1_000_000_000
+"""Pictures have so many times what a transaction took: its sync takes 0.1 s and more on slow flash."""
 _ROWS_AT_ONCE: Final = 500
 _MOMENTS_AT_ONCE: Final = 100
 _LOOK_NS: Final = 1_000_000_000
@@ -151,8 +153,11 @@ class Disk:
             now_ns = time.monotonic_ns()
             self._take_recipes(session)
             self._commit(session, now_ns, gaps_too=stopping or now_ns - self._gaps_ns > _GAPS_NS)
-            if self._inbox.rows_waiting == 0:
-                self._write_pictures(session, now_ns + _PICTURES_NS, _ANY_PART if stopping else session.last_part)
+            # Some rows have always come while one transaction was synced; with a backlog of them no picture is begun.
+            if self._inbox.rows_waiting < _ROWS_AT_ONCE:
+                done_ns = time.monotonic_ns()
+                share_ns = min(max(_PICTURES_NS, _SHARE * (done_ns - now_ns)), _MOST_PICTURES_NS)
+                self._write_pictures(session, done_ns + share_ns, _ANY_PART if stopping else session.last_part)
             waiting = self._inbox.rows_waiting + self._inbox.moments_waiting + self._inbox.pictures_waiting
             if stopping:
                 if not waiting and not self._filed:

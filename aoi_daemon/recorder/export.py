@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
+from aoi_daemon.files import put_in_place
 from aoi_daemon.recorder.choice import Choice, Progress, Walk
 from aoi_daemon.recorder.export_csv import CsvRows
 from aoi_daemon.recorder.export_sets import WRITERS, choose
@@ -66,7 +67,7 @@ def _table(connection: sqlite3.Connection, choice: Choice, kind: Format, out: Pa
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
             parts = _write_table(connection, choice, kind, file)
-        partial.replace(out)
+        put_in_place(partial, out)
     finally:
         partial.unlink(missing_ok=True)
     return Exported(parts, Counter())
@@ -111,7 +112,7 @@ def _set(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         WRITERS[kind](parts, records, partial, size_of)
-        partial.rename(out)
+        put_in_place(partial, out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -16,7 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.files import sync_folder
 from aoi_daemon.files.modes import for_our_group, narrow, narrow_below
+from aoi_daemon.recorder.lost_pictures import NEWEST, forget_lost
 from aoi_daemon.recorder.pictures import INCOMING, LIST
 from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES, DamagedError, is_damage, open_writer, writing
 from aoi_daemon.records.parts import Image, ImageKind, insert_image
@@ -24,7 +26,7 @@ from aoi_daemon.records.parts import Image, ImageKind, insert_image
 OPENING_S: Final = 10.0
 """What opening may take longer than a write: the check, and the copy of a database that is brought forward."""
 _CHECK_S: Final = 0.7
-_NEWEST: Final = 1000
+_HOUR_S: Final = 3600.0
 
 
 def open_whole(folder: Path, log: Any, *, check: bool) -> tuple[sqlite3.Connection, str]:
@@ -83,17 +85,17 @@ def close_pictures(folder: Path, log: Any) -> None:
             log.warning("pictures_open_to_others", folder=str(folder / name), error=str(error))
 
 
-def mend(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
-    """Remove what a killed recorder had in hand, and rows whose picture a power cut has taken."""
+def mend(connection: sqlite3.Connection, folder: Path, log: Any, run: str = "") -> None:
+    """Remove what a killed recorder had in hand, and rows whose picture a power cut has taken.
+
+    `run` is the one that goes on, "" for none.
+    """
     incoming = folder / INCOMING
     removed = 0
     with contextlib.suppress(FileNotFoundError):
+        recent = {file for (file,) in connection.execute("SELECT file FROM images ORDER BY id DESC LIMIT ?", (NEWEST,))}
         for name in (incoming / LIST).read_text(errors="replace").splitlines():
-            # Newest first: this picture was written a moment before the end.
-            row = connection.execute(
-                "SELECT 1 FROM (SELECT file FROM images ORDER BY id DESC LIMIT ?) WHERE file = ?", (_NEWEST, name)
-            ).fetchone()
-            if row is None and _inside(folder, name) and not name.startswith(TEMPLATES):
+            if name not in recent and _inside(folder, name) and not _has_row(connection, name):
                 (folder / name).unlink(missing_ok=True)
                 removed += 1
         os.truncate(incoming / LIST, 0)
@@ -101,18 +103,23 @@ def mend(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
             if path.name != LIST:
                 path.unlink()
                 removed += 1
-    gone = [
-        row
-        for row, name, size in connection.execute(
-            "SELECT id, file, bytes FROM images ORDER BY id DESC LIMIT ?", (_NEWEST,)
-        )
-        if _size(folder / name) != size
-    ]
-    if gone:
-        with writing(connection):
-            connection.executemany("DELETE FROM images WHERE id = ?", ((row,) for row in gone))
-    if gone or removed:
-        log.info("records_mended", files_without_row=removed, rows_without_file=len(gone))
+    with writing(connection):
+        gone, missing = forget_lost(connection, folder, run)
+    if gone or missing or removed:
+        log.info("records_mended", files_without_row=removed, rows_without_file=gone, pictures_missing=missing)
+
+
+def _has_row(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether an older row names it: the list may be older than what it names, for nobody syncs it."""
+    day, hour = name.split("/")[1:3]
+    try:
+        begins = datetime.strptime(f"{day} {hour}+0000", "%Y-%m-%d %H%z").timestamp()
+    except ValueError:
+        return True  # none of ours
+    found = connection.execute(
+        "SELECT 1 FROM images WHERE at >= ? AND at < ? AND file = ?", (begins, begins + _HOUR_S, name)
+    )
+    return found.fetchone() is not None
 
 
 def _check(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
@@ -156,6 +163,7 @@ def put_aside(folder: Path, error: str, log: Any) -> str:
     for ending in ("-wal", "-shm", ""):  # the database last: a new one must never meet the old one's log
         with contextlib.suppress(FileNotFoundError):
             (folder / f"{DATABASE}{ending}").rename(folder / f"{name}{ending}")
+    sync_folder(folder)
     log.error(
         "records_damaged", error=error, kept_as=name, action="a new database begins",
         remedy="check the disk; `sqlite3 FILE .recover` may save rows of the old one",
@@ -190,7 +198,8 @@ def _pictures_in(folder: Path) -> Iterator[tuple[Path, ImageKind]]:
 
 def _inside(folder: Path, name: str) -> bool:
     """Whether `name` is a file of ours, and not what a torn line happens to spell."""
-    return name.startswith(f"{IMAGES}/") and name.endswith(".png") and ".." not in name and (folder / name).is_file()
+    is_picture = name.startswith(f"{IMAGES}/") and name.count("/") == 3 and name.endswith(".png")
+    return is_picture and ".." not in name and (folder / name).is_file()
 
 
 def _size(file: Path) -> int:

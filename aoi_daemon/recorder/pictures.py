@@ -5,7 +5,8 @@ the reader thread.
 
 A picture is not forced to the platter: that takes 5 to 100 ms a file on the flash of a line PC, and would cost
 pictures on every slow disk, for the sake of the last half minute before a power cut. Instead the recorder looks
-at its start whether the newest pictures are as long as their rows say (see `mending`).
+at its start whether the newest pictures are whole (see `lost_pictures`). A template is: it is written once, and
+many rows name it.
 
 `incoming/` holds the file that is being written, and `list`: the pictures that are in place but not yet in the
 database. What a killed recorder leaves there tells its successor all that it must clean up.
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.files import make_folder, sync_folder
 from aoi_daemon.records.database import IMAGES, TEMPLATES
 
 INCOMING: Final = "incoming"
@@ -63,7 +65,9 @@ class Pictures:
         try:
             there = (self._folder / file).stat().st_size
         except FileNotFoundError:
-            return self._put(image, file)
+            written = self._put(image, file)
+            sync_folder((self._folder / file).parent)
+            return written
         return Written(file, there, size[1], size[0])
 
     def recorded(self) -> None:
@@ -80,7 +84,11 @@ class Pictures:
             raise OSError(f"{file}: OpenCV cannot encode a frame of {image.shape}")
         target, partial = self._folder / file, self._folder / INCOMING / "partial.png"
         try:
-            partial.write_bytes(encoded.data)
+            with partial.open("wb") as out:
+                out.write(encoded.data)
+                if file.startswith(TEMPLATES):
+                    out.flush()
+                    os.fsync(out.fileno())
             self._make(target.parent)
             os.write(self._list, f"{file}\n".encode())
             partial.replace(target)
@@ -92,5 +100,5 @@ class Pictures:
 
     def _make(self, folder: Path) -> None:
         if folder not in self._made:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._made = {folder}  # the hour's; the next one will not be asked for this one

@@ -81,7 +81,7 @@ class Session:
         try:
             close_to_others(folder, log)
             if first:
-                mend(self._connection, folder, log)
+                mend(self._connection, folder, log, line.run)
             with writing(self._connection):
                 self._run = write.run_id(self._connection, line.run, line.name, wall_s)
             self.last_part, self._last_event = write.last_numbers(self._connection, line.run)

@@ -47,16 +47,21 @@ class Kept(Section):
     grace: Grace | None = Field(None, description="Of the product in use, where it has one.")
 
 
-def state_file(configured: Path | None, socket: Path) -> Path:
+def state_path(configured: Path | None, socket: Path) -> Path:
     """Where it is kept: in the folder configured, else the service's state folder, else beside the control socket."""
     of_service = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     folder = configured or (Path(of_service) if of_service else socket.parent)
     # By the socket's name: two daemons on one machine have two of them.
-    found = folder / f"{socket.stem}.product"
+    return folder / f"{socket.stem}.product"
+
+
+def state_file(configured: Path | None, socket: Path) -> Path:
+    """`state_path`, for the daemon itself: what 0.1.0 kept is there from now on."""
+    found = state_path(configured, socket)
     if not found.exists():
-        # Of 0.1.0, when the socket was called the same for every line: the product in use outlives the update.
+        # When the socket was called the same for every line: the product in use outlives the update.
         with contextlib.suppress(OSError):
-            (folder / f"{old_socket_path(socket).stem}.product").rename(found)
+            found.with_name(f"{old_socket_path(socket).stem}.product").rename(found)
     return found
 
 

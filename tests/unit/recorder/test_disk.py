@@ -112,6 +112,27 @@ def test_a_picture_that_cannot_be_written_is_said_to_be_lost(disk, monkeypatch, 
     assert gaps == [("images", 1, 1, why)]
 
 
+def test_rows_that_come_while_a_transaction_is_synced_do_not_keep_pictures_from_the_disk(disk, monkeypatch):
+    """On slow flash a part has always come by the time that the last one's row is synced."""
+    real, later = module.Session.commit, iter(range(2, 30))
+
+    def commit(self, *arguments):
+        done = real(self, *arguments)
+        if (number := next(later, None)) is not None:
+            put(disk, number)
+        elif not disk._flights[0].released:
+            pytest.fail("28 transactions, and no picture")
+        return done
+
+    monkeypatch.setattr(module.Session, "commit", commit)
+    put(disk, 1)
+    disk.inbox.put_picture(Job(Frame(0, picture().reshape(-1), picture().reshape(-1), shape=(16, 16, 1)), "reject", NOON, 1, 1))
+    disk.start()
+    wait_for(lambda: disk.counts.parts == 29, "the parts")
+    disk.check()
+    assert disk.finish(10) and disk.counts.pictures == 1
+
+
 def test_a_database_that_breaks_while_it_is_open_is_put_aside(disk, monkeypatch, log):
     put(disk, 1)
     disk.start()

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from aoi_daemon.recorder import mending
+from aoi_daemon.recorder import lost_pictures, mending
 from aoi_daemon.recorder.mending import mend, open_whole
 from aoi_daemon.recorder.pictures import Pictures
 from aoi_daemon.records.database import RecordsError, open_writer, writing
@@ -45,7 +45,7 @@ def test_a_picture_without_a_row_is_removed_and_one_with_a_row_stays(whole, tmp_
     assert kept.exists() and not orphan.exists()
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["list"]
     assert (tmp_path / "incoming" / "list").read_text() == ""
-    assert log.events[-1] == ("records_mended", {"files_without_row": 2, "rows_without_file": 0})
+    assert log.events[-1] == ("records_mended", {"files_without_row": 2, "rows_without_file": 0, "pictures_missing": 0})
 
 
 def test_killed_between_the_row_and_the_list_nothing_is_removed(whole, tmp_path, log):
@@ -74,8 +74,69 @@ def test_rows_whose_picture_a_power_cut_took_are_removed(whole, tmp_path, log):
     assert files(whole) == ["images/2026-11-22/12/whole.png"]
 
 
+@pytest.mark.parametrize("content", [lambda raw: bytes(len(raw)), lambda raw: raw[:-60] + bytes(60), lambda raw: bytes(20) + raw[20:]])
+def test_a_picture_of_the_right_length_is_read_for_a_cut_may_leave_zeros(whole, tmp_path, log, content):
+    put(whole, tmp_path, "whole")
+    file = put(whole, tmp_path, "zeros")
+    file.write_bytes(content(file.read_bytes()))
+    mend(whole, tmp_path, log)
+    assert files(whole) == ["images/2026-11-22/12/whole.png"]
+
+
+def test_pictures_are_read_for_as_long_as_there_is_time(whole, tmp_path):
+    names = [put(whole, tmp_path, name).name for name in ("a", "b", "c")]
+    for name in names:
+        file = tmp_path / "images/2026-11-22/12" / name
+        file.write_bytes(bytes(file.stat().st_size))
+    ticks = iter((0.0, 0.5, 2.0, 2.0))
+    with writing(whole):
+        lost_pictures.forget_lost(whole, tmp_path, "", lambda: next(ticks))
+    assert len(files(whole)) == 2, "the newest was read, and the others are for whoever looks at them"
+
+
+def rejected(connection, number, run="a"):
+    """A reject of `run`; its row's number."""
+    connection.execute("INSERT OR IGNORE INTO runs (run, line, at) VALUES (?, 'l', 0)", (run,))
+    connection.execute("INSERT OR IGNORE INTO products (id, recipe_id, recipe, bundle, classes, px_per_mm) VALUES (1, 1, 'r', '', '[]', 1)")
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(parts)") if row[3] and not row[5]]
+    values = {name: 0 for name in columns} | {"part": number, "at": NOON, "product_id": 1, "camera": "top", "reason": "DEFECT"}
+    values["run_id"] = connection.execute("SELECT id FROM runs WHERE run = ?", (run,)).fetchone()[0]
+    names = ", ".join(values)
+    return connection.execute(f"INSERT INTO parts ({names}) VALUES ({', '.join('?' * len(values))})", [*values.values()]).lastrowid
+
+
+def gaps(connection):
+    return connection.execute("SELECT r.run, g.first_part, g.last_part, g.what FROM gaps g JOIN runs r ON r.id = g.run_id ORDER BY 1, 2").fetchall()
+
+
+def test_a_reject_whose_picture_did_not_reach_the_disk_has_a_gap_that_says_so(whole, tmp_path, log):
+    """Whether its row was there and the file gone, or the cut came before the picture was begun."""
+    with closing(Pictures(tmp_path, 1)) as pictures, writing(whole):
+        for number in (1, 2, 3):
+            part = rejected(whole, number)
+            if number < 3:
+                written = pictures.write(picture(7), f"part{number}", NOON)
+                insert_image(whole, Image(NOON, "top", "frame", "reject", "", written.file, written.size_bytes, 16, 16), part=part)
+        rejected(whole, 4, run="this one")
+    (tmp_path / "images/2026-11-22/12/part1.png").write_bytes(b"")
+    mend(whole, tmp_path, log, "this one")
+    assert gaps(whole) == [("a", 1, 1, "images"), ("a", 3, 3, "images")], "part 4 comes once more, from the ring"
+    mend(whole, tmp_path, log, "this one")
+    assert len(gaps(whole)) == 2, "once"
+
+
+def test_a_list_that_is_older_than_its_pictures_rows_removes_none_of_them(whole, tmp_path, log, monkeypatch):
+    """Nobody syncs the list: after a cut it may be one of long ago."""
+    monkeypatch.setattr(mending, "NEWEST", 1)
+    old = put(whole, tmp_path, "old")
+    put(whole, tmp_path, "new")
+    (tmp_path / "incoming" / "list").write_text(f"{old.relative_to(tmp_path).as_posix()}\n")
+    mend(whole, tmp_path, log)
+    assert old.exists() and len(files(whole)) == 2
+
+
 def test_only_the_newest_rows_are_looked_at(whole, tmp_path, log, monkeypatch):
-    monkeypatch.setattr(mending, "_NEWEST", 2)
+    monkeypatch.setattr(lost_pictures, "NEWEST", 2)
     old = put(whole, tmp_path, "old")
     old.unlink()
     for name in ("a", "b"):

@@ -34,6 +34,8 @@ SMALL = {"runs", "products", "fills", "CONSTANT", "gaps"}
 NOT_PAGES = {
     # Offline commands that a person starts, on one part or on a choice that `Walk` reads.
     "engine/golden_parts.py:from_record", "recorder/commands.py:_replay",
+    # One that is meant to read every row of the audit.
+    "recorder/audit_command.py:run",
     # Once at the daemon's start, the last thousand parts.
     "supervisor/proofs.py:_recorded",
 }  # fmt: skip

@@ -17,7 +17,7 @@ def made(folder):
 def test_a_new_database_is_what_the_schema_says(tmp_path):
     with closing(open_writer(tmp_path / "deep" / "records", create=True)) as found:
         pragma = {name: found.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "auto_vacuum", "foreign_keys", "synchronous", "user_version")}
-    assert pragma == {"journal_mode": "wal", "auto_vacuum": 2, "foreign_keys": 1, "synchronous": 1, "user_version": SCHEMA_VERSION}
+    assert pragma == {"journal_mode": "wal", "auto_vacuum": 2, "foreign_keys": 1, "synchronous": 2, "user_version": SCHEMA_VERSION}
 
 
 def test_a_database_is_opened_again_as_it_was(records):

@@ -1,0 +1,294 @@
+"""Make a backup: into a folder beside its own, which gets its name when all is in it and on the disk.
+
+Process: offline. Reads the line's files; what it opens that the line writes to are its databases, see `databases`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+from aoi_daemon import __version__
+from aoi_daemon.backup import databases
+from aoi_daemon.backup.copying import Pace, copy_file, hash_file
+from aoi_daemon.backup.faults import BackupError
+from aoi_daemon.backup.manifest import FILES, MANIFEST, Manifest, Reference, StoredFile, StoredFolder
+from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS, Named, Places, named, users_file
+from aoi_daemon.backup.state import kept_product
+from aoi_daemon.config.load import Configuration, load
+from aoi_daemon.files import make_folder, put_in_place, replace_file
+from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES
+
+_LEFT: Final = ("incoming",)
+"""Of the records folder: what a recorder has in hand."""
+_LOGS: Final = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a backup is to hold."""
+
+    config: Path
+    out: Path
+    state: Path | None = None
+    without: frozenset[str] = frozenset()
+    records_days: float | None = None
+    mb_per_s: float = 40.0
+    anew: bool = False
+
+
+@dataclass
+class _Backup:
+    """The backup while it is made; `folder` is its `files`."""
+
+    folder: Path
+    pace: Pace
+    records_folder: Path | None = None
+    tops: list[str] = field(default_factory=list)
+    files: list[StoredFile] = field(default_factory=list)
+    folders: dict[str, StoredFolder] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def target(self, place: str) -> Path:
+        target = self.folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def file(self, source: Path, place: str) -> None:
+        try:
+            self.files.append(copy_file(source, self.target(place), place, self.pace))
+        except PermissionError as error:
+            raise BackupError(f"{source}: {error.strerror}; run as root, or as the service's user") from error
+
+    def tree(self, source: Path, place: str) -> None:
+        """A file, or a folder with all in it; a link to a folder is left out, for it may lead round in a ring."""
+        if not source.is_dir():
+            self.file(source, place)
+            return
+        for path, names, files in os.walk(source):
+            inside = Path(path).relative_to(source).as_posix()
+            at = place if inside == "." else f"{place}/{inside}"
+            self._folder(Path(path), at)
+            # Records go by themselves: their databases are being written to.
+            names[:] = [name for name in names if Path(path) / name != self.records_folder]
+            for name in [name for name in names if (Path(path) / name).is_symlink()]:
+                self.left_out.append(f"{path}/{name}: a link to a folder")
+            for name in sorted(files):
+                self._one(Path(path) / name, f"{at}/{name}")
+
+    def _one(self, source: Path, place: str) -> None:
+        try:
+            if source.is_file():
+                self.file(source, place)
+            elif not source.is_symlink():
+                self.left_out.append(f"{source}: no regular file")
+        except FileNotFoundError:
+            pass  # an editor's, gone while we looked
+
+    def _folder(self, source: Path, place: str) -> None:
+        self.target(place).mkdir(exist_ok=True)
+        self.folders[place] = StoredFolder(place=place, mode=stat.S_IMODE(source.stat().st_mode) & 0o777)
+
+    # -- records ---------------------------------------------------------------
+
+    def records(self, source: Path, wanted: Wanted) -> None:
+        """All of a records folder: databases as of one moment, pictures that they name, and whatever else is there."""
+        self._folder(source, RECORDS)
+        inside = sorted(path for path in source.iterdir() if path.name not in (*_LEFT, IMAGES, TEMPLATES))
+        for path in inside:
+            if path.name.endswith(_LOGS) or ".damaged-" in path.name or path.name.startswith("."):
+                if ".damaged-" in path.name and not path.name.endswith(_LOGS):
+                    self.left_out.append(f"{path}: a database that was put aside")
+                continue
+            if path.is_dir():
+                self.tree(path, f"{RECORDS}/{path.name}")
+            elif path.is_file() and path.name != DATABASE:
+                self._database(path) if databases.is_database(path) else self._one(path, f"{RECORDS}/{path.name}")
+        # Last of the databases: whatever says how far something has come in the records is older than they are.
+        if (source / DATABASE).is_file():
+            self._parts(source, wanted)
+
+    def _database(self, source: Path) -> None:
+        place = f"{RECORDS}/{source.name}"
+        databases.copy_database(source, self.target(place), self.pace)
+        self._stored(place, source)
+
+    def _stored(self, place: str, source: Path) -> None:
+        target, mode = self.folder / place, stat.S_IMODE(source.stat().st_mode) & 0o777
+        target.chmod(mode)
+        size_bytes = target.stat().st_size
+        digest = hash_file(target, self.pace)
+        self.files.append(StoredFile(place=place, sha256=digest, size_bytes=size_bytes, mode=mode))
+
+    def _parts(self, source: Path, wanted: Wanted) -> None:
+        place = f"{RECORDS}/{DATABASE}"
+        databases.copy_database(source / DATABASE, self.target(place), self.pace)
+        with databases.changing(self.folder / place) as connection:
+            if wanted.records_days is not None:
+                databases.keep_days(connection, wanted.records_days)
+                self.left_out.append(f"records older than {wanted.records_days:g} days before the newest")
+            if "pictures" in wanted.without:
+                databases.forget(connection)
+            else:
+                gone = [file for file in databases.pictures(connection) if not self._picture(source, file)]
+                databases.forget(connection, gone)
+                if gone:
+                    self.left_out.append(f"{len(gone)} pictures that were removed for their age while this was made")
+        self._stored(place, source / DATABASE)
+
+    def _picture(self, source: Path, file: str) -> bool:
+        path = source / file
+        for folder in reversed(Path(file).parents[:-1]):
+            if folder.as_posix() not in self.folders and (source / folder).is_dir():
+                self._folder(source / folder, f"{RECORDS}/{folder.as_posix()}")
+        try:
+            self.file(path, f"{RECORDS}/{file}")
+        except FileNotFoundError:
+            (self.folder / RECORDS / file).unlink(missing_ok=True)
+            return False
+        return True
+
+
+def make_backup(wanted: Wanted) -> Manifest:
+    """Make `wanted.out`; what is in it.
+
+    Raises:
+        BackupError: it is there already, or something cannot be copied.
+        ConfigError: the configuration is not right.
+        OSError: the disk is full, say; an incomplete backup is left, with which the next one goes on.
+    """
+    config, out = Path(os.path.normpath(wanted.config.absolute())), Path(os.path.normpath(wanted.out.absolute()))
+    if out.exists():
+        raise BackupError(f"{out}: is there already; name a folder that is not: a backup is never changed")
+    if not out.parent.is_dir():
+        raise BackupError(f"{out.parent}: is no folder; is the disk of the backup mounted?")
+    configuration = load(config)
+    found = sorted(named(config), key=lambda each: (len(each.path.parts), each.path))
+    _refuse_rings(found, config, out)
+    partial = partial_of(out)
+    if wanted.anew:
+        shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700, exist_ok=True)
+    with _alone(partial):
+        (partial / MANIFEST).unlink(missing_ok=True)
+        make_folder(partial / FILES)
+        manifest = _fill(partial / FILES, wanted, configuration, found)
+        replace_file(partial / MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n", 0o600)
+        put_in_place(partial, out)
+    return manifest
+
+
+def partial_of(out: Path) -> Path:
+    """Where the backup `out` is made."""
+    return out.with_name(f".{out.name}.incomplete")
+
+
+def _fill(folder: Path, wanted: Wanted, configuration: Configuration, found: list[Named]) -> Manifest:
+    config = configuration.file
+    pace = Pace("copied", _estimate(found, wanted), wanted.mb_per_s)
+    backup, places = _Backup(folder, pace), Places(config.parent)
+    sources = {config: LINE, config.parent / "recipes": f"{CONFIG}/recipes"}
+    places.places.update(sources)
+    references = []
+    for each in found:
+        place = places.of(each.path, each.what)
+        if each.what in ("records", "state") or each.path.exists():
+            references.append(Reference(toml=f"{CONFIG}/{_toml(each.toml)}", key=each.key, place=place))
+        if each.what == "records":
+            backup.records_folder = each.path
+        elif each.what != "state" and not each.path.exists():
+            backup.left_out.append(f"{each.path}: is not here ({each.toml}: {'.'.join(map(str, each.key))})")
+        elif each.what == "replay" and "replay" in wanted.without:
+            backup.left_out.append(f"{each.path}: the images that are replayed")
+        elif each.what != "state" and place == places.places.get(each.path):
+            sources[each.path] = place
+    users = users_file(config)
+    if users.exists():
+        sources.setdefault(users, places.of(users, "file"))
+    for path, place in sources.items():
+        if path.exists():
+            backup.tops.append(place)
+            backup.tree(path, place)
+    product = kept_product(configuration.line, wanted.state)
+    if product is None:
+        backup.left_out.append("the product in use: nothing is kept of it, line.recipe is in use after a restore")
+    else:
+        backup.tops.append(f"{DATA}/{product.name}")
+        backup.file(product, f"{DATA}/{product.name}")
+    records = backup.records_folder
+    if records is not None and "records" not in wanted.without and records.is_dir():
+        backup.tops.append(RECORDS)
+        backup.records(records, wanted)
+    backup.left_out += [f"the {what}, as was asked" for what in ("records", "pictures") if what in wanted.without]
+    pace.end()
+    _remove_others(folder, backup)
+    return Manifest(
+        program=__version__, made=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        line=configuration.line.line.name, config=str(config), left_out=tuple(backup.left_out), tops=tuple(backup.tops),
+        references=tuple(references), folders=tuple(backup.folders.values()), files=tuple(backup.files),
+    )  # fmt: skip
+
+
+def _toml(name: str) -> str:
+    return name if "/" in name else "line.toml"
+
+
+def _refuse_rings(found: list[Named], config: Path, out: Path) -> None:
+    for each in found:
+        around = (each.path, *each.path.parents)
+        if each.what != "state" and each.path in (config.parent, *config.parent.parents):
+            raise BackupError(
+                f"{each.toml}: {'.'.join(map(str, each.key))} = {str(each.path)!r} has line.toml in it; give what it "
+                "names a folder of its own"
+            )
+        if each.path in out.parents or (each.what == "records" and out in around):
+            raise BackupError(f"{out}: lies in {each.path}, which is backed up; name a folder elsewhere")
+    if (config.parent / "recipes") in out.parents:
+        raise BackupError(f"{out}: lies in the recipes, which are backed up; name a folder elsewhere")
+
+
+def _estimate(found: list[Named], wanted: Wanted) -> int:
+    """Bytes to copy, roughly: for the progress."""
+    total = 0
+    for each in found:
+        if each.what == "state" or each.what in wanted.without or not each.path.exists():
+            continue
+        for path, _, files in os.walk(each.path):
+            if "pictures" in wanted.without and f"/{IMAGES}" in path:
+                continue
+            for name in files:
+                try:
+                    total += (Path(path) / name).stat().st_size
+                except OSError:
+                    continue
+    return total
+
+
+def _remove_others(folder: Path, backup: _Backup) -> None:
+    """What an interrupted backup had copied and is no longer wanted."""
+    kept = {each.place for each in backup.files}
+    for path, _, files in os.walk(folder):
+        for name in files:
+            file = Path(path) / name
+            if file.relative_to(folder).as_posix() not in kept:
+                file.unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BackupError(f"{folder}: another backup is being made there; wait for it") from None
+    finally:
+        os.close(fd)
