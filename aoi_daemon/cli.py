@@ -25,6 +25,8 @@ from aoi_daemon.engine.golden_command import run as run_golden
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.hmi.users_command import add_parsers as add_user_parsers
 from aoi_daemon.hmi.users_command import run as run_users
+from aoi_daemon.recorder.clock_command import add_parser as add_clock_parser
+from aoi_daemon.recorder.clock_command import run as run_clock
 from aoi_daemon.recorder.commands import add_parsers as add_recorder_parsers
 from aoi_daemon.recorder.commands import run as run_recorder
 
@@ -47,6 +49,7 @@ _EXAMPLES = """examples:
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
   aoi-daemon export --format csv --out parts.csv      what became of the parts
   aoi-daemon user add anna --role operator            who may act on the page
+  aoi-daemon clock                                    is the PC's clock believed? confirm it after a jump
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
 """
 
@@ -104,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     add_build_parser(commands)
     add_golden_parsers(commands)
     add_recorder_parsers(commands)
+    add_clock_parser(commands)
     add_user_parsers(commands)
     return top
 
@@ -231,6 +235,8 @@ def _stage(name: str, control_fd: int) -> int:
 def _ask(arguments: argparse.Namespace) -> int:
     from aoi_daemon.control import request, socket_path
 
+    if arguments.command == "clock":
+        return run_clock(arguments)
     path = socket_path(arguments.socket)
     if arguments.command in ("reload", "recipe"):
         return _order(arguments, path)
