@@ -29,6 +29,8 @@ from aoi_daemon.hmi.users_command import add_parsers as add_user_parsers
 from aoi_daemon.hmi.users_command import run as run_users
 from aoi_daemon.notifier.command import add_parsers as add_notices_parsers
 from aoi_daemon.notifier.command import run as run_notices
+from aoi_daemon.recorder.clock_command import add_parser as add_clock_parser
+from aoi_daemon.recorder.clock_command import run as run_clock
 from aoi_daemon.recorder.commands import add_parsers as add_recorder_parsers
 from aoi_daemon.recorder.commands import run as run_recorder
 
@@ -53,6 +55,7 @@ _EXAMPLES = """examples:
   aoi-daemon export --format csv --out parts.csv      what became of the parts
   aoi-daemon user add anna --role operator            who may act on the page
   aoi-daemon notices test                             do mails and webhooks arrive?
+  aoi-daemon clock                                    is the PC's clock believed? confirm it after a jump
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
   aoi-daemon audit verify                             is the record of who did what as it was written?
   aoi-daemon backup /mnt/usb/line-3                   all of it to another disk, while the line runs
@@ -127,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
     add_build_parser(commands)
     add_golden_parsers(commands)
     add_recorder_parsers(commands)
+    add_clock_parser(commands)
     add_user_parsers(commands)
     add_notices_parsers(commands)
     add_backup_parsers(commands)
@@ -249,6 +253,8 @@ def _ask(arguments: argparse.Namespace) -> int:
     from aoi_daemon.control import request
     from aoi_daemon.control_path import find_socket
 
+    if arguments.command == "clock":
+        return run_clock(arguments)
     path = find_socket(arguments.socket, arguments.config, DEFAULT_CONFIG)
     if arguments.command in ("reload", "recipe"):
         return _order(arguments, path)

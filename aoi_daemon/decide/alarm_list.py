@@ -44,6 +44,7 @@ class Alarm(enum.IntEnum):
     NOT_PROVEN = 19
     FRAME_SIZE = 20
     CAMERA_CLOCK = 21
+    CLOCK_DOUBT = 22
 
 
 class AlarmKind(NamedTuple):
@@ -148,6 +149,11 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
         _LOW, "A camera's clock is not what the camera says",
         "Inspection goes on: frames count from their arrival. Check that cameras.sensor_to_frame_ms holds, and the "
         "camera's clock and PTP settings; the detail says both rates.",
+    ),
+    Alarm.CLOCK_DOUBT: AlarmKind(
+        _MEDIUM, "The PC's clock has jumped, and is not believed",
+        "Records go on, and none is deleted for its age. Set the clock or mend its synchronisation, then confirm it: "
+        "`aoi-daemon clock --confirm`. An hour of synchronised time ends it, too.",
     ),
 }  # fmt: skip
 

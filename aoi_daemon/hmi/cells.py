@@ -215,7 +215,7 @@ def pareto(site: Site, words: Words) -> str:
 def hours(site: Site, words: Words) -> str:
     """Rejects of the last hours."""
     found = {hour: (rejects, parts) for hour, rejects, parts in site.figures.hours()}
-    this_hour = int(time.time() // HOUR_S)
+    this_hour = int(site.now_s() // HOUR_S)
     rows = [
         (time.strftime("%H", time.localtime(hour * HOUR_S)), *found.get(hour, (0, 0)))
         for hour in range(this_hour - _HOURS + 1, this_hour + 1)

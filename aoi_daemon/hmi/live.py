@@ -130,11 +130,13 @@ class Live:
         self._events = EventReader(stage.memory("events", events.SIZE_BYTES), from_start=True)
         self.last: Outcome | None = None
         self.wall_offset_ns = 0
+        self.wall_ahead_s = 0.0
+        """By so much the wall clock is ahead of the time by which parts are dated: 0 unless it is in doubt."""
         self.read()
 
     def read(self) -> list[Outcome]:
         """Read what is new; the parts among it, oldest first."""
-        self.wall_offset_ns = time.time_ns() - now_ns()
+        self.wall_offset_ns = time.time_ns() - now_ns() - int(self.wall_ahead_s * 1e9)
         fresh = self._verdicts.read()
         self.parts.add(fresh)
         self.last = fresh[-1] if fresh else self.last
@@ -153,5 +155,5 @@ class Live:
         return (now_ns() - self.board[Cell.SUPERVISOR_NS]) / 1e9
 
     def wall_s(self, at_ns: int) -> float:
-        """CLOCK_MONOTONIC `at_ns` as seconds since the epoch, by the wall clock as it is now."""
+        """CLOCK_MONOTONIC `at_ns` as seconds since the epoch, as parts are dated now."""
         return (at_ns + self.wall_offset_ns) / 1e9

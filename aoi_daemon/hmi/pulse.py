@@ -71,6 +71,7 @@ class Pulse:
     def beat(self) -> None:
         """Read what is new; every third of a second send it."""
         site = self.site
+        site.heed_clock()
         parts = site.live.read()
         site.count(parts)
         pages = list(self._connected())
@@ -91,10 +92,11 @@ class Pulse:
             self._shot = self.site.pictures.take(part)
 
     def _push(self, pages: list[Page]) -> None:
-        site, now_s = self.site, time.time()
+        site, now_s = self.site, self.site.now_s()
         shift = site.figures.base.shift
-        if now_s >= self._recount_at or now_s >= shift.until:
-            self._recount_at = now_s + (_RETRY_S if site.figures.base.problem else _RECOUNT_S)
+        mono_s = time.monotonic()
+        if mono_s >= self._recount_at or not shift.since <= now_s < shift.until:
+            self._recount_at = mono_s + (_RETRY_S if site.figures.base.problem else _RECOUNT_S)
             site.recount(now_s)
         site.new_generation()
         shots: dict[str, dict[str, Any]] = {}

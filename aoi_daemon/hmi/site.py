@@ -6,6 +6,7 @@ Process: hmi. Blocks: nowhere; what reads a disk does so in a worker thread.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -67,6 +68,17 @@ class Site:
     def beside(self) -> Mapping[str, Mapping[str, Any]]:
         """What the processes beside the path say of themselves, by their name."""
         return self.backend.metrics.source.facts
+
+    def now_s(self) -> float:
+        """The time by which parts are dated, Unix seconds: the wall clock's, but for one that is in doubt."""
+        return time.time() - self.live.wall_ahead_s
+
+    def heed_clock(self) -> None:
+        """Take in what the recorder says of the wall clock; what it said last counts while it says nothing."""
+        told = self.beside.get("recorder", {}).get("clock")
+        ahead_s = told.get("ahead_s") if isinstance(told, Mapping) else None
+        if isinstance(ahead_s, (int, float)):
+            self.live.wall_ahead_s = float(ahead_s)
 
     def shift_now(self, now_s: float) -> Shift:
         """The running shift; without records the time since the start."""

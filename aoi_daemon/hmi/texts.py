@@ -356,6 +356,11 @@ ALARMS_ZH: Final[Mapping[Alarm, tuple[str, str]]] = {
         "相机时钟与其说明不符",
         "检测继续：以图像到达时间计时。检查 cameras.sensor_to_frame_ms 以及相机的时钟和 PTP 设置；详情写明频率。",
     ),
+    Alarm.CLOCK_DOUBT: (
+        "电脑时钟不可信",
+        "记录继续，旧记录不会清理。请设定时钟或查时间服务，然后确认：aoi-daemon clock --confirm。"
+        "时间服务正确一小时后自动解除。",
+    ),
 }
 """Text and remedy of each alarm."""
 

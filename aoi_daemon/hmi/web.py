@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -144,7 +143,7 @@ def _downloads(app: FastAPI, site: Site) -> None:
             return Response(str(refused), 403, media_type="text/plain")
         found = report.chosen(report.shifts_of(site), shift)
         try:
-            text = await site.read(read_csv, site.folder, found, time.time(), site.config.line.name)
+            text = await site.read(read_csv, site.folder, found, site.now_s(), site.config.line.name)
         except (AoiError, sqlite3.Error) as error:
             return Response(str(error), 503, media_type="text/plain")
         return _file(text, f"shift-{found.label.replace(' ', '-').replace(':', '')}.csv", "text/csv")

@@ -11,20 +11,24 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
+from aoi_daemon import kernel_time
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.kernel_time import Reading
 from aoi_daemon.recorder.flight import FlightRecorder
 from aoi_daemon.recorder.health import DISK_FULL, Health, fault_of
 from aoi_daemon.recorder.inbox import Inbox, Job
 from aoi_daemon.recorder.mending import OPENING_S, put_aside
 from aoi_daemon.recorder.products import Products
+from aoi_daemon.recorder.removed import Removed
 from aoi_daemon.recorder.retention import free_bytes
 from aoi_daemon.recorder.session import Filed, Line, Session
+from aoi_daemon.recorder.timekeeper import Timekeeper
 from aoi_daemon.records.database import RecordsError, is_damage
 
 _TICK_S: Final = 0.05
@@ -62,12 +66,12 @@ class Counts:
 class Disk:
     """Writes what is in `inbox` below `folder`. `health` and `counts` are for the reader thread to tell.
 
-    `wall` gives Unix seconds: the age of what is recorded is told by it.
+    `clock` says what time it is for a record, also to the reader thread; `read` are the kernel's clocks.
     """
 
     def __init__(
         self, folder: Path, section: RecorderSection, line: Line, *, recipes: Iterable[Recipe], inbox: Inbox,
-        flights: list[FlightRecorder], log: Any, wall: Callable[[], float] = time.time,
+        flights: list[FlightRecorder], log: Any, read: Callable[[], Reading] = kernel_time.read,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._section = section
@@ -76,7 +80,8 @@ class Disk:
         self._inbox = inbox
         self._flights = flights
         self._log = log
-        self._wall = wall
+        self.clock = Timekeeper(folder, log, read)
+        self._removed = Removed(log)
         self._recipes: SimpleQueue[Recipe] = SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="disk", daemon=True)
@@ -140,9 +145,16 @@ class Disk:
             self._fault(why)
 
     def _open(self) -> Session:
+        self.clock.begin()
         session = Session(
-            self._folder, self._section, self._line, self._products, self._log, first=self._first, wall_s=self._wall()
-        )
+            self._folder, self._section, self._line, self._products, self._log, first=self._first,
+            now_s=self.clock.time(), removed=self._removed,
+        )  # fmt: skip
+        try:
+            self.clock.opened(session)
+        except BaseException:
+            session.close()
+            raise
         self._first = False
         self.counts.aside = session.aside or self.counts.aside
         return session
@@ -161,6 +173,8 @@ class Disk:
             waiting = self._inbox.rows_waiting + self._inbox.moments_waiting + self._inbox.pictures_waiting
             if stopping:
                 if not waiting and not self._filed:
+                    self.clock.keep()
+                    self._removed.tell(time.monotonic(), all_of_it=True)
                     return
                 continue
             due = now_ns - self._looked_ns >= _LOOK_NS
@@ -168,7 +182,8 @@ class Disk:
                 self._looked_ns = now_ns
                 self._timed(lambda: self._look(session))
             if due or self._more_to_remove:
-                self._more_to_remove = self._timed(lambda: session.retention.bite(self._wall()))
+                self._more_to_remove = self._timed(lambda: self.clock.bite(session))
+                self._removed.tell(time.monotonic())
             if session.filling.pending:
                 self._with_room(session, session.filling.bite)
             self._tell_forward(session.filling.percent)
@@ -196,7 +211,16 @@ class Disk:
         gaps = self._inbox.gaps() if gaps_too else []
         if not (rows or moments or gaps or self._filed):
             return
-        done = self._with_room(session, lambda: session.commit(rows, moments, gaps, self._filed))
+        dated = self.clock.dated
+        done = self._with_room(
+            session,
+            lambda: session.commit(
+                [row._replace(at=dated(row.at)) for row in rows],
+                [moment._replace(at=dated(moment.at)) for moment in moments],
+                [replace(gap, at=dated(gap.at)) for gap in gaps],
+                [filed._replace(image=replace(filed.image, at=dated(filed.image.at))) for filed in self._filed],
+            ),
+        )
         for row in (*done.new, *done.again):
             if row.lost:
                 self._inbox.lose_frame(row)
@@ -225,7 +249,7 @@ class Disk:
             self._inbox.lose_picture(job, at=job.at, why="the disk is full")
             return
         try:
-            self._filed += self._with_room(session, lambda: session.file(job))
+            self._filed += self._with_room(session, lambda: session.file(replace(job, at=self.clock.dated(job.at))))
         except _Fault as error:
             what = self._fault(error)
             full = what == DISK_FULL
@@ -239,9 +263,10 @@ class Disk:
     def _look(self, session: Session) -> None:
         """Is the folder still there, and is there room on its disk?"""
         session.look()
+        self.clock.look(session)
         self._no_room = False
         while session.retention.short_bytes() and not self._no_room:
-            self._no_room = not session.retention.make_room(self._wall())
+            self._no_room = not self.clock.make_room(session)
         self.counts.free_bytes = free_bytes(self._folder)
         now_ns = time.monotonic_ns()
         if self._no_room:
@@ -254,7 +279,7 @@ class Disk:
         try:
             return self._timed(act)
         except (OSError, sqlite3.Error) as error:
-            if self._fault(error) != DISK_FULL or not self._timed(lambda: session.retention.make_room(self._wall())):
+            if self._fault(error) != DISK_FULL or not self._timed(lambda: self.clock.make_room(session)):
                 raise
         return self._timed(act)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import select
 import threading
-import time
 from typing import Any, Final
 
 import cv2
@@ -38,6 +37,8 @@ _LEAST_POLL_S: Final = 0.001
 _TELL_NS: Final = 1_000_000_000
 _END_S: Final = 4.0
 _LEAST_SPARE: Final = 2
+_CLOCK_S: Final = 0.5
+"""What was kept of the clock is waited for so long: a disk that hangs must not cost frames."""
 
 
 class Recorder:
@@ -74,6 +75,7 @@ class Recorder:
         self.disk.start()
         # A thread of its own, which nobody waits for: it is done once, after an update, and then again in no time.
         threading.Thread(target=close_pictures, args=(self.folder, self.log), name="modes", daemon=True).start()
+        self.disk.clock.known.wait(_CLOCK_S)
         control = [self.stage.control.fileno()]
         while not self.stage.stopping:
             self.look()
@@ -83,7 +85,7 @@ class Recorder:
                     self.obey(command)
         while self.look():
             pass
-        self.reader.finish(now_ns(), time.time())
+        self.reader.finish(now_ns(), self.disk.clock.time())
         if not self.disk.finish(_END_S):
             self.log.error("records_cut_short", rows=self.inbox.rows_waiting, pictures=self.inbox.pictures_waiting)
 
@@ -91,16 +93,18 @@ class Recorder:
         """Take in what is new; how many parts."""
         self.disk.check()
         now = now_ns()
-        found = self.reader.look(now, time.time())
+        found = self.reader.look(now, self.disk.clock.time())
         if now - self._told_ns >= _TELL_NS:
             self._told_ns = now
             self.tell(now)
         return found
 
     def obey(self, command: dict[str, Any]) -> None:
-        """A new recipe brings new names."""
+        """A new recipe brings new names; a person confirms the clock."""
         if command["do"] == "recipe":
             self.disk.new_recipe(Recipe.model_validate_json(command["recipe"]))
+        elif command["do"] == "clock":
+            self.disk.clock.confirm(command["by"])
 
     def tell(self, now: int) -> None:
         """Say how it goes, and log when that has changed."""
@@ -120,6 +124,7 @@ class Recorder:
             "events_lost": self.events.lost,
             "free_gb": round(counts.free_bytes / 1e9, 2),
             "longest_write_ms": round(health.longest_ns / 1e6, 1),
+            "clock": self.disk.clock.facts(),
         }
         if counts.forward_percent < 100:
             facts["brought_forward_percent"] = counts.forward_percent

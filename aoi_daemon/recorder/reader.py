@@ -21,7 +21,8 @@ from aoi_daemon.ring.verdicts import VerdictReader
 
 _ROWS_AT_ONCE: Final = 256
 _MOST_MOMENTS: Final = 4096
-_OWN_ALARM: Final = "RECORDER_DISK"
+_OWN_ALARMS: Final = ("RECORDER_DISK", "CLOCK_DOUBT")
+"""Of the records themselves: no picture shows what was wrong."""
 _STALE_NS: Final = 2_000_000_000
 _RAISED: Final = AlarmState.UNACKNOWLEDGED.value
 """The state into which an alarm comes when its condition comes, and in no other way."""
@@ -159,7 +160,7 @@ class Reader:
     # -- around faults and alarms --------------------------------------------
 
     def _alarm(self, kind: str, body: dict[str, Any], began_s: float) -> None:
-        if kind != "alarm" or body.get("state") != _RAISED or not self._around or body.get("name") == _OWN_ALARM:
+        if kind != "alarm" or body.get("state") != _RAISED or not self._around or body.get("name") in _OWN_ALARMS:
             return
         context = Context(f"alarm {body.get('name')}", 0)
         for flight in self._flights:

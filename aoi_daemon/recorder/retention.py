@@ -1,19 +1,24 @@
 """Remove what is too old, or what the disk has no room for: oldest first, in small bites.
 
+How old something is, and what a wrong clock may not do, is `recorder/wall.py`'s.
+
 Process: recorder, its disk thread. Blocks: on the disk. A bite is one short transaction, so that the page may
 write a review in between. A reviewed part stays: its row, its pictures, and those around it.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.recorder.removed import Reason, Removed, Table
+from aoi_daemon.recorder.wall import Span
 from aoi_daemon.records import audit
 from aoi_daemon.records.copies import remove_copies
 from aoi_daemon.records.database import DATABASE, TEMPLATES, writing
@@ -31,19 +36,26 @@ _LEAST_BYTES: Final = 64 * 1024
 """With less the next write fails, whatever is configured."""
 _WAL_BYTES: Final = 16 * 1024 * 1024
 
-_REVIEWED: Final = "EXISTS (SELECT 1 FROM reviews v WHERE v.part_id IN (i.part_id, i.around_id))"
-_OLDEST_IMAGES: Final = f"""
-SELECT i.id, i.at, i.file, i.kind, {_REVIEWED} FROM images i
-WHERE (i.at, i.id) > (?, ?) AND i.at < ? ORDER BY i.at, i.id LIMIT ?
+_REVIEWED: Final = {
+    "images": "EXISTS (SELECT 1 FROM reviews v WHERE v.part_id IN (t.part_id, t.around_id))",
+    "parts": "EXISTS (SELECT 1 FROM reviews v WHERE v.part_id = t.id)",
+}
+_COLUMNS: Final = {
+    "images": f"t.id, t.at, {_REVIEWED['images']}, t.file, t.kind",
+    "parts": f"t.id, t.at, {_REVIEWED['parts']}",
+}
+_BY_AGE: Final = """
+SELECT {columns} FROM {table} t
+WHERE (t.at, t.id) > (?, ?) AND t.at < ? AND t.id > ? AND t.id <= ? ORDER BY t.at, t.id LIMIT ?
 """
-_OLDEST_PARTS: Final = """
-SELECT p.id, p.at, EXISTS (SELECT 1 FROM reviews v WHERE v.part_id = p.id) FROM parts p
-WHERE (p.at, p.id) > (?, ?) AND p.at < ? ORDER BY p.at, p.id LIMIT ?
+_BY_ROW: Final = "SELECT {columns} FROM {table} t WHERE t.id > ? AND t.id < ? ORDER BY t.id LIMIT ?"
+_FIRST_LEFT: Final = """
+SELECT t.at FROM {table} t
+WHERE (t.at, t.id) > (?, ?) AND t.id > ? AND t.id <= ? AND NOT {reviewed} ORDER BY t.at, t.id LIMIT 1
 """
 _BEGIN: Final = (-1e12, -1)
-_END: Final = 1e12
-
-
+_EVER: Final = 2**62
+_WHOLE: Final = (Span({}, {}, 0.0),)
 def free_bytes(folder: Path) -> int:
     """Room for this process on the disk of `folder`; 0 where that cannot be told."""
     try:
@@ -56,28 +68,42 @@ def free_bytes(folder: Path) -> int:
 class _Sweep:
     """Where a walk from the oldest to the newest stands. Reviewed ones are passed by, and not looked at again."""
 
-    def __init__(self) -> None:
-        self.at: tuple[float, int] = _BEGIN
+    def __init__(self, table: Table, days: int) -> None:
+        self.table = table
+        self.kept_s = days * _DAY_S
+        self.by_age = _BY_AGE.format(table=table, columns=_COLUMNS[table])
+        self.by_row = _BY_ROW.format(table=table, columns=_COLUMNS[table])
+        self.first_left = _FIRST_LEFT.format(table=table, reviewed=_REVIEWED[table])
+        self.row = 0
+        self.due_s: float | None = None
         self.rest_until_s = 0.0
+        self.restart()
 
-    def restart(self, now_s: float) -> None:
-        self.at = _BEGIN
-        self.rest_until_s = now_s + _SWEEP_S
+    def restart(self, rest_until_s: float = 0.0) -> None:
+        self.span = 0
+        self.at: tuple[float, int] = _BEGIN
+        self.least_due_s = math.inf
+        self.rest_until_s = rest_until_s
 
 
 class Retention:
-    """Keeps the records of `folder` within the bounds of `section`."""
+    """Keeps the records of `folder` within the bounds of `section`.
+
+    Times of the records come from `RecordsClock`: its `deleting_s` or `now_s`, and the `spans` by which dates are
+    read. `clock` is any that does not go back.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, folder: Path, section: RecorderSection,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, removed: Removed | None = None,
     ) -> None:  # fmt: skip
         self._connection = connection
         self._folder = folder
         self._section = section
         self._clock = clock
-        self._images, self._parts = _Sweep(), _Sweep()
+        self._images, self._parts = _Sweep("images", section.days_images), _Sweep("parts", section.days_records)
         self._at_once = 64
+        self._removed = removed or Removed(None)
         self.removed_images = 0
         self.removed_parts = 0
 
@@ -86,27 +112,41 @@ class Retention:
         least = max(int(self._section.min_free_gb * 1e9), _LEAST_BYTES)
         return max(0, least - free_bytes(self._folder))
 
-    def bite(self, wall_s: float) -> bool:
-        """One step of what is due for its age at `wall_s` (Unix seconds); whether there may be more at once."""
+    def bite(self, deleting_s: float, spans: Sequence[Span] = _WHOLE) -> bool:
+        """One step of what is due for its age at `deleting_s` (Unix seconds); whether there may be more at once."""
         now_s = self._clock()
-        if now_s >= self._images.rest_until_s:
-            return self._bite_images(self._images, wall_s - self._section.days_images * _DAY_S, now_s)
-        if now_s >= self._parts.rest_until_s:
-            return self._bite_parts(self._parts, wall_s - self._section.days_records * _DAY_S, now_s)
+        for sweep in (self._images, self._parts):
+            if now_s >= sweep.rest_until_s:
+                return self._bite(sweep, deleting_s, spans, now_s)
         return self._give_back()
 
-    def make_room(self, wall_s: float) -> bool:
-        """One step of what must go for want of room, whatever its age; False: nothing is left that may."""
+    @property
+    def first_due_s(self) -> float | None:
+        """When the first of what the last sweeps left is due; inf: nothing ever is; None: not known yet."""
+        images_s, parts_s = self._images.due_s, self._parts.due_s
+        return None if images_s is None or parts_s is None else min(images_s, parts_s)
+
+    def restart(self) -> None:
+        """Dates are read in another way from now on."""
+        for sweep in (self._images, self._parts):
+            sweep.due_s = None
+            sweep.restart()
+
+    def make_room(self, now_s: float, spans: Sequence[Span] = _WHOLE) -> bool:
+        """One step of what must go for want of room, whatever its age: by row, for a date may be wrong.
+
+        False: nothing is left that may.
+        """
         if remove_copies(self._folder / DATABASE):
             return True
         before = self.removed_images + self.removed_parts
 
-        def images() -> bool:
-            return self._bite_images(self._images, _END, self._clock())
-
         def parts() -> bool:
             # A row is small: the last day's are worth more than the room that they take.
-            return self._bite_parts(self._parts, wall_s - _DAY_S, self._clock())
+            return self._bite_row(self._parts, self._first_of_last_day(now_s, spans), now_s, spans)
+
+        def images() -> bool:
+            return self._bite_row(self._images, _EVER, now_s, spans)
 
         for step in (images, parts):
             while step():
@@ -117,42 +157,105 @@ class Retention:
 
     # -- bites ---------------------------------------------------------------
 
-    def _bite_images(self, sweep: _Sweep, before: float, now_s: float) -> bool:
-        began_s = self._clock()
-        rows = self._connection.execute(_OLDEST_IMAGES, (*sweep.at, before, self._at_once)).fetchall()
-        if not rows:
-            sweep.restart(now_s)
+    def _bite(self, sweep: _Sweep, deleting_s: float, spans: Sequence[Span], now_s: float) -> bool:
+        if sweep.span >= len(spans):
+            sweep.due_s = sweep.least_due_s
+            sweep.restart(now_s + _SWEEP_S)
             return False
-        going = [row for row in rows if not row[4]]
+        began_s = self._clock()
+        span = spans[sweep.span]
+        before = deleting_s - sweep.kept_s - span.shift_s
+        rows = self._connection.execute(
+            sweep.by_age, (*sweep.at, before, *_ids(span, sweep.table), self._at_once)
+        ).fetchall()
+        if not rows:
+            self._end_of_span(sweep, span, before, deleting_s)
+            return sweep.span < len(spans) or self._bite(sweep, deleting_s, spans, now_s)
+        going = self._remove(sweep, rows)
+        self._count("age", sweep.table, [deleting_s - span.shift_s - row[1] for row in going])
+        sweep.at = (rows[-1][1], rows[-1][0])
+        self._size_bites(self._clock() - began_s)
+        return True
+
+    def _bite_row(self, sweep: _Sweep, before_row: int, now_s: float, spans: Sequence[Span]) -> bool:
+        began_s = self._clock()
+        rows = self._connection.execute(sweep.by_row, (sweep.row, before_row, self._at_once)).fetchall()
+        if not rows:
+            sweep.row = 0
+            return False
+        going = self._remove(sweep, rows)
+        self._count("room", sweep.table, [now_s - _shift(spans, sweep.table, row[0]) - row[1] for row in going])
+        sweep.row = rows[-1][0]
+        self._size_bites(self._clock() - began_s)
+        return True
+
+    def _remove(self, sweep: _Sweep, rows: Sequence[Any]) -> list[Any]:
+        """Remove those of `rows` that nobody has reviewed; they are given back."""
+        going = [row for row in rows if not row[2]]
+        if sweep is self._parts:
+            with writing(self._connection):
+                self._delete("parts", (row[0] for row in going))
+            self.removed_parts += len(going)
+            return going
         # Files first: on a full disk it is they that make the room which the database needs to forget them. What is
         # left of a kill in between is a row without a file, which whoever reads has to bear anyway.
-        for _, _, file, kind, _ in going:
+        for _, _, _, file, kind in going:
             if kind != "template":
                 (self._folder / file).unlink(missing_ok=True)
         with writing(self._connection):
             self._delete("images", (row[0] for row in going))
-        self._unlink_templates({row[2] for row in going if row[3] == "template"})
-        sweep.at = (rows[-1][1], rows[-1][0])
+        self._unlink_templates({row[3] for row in going if row[4] == "template"})
         self.removed_images += len(going)
-        self._size_bites(self._clock() - began_s)
-        return True
+        return going
 
-    def _bite_parts(self, sweep: _Sweep, before: float, now_s: float) -> bool:
-        began_s = self._clock()
-        rows = self._connection.execute(_OLDEST_PARTS, (*sweep.at, before, self._at_once)).fetchall()
-        if not rows:
-            sweep.restart(now_s)
+    def _end_of_span(self, sweep: _Sweep, span: Span, before: float, deleting_s: float) -> None:
+        """Nothing more of `span` is due: events and losses go with the parts of their time, and what is due next?"""
+        ids = _ids(span, sweep.table)
+        left = [self._connection.execute(sweep.first_left, (*sweep.at, *ids)).fetchone()]
+        if sweep is self._parts:
+            others: tuple[Table, ...] = ("events", "gaps")
+            left += [self._delete_old(table, span, before, deleting_s) for table in others]
+        due_s = [at[0] + span.shift_s + sweep.kept_s for at in left if at is not None]
+        sweep.least_due_s = min([sweep.least_due_s, *due_s])
+        sweep.span += 1
+        sweep.at = _BEGIN
+
+    def _delete_old(self, table: Table, span: Span, before: float, deleting_s: float) -> Any:
+        """All of it at once, for it is little; (at,) of the first that is left, or None."""
+        where, values = "at < ? AND id > ? AND id <= ?", (before, *_ids(span, table))
+        count, oldest, newest = self._connection.execute(
+            f"SELECT count(*), min(at), max(at) FROM {table} WHERE {where}", values
+        ).fetchone()
+        if count:
             with writing(self._connection):
-                audit.forget(self._connection, before)
-                self._connection.execute("DELETE FROM gaps WHERE at < ?", (before,))
-            return False
-        going = [row[0] for row in rows if not row[2]]
-        with writing(self._connection):
-            self._delete("parts", going)
-        sweep.at = (rows[-1][1], rows[-1][0])
-        self.removed_parts += len(going)
-        self._size_bites(self._clock() - began_s)
-        return True
+                gone = self._forget_old(table, where, values)
+            if gone:
+                now_s = deleting_s - span.shift_s
+                self._removed.add("age", table, gone, now_s - oldest, now_s - newest)
+        # By the index's order, and not `min`, which would read all of it.
+        return self._connection.execute(
+            f"SELECT at FROM {table} WHERE at >= ? AND id > ? AND id <= ? ORDER BY at LIMIT 1", values
+        ).fetchone()
+
+    def _forget_old(self, table: Table, where: str, values: tuple[float, int, int]) -> int:
+        if table == "events":
+            return audit.forget(self._connection, *values)
+        return self._connection.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount
+
+    def _first_of_last_day(self, now_s: float, spans: Sequence[Span]) -> int:
+        """The first part of the last day that was recorded; all before it may go."""
+        first = _EVER
+        for span in spans:
+            row = self._connection.execute(
+                "SELECT id FROM parts WHERE at >= ? AND at <= ? AND id > ? AND id <= ? ORDER BY at, id LIMIT 1",
+                (now_s - span.shift_s - _DAY_S, now_s - span.shift_s + _DAY_S, *_ids(span, "parts")),
+            ).fetchone()
+            first = first if row is None else min(first, row[0])
+        return first
+
+    def _count(self, reason: Reason, table: Table, ages_s: Sequence[float]) -> None:
+        if ages_s:
+            self._removed.add(reason, table, len(ages_s), max(ages_s), min(ages_s))
 
     def _delete(self, table: str, ids: Iterable[int]) -> None:
         self._connection.executemany(f"DELETE FROM {table} WHERE id = ?", ((row,) for row in ids))
@@ -194,3 +297,12 @@ class Retention:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             self._connection.execute("PRAGMA busy_timeout = 5000")
+
+
+def _ids(span: Span, table: Table) -> tuple[int, int]:
+    """After which row `span` begins in `table`, and with which it ends."""
+    return span.after.get(table, 0), span.up_to.get(table, _EVER)
+
+
+def _shift(spans: Sequence[Span], table: Table, row: int) -> float:
+    return next((span.shift_s for span in spans if row <= _ids(span, table)[1]), 0.0)

@@ -23,6 +23,7 @@ from aoi_daemon.recorder.inbox import KILLED, Job, Moment, Row
 from aoi_daemon.recorder.mending import close_to_others, mend, open_whole
 from aoi_daemon.recorder.pictures import Pictures, Written
 from aoi_daemon.recorder.products import Products
+from aoi_daemon.recorder.removed import Removed
 from aoi_daemon.recorder.retention import Retention
 from aoi_daemon.records import audit
 from aoi_daemon.records import parts as write
@@ -36,6 +37,7 @@ _RECENT_S: Final = 60.0
 
 _HEAD_EVERY_S: Final = 3600.0
 """Between two heads of the audit in the log."""
+_TABLES: Final = ("parts", "images", "events", "gaps")
 
 
 class Line(NamedTuple):
@@ -70,7 +72,7 @@ class Session:
 
     def __init__(
         self, folder: Path, section: RecorderSection, line: Line, products: Products, log: Any, *,
-        first: bool, wall_s: float,
+        first: bool, now_s: float, removed: Removed | None = None,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._section = section
@@ -83,15 +85,15 @@ class Session:
             if first:
                 mend(self._connection, folder, log, line.run)
             with writing(self._connection):
-                self._run = write.run_id(self._connection, line.run, line.name, wall_s)
+                self._run = write.run_id(self._connection, line.run, line.name, now_s)
             self.last_part, self._last_event = write.last_numbers(self._connection, line.run)
             # What was recorded by a former process of this run comes once more, from the ring.
             self._resumed_after = self.last_part if first else 0
-            self._since_s = wall_s - _RECENT_S
+            self._since_s = now_s - _RECENT_S
             self._product_rows: dict[write.Product, int] = {}
             self._templates: dict[Path, Written | None] = {}
             self.filling = Filling(self._connection)
-            self.retention = Retention(self._connection, folder, section)
+            self.retention = Retention(self._connection, folder, section, removed=removed)
             self._pictures = Pictures(folder, section.png_level)
         except BaseException:
             self._connection.close()
@@ -111,6 +113,30 @@ class Session:
         """Raise RecordsError where the folder is no longer the one that was opened."""
         if _identity(self._folder / DATABASE) != self._file:
             raise RecordsError(f"{self._folder / DATABASE}: is gone, or another file lies there; a new one is begun")
+
+    def identity(self) -> str:
+        """Which database this is: the first run that it has seen."""
+        found = self._connection.execute("SELECT run FROM runs ORDER BY id LIMIT 1").fetchone()
+        return str(found[0])
+
+    def newest_rows(self) -> dict[str, int]:
+        """The newest row of each table that grows; 0 where it is empty."""
+        return self._rows("max")
+
+    def oldest_rows(self) -> dict[str, int]:
+        """The oldest row of each, likewise."""
+        return self._rows("min")
+
+    def newest_part_s(self) -> float | None:
+        """The time of the newest part by row; None where there is none."""
+        found = self._connection.execute("SELECT at FROM parts ORDER BY id DESC LIMIT 1").fetchone()
+        return None if found is None else float(found[0])
+
+    def _rows(self, which: str) -> dict[str, int]:
+        return {
+            table: int(self._connection.execute(f"SELECT ifnull({which}(id), 0) FROM {table}").fetchone()[0])
+            for table in _TABLES
+        }
 
     def forget_templates(self) -> None:
         """A recipe has changed, and with it perhaps its templates' files."""

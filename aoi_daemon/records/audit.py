@@ -76,22 +76,30 @@ def append(connection: sqlite3.Connection, event_id: int) -> None:
     connection.execute("INSERT INTO audit_chain VALUES (?, ?, ?)", (n, event_id, link(last.hash, n, Row(*row))))
 
 
-def forget(connection: sqlite3.Connection, before: float) -> None:
-    """Remove events from before `before` (Unix seconds); of the audit what no younger row stands before."""
-    connection.execute(
-        "DELETE FROM events WHERE at < ? AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.event_id = events.id)",
-        (before,),
-    )
+def forget(connection: sqlite3.Connection, before: float, after_id: int = 0, last_id: int = 2**62) -> int:
+    """Remove events that are due; of the audit only those behind which none stands that is not. How many went.
+
+    Due are those of before `before` (Unix seconds) whose id is above `after_id` and at most `last_id`.
+    """
+    due = "e.at < ? AND e.id > ? AND e.id <= ?"
+    values = (before, after_id, last_id)
+    gone = connection.execute(
+        f"DELETE FROM events AS e WHERE {due} AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.event_id = e.id)",
+        values,
+    ).rowcount
     (stays,) = connection.execute(
-        "SELECT min(c.n) FROM audit_chain c JOIN events e ON e.id = c.event_id WHERE e.at >= ?", (before,)
+        f"SELECT min(c.n) FROM audit_chain c JOIN events e ON e.id = c.event_id WHERE NOT ({due})", values
     ).fetchone()
     last = head(connection).n if stays is None else stays - 1
     anchor = connection.execute("SELECT max(n) FROM audit_chain WHERE n <= ?", (last,)).fetchone()[0]
     if anchor is None:
-        return
-    connection.execute("DELETE FROM events WHERE id IN (SELECT event_id FROM audit_chain WHERE n <= ?)", (anchor,))
+        return gone
+    gone += connection.execute(
+        "DELETE FROM events WHERE id IN (SELECT event_id FROM audit_chain WHERE n <= ?)", (anchor,)
+    ).rowcount
     connection.execute("DELETE FROM audit_chain WHERE n < ?", (anchor,))
     connection.execute("UPDATE audit_chain SET event_id = NULL WHERE n = ?", (anchor,))
+    return gone
 
 
 @dataclass(frozen=True)

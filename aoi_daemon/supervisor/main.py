@@ -32,6 +32,7 @@ from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.awake import CpuLatency
 from aoi_daemon.supervisor.chronicle import Chronicle
+from aoi_daemon.supervisor.clock_desk import ClockDesk
 from aoi_daemon.supervisor.conditions import Conditions
 from aoi_daemon.supervisor.control import ControlServer, answer, peer
 from aoi_daemon.supervisor.force_desk import ForceDesk
@@ -102,6 +103,7 @@ class Supervisor:
             notices=self.notices, file=file, kept=kept, proofs=self.proofs, setup=self._standby_setup,
             clock=MONOTONIC, sleep=time.sleep,
         )  # fmt: skip
+        self.clock = ClockDesk(self.attendants.all["recorder"], self.chronicle)
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
         self._ticked_ns = now_ns()
@@ -220,6 +222,7 @@ class Supervisor:
         others |= self.proofs.alarms()
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""
+        others |= self.clock.alarms()
         if self.alarms.look(now, others):
             self.keeper.wake_plc()
 
@@ -247,6 +250,8 @@ class Supervisor:
             answer(client, {"ok": True, "message": "acknowledged; the line starts again"})
         elif do == "acknowledge":
             answer(client, self._acknowledge(request.get("alarm"), by, via))
+        elif do == "clock":
+            self.clock.confirm(client, by, request.get("reason"), via)
         elif do == "audit":
             # What others let a person do, or refused: a login, a review.
             what, detail = str(request.get("what", ""))[:40], str(request.get("detail", ""))[:400]
@@ -288,6 +293,7 @@ class Supervisor:
             "recipe_asked": self.board[Cell.ASKED_RECIPE],
             "changeover": self.orders.changeover.status(),
             "forced": self.board[Cell.FORCED],
+            "clock": self.clock.status(),
             "stages": {stage.label: stage.pid for stage in self.keeper.stages},
             "beside": {name: one.facts for name, one in self.attendants.all.items() if one.wanted},
             "run": self._run_id,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,3 +46,28 @@ def environment(library: Path, offset_s: int, zone: str = "", base: Mapping[str,
     own = {"LD_PRELOAD": preload, "MOVED_CLOCK_S": str(offset_s), "PYTHONPYCACHEPREFIX": str(library.parent / f"pycache{offset_s:+d}")}
     kept = {name: value for name, value in base.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, **own, **({"TZ": zone} if zone else {})}
+
+
+class MovingClock:
+    """The wall clock of programs that are started with `environment`, set by a test while they run."""
+
+    def __init__(self, library: Path, file: Path) -> None:
+        file.write_bytes(bytes(16))
+        others = [word for word in os.environ.get("LD_PRELOAD", "").split() if Path(word).name != library.name]
+        moved = environment(library, 0, base={**os.environ, "LD_PRELOAD": " ".join(others)})
+        # The tests themselves may run under a moved clock: theirs is what counts as the true one.
+        self._own_s = int(os.environ.get("MOVED_CLOCK_S", "0"))
+        # Byte code of the true clock is right until the clock is moved, and never written by one that may be.
+        del moved["PYTHONPYCACHEPREFIX"]
+        self.environment = {**moved, "MOVED_CLOCK_FILE": str(file), "PYTHONDONTWRITEBYTECODE": "1"}
+        with file.open("r+b") as opened:
+            self._shared = mmap.mmap(opened.fileno(), 16)
+        self.set(0)
+
+    def set(self, offset_s: int, *, synchronised: bool = False) -> None:
+        """So many seconds ahead of the test's own time from now on, and what the kernel says of it."""
+        struct.pack_into("=qq", self._shared, 0, self._own_s + offset_s, synchronised)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._shared.close()

@@ -1,4 +1,6 @@
 /* Preloaded: the wall clock and the times of files are moved by MOVED_CLOCK_S seconds, in this process and its children.
+ * With MOVED_CLOCK_FILE by what stands in that file, which a test may change at any moment: two numbers of 64 bits, the
+ * seconds, and what adjtimex says of them (0: not synchronised, 1: synchronised).
  *
  * Monotonic clocks and the length of every wait stay as they are. An absolute wait by the wall clock is moved back
  * before the kernel sees it, since the kernel's clock is not moved. Not covered, as nothing here uses them: mq_timed*,
@@ -6,20 +8,33 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 #include <utime.h>
 
-static time_t moved_s;
+static int64_t own[2];
+static const volatile int64_t *told = own;
+#define moved_s ((time_t)told[0])
 
 __attribute__((constructor)) static void read_environment(void) {
     const char *text = getenv("MOVED_CLOCK_S");
-    moved_s = text ? atoll(text) : 0;
+    own[0] = text ? atoll(text) : 0;
+    const char *name = getenv("MOVED_CLOCK_FILE");
+    int file = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    if (file < 0) return;
+    void *seen = mmap(NULL, sizeof own, PROT_READ, MAP_SHARED, file, 0);
+    if (seen != MAP_FAILED) told = seen;
+    close(file);
 }
 
 /* What the caller would have reached without us. */
@@ -45,6 +60,13 @@ time_t time(time_t *at) {
     time_t now = NEXT(time)(NULL) + moved_s;
     if (at) *at = now;
     return now;
+}
+
+int adjtimex(struct timex *about) {
+    int state = NEXT(adjtimex)(about);
+    if (told == own || about->modes || state < 0) return state;
+    about->status = told[1] ? about->status & ~STA_UNSYNC : about->status | STA_UNSYNC;
+    return told[1] ? TIME_OK : TIME_ERROR;
 }
 
 /* Times of files, read. Programs built for a glibc before 2.33 call the __*xstat names. Node calls the kernel by hand,

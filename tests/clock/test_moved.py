@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.clock.clocks import CLOCKS, DAY_S
-from tests.clock.moved import NoMovedClockError, build, environment
+from tests.clock.moved import MovingClock, NoMovedClockError, build, environment
 
 AWAY_S = [400 * DAY_S, -400 * DAY_S]
 
@@ -132,6 +133,29 @@ def test_byte_code_of_the_true_clock_is_left_alone(library, offset_s):
     assert moved["PYTHONPYCACHEPREFIX"].startswith(str(library.parent))
     assert moved["LD_PRELOAD"].split() == [str(library), "other.so"]
     assert "PYTHONDONTWRITEBYTECODE" not in moved
+
+
+def test_a_clock_is_set_while_a_program_runs_and_so_is_what_the_kernel_says_of_it(library, tmp_path):
+    program = """
+from aoi_daemon import kernel_time
+for line in iter(input, 'end'):
+    found = kernel_time.read()
+    print(found.wall_s - time.clock_gettime(time.CLOCK_BOOTTIME), found.synchronised, flush=True)
+"""
+    clock = MovingClock(library, tmp_path / "clock")
+    with closing(clock), subprocess.Popen(
+        [sys.executable, "-c", "import time\n" + program], env=clock.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:  # fmt: skip
+        found = []
+        for offset_s, synchronised in ((0, False), (120 * DAY_S, True), (-120 * DAY_S, False)):
+            clock.set(offset_s, synchronised=synchronised)
+            running.stdin.write("now\n")
+            running.stdin.flush()
+            found.append(running.stdout.readline().split())
+        running.stdin.write("end\n")
+    moved_s = [float(moved) - float(found[0][0]) for moved, _ in found]
+    assert moved_s == pytest.approx([0, 120 * DAY_S, -120 * DAY_S], abs=5)
+    assert [said for _, said in found] in (["False", "True", "False"], ["None"] * 3), "None: a container without adjtimex"
 
 
 class TestClocks:

@@ -135,7 +135,7 @@ async def _review(page: Page, look: Look, argument: str) -> None:
         look.parts[part.id] = (part, look.parts[part.id][1])
         page.put(f"part-{part.id}", _card(page, *look.parts[part.id]))
         page.run("shut", "viewer")
-    await page.site.recounted(time.time())
+    await page.site.recounted(page.site.now_s())
 
 
 def read_part(folder: Path, part_id: int) -> Part | None:

@@ -27,7 +27,7 @@ _STOPS: Final = 20
 def shifts_of(site: Site) -> list[Shift]:
     """The shifts that can be looked at, newest first."""
     section = site.config.hmi
-    return last_shifts(time.time(), section.shifts, _SHIFTS) if section is not None else []
+    return last_shifts(site.now_s(), section.shifts, _SHIFTS) if section is not None else []
 
 
 def chosen(shifts: list[Shift], label: str | None) -> Shift:
@@ -44,7 +44,7 @@ async def build(page: Page) -> None:
     shifts = shifts_of(site)
     shift = chosen(shifts, page.request.query_params.get("shift"))
     try:
-        body = _body(words, site.config.line.name, await site.read(read_report, site.folder, shift, time.time()))
+        body = _body(words, site.config.line.name, await site.read(read_report, site.folder, shift, site.now_s()))
     except (RecordsError, sqlite3.Error, Refused) as error:
         body = page.problem(str(error))
     page.show(_bar(page, shifts, shift) + body)

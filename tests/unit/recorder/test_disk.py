@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from aoi_daemon.kernel_time import Reading
 from aoi_daemon.messages import Reason
 from aoi_daemon.recorder import disk as module
 from aoi_daemon.recorder.disk import Disk
@@ -24,7 +25,7 @@ def disk(tmp_path, log, monkeypatch):
     inbox = Inbox(rows=100, pictures=5, cameras=1)
     found = Disk(
         tmp_path / "records", section(), Line("f" * 32, "line-1", ("top",)), recipes=[], inbox=inbox,
-        flights=[SimpleNamespace(released=[])], log=log, wall=lambda: NOON + 1,
+        flights=[SimpleNamespace(released=[])], log=log, read=lambda: Reading(NOON + 1, 5000.0, 5000.0, "boot", None),
     )  # fmt: skip
     found.inbox = inbox
     found.folder = tmp_path / "records"

@@ -7,7 +7,9 @@ import pytest
 
 from aoi_daemon.messages import Reason
 from aoi_daemon.recorder import retention
+from aoi_daemon.recorder.removed import Removed
 from aoi_daemon.recorder.retention import Retention, free_bytes
+from aoi_daemon.recorder.wall import Span
 from aoi_daemon.records.database import writing
 from aoi_daemon.records.parts import Gap, insert_event, insert_gap
 from aoi_daemon.records.reviews import review
@@ -209,3 +211,90 @@ def test_a_reader_in_the_midst_holds_nothing_up(keeping):
         keeping.retention._empty_log()
     assert keeping.parts() == []
     assert os.path.exists(keeping.folder / "records.sqlite")
+
+
+class TestSpans:
+    """Rows whose dates are off, by a clock that was set since."""
+
+    def spans(self, last, shift_s):
+        last = dict.fromkeys(("parts", "images", "events", "gaps"), last)
+        return [Span({}, last, shift_s), Span(last, {}, 0.0)]
+
+    def sweep(self, keeping, spans):
+        for _ in range(100):
+            keeping.retention.bite(NOON, spans)
+        keeping.now_s += 100
+
+    def event(self, keeping, number, age_days):
+        with writing(keeping.records.writer):
+            insert_event(keeping.records.writer, keeping.records.run, number, at=NOON - age_days * DAY, kind="line", body={})
+            insert_gap(keeping.records.writer, keeping.records.run, Gap("rows", number, number, 1, NOON - age_days * DAY, "x"))
+
+    def test_each_is_as_old_as_its_own_clock_says(self, keeping):
+        for number, age in ((1, 1003), (2, 1006), (3, 3), (4, 6)):
+            keeping.part(number, age)
+            self.event(keeping, number, age)
+        self.sweep(keeping, self.spans(2, 1000 * DAY))
+        assert keeping.parts() == [1, 3]
+        assert [number for (number,) in keeping.records.reader.execute("SELECT number FROM events ORDER BY id")] == [1, 3]
+        assert (keeping.files(), keeping.rows("gaps")) == ([], 2)
+
+    def test_what_is_due_first_is_told_over_all_of_them(self, keeping):
+        assert keeping.retention.first_due_s is None
+        keeping.part(1, 1000.5)
+        keeping.part(2, 1)
+        self.sweep(keeping, self.spans(1, 1000 * DAY))
+        assert keeping.retention.first_due_s == NOON + 1 * DAY, "its picture, after two days"
+        keeping.retention.restart()
+        assert keeping.retention.first_due_s is None
+
+    def test_an_event_alone_is_due_too_and_nothing_is_never(self, keeping):
+        self.sweep(keeping, self.spans(1, 0.0))
+        assert keeping.retention.first_due_s == float("inf")
+        self.event(keeping, 1, 1)
+        self.sweep(keeping, self.spans(1, 0.0))
+        assert keeping.retention.first_due_s == NOON + 4 * DAY
+
+    def test_a_reviewed_part_is_never_due(self, keeping):
+        review(keeping.records.writer, keeping.part(1, 50), "defect", by="a", at=NOON)
+        self.sweep(keeping, self.spans(1, 0.0))
+        assert keeping.retention.first_due_s == float("inf")
+
+    def test_for_want_of_room_rows_go_in_their_order_whatever_their_dates(self, keeping):
+        keeping.retention._at_once = 1
+        for number, age in enumerate((-1000, 3, 1000), 1):
+            keeping.part(number, age)
+        assert keeping.retention.make_room(NOON)
+        assert keeping.files() == ["2.png", "3.png"]
+
+    def test_and_those_of_the_last_day_stay_by_their_own_clock(self, keeping):
+        for number, age in ((1, 1002), (2, 1000.5), (3, 0.1)):
+            keeping.records.add(number, at=NOON - age * DAY)
+        spans = self.spans(2, 1000 * DAY)
+        assert keeping.retention.make_room(NOON, spans)
+        assert not keeping.retention.make_room(NOON, spans)
+        assert keeping.parts() == [2, 3]
+
+
+def test_what_went_is_logged_by_count_age_and_reason_and_not_each_minute(records, log):
+    removed = Removed(log)
+    keeping = Keeping(records)
+    keeping.retention._removed = removed
+    keeping.part(1, 9)
+    keeping.part(2, 7)
+    keeping.part(3, 1)
+    keeping.sweep()
+    removed.tell(0.0)
+    assert keeping.retention.make_room(NOON)
+    removed.tell(1.0)
+    ((first, aged), (second, roomy)) = log.events
+    assert first == second == "records_removed"
+    assert aged == {"because": "older than is kept", "pictures": 2, "parts": 2, "events": 0, "gaps": 0, "oldest_days": 9.0, "newest_days": 7.0}
+    assert roomy == {"because": "for want of room", "pictures": 1, "parts": 0, "events": 0, "gaps": 0, "oldest_days": 1.0, "newest_days": 1.0}
+    keeping.now_s = 100.0
+    keeping.part(4, 9)
+    keeping.sweep()
+    removed.tell(100.0)
+    assert len(log.events) == 2, "an hour has not gone by"
+    removed.tell(100.0, all_of_it=True)
+    assert log.events[2][1]["parts"] == 1

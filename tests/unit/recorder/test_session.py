@@ -34,7 +34,7 @@ def opened(tmp_path, log):
         for old in sessions:
             old.close()
         sessions[:] = [Session(
-            tmp_path / "records", section(**keys), LINE._replace(run=run), Products(recipes), log, first=first, wall_s=NOON
+            tmp_path / "records", section(**keys), LINE._replace(run=run), Products(recipes), log, first=first, now_s=NOON
         )]  # fmt: skip
         return sessions[0]
 

@@ -1,0 +1,95 @@
+"""What the records' clock keeps over restarts: a small file in the records folder, replaced whole.
+
+Process: recorder, its disk thread. Blocks: on the disk. A file that is not there, is damaged or is of something else
+is no error: `RecordsClock` then takes the safe reading, by which nothing is due at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ConfigDict, Field
+
+from aoi_daemon.config.section import Section
+from aoi_daemon.files import replace_file
+from aoi_daemon.files.text import TextError, read_bytes
+
+FILE: Final = "clock.json"
+_MOST_BYTES: Final = 64 * 1024
+_MOST_S: Final = 1e11
+"""The year 5138: nothing beyond it is a time, or a length of time."""
+
+
+class Doubt(Section):
+    """The wall clock is not believed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    since_s: float = Field(ge=0, le=_MOST_S, description="When that began, by the records' clock.")
+    why: str = Field(max_length=400)
+
+
+class Step(Section):
+    """The records' clock was set. Of the rows up to `last` (by table) the age is told by their date plus `shift_s`.
+
+    `own`: these were there before the clock knew anything; a later step does not move them.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    last: dict[str, int]
+    shift_s: float = Field(0.0, ge=-_MOST_S, le=_MOST_S)
+    own: bool = False
+
+
+class Kept(Section):
+    """The clock as it was at one moment; see `RecordsClock` for what each means. A later version may add to it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    records: str = Field(max_length=64)
+    boot: str = Field(max_length=64)
+    boot_s: float = Field(ge=0, le=_MOST_S)
+    awake_s: float = Field(ge=0, le=_MOST_S)
+    now_s: float = Field(ge=0, le=_MOST_S)
+    behind_s: float = Field(ge=0, le=_MOST_S)
+    stretch_s: float = Field(ge=-86_400, le=86_400)
+    off_s: float = Field(ge=0, le=_MOST_S)
+    paced: bool
+    doubt: Doubt | None
+    steps: list[Step] = Field(max_length=64)
+    before_boot: dict[str, int]
+
+
+class ClockFile:
+    """`clock.json` of the records in `folder`."""
+
+    def __init__(self, folder: Path, log: Any) -> None:
+        self.path = folder / FILE
+        self._log = log
+        self._failed = False
+
+    def read(self) -> Kept | None:
+        """What is kept; None where there is nothing, or nothing that can be used (which is logged)."""
+        try:
+            return Kept.model_validate_json(read_bytes(self.path, _MOST_BYTES))
+        except FileNotFoundError:
+            return None
+        except (OSError, TextError, ValueError) as error:
+            self._log.warning(
+                "clock_not_read", file=str(self.path), error=str(error),
+                action="the records are taken as they are dated; nothing is deleted by age at once",
+            )  # fmt: skip
+            return None
+
+    def write(self, kept: Kept) -> None:
+        """Keep this; a disk that does not take it is told of once, and asked again the next time."""
+        try:
+            replace_file(self.path, kept.model_dump_json(indent=1).encode() + b"\n", 0o640)
+        except OSError as error:
+            if not self._failed:
+                self._log.warning("clock_not_kept", file=str(self.path), error=str(error))
+            self._failed = True
+        else:
+            self._failed = False

@@ -1,0 +1,267 @@
+"""The records' clock, step by step; its invariants over random histories are tests/properties/test_records_clock.py's."""
+
+import math
+
+import pytest
+
+from aoi_daemon.kernel_time import Reading
+from aoi_daemon.recorder.kept_clock import FILE, ClockFile, Kept
+from aoi_daemon.recorder.wall import DAY_S, MOST_OFF_S, SURE_S, RecordsClock, stamp
+from tests.unit.records.conftest import NOON
+
+NONE = {"parts": 0, "images": 0, "events": 0, "gaps": 0}
+SOME = {"parts": 100, "images": 20, "events": 5, "gaps": 1}
+
+
+def at(s: float, wall_s: float | None = None, *, boot="one", awake_s: float | None = None, synchronised=None) -> Reading:
+    """`s` seconds after a boot at NOON, by a wall clock that is right unless told."""
+    return Reading(NOON + s if wall_s is None else wall_s, s, s if awake_s is None else awake_s, boot, synchronised)
+
+
+def begun(last=NONE, newest_s=None) -> RecordsClock:
+    clock = RecordsClock(at(0), None)
+    clock.opened("db", last, newest_s)
+    return clock
+
+
+def restarted(clock, reading: Reading) -> RecordsClock:
+    found = RecordsClock(reading, Kept.model_validate_json(clock.kept().model_dump_json()))
+    found.opened("db", SOME, NOON)
+    return found
+
+
+@pytest.mark.parametrize("by_s", [DAY_S - 1, -DAY_S + 1, 1.0])
+def test_a_step_of_less_than_a_day_is_followed(by_s):
+    clock = begun()
+    clock.look(at(10, NOON + 10 + by_s))
+    assert (clock.doubt, clock.now_s) == (None, NOON + 10 + by_s)
+
+
+@pytest.mark.parametrize("by_s", [DAY_S + 1, -DAY_S - 1, 120 * DAY_S, -20 * 365 * DAY_S, -NOON - 1e9, 9e9 - NOON])
+def test_a_jump_of_more_is_a_doubt_and_time_runs_on(by_s):
+    clock = begun()
+    clock.look(at(10, NOON + 10 + by_s))
+    assert clock.now_s == NOON + 10 and clock.time_at(NOON + 20 + by_s, 20) == NOON + 20
+    assert "days" in clock.doubt.why
+    behind_s = clock.now_s - clock.deleting_s
+    clock.look(at(1010, NOON + 1010 + by_s))
+    assert clock.now_s - clock.deleting_s == behind_s + 1000, "nothing grows old meanwhile"
+
+
+def test_small_steps_that_make_a_day_in_all_are_a_doubt():
+    clock = begun()
+    for number in range(1, 26):
+        assert clock.doubt is None
+        clock.look(at(number, NOON + number + 3600 * number))
+    assert clock.doubt is not None and abs(clock.now_s - NOON - 24 * 3600 - 25) < 1
+
+
+@pytest.mark.parametrize(("off_s", "doubted"), [(60, False), (21 * DAY_S, False), (MOST_OFF_S + DAY_S, True), (-2 * DAY_S, True)])
+def test_after_another_boot_a_works_holiday_is_believed_and_no_more(off_s, doubted):
+    clock = begun()
+    clock.look(at(1000))
+    found = restarted(clock, at(30, NOON + 1000 + off_s + 30, boot="two"))
+    assert (found.doubt is not None) == doubted
+    assert found.now_s == NOON + 1030 + (0 if doubted else off_s)
+    assert found.deleting_s <= NOON + 1030, "nothing is older for it at once"
+
+
+def test_within_a_boot_a_restart_knows_what_time_has_passed():
+    clock = begun()
+    clock.look(at(1000))
+    assert restarted(clock, at(50_000)).now_s == NOON + 50_000
+    assert restarted(clock, at(50_000, NOON + 50_000 + 2 * DAY_S)).doubt is not None
+
+
+def test_a_doubt_lasts_over_restarts_and_boots_and_a_clock_that_comes_back():
+    clock = begun()
+    clock.look(at(10, NOON + 120 * DAY_S))
+    clock.look(at(20))
+    assert clock.doubt is not None and clock.now_s == NOON + 20
+    for reading in (at(30), at(5, NOON + 100, boot="two")):
+        clock = restarted(clock, reading)
+        assert clock.doubt is not None
+
+
+def sure(clock, begin_s: float, seconds: float, wall_of=lambda s: NOON + s, boot="one") -> bool:
+    """Looks for so long at a kernel that says that it is synchronised."""
+    ended = False
+    for number in range(int(seconds / 10) + 1):
+        s = begin_s + number * 10
+        ended = clock.look(at(s, wall_of(s), boot=boot, synchronised=True)) or ended
+    return ended
+
+
+def test_an_hour_of_a_kernel_that_is_sure_ends_it():
+    clock = begun()
+    clock.look(at(10, NOON - 10**8))
+    assert not sure(clock, 20, SURE_S - 20)
+    assert sure(clock, SURE_S + 10, 20)
+
+
+@pytest.mark.parametrize("broken", ["unsynchronised", "unknown", "jumped", "asleep"])
+def test_an_hour_with_a_break_does_not(broken):
+    clock = begun()
+    clock.look(at(10, NOON - 10**8))
+    assert not sure(clock, 20, 3000)
+    if broken == "jumped":
+        assert not sure(clock, 3030, 3000, wall_of=lambda s: NOON + s + 100)
+    elif broken == "asleep":
+        assert not clock.look(at(30_000, awake_s=3040, synchronised=True))
+    else:
+        clock.look(at(3030, synchronised=False if broken == "unsynchronised" else None))
+        assert not sure(clock, 3040, 3000)
+
+
+def test_rows_dated_2001_are_of_today_once_the_clock_is_right():
+    y2001 = 978_307_200.0
+    clock = RecordsClock(at(0, y2001), None)
+    clock.opened("db", NONE, None)
+    clock.look(at(100, y2001 + 100))
+    clock.look(at(200, NOON + 200))
+    assert clock.doubt is not None
+    assert clock.end(lambda: SOME) == NOON - y2001
+    old, new = clock.spans()
+    assert (old.up_to, new.after, new.shift_s) == (SOME, SOME, 0.0)
+    assert y2001 + 100 + old.shift_s == NOON + 100
+    assert clock.now_s == NOON + 200
+    waited = clock.dated(y2001 + 199, NOON + 200, 200)
+    assert waited == NOON + 199, "a row that had waited for the disk"
+
+
+def test_set_back_rows_from_before_the_boot_are_not_made_older():
+    clock = begun()
+    clock.look(at(1000))
+    clock = restarted(clock, at(30, NOON + 1030 + 30 * DAY_S, boot="two"))  # as if it had been off for a month
+    clock.look(at(60, NOON + 1060, boot="two"))
+    later = {table: row + 10 for table, row in SOME.items()}
+    clock.end(lambda: later)
+    shifts = {tuple(span.up_to.items()): span.shift_s for span in clock.spans()}
+    assert shifts[tuple(SOME.items())] == 0.0
+    assert shifts[tuple(later.items())] == -30 * DAY_S
+
+
+def test_after_a_doubt_it_catches_up_by_a_day_a_day_and_before_one_at_once():
+    clock = begun()
+    clock.nothing_due_before(math.inf)
+    off_s = 20 * DAY_S
+    clock.look(at(0, NOON + off_s, boot="two"))
+    assert clock.now_s - clock.deleting_s == off_s
+    sure(clock, 10, SURE_S + 20, wall_of=lambda s: NOON + off_s + s, boot="two")
+    assert clock.deleting_s == clock.now_s
+    clock.look(at(4000, NOON - off_s, boot="two"))
+    clock.look(at(4000 + 30 * DAY_S, NOON + off_s + 4000 + 30 * DAY_S, boot="two"))
+    clock.end(lambda: SOME)
+    sure(clock, 4010 + 30 * DAY_S, SURE_S + 20, wall_of=lambda s: NOON + off_s + s, boot="two")
+    assert 29 < (clock.now_s - clock.deleting_s) / DAY_S < 31
+    clock.nothing_due_before(clock.now_s - 10 * DAY_S)
+    assert (clock.now_s - clock.deleting_s) == 10 * DAY_S + 3600, "an hour for the time without records"
+    clock.nothing_due_before(clock.now_s + 5)
+    assert clock.deleting_s == clock.now_s
+
+
+def test_steps_are_forgotten_with_their_rows_and_never_grow_beyond_a_few():
+    clock = begun()
+    for number in range(1, 60):
+        clock.look(at(number, NOON + number % 2 * 9 * DAY_S))
+        clock.end(lambda number=number: dict.fromkeys(SOME, number))
+    assert 0 < len(clock.kept().steps) <= 16
+    ends = [span.up_to["parts"] for span in clock.spans()[:-1]]
+    assert ends == sorted(ends) and ends[-1] == 59
+    clock.forget({"parts": 60, "images": 60, "events": 60, "gaps": 0})
+    assert clock.kept().steps == []
+
+
+def test_a_clock_that_is_confirmed_far_ahead_makes_nothing_due_at_once():
+    clock = begun(SOME, NOON)
+    clock.nothing_due_before(math.inf)
+    clock.look(at(10, NOON + 1000 * DAY_S))
+    before_s = clock.deleting_s
+    clock.nothing_due_before(math.inf)
+    assert clock.deleting_s == before_s, "nor in a doubt"
+    clock.look(at(20, NOON + 1000 * DAY_S + 10))
+    clock.nothing_due_before(math.inf)
+    assert clock.deleting_s == before_s
+    clock.end(lambda: SOME)
+    assert clock.deleting_s == before_s
+
+
+class TestRecordsThatItKnowsNothingOf:
+    """No `clock.json`, or one that is of other records."""
+
+    @pytest.mark.parametrize(("newest_s", "doubted"), [(NOON - 60, False), (NOON - 20 * DAY_S, False), (NOON - 90 * DAY_S, True), (NOON + 2 * DAY_S, True)])
+    def test_the_newest_part_is_what_the_clock_is_compared_with(self, newest_s, doubted):
+        clock = begun(SOME, newest_s)
+        assert (clock.doubt is not None) == doubted
+
+    def test_nothing_of_them_is_due_at_once(self):
+        clock = begun(SOME, NOON)
+        assert clock.deleting_s == 0
+        clock.nothing_due_before(NOON - 7 * DAY_S)
+        assert clock.deleting_s == NOON - 7 * DAY_S - 3600
+
+    def test_they_are_taken_as_they_are_dated_whatever_is_set_later(self):
+        clock = begun(SOME, NOON)
+        clock.look(at(10, NOON + 1000 * DAY_S))
+        later = {table: row + 10 for table, row in SOME.items()}
+        clock.end(lambda: later)
+        assert next(span.shift_s for span in clock.spans()) == 0.0
+
+    def test_another_database_is_begun_with(self):
+        clock = begun()
+        clock.look(at(10, NOON + 120 * DAY_S))
+        clock.end(lambda: SOME)
+        clock.opened("other", NONE, None)
+        assert len(clock.spans()) == 1 and clock.deleting_s == 0
+
+
+def test_any_time_can_be_told():
+    assert stamp(1e300) == "1" + "0" * 300 + " s" or stamp(1e300).endswith(" s")
+    assert stamp(NOON).startswith("20")
+
+
+class TestFile:
+    @pytest.fixture
+    def file(self, tmp_path, log):
+        return ClockFile(tmp_path, log)
+
+    def test_what_was_kept_is_read(self, file):
+        clock = begun()
+        clock.look(at(10, NOON + 120 * DAY_S))
+        file.write(clock.kept())
+        assert file.read() == clock.kept()
+        assert (file.path.stat().st_mode & 0o777) == 0o640
+
+    def test_none_is_no_trouble(self, file, log):
+        assert file.read() is None and log.events == []
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"{", b"[]", b"\0" * 500, b"\xff\xfe", b"{}" * 40_000, b'{"now_s": 1}', "now_s NaN", "now_s 1e300", "now_s -1", 'boot 7', "steps null"],
+        ids=range(12),
+    )  # fmt: skip
+    def test_a_damaged_one_is_said_and_nothing_is_known(self, file, log, content):
+        if isinstance(content, str):
+            file.write(begun().kept())
+            key, value = content.split()
+            lines = [f' "{key}": {value},' if f'"{key}"' in line else line for line in file.path.read_text().splitlines()]
+            content = "\n".join(lines).encode()
+        file.path.write_bytes(content)
+        assert file.read() is None
+        assert log.names() == ["clock_not_read"]
+
+    def test_a_folder_of_that_name_too(self, file, log):
+        file.path.mkdir()
+        assert file.read() is None and log.names() == ["clock_not_read"]
+
+    def test_what_a_later_version_adds_is_passed_over(self, file):
+        file.write(begun().kept())
+        file.path.write_text(file.path.read_text().replace("{", '{"more": [1],', 1))
+        assert file.read() is not None
+
+    def test_a_disk_that_does_not_take_it_is_said_once(self, tmp_path, log):
+        file = ClockFile(tmp_path / "nowhere", log)
+        for _ in range(3):
+            file.write(begun().kept())
+        assert log.names() == ["clock_not_kept"]
+        assert file.path.name == FILE
