@@ -11,7 +11,15 @@ from aoi_daemon.messages import Proof, Reason
 from aoi_daemon.records import database, parts
 from aoi_daemon.records.database import RecordsError, open_reader, open_writer, writing
 from aoi_daemon.records.queries import (
-    NEVER, judged_before_proof, part, part_ids, parts_after, parts_of, rejects, rejects_per_hour, shift,
+    NEVER,
+    judged_before_proof,
+    part,
+    part_ids,
+    parts_after,
+    parts_of,
+    rejects,
+    rejects_per_hour,
+    shift,
 )  # fmt: skip
 from aoi_daemon.records.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from tests.unit.records.conftest import MS, NOON, PRODUCT, RUN, make_outcome
