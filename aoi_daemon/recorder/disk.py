@@ -47,6 +47,8 @@ _GAPS_NS: Final = 5_000_000_000
 """Losses are written so often, so that a long trouble is one row and not thousands."""
 _ANY_PART: Final = 2**63
 _OPENING_NS: Final = int(OPENING_S * 1e9)
+_FILLING_NS: Final = 3_000_000_000
+"""What a bite of an older database may take longer than a write: on a busy PC it waits for a core, not for the disk."""
 
 T = TypeVar("T")
 _Fault = (RecordsError, OSError, sqlite3.Error)
@@ -185,7 +187,7 @@ class Disk:
                 self._more_to_remove = self._timed(lambda: self.clock.bite(session))
                 self._removed.tell(time.monotonic())
             if session.filling.pending:
-                self._with_room(session, session.filling.bite)
+                self._with_room(session, session.filling.bite, _FILLING_NS)
             self._tell_forward(session.filling.percent)
             if not waiting:
                 self._stop.wait(_TICK_S)
@@ -274,14 +276,14 @@ class Disk:
         else:
             self.health.well(now_ns)
 
-    def _with_room(self, session: Session, act: Callable[[], T]) -> T:
+    def _with_room(self, session: Session, act: Callable[[], T], more_ns: int = 0) -> T:
         """Do `act`; where the disk is full, once more after something old has gone."""
         try:
-            return self._timed(act)
+            return self._timed(act, more_ns)
         except (OSError, sqlite3.Error) as error:
             if self._fault(error) != DISK_FULL or not self._timed(lambda: self.clock.make_room(session)):
                 raise
-        return self._timed(act)
+        return self._timed(act, more_ns)
 
     def _fault(self, error: Exception) -> str:
         what = fault_of(error, free_bytes(self._folder))

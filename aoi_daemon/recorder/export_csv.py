@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,6 +39,8 @@ _REVIEWS: Final = """
 SELECT v.part_id, v.verdict, v.by, v.at, v.note FROM json_each(?) j CROSS JOIN reviews v ON v.part_id = j.value
 """
 _PROOFS: Final[dict[int | None, str]] = {None: ""} | {proof.value: proof.name.lower() for proof in Proof}
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][\w./:() +-]*(; [A-Za-z0-9][\w./:() +-]*)*", re.ASCII)
+"""What `Table` would write as it is: a file's name, a number, a class and its box; most texts by far."""
 _NO_REVIEW: Final = ",,,"
 
 
@@ -132,6 +135,8 @@ class CsvRows:
 
 def _cell(text: str) -> str:
     """`text` as a cell of the file: nobody's formula, and quoted where it has to be."""
+    if _PLAIN.fullmatch(text):
+        return text
     # By the writer that `Table` has. One empty cell alone would be quoted, so there are two.
     out = io.StringIO()
     Table(out).row((text, ""))

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 from typing import Final
 
 from aoi_daemon.records.database import writing
 from aoi_daemon.records.versions import FILLS
 
 _BITE_S: Final = 0.03
-"""What a bite is sized for; it holds the database for no more than about twice that."""
+"""What a bite is sized for, in seconds of CPU; it holds the database for about so long."""
+_WAITED: Final = 8
+"""Waiting for a core or the disk counts an eighth: bites that got smaller on a busy PC would never come to an end."""
 _LEAST, _MOST = 50, 50_000
 
 
 class Filling:
     """What is yet to be filled in the database of `connection`."""
 
-    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._clock = clock
         self._at_once = 1000
         self._pending = self._read()
 
@@ -51,7 +51,7 @@ class Filling:
             return False
         name, below, _ = self._pending[0]
         fill = FILLS[name]
-        began_s = self._clock()
+        began_s, began_cpu_s = time.monotonic(), time.thread_time()
         with writing(self._connection):
             low = self._low(fill.table, below)
             for statement in fill.statements:
@@ -61,7 +61,7 @@ class Filling:
             else:
                 self._connection.execute("DELETE FROM fills WHERE name = ?", (name,))
         self._pending = self._read()
-        took_s = self._clock() - began_s
+        took_s = max(time.thread_time() - began_cpu_s, (time.monotonic() - began_s) / _WAITED)
         if took_s > _BITE_S:
             self._at_once = max(_LEAST, self._at_once // 2)
         elif took_s < _BITE_S / 3:

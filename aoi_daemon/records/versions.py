@@ -36,7 +36,7 @@ DROP VIEW part_list;
 {PART_LIST}""",
     3: f"""
 {FIGURES}
-INSERT INTO fills SELECT 'figures', max(id) + 1, max(id) + 1 FROM parts HAVING count(*) > 0;
+INSERT INTO fills SELECT 'figures', id + 1, id + 1 FROM parts ORDER BY id DESC LIMIT 1;
 """,
     4: CHAIN,
 }

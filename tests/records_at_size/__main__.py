@@ -45,11 +45,13 @@ def main() -> int:
         return 0
     if not (arguments.folder / "records").is_dir():
         parser.error(f"{arguments.folder}: has no records; `make` writes some")
-    from tests.records_at_size import measure
-
     if arguments.command == "forward":
-        return measure.forward(arguments.folder)
-    return measure.measure(arguments.folder, arguments.json, arguments.only or PIECES)
+        from tests.records_at_size.forward import forward as bring_forward
+
+        return bring_forward(arguments.folder)
+    from tests.records_at_size.measure import measure
+
+    return measure(arguments.folder, arguments.json, arguments.only or PIECES)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from aoi_daemon.recorder.disk import Disk
 from aoi_daemon.recorder.flight import Frame
 from aoi_daemon.recorder.inbox import Inbox, Job, Row
 from aoi_daemon.recorder.session import Line
+from aoi_daemon.records import fills
 from tests.unit.recorder.conftest import picture, section
+from tests.unit.records import old_records
 from tests.unit.records.conftest import NOON, Records, make_outcome
 
 
@@ -175,3 +177,36 @@ def test_it_does_not_wait_for_ever_for_a_disk_that_is_gone(disk, monkeypatch):
     disk.start()
     assert disk.finish(10)
     assert disk.inbox.rows_waiting == 1
+
+
+def test_parts_are_recorded_while_the_records_of_an_older_version_are_filled(disk, monkeypatch, log):
+    """No alarm, no part left out; how far it is, is told; in the end the kept figures have every part."""
+    disk.folder.mkdir()
+    old_records.make(disk.folder, 600)
+    monkeypatch.setattr(fills, "_MOST", 20)
+    monkeypatch.setattr(fills, "_LEAST", 20)
+    real, states = fills.Filling.bite, set()
+
+    def bite(self):
+        self._at_once = 20
+        states.add(disk.health.state(time.monotonic_ns()))
+        number = 600 + len(told) + 1
+        told.append(disk.counts.forward_percent)
+        put(disk, number)
+        return real(self)
+
+    told = []
+    monkeypatch.setattr(fills.Filling, "bite", bite)
+    disk.start()
+    wait_for(lambda: len(told) > 20 and disk.counts.forward_percent == 100, "the end of filling")
+    wait_for(lambda: disk.counts.parts == len(told), "the parts that came meanwhile")
+    assert disk.finish(10)
+    assert states == {"ok"} and told[2:] == sorted(told[2:]) and 0 < told[-1] < 100
+    assert log.names()[0] == "records_brought_forward" and "records_filled" in log.names()
+    records = Records(disk.folder)
+    try:
+        (kept,) = records.reader.execute("SELECT sum(parts) FROM part_figures").fetchone()
+        (there,) = records.reader.execute("SELECT count(*) FROM parts").fetchone()
+        assert kept == there > 540 + 20
+    finally:
+        records.close()

@@ -158,6 +158,16 @@ def test_for_want_of_room_the_oldest_pictures_go_before_their_time(keeping):
     assert keeping.parts() == [1, 2, 3, 4, 5], "a row takes no room worth its loss"
 
 
+def test_before_any_picture_goes_the_copy_of_an_older_version(keeping):
+    keeping.part(1, age_days=3)
+    copy = keeping.records.folder / "records.sqlite.version-3"
+    copy.write_bytes(b"old")
+    assert keeping.retention.make_room(NOON)
+    assert not copy.exists() and keeping.parts() == [1] and keeping.retention.removed_images == 0
+    assert keeping.retention.make_room(NOON)
+    assert keeping.retention.removed_images > 0
+
+
 def test_then_rows_that_are_older_than_a_day(keeping):
     for number, age in enumerate((4, 3, 0.5), 1):
         keeping.records.add(number, at=NOON - age * DAY)

@@ -10,7 +10,17 @@ import pytest
 from aoi_daemon.messages import Proof, Reason
 from aoi_daemon.records import database, parts
 from aoi_daemon.records.database import RecordsError, open_reader, open_writer, writing
-from aoi_daemon.records.queries import judged_before_proof, part, parts_after, rejects, shift
+from aoi_daemon.records.queries import (
+    NEVER,
+    judged_before_proof,
+    part,
+    part_ids,
+    parts_after,
+    parts_of,
+    rejects,
+    rejects_per_hour,
+    shift,
+)  # fmt: skip
 from aoi_daemon.records.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from tests.unit.records.conftest import MS, NOON, PRODUCT, RUN, make_outcome
 
@@ -206,3 +216,21 @@ def test_the_second_one_to_look_finds_that_it_was_done(old, monkeypatch):
 def test_the_old_schema_is_another_one():
     """Else nothing here would be tried."""
     assert "trigger_id" not in OLD and "trigger_id" in SCHEMA
+
+
+@pytest.mark.parametrize("at_version", [1, 2, 3])
+def test_an_archive_of_any_older_version_answers_all_that_a_page_asks(old, monkeypatch, at_version):
+    """Its figures are counted, for it has none that are kept."""
+    if at_version > 1:
+        monkeypatch.setattr(database, "SCHEMA_VERSION", at_version)
+        open_writer(old).close()
+        monkeypatch.undo()
+    assert version(old) == at_version
+    with closing(open_reader(old)) as reader:
+        found = shift(reader, 0.0, NEVER)
+        assert (found.counts.parts, found.counts.rejected, found.counts.confirmed, found.latency.parts) == (2, 1, 1, 2)
+        assert [cause.name for cause in found.causes] == ["short"] and found.recipes == {"demo": 2}
+        assert [hour.parts for hour in rejects_per_hour(reader, 0.0, NEVER)] == [2]
+        assert rejects(reader, 0.0, 10, unreviewed=True) == []
+        assert parts_of(reader, part_ids(reader, 0.0, NEVER).tolist())[0].trigger_id == 0
+    assert version(old) == at_version

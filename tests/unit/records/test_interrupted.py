@@ -3,6 +3,7 @@
 `--forward-interruptions 500` is the proof.
 """
 
+import itertools
 import shutil
 import sqlite3
 import subprocess
@@ -119,6 +120,31 @@ def database_fill():
     from aoi_daemon.records.versions import FILLS
 
     return FILLS["figures"].statements
+
+
+def test_the_quick_steps_cost_the_same_whatever_the_number_of_parts(tmp_path, monkeypatch):
+    """Parts wait for them: in steps of SQLite's machine, for 300 parts and for 3000 (with as many events)."""
+    monkeypatch.setattr(database, "keep_copy", lambda file, version: "")
+    steps = {}
+    for parts in (300, 3000):
+        folder = tmp_path / str(parts)
+        folder.mkdir()
+        old_records.make(folder, parts)
+        counted = itertools.count()
+        connect = database._connect
+        with closing(sqlite3.connect(folder / "records.sqlite", isolation_level=None)) as raw:
+            raw.execute("DELETE FROM events WHERE id > 3")
+
+        def watched(file, mode, connect=connect, counted=counted):
+            found = connect(file, mode)
+            found.set_progress_handler(lambda: next(counted) and 0, 10)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "_connect", watched)
+            open_writer(folder).close()
+        steps[parts] = next(counted)
+    assert steps[300] > 20 and steps[3000] < 1.1 * steps[300], steps
 
 
 def test_a_database_too_large_to_be_copied_goes_forward_without_a_copy(old, expected, tmp_path, monkeypatch):
