@@ -28,6 +28,8 @@ def answers(*frame_ids, first=()):
 def test_places_are_counted_over_a_counters_end_both_ways(end, first):
     assert places_ahead(first, end, first) == 1
     assert places_ahead(first + 4, end - 3, first) == 8
+    assert places_ahead(first + MAX_GAP, end, first) == MAX_GAP + 1
+    assert places_ahead(first + MAX_GAP + 1, end, first) < -16, "too far to be a gap: it counts anew"
     assert places_ahead(end, first, first) == -1
     assert places_ahead(end - 3, first + 4, first) == -8
     assert places_ahead(end - 15, first, first) == -16
