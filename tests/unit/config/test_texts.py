@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from aoi_daemon.config.publisher import PublisherSection
-from aoi_daemon.config.recipe import ClassLimit
+from aoi_daemon.config.recipe import ClassLimit, FrameSize
 from aoi_daemon.config.schema import LineSection
 
 
@@ -26,3 +26,10 @@ def test_a_value_of_another_type_is_refused_and_not_converted(wrong):
     with pytest.raises(ValidationError):
         LineSection(**wrong)
     assert LineSection(takt_ms=50).takt_ms == 50.0, "a whole number is a number"
+
+
+@pytest.mark.parametrize("size", [{"width_px": 0, "height_px": 1}, {"width_px": 1, "height_px": 0}, {"width_px": 16_385, "height_px": 1}, {"width_px": 1, "height_px": 16_385}])
+def test_a_frame_has_a_pixel_each_way_and_not_more_than_16384(size):
+    with pytest.raises(ValidationError):
+        FrameSize(**size)
+    assert FrameSize(width_px=1, height_px=16_384).height_px == 16_384
