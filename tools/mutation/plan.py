@@ -107,10 +107,7 @@ GROUPS: Final = (
     Group(
         "acquire",
         ("aoi_daemon/acquire/stamps.py", "aoi_daemon/acquire/buffers.py"),
-        (
-            "tests/unit/acquire/test_[bclnps]*.py",
-            "tests/properties/test_frame_ids.py",
-        ),
+        ("tests/unit/acquire/test_[bclnps]*.py", "tests/properties/test_frame_ids.py"),
         120,
     ),
     Group(

@@ -161,3 +161,40 @@ def test_a_file_that_is_not_text_is_named(folder):
 def test_a_folder_in_place_of_a_file_is_named(folder):
     with pytest.raises(ConfigError, match="cannot be read"):
         load(folder)
+
+
+def test_the_product_in_use_is_loaded_or_missed_by_name(folder):
+    """The daemon remembers it beyond a restart; its file may be gone by then."""
+    (folder / "recipes/other.toml").write_text(RECIPE.replace("id = 7", "id = 8"))
+    assert load(folder / "line.toml", product="other").recipe.id == 8
+    with pytest.raises(ConfigError, match="is gone, and it is the product in use"):
+        load(folder / "line.toml", product="third")
+
+
+def test_the_state_folder_lies_beside_line_toml(folder):
+    (folder / "state").mkdir()
+    (folder / "line.toml").write_text(LINE + '[supervisor]\nstate_folder = "state"\n')
+    assert load(folder / "line.toml").line.supervisor.state_folder == folder / "state"
+    (folder / "line.toml").write_text(LINE + '[supervisor]\nstate_folder = "none"\n')
+    assert "supervisor.state_folder" in refused(folder) and "is no folder" in refused(folder)
+
+
+def test_two_configurations_that_say_the_same_are_equal_however_it_was_written(folder):
+    """A reload compares what files say, not their bytes."""
+    first = load(folder / "line.toml")
+    (folder / "line.toml").write_text(LINE + "# a remark\n")
+    assert load(folder / "line.toml") == first
+
+
+def test_of_many_problems_the_first_twenty_are_told_with_their_line(folder):
+    text = RECIPE + "".join(f"unknown_{number} = 1\n" for number in range(22))
+    (folder / "recipes/board.toml").write_text(text)
+    lines = [line for line in refused(folder).splitlines() if "unknown_" in line]
+    assert len(lines) == 22
+    assert [bool(re.search(r":\d+: ", line)) for line in lines] == [True] * 20 + [False] * 2
+
+
+def test_a_key_of_another_table_is_sent_home(folder):
+    """With the kind only where the table has several."""
+    (folder / "line.toml").write_text(LINE.replace('source = "images"', 'source = "images"\ntakt_ms = 5'))
+    assert "it belongs to [line]" in refused(folder) and "[line] of kind" not in refused(folder)

@@ -81,3 +81,24 @@ def test_each_field_with_a_template_has_one_to_eight_fiducials(count):
     templates = [{"fov": 0, "image": "a.png"}, {"fov": 1, "image": "b.png"}]
     with pytest.raises(ValidationError, match=f"field of view 1 has {count}, 1 to 8 are needed"):
         recipe({"max_offset": 8.0, "method": "fiducials", "fiducials": marks}, templates=templates)
+
+
+@pytest.mark.parametrize(
+    ("corners", "inside"),
+    [
+        ([[9.0, 9.0], [60.0, 60.0]], True),
+        ([[8.0, 9.0], [60.0, 60.0]], False),
+        ([[9.0, 8.0], [60.0, 60.0]], False),
+        ([[580.0, 420.0], [631.0, 471.0]], True),
+        ([[580.0, 420.0], [632.0, 471.0]], False),
+        ([[580.0, 420.0], [631.0, 472.0]], False),
+    ],
+)
+def test_a_fiducial_and_its_search_may_touch_the_frame_s_edge(corners, inside):
+    """9 px around it at a max_offset of 8, in 640 x 480."""
+    keys = {"max_offset": 8.0, "method": "fiducials", "fiducials": [{"corners": corners}]}
+    if inside:
+        assert recipe(keys, templates=[{"fov": 0, "image": "a.png"}]).registration.fiducials[0].corners
+    else:
+        with pytest.raises(ValidationError, match="is not inside the frame"):
+            recipe(keys)

@@ -118,3 +118,10 @@ def test_a_tenth_of_the_deadline_and_half_a_ms_must_be_left_and_coils_alone_are_
     assert ("possible would be" in text) is refused
     assert ("coils alone" in text) is coils_alone
     assert "leaves -" not in text
+
+
+def test_what_the_frame_comes_after_the_sensor_is_said_where_it_does():
+    supervisor = LineConfig.model_fields["supervisor"].default.model_copy(update={"hang_ms": 10_000.0})
+    line, plc = LineSection(), PlcSection(answer_ms=24.0, timeout_ms=24.0)
+    assert "a part in, 7 ms after the sensor: " in "\n".join(timing.problems(line, plc, supervisor, 7.0))
+    assert "to judge a part in: " in said({"answer_ms": 24.0, "timeout_ms": 24.0})

@@ -134,6 +134,14 @@ def test_of_equal_scores_the_upper_area_comes_first():
     assert rows == sorted(rows)
 
 
+def test_the_score_of_an_area_is_its_greatest_value_or_its_mean():
+    values = blank()
+    values[50:60, 100:110] = 0.6
+    values[55, 105] = 1.0
+    assert anomaly(values).scores.tolist() == [1.0]
+    assert anomaly(values, score="mean").scores.tolist() == pytest.approx([0.604])
+
+
 def test_the_mean_of_a_large_area_is_exact():
     """Added up in 32 bits the mean of 76800 places is off in the fourth digit."""
     assert anomaly(blank() + 0.7, score="mean").scores.tolist() == pytest.approx([0.7], rel=1e-6)

@@ -32,6 +32,7 @@ def test_what_is_out_of_bounds_is_refused(wrong):
 def test_rows_are_kept_at_least_as_long_as_pictures():
     with pytest.raises(ValidationError, match=r"days_records \(10\) must not be below recorder.days_images \(30\)"):
         RecorderSection(days_records=10)
+    assert RecorderSection(days_records=30, days_images=30).days_records == 30
 
 
 @pytest.mark.parametrize(("folder", "found"), [("records", "/etc/aoi/records"), ("/data", "/data")])
