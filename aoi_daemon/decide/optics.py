@@ -18,7 +18,7 @@ def optics_fault(image: NDArray[np.uint8], limits: Optics) -> str:
     """What is wrong with `image`, (H, W, C) uint8; "" when nothing is."""
     sample = np.ascontiguousarray(image[::_STEP, ::_STEP, 0])
     mean, deviation = cv2.meanStdDev(sample)
-    brightness, contrast = float(mean[0, 0]), float(deviation[0, 0])
+    brightness, contrast = mean.item(), deviation.item()
     if brightness < limits.min_brightness:
         return f"too dark: {brightness:.0f}, at least {limits.min_brightness:g}"
     if brightness > limits.max_brightness:

@@ -320,3 +320,101 @@ def test_regions_belong_to_their_field_of_view():
     everywhere = (*masked, region("ignore", ((0, 0), (5, 5))))
     assert verdict([(0, 0.9, 0, 0, 4, 4)], fov=3, regions=everywhere).passed
     assert verdict([(0, 0.9, 0, 0, 4, 4)], fov=2, regions=everywhere).passed
+
+
+# -- what can be px of the frame, to the last of them ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("box", "right"),
+    [
+        # The centre an eighth of the side beyond the border, and no more.
+        ((-90, 100, -70, 120), True), ((-91, 100, -71, 120), False), ((-94, 100, -74, 120), False), ((710, 100, 730, 120), True), ((711, 100, 731, 120), False),
+        ((100, -70, 120, -50), True), ((100, -71, 120, -51), False), ((100, 530, 120, 550), True), ((100, 531, 120, 551), False),
+        # A corner half of the side, the centre near enough.
+        ((-320, 100, 300, 120), True), ((-321, 100, 400, 120), False), ((-300, 100, 200, 120), True), ((400, 100, 960, 120), True), ((400, 100, 961, 120), False),
+        ((100, -240, 120, 200), True), ((100, -241, 120, 300), False), ((100, 300, 120, 720), True), ((100, 300, 120, 721), False),
+        # Wholly to the right of it, and below.
+        ((900, 700, 950, 750), False),
+    ],
+)  # fmt: skip
+def test_how_far_a_box_may_stick_out_of_the_frame(box, right):
+    """640 x 480 px: a box that can be is judged, whatever lies beside it in the frame."""
+    for rows in ([(0, 0.9, *box)], [DEFECT, (0, 0.9, *box)], [(0, 0.9, *box), DEFECT]):
+        if right:
+            assert verdict(rows).defect_count == len(rows)
+        else:
+            with pytest.raises(InferenceError, match="far outside"):
+                verdict(rows)
+
+
+def test_the_error_names_the_box_that_is_wrong():
+    """Not the first one, nor one of no size."""
+    plain, swapped = (0, 0.9, 10, 10, 40, 40), (0, 0.8, 60, 60, 50.5, 90)
+    with pytest.raises(InferenceError, match=r"swapped: \[60\.0, 60\.0, 50\.5, 90\.0\]"):
+        verdict([plain, (0, 0.9, 70, 70, 70, 90), (0, 0.9, 70, 70, 70.5, 90), swapped, (0, 0.7, 90, 90, 80, 95)])
+    with pytest.raises(InferenceError, match=r"box \[900\.0, "):
+        verdict([plain, (0, 0.6, 900, 100, 920, 120)])
+    with pytest.raises(InferenceError, match=r"box \[-330\.0, "):
+        verdict([plain, (0, 0.6, -330, 100, 400, 120)])
+
+
+def test_corners_that_are_swapped_by_less_than_a_px_are_swapped():
+    with pytest.raises(InferenceError, match="corners swapped"):
+        verdict([(0, 0.9, 100.5, 100, 100, 120)])
+
+
+@pytest.mark.parametrize(("side", "speck"), [(0.5, True), (0.99, True), (1.0, False), (1.5, False), (2.0, False)])
+def test_a_speck_is_below_one_px_in_both_sides(side, speck):
+    """Also beside a box that sticks out of the frame; what is larger, a region may drop."""
+    inspect = (region("inspect", ((300, 300), (400, 400))),)
+    beside = (0, 0.9, -5, 50, 30, 70)
+    rows = [beside, (0, 0.9, 100, 100, 100 + side, 100 + side)]
+    assert verdict(rows, regions=inspect).passed is not speck
+    assert verdict([beside, (0, 0.9, 100, 100, 100 + side, 150)], regions=inspect).passed
+
+
+def test_the_worst_speck_is_told_first():
+    got = verdict([(0, 0.6, 100, 100, 100.5, 100.5), DEFECT, (1, 0.8, 300, 100, 300.5, 100.5)])
+    assert (got.worst_class, got.defect_count) == (1, 2)
+    assert [defect.x1 for defect in got.defects] == [300, 100]
+
+
+@pytest.mark.parametrize(("corner", "shares"), [(1.2, True), (1.9, True), (2.0, False), (2.5, False)])
+def test_boxes_below_two_are_shares_and_not_px(corner, shares):
+    """A model's boxes stick out by a bit. More than one of them, and all that score: else the border has cut one off."""
+    rows = [(0, 0.9, corner - 0.5, 0.3, corner, 0.4), (0, 0.8, 0.1, 0.1, 0.4, 0.4)]
+    filled = [*rows, (0, 0, 0, 0, 0, 0)]
+    for each, settings in ((rows, {}), (filled, {"limits": (limit(score=0),)})):
+        if shares:
+            with pytest.raises(InferenceError, match="normalised"):
+                verdict(each, **settings)
+        else:
+            assert verdict(each, **settings).defect_count == 2
+
+
+def test_rows_that_fill_up_are_nothing_where_a_score_of_0_counts():
+    """They may lie anywhere, and are no speck that the frame's border has cut off."""
+    everything = {"limits": (limit(score=0, min_width=5),)}
+    assert verdict([(0, 0, 0, 0, 0, 0), (0, 0, 9000, 0, 9010, 3)], **everything, regions=(region("inspect", ((0, 0), (640, 480))),)).defect_count == 1
+    assert verdict([(0, 0, 0, 0, 0, 0), (0, 0, -9, 0, -9, 0)], **everything).passed
+
+
+def test_the_worst_class_is_that_of_the_most_certain_defect():
+    got = verdict([(0, 0.7, 10, 10, 40, 40), (1, 0.9, 100, 100, 120, 130), (0, 0.8, 200, 100, 220, 130)])
+    assert got.worst_class == 1 and [defect.label for defect in got.defects] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(("count", "passed"), [(2999, True), (3000, True), (3001, False)])
+def test_so_many_candidates_are_told_apart(count, passed):
+    """One thing that is seen so often is tolerated as one."""
+    assert verdict([(0, 0.9, 100, 100, 120, 120)] * count, limits=(limit("open", max_count=1),)).passed is passed
+
+
+def test_a_recipe_knows_the_fields_of_view_that_its_regions_name():
+    """Without regions all of them; with one for every field, too."""
+    of_1, of_all = region("inspect", ((0, 0), (9, 9)), fov=1), region("ignore", ((0, 0), (9, 9)))
+    assert [criteria().knows(fov) for fov in (0, 1)] == [True, True]
+    assert [criteria(regions=(of_1,)).knows(fov) for fov in (0, 1, 2)] == [False, True, False]
+    assert [criteria(regions=(of_1, of_all)).knows(fov) for fov in (0, 1, 2)] == [True, True, True]
+    assert [criteria(regions=(of_all,)).knows(fov) for fov in (0, 1)] == [True, True]

@@ -60,3 +60,13 @@ def test_however_it_flickers_it_begins_a_few_times_a_minute_and_is_never_hidden(
             begun.append(now)
     assert within_a_minute(begun) <= RAISES
     assert not chatter.look(False, 400 * S)
+
+
+def test_a_seventh_line_is_written_when_the_first_is_a_minute_old_and_not_before():
+    """And an eighth when the second is, whatever is between them."""
+    limit = LineLimit()
+    assert [limit.take("reset", now * S) for now in range(7)] == [True] * 6 + [False]
+    assert not limit.take("reset", 60 * S - 1)
+    assert limit.take("reset", 60 * S)
+    assert not limit.take("reset", 61 * S - 1)
+    assert limit.take("reset", 61 * S)
