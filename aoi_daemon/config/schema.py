@@ -192,7 +192,7 @@ class PollSection(Section):
     )  # fmt: skip
     watch_ms: float | None = Field(
         None, ge=10, le=60_000,
-        description="The PLC's HEARTBEAT bit has not changed for so long: READY=0 and the alarm PLC_FROZEN. Have it toggle no faster than it is polled, and several times within this; absent: not watched.",
+        description="The PLC's HEARTBEAT bit has not changed for so long: READY=0 and the alarm PLC_FROZEN. The program that is handed out toggles it each 100 ms: poll at least as fast; absent: not watched.",
     )  # fmt: skip
     confirm_parts: int | None = Field(
         None, ge=1, le=100,
@@ -299,7 +299,8 @@ class LineConfig(Section):
         if self.publisher is not None:
             check_line(self.publisher, self.line.takt_ms, recorded=self.recorder is not None)
         if plc.poll is not None:
-            check_poll(plc.poll, answer_ms=plc.answer_ms, takt_ms=self.line.takt_ms)
+            scan_ms = timing.scan_ms(self.line, plc)
+            check_poll(plc.poll, answer_ms=plc.answer_ms, takt_ms=self.line.takt_ms, scan_ms=scan_ms)
         if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         for camera in self.cameras:

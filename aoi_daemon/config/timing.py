@@ -48,6 +48,11 @@ def timing_of(line: LineSection, plc: PlcSection, late_ms: float = 0.0) -> Timin
     return Timing(requests, requests * plc.answer_ms, cutoff_ms, line.deadline_ms - cutoff_ms - late_ms)
 
 
+def scan_ms(line: LineSection, plc: PlcSection) -> float:
+    """The longest scan of a PLC on this line: its program must see each part, and each toggle of the heartbeat."""
+    return min(line.takt_ms / 5, plc.heartbeat_ms / 2)
+
+
 def problems(
     line: LineSection, plc: PlcSection, supervisor: SupervisorSection, late_ms: float = 0.0
 ) -> Iterator[str]:

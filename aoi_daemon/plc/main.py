@@ -48,7 +48,7 @@ class Plc:
         self.stage = stage
         self.link = link
         # The port's own functions: asked for some dozen times a part.
-        self._now_ns, self._select = clock.now_ns, wait.select
+        self._now_ns, self._select, self._read = clock.now_ns, wait.select, wait.read
         self.board = stage.board
         config = stage.config
         self.section = config.plc
@@ -109,7 +109,9 @@ class Plc:
 
     def _take_in(self, ready: list[int], line_ready: bool) -> None:
         """What the other stages say of parts."""
-        announced, judged = read_doorbells(ready, self.announcements, self.judgements, self.parts.knows)
+        announced, judged = read_doorbells(
+            ready, self.announcements, self.judgements, self.parts.knows, self._read
+        )
         if announced:
             self.forcing.announced_ns = self._now_ns()
             live_ns = self.board[Cell.LIVE_NS]

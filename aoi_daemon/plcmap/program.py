@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from aoi_daemon.config.poll_check import PROGRAM_BEAT_MS
 from aoi_daemon.config.schema import LineSection, PlcSection
+from aoi_daemon.config.timing import scan_ms
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.coils import Coil, Result
 from aoi_daemon.plcmap.registers import MAP_VERSION, POLL_FIELDS, REPORT_FIELDS, Field, Flag, Status
@@ -131,10 +133,9 @@ def _registers(block: str, fields: Sequence[Field], base: int | None) -> list[st
 def _program(plc: PlcSection, line: LineSection, variant: Variant) -> list[str]:
     patience_ms = round(_BEATS_LATE * plc.heartbeat_ms + plc.timeout_ms)
     polled = plc.poll is not None
-    scan_ms = min(line.takt_ms / 5, plc.heartbeat_ms / 2)  # it must see each toggle
     return [
         "PROGRAM AOI_EXAMPLE",
-        f"(* Takt {line.takt_ms:g} ms: a scan of {scan_ms:g} ms at most. Wire the inputs and outputs. *)",
+        f"(* Takt {line.takt_ms:g} ms: a scan of {scan_ms(line, plc):g} ms at most. Wire the inputs and outputs. *)",
         "VAR",
         "    SENSOR_TRIGGER, SENSOR_GATE : BOOL; (* inputs: photo-eyes at the camera and at the gate *)",
         "    POSITION : UDINT; (* input: encoder of the belt, or milliseconds that are counted while it moves *)",
@@ -234,7 +235,7 @@ _POLL_BODY: Final = (
     "IF SENSOR_EJECTED AND TRACK.EJECT THEN",
     "    EJECTED := TRUE;",
     "END_IF;",
-    "BEAT_TIMER(IN := NOT BEAT_TIMER.Q, PT := T#100ms);",
+    f"BEAT_TIMER(IN := NOT BEAT_TIMER.Q, PT := T#{PROGRAM_BEAT_MS}ms);",
     "IF BEAT_TIMER.Q THEN",
     "    BEAT := NOT BEAT;",
     "END_IF;",

@@ -53,18 +53,21 @@ def ring(fd: int, record: Record) -> None:
         raise DoorbellFullError(f"doorbell {fd} is full") from error
 
 
-def drain(fd: int, unpack: Callable[[bytes], T], size_bytes: int) -> Iterator[T]:
+def drain(
+    fd: int, unpack: Callable[[bytes], T], size_bytes: int, read: Callable[[int, int], bytes] = os.read
+) -> Iterator[T]:
     """All records waiting at `fd`, oldest first; none when there are none.
 
     Args:
         fd: a pipe's read end.
         unpack: makes a record of `size_bytes` bytes.
         size_bytes: what each record of this pipe has.
+        read: `Wait.read` of the process.
     """
     whole = _READ_BYTES - _READ_BYTES % size_bytes
     while True:
         try:
-            data = os.read(fd, whole)
+            data = read(fd, whole)
         except BlockingIOError:
             return
         for start in range(0, len(data), size_bytes):

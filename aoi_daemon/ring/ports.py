@@ -6,6 +6,7 @@ A process is given both by its constructor. In production they are the two below
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections.abc import Sequence
@@ -21,10 +22,18 @@ class Clock(Protocol):
 
 
 class Wait(Protocol):
-    """The wait for doorbells."""
+    """The wait for doorbells, and what they brought."""
 
     def select(self, fds: Sequence[int], timeout_s: float) -> list[int]:
         """Those of `fds` that can be read, once one can; none when `timeout_s` is over (0: only look)."""
+        ...
+
+    def read(self, fd: int, size: int) -> bytes:
+        """What is at `fd` by now, up to `size` bytes; it may be more than there was as `select` looked.
+
+        Raises:
+            BlockingIOError: nothing is.
+        """
         ...
 
 
@@ -36,7 +45,9 @@ class Monotonic:
 
 
 class Doorbells:
-    """The system call."""
+    """The system calls."""
+
+    read = staticmethod(os.read)
 
     @staticmethod
     def select(fds: Sequence[int], timeout_s: float) -> list[int]:

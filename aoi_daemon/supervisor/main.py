@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
@@ -99,6 +100,7 @@ class Supervisor:
         self.orders = Orders(
             keeper=self.keeper, attendants=self.attendants, alarms=self.alarms, chronicle=self.chronicle,
             notices=self.notices, file=file, kept=kept, proofs=self.proofs, setup=self._standby_setup,
+            clock=MONOTONIC, sleep=time.sleep,
         )  # fmt: skip
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)

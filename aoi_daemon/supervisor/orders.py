@@ -8,7 +8,6 @@ of the PLC's requests the latest counts, once the change under way is over.
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,8 +16,8 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.logs import logger
-from aoi_daemon.ring.ports import MONOTONIC
-from aoi_daemon.stage import Setup, now_ns
+from aoi_daemon.ring.ports import Clock
+from aoi_daemon.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.changeover import Changeover, Order, Result
@@ -33,7 +32,10 @@ _BUSY: Final = "another change is under way ({step}); nothing has been changed, 
 
 
 class Orders:
-    """Takes orders, sees them through, and answers. `kept` is what `file` had, where it has been acted on."""
+    """Takes orders, sees them through, and answers. `kept` is what `file` had, where it has been acted on.
+
+    `clock`: that of the `now` which `look` is given. `sleep`: waits so many seconds, in the thread of a check.
+    """
 
     def __init__(
         self,
@@ -47,7 +49,10 @@ class Orders:
         kept: Kept | None,
         proofs: Proofs,
         setup: Callable[[Configuration, str, int, dict[str, int]], Setup],
+        clock: Clock,
+        sleep: Callable[[float], object],
     ) -> None:
+        self._now_ns = clock.now_ns
         self._keeper = keeper
         self._attendants = attendants
         self._alarms = alarms
@@ -59,7 +64,7 @@ class Orders:
         self._board: Board = keeper.board
         self._asked = kept.asked if kept is not None else 0
         self._start = keeper.configuration.line.line.recipe
-        self.changeover = Changeover(keeper, setup, self._land, self._done, clock=MONOTONIC, sleep=time.sleep)
+        self.changeover = Changeover(keeper, setup, self._land, self._done, clock=clock, sleep=sleep)
         self._reload_waits = False
         if kept is None or kept.version == 1 or kept.grace != proofs.grace:
             self.keep()  # so that the next start takes nothing for an upgrade, and no other recipe for this one
@@ -89,7 +94,7 @@ class Orders:
     def signalled(self) -> None:
         """SIGHUP: reload, at once or when the change under way is over."""
         self._reload_waits = True
-        self._notices.reloading(now_ns())  # the service manager waits for this word, and then for the end
+        self._notices.reloading(self._now_ns())  # the service manager waits for this word, and then for the end
 
     def _hear_plc(self) -> None:
         asked = self._board[Cell.ASKED_RECIPE]
@@ -131,7 +136,7 @@ class Orders:
             self._answer(order, {"ok": True, "message": f"{order.product} is in use already"})
             return
         if order.what == "reload":
-            self._notices.reloading(now_ns())
+            self._notices.reloading(self._now_ns())
         self.changeover.begin(order)
 
     def _land(self, new: Configuration, plan: ReloadPlan) -> None:

@@ -3,7 +3,6 @@
 import os
 import select
 from contextlib import ExitStack
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc import doorbells
 from aoi_daemon.plc.parts import Parts
-from aoi_daemon.ring import doorbell
 from aoi_daemon.ring.doorbell import make_pipe
 
 PARTS = 6
@@ -57,14 +55,13 @@ class World:
 @example([0, 2])  # announced and judged after the announcements were looked at, before the judgements were
 @example([1, 1, 0, 2])  # ... after they were read
 def test_every_judgement_meets_its_part(steps):
-    with ExitStack() as owned, pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as owned:
         world = World(steps, owned)
-        patch.setattr(doorbell, "os", SimpleNamespace(read=world.read))
         parts = Parts(1, 0, 0, 0)
         passed = 0
         for _ in range(200):
             announced, judged = doorbells.read_doorbells(
-                world.select(), world.announcements, world.judgements, parts.knows
+                world.select(), world.announcements, world.judgements, parts.knows, world.read
             )
             for announcement in announced:
                 parts.announce(announcement, ready=True)

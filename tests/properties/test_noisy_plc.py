@@ -103,7 +103,7 @@ class Line:
         self.orders = Orders(
             keeper=self.keeper, attendants=nothing, alarms=self.alarms, chronicle=chronicle,
             notices=SimpleNamespace(), file=nothing, kept=None, setup=lambda *_: None,
-            proofs=Proofs(self.board, chronicle, lambda: self.keeper.configuration, None),
+            proofs=Proofs(self.board, chronicle, lambda: self.keeper.configuration, None), clock=MONOTONIC, sleep=lambda _: None,
         )  # fmt: skip
         self.says = PlcSays(plc, self.alarms, chronicle, self.reset)
         self.chronicle = chronicle

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aoi_daemon.messages import Reason
+from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, Announcement, Judgement, Reason
+from aoi_daemon.plc import main
 from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.link import PlcLink
@@ -17,6 +18,7 @@ from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plc.report import registers_of
 from aoi_daemon.plcmap import program
 from aoi_daemon.plcmap.registers import Flag
+from aoi_daemon.ring.doorbell import drain
 
 Patch = pytest.MonkeyPatch
 
@@ -64,7 +66,15 @@ def it_reconnects_without_back_off(patch: Patch) -> None:
 
 
 def a_pass_is_shown_again_by_the_next_heartbeat(patch: Patch) -> None:
-    """Of a new connection, say: the safe state comes first, and forgets nothing."""
+    """Its registers took so long that its coils were not begun: it stays what the face shows."""
+
+    def gives_none(self: Plc, number: int) -> None:
+        self.face.number, self.owes_nothing = number, False
+
+    patch.setattr(Plc, "_gives_none", gives_none)
+
+
+def a_new_connection_begins_with_what_the_registers_showed(patch: Patch) -> None:
 
     def safe_report(self: Face) -> list[int]:
         return [*self._report[:5], 0, *self._report[6:]] and self.report(Flag(0))
@@ -107,15 +117,43 @@ def the_record_is_of_another_view(patch: Patch) -> None:
     patch.setattr(Account, "outcome", lambda self, *about: (found := outcome(self, *about))._replace(sequence=max(1, found.sequence - 1)))
 
 
+def the_announcements_are_read_before_the_judgements(patch: Patch) -> None:
+    """A judgement that comes between the two reads meets no part."""
+
+    def read(ready: Any, announcements: int, judgements: int, knows: Any, read: Any) -> Any:
+        announced = list(drain(announcements, Announcement.unpack, ANNOUNCEMENT.size, read))
+        judged = list(drain(judgements, Judgement.unpack, JUDGEMENT.size, read))
+        return announced, judged
+
+    patch.setattr(main, "read_doorbells", read)
+
+
+def the_announcements_are_read_only_where_the_wait_saw_them(patch: Patch) -> None:
+    """The wait looked before the judgement that is read, and before its announcement."""
+
+    def read(ready: Any, announcements: int, judgements: int, knows: Any, read: Any) -> Any:
+        judged = list(drain(judgements, Judgement.unpack, JUDGEMENT.size, read)) if judgements in ready else []
+        announced = drain(announcements, Announcement.unpack, ANNOUNCEMENT.size, read) if announcements in ready else []
+        return list(announced), judged
+
+    patch.setattr(main, "read_doorbells", read)
+
+
 FAULTS: tuple[Callable[[Patch], None], ...] = (
     the_time_left_is_taken_once_for_two_requests,
     not_ready_leaves_the_slot_open,
     a_word_without_a_verdict_does_not_move_the_sequence,
     it_reconnects_without_back_off,
     a_pass_is_shown_again_by_the_next_heartbeat,
+    a_new_connection_begins_with_what_the_registers_showed,
     the_heartbeat_goes_on_while_inspection_stands,
     views_of_two_parts_are_exchanged,
     views_are_matched_whatever_their_time,
     the_verdict_of_another_sequence_is_recorded,
     the_record_is_of_another_view,
 )
+ORDERS: tuple[Callable[[Patch], None], ...] = (
+    the_announcements_are_read_before_the_judgements,
+    the_announcements_are_read_only_where_the_wait_saw_them,
+)
+"""In which plc must not read its doorbells."""

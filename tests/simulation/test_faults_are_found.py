@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.simulation.faults import FAULTS
-from tools.simulation.plan import plan_of
+from tests.simulation.faults import FAULTS, ORDERS
+from tools.simulation.plan import Kind, plan_of
 from tools.simulation.run import Run
 
 SEEDS = 200
@@ -17,9 +17,20 @@ PARTS = 120
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_that_is_put_back_is_found(fault, monkeypatch, record_property):
+    is_found(fault, PARTS, None, monkeypatch, record_property)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", ORDERS, ids=lambda fault: fault.__name__)
+def test_an_order_of_reading_that_loses_judgements_is_found(fault, monkeypatch, record_property):
+    """Where plc is kept from running between its wait and its reads. With all kinds of fault: seeds 65 and 122."""
+    is_found(fault, PARTS // 2, Kind.STARVED, monkeypatch, record_property)
+
+
+def is_found(fault, parts, only, monkeypatch, record_property):
     fault(monkeypatch)
     for seed in range(1, SEEDS + 1):
-        broken = Run(plan_of(seed, PARTS)).go().broken
+        broken = Run(plan_of(seed, parts, only)).go().broken
         if broken:
             record_property("seed", seed)
             sys.stdout.write(f"seed {seed}: {broken[0].invariant}: {broken[0].says}\n")

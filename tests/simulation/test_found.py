@@ -105,3 +105,16 @@ def starved(seed: int) -> Plan:
 def test_of_two_parts_that_are_due_in_one_turn_the_second_has_its_pass_and_ready_stays():
     """Seed 1441: READY was asked for the first of them alone, and was 0 for the second, and so for the part behind it."""
     assert [broken(starved(seed)) for seed in (2, 5)] == [""] * 2
+
+
+def test_a_simulated_daemon_that_is_killed_while_its_plc_is_down_starts_again():
+    """Seed 2103: nobody started it, and the rest of the run showed nothing."""
+    shape = replace(LINE, takt=320 * MS, scan=20 * MS, deadline=268 * MS, answer=6 * MS, polled=True, gate=500 * MS)
+    faults = (Fault(Kind.PLC_KILLED, 20, 1, 0.1), Fault(Kind.DAEMON_KILLED, 21, 1, 0.22))
+    assert [broken(Plan(seed, 50, shape, faults)) for seed in range(3)] == [""] * 3
+
+
+def test_a_simulated_inspection_that_hangs_as_it_is_told_to_leave_leaves_when_it_goes_on():
+    """Seed 1487: it stayed, and judged no more."""
+    faults = (Fault(Kind.CHANGEOVER, 20, 1, 0.6), Fault(Kind.HANGS, 21, 1, 0.7))
+    assert [broken(Plan(seed, 160, LINE, faults)) for seed in range(3)] == [""] * 3

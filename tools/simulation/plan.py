@@ -231,7 +231,8 @@ def judge_of(shape: Shape) -> tuple[int, int]:
 def _fits(shape: Shape) -> bool:
     """`check-config` takes it, and a judgement has room between a scan and its cutoff."""
     try:
-        least, most = judge_of(shape)
+        # Whether its heartbeat can be watched is asked when it is known how fast it answers.
+        least, most = judge_of(replace(shape, watched=False))
     except ValueError:
         return False
     return least * shape.cameras < most

@@ -23,6 +23,10 @@ _STUCK: Final = 20_000
 """So many looks at the world without that any time goes by: the loop does not sleep."""
 
 
+_PLACES: Final = 3
+"""Where the process is kept from running: as it is woken, before it reads the judgements, before the announcements."""
+
+
 class Killed(BaseException):
     """SIGKILL: nothing of the process runs any more."""
 
@@ -47,7 +51,9 @@ class Doors:
         for name in ("announcements", "judgements", *(f"triggers{n}" for n in range(cameras))):
             self.fds[f"{name}_r"], self.fds[f"{name}_w"] = os.pipe2(os.O_NONBLOCK)
         self.rung: set[int] = set()
-        self.unread: dict[int, int] = {}
+        self.judged: list[tuple[int, int]] = []
+        self.read_ns: dict[tuple[int, int], int] = {}
+        """Judgements, by camera and sequence of their view: those that wait, and when plc had the others."""
 
     def ring(self, name: str, record: bytes) -> None:
         """Write a record, and wake who waits for it."""
@@ -82,7 +88,8 @@ class Outside:
         self.calls = 0
         self._looks = 0
         self._looked_ns = 0
-        self.control = False
+        self._late = (0, 0)
+        """Before which of its calls, from the last wait on (0: that itself), it is kept from running, and how long."""
 
     def step(self) -> None:
         """A port is called."""
@@ -114,15 +121,31 @@ class Outside:
             if not timeline.woken:
                 ready = []
                 break
-        late = self._starved()
-        if late:
-            timeline.woken = False
-            until = timeline.now + late
-            while timeline.now < until:
-                timeline.woken = False
-                timeline.run(until)
+        self._late = (self.calls % _PLACES, self._starved())
+        self._is_kept()
         self.step()
         return ready
+
+    def read(self, fd: int, size: int) -> bytes:
+        """Wait: acquire and inspection may have gone on since it looked, and go on between two reads."""
+        self.step()
+        self._is_kept()
+        doors = self._doors
+        if doors.judged and fd == doors.fds["judgements_r"]:
+            doors.read_ns.update(dict.fromkeys(doors.judged, self._timeline.now))
+            doors.judged.clear()
+        return os.read(fd, size)
+
+    def _is_kept(self) -> None:
+        calls, late = self._late
+        self._late = (calls - 1, late)
+        if not late or calls:
+            return
+        timeline = self._timeline
+        until = timeline.now + late
+        while timeline.now < until:
+            timeline.woken = False
+            timeline.run(until)
 
     def dial(self, address: Address, timeout_s: float) -> Connection:
         """Dial."""

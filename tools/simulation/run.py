@@ -174,10 +174,13 @@ class Run:
     def _live(self) -> None:
         """One plc process, from its start on."""
         timeline = self._timeline
-        while not (self._plc_waits or self._ending):
+        while not (self._plc_waits or self._ending or self._daemon_is_gone):
             timeline.woken = False
             timeline.run(timeline.now + 10 * MS)
         if self._ending:
+            return
+        if self._daemon_is_gone:  # while plc was down
+            self._restart_daemon()
             return
         self._plc_waits = False
         self._new_plc()
@@ -197,12 +200,16 @@ class Run:
         if self._ending and in_order:
             self._check_last_word()
             return
-        if self._stopped_daemon or self._power_cut:
+        if self._daemon_is_gone:
             self._restart_daemon()
         elif not self._ending:
             if self.witness.note:
                 self.witness.note("plc is gone")
             timeline.at(timeline.now + MS, self._supervisor.ended, process, pid)
+
+    @property
+    def _daemon_is_gone(self) -> bool:
+        return self._stopped_daemon or self._power_cut
 
     def _plc_may_start(self) -> None:
         self._plc_waits = True

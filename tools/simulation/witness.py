@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aoi_daemon.board import Cell
+from aoi_daemon.config.timing import timing_of
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.plcmap.coils import Coil, Result
 from aoi_daemon.plcmap.registers import Flag, offset_of
@@ -89,7 +90,9 @@ class Witness:
         self.passed_late = 0
         self._beat = 0
         self._words: dict[int, int] = {}
-        self._stall_ns = round(plan.shape.config().plc.stall_ms * MS)
+        config = plan.shape.config()
+        self._stall_ns = round(config.plc.stall_ms * MS)
+        self._verdict_ns = round(timing_of(config.line, config.plc).verdict_ms * MS)
         self.processes = 0
         """Starts of the plc stage, each of which limits its lines anew."""
 
@@ -280,6 +283,10 @@ class Witness:
         said = frame.said
         if (record.trigger_ns, record.ready_ns) != (said.trigger_ns, said.ready_ns):
             self.break_("5", f"part {record.part} is recorded with the times of another view than {record.sequence}")
+        had_ns = life.doors.read_ns.get((record.camera, record.sequence))
+        in_time = record.deadline_ns - record.sent_ns >= self._verdict_ns and self._plan.shape.cameras == 1
+        if record.reason == Reason.LATE and had_ns is not None and had_ns < record.sent_ns and in_time:
+            self.break_("5", f"part {record.part} is recorded as late, and plc had its judgement", frame.part)
         part = self._parts.get(frame.part)
         if record.passed and (part is None or part.bad):
             self.break_("5", f"part {record.part} is recorded as good, of a picture that is bad or none", frame.part)

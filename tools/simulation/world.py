@@ -370,6 +370,8 @@ class Inspection:
         self._board.add(Cell.JUDGED)
         self.moved_ns = self._board[Cell.INSPECTION_NS] = now
         self._life.doors.ring("judgements", judgement.pack())
+        if reason is not Reason.LATE:
+            self._life.doors.judged.append((said.camera, said.sequence))
         if self._leaves is not None:
             self._left()
         else:

@@ -11,7 +11,7 @@ def line(takt_ms=50.0, answer_ms=5.0, **poll):
         {
             "line": {"takt_ms": takt_ms, "deadline_ms": takt_ms},
             "cameras": [{"kind": "replay", "source": "."}],
-            "plc": {"answer_ms": answer_ms, "poll": {"base": 0, **poll}},
+            "plc": {"answer_ms": answer_ms, "timeout_ms": max(20.0, answer_ms), "poll": {"base": 0, **poll}},
         }
     )
 
@@ -23,13 +23,23 @@ def test_by_default_nothing_is_watched():
 
 
 def test_the_smallest_times_that_work_are_taken():
-    assert line(watch_ms=50.0).plc.poll.watch_ms == 50
+    assert line(watch_ms=160.0).plc.poll.watch_ms == 160
+    assert line(period_ms=90.0, watch_ms=230.0).plc.poll.period_ms == 90
     assert line(takt_ms=30.0, confirm_parts=1).plc.poll.confirm_parts == 1
 
 
-def test_a_heartbeat_cannot_be_watched_faster_than_it_is_read():
-    with pytest.raises(ValidationError, match=r"watch_ms \(49\) must be at least .* = 50: .*Raise watch_ms"):
-        line(watch_ms=49.0)
+def test_a_heartbeat_cannot_be_watched_faster_than_it_beats_and_is_read():
+    """100 ms, three scans of a fifth of the takt, and a poll of 20 with two answers of 5."""
+    with pytest.raises(ValidationError, match=r"watch_ms \(159\) must be at least 160: .*Raise watch_ms"):
+        line(watch_ms=159.0)
+
+
+def test_a_heartbeat_that_is_read_more_slowly_than_it_beats_cannot_be_watched():
+    """Read each 200 ms, a bit that toggles each 100 ms stands: PLC_FROZEN, and the line is never READY."""
+    with pytest.raises(ValidationError, match=r"period_ms \(91\) \+ 2 x plc.answer_ms \(5\) = 101 .*at most 90; or leave watch_ms out"):
+        line(period_ms=91.0, watch_ms=5000.0)
+    with pytest.raises(ValidationError, match=r"have the PLC answer faster, and lower plc.answer_ms; or leave watch_ms out"):
+        line(takt_ms=500.0, answer_ms=50.0, watch_ms=5000.0)
 
 
 def test_each_part_must_be_seen_at_the_gate():

@@ -41,6 +41,8 @@ class Wait:
     def select(self, fds, timeout_s):
         return self.does(fds, timeout_s)
 
+    read = staticmethod(DOORBELLS.read)
+
 
 class Link:
     """A PLC that takes everything, each request in `answer_ns`; it goes down where that is longer than its time-out."""

@@ -100,8 +100,8 @@ def side():
 
 
 def test_a_plc_that_answers_and_does_not_move_is_not_ready_until_it_moves(side):
-    line = side(watch_ms=100.0)
-    line.poll(Status.HEARTBEAT, times=5)
+    line = side(watch_ms=200.0)
+    line.poll(Status.HEARTBEAT, times=10)
     assert line.readiness.line(line.now)
     line.poll(Status.HEARTBEAT)
     assert not line.readiness.line(line.now)
@@ -111,10 +111,10 @@ def test_a_plc_that_answers_and_does_not_move_is_not_ready_until_it_moves(side):
 
 def test_no_poll_at_all_is_no_heartbeat_either(side):
     """Polls that never find their turn beside the verdicts prove nothing."""
-    line = side(watch_ms=100.0)
+    line = side(watch_ms=200.0)
     line.poll()
-    assert line.readiness.line(line.now + 99 * MS)
-    assert not line.readiness.line(line.now + 100 * MS)
+    assert line.readiness.line(line.now + 199 * MS)
+    assert not line.readiness.line(line.now + 200 * MS)
 
 
 def test_without_watch_ms_a_heartbeat_may_stand(side):
@@ -223,7 +223,7 @@ def test_how_far_the_plc_is_behind_is_counted_by_what_its_program_took(side):
 
 
 def test_what_a_plc_said_that_is_not_read_any_more_is_forgotten(side):
-    line = side(watch_ms=100.0)
+    line = side(watch_ms=200.0)
     line.poll(Status.BYPASS, times=2, recipe_request=4)
     forget(line.board)
     assert not line.part().bypassed
