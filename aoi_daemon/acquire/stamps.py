@@ -38,7 +38,7 @@ def places_ahead(frame_id: int, highest: int, first_number: int) -> int:
             count = end + 1 - first_number
             if plain < 0 and plain + count <= MAX_GAP + 1:
                 return plain + count
-            if plain > 0 and plain - count >= -PLACES:
+            if plain - count >= -PLACES:
                 return plain - count
     return plain
 
@@ -105,15 +105,14 @@ class FrameIds:
         return self._again(frame_id, -ahead)
 
     def _new(self, frame_id: int, ahead: int) -> int:
-        first = self._highest is None
         known, self._unnumbered = self._unnumbered, 0
+        self._moved = self._highest is not None
         self._highest = frame_id
-        self._moved = not first
         # Those without a number are taken for the last ones of the gap: all of them have been announced.
         seen = (1 << min(known, ahead - 1)) - 1
         self._delivered = (self._delivered << ahead | seen << 1 | 1) & _PLACES_MASK
         self._dropped = self._run = 0
-        return 0 if first else max(0, ahead - 1 - known)
+        return max(0, ahead - 1 - known)
 
     def _again(self, frame_id: int, behind: int) -> int:
         self._dropped += 1

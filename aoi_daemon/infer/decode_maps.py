@@ -78,11 +78,11 @@ class Maps:
         above = np.flatnonzero(mask.view(np.bool_))
         if not above.size:
             return _NOTHING
-        count, numbers = cv2.connectedComponents(mask, self._numbers, connectivity=8, ltype=cv2.CV_32S)
+        _, numbers = cv2.connectedComponents(mask, self._numbers, connectivity=8, ltype=cv2.CV_32S)
         # Area by area, and within one line by line. OpenCV's own figures of areas cost ten times as much.
         of = numbers.reshape(-1)[above]
         above = above[np.argsort(of, kind="stable")]
-        places = np.bincount(of, minlength=count)[1:]  # number 0 is what lies below the threshold
+        places = np.bincount(of)[1:]  # number 0 is what lies below the threshold
         ends = np.cumsum(places)
         starts = ends - places
         y, x = np.divmod(above, values.shape[1])
@@ -95,7 +95,7 @@ class Maps:
         else:
             found = np.maximum.reduceat(inside, starts)
         large = places * right * down >= self._min_area_px
-        scores = np.clip(found[large] / self._full, 0.0, 1.0).astype(np.float32)
+        scores = np.minimum(found[large] / self._full, 1.0).astype(np.float32)
         return Detections(boxes[large].astype(np.float32), scores, np.full(len(scores), label, np.int32))
 
 

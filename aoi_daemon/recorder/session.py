@@ -234,9 +234,9 @@ class Session:
         write.insert_gap(self._connection, self._run, Gap(what, first, last, last - first + 1, at, why))
 
 
-def _identity(file: Path) -> tuple[int, int]:
+def _identity(file: Path) -> tuple[int, int] | None:
     try:
         found = file.stat()
     except FileNotFoundError:
-        return 0, 0
+        return None
     return found.st_dev, found.st_ino

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from aoi_daemon.errors import FrameOverrunError
 from aoi_daemon.ring.memory import SharedMemory
 
-HEADER: Final = struct.Struct("<qqqiiiiii")
+HEADER: Final = struct.Struct("<qqqiiiii4x")
 """A slot's header: sequence (0: being written, or never written), trigger_ns, ready_ns, fov, width_px,
-height_px, channels, has_template, complete."""
-_CONTENT: Final = struct.Struct("<qqiiiiii")
+height_px, channels, has_template."""
+_CONTENT: Final = struct.Struct("<qqiiiii4x")
 """A header without its sequence, which says that the rest is there: it is written alone, last, 8 bytes at once."""
 
 
@@ -96,14 +96,13 @@ class FrameRing:
         trigger_ns: int,
         ready_ns: int,
         has_template: bool,
-        complete: bool = True,
     ) -> None:
         """Writer: the planes of `sequence` hold a frame of `shape` (height, width, channels)."""
         height_px, width_px, channels = shape
         slot = sequence % self.layout.slots
         _CONTENT.pack_into(
             self._headers, slot * HEADER.size + 8,
-            trigger_ns, ready_ns, fov, width_px, height_px, channels, has_template, complete,
+            trigger_ns, ready_ns, fov, width_px, height_px, channels, has_template,
         )  # fmt: skip
         self._cells[slot * self._stride] = sequence
 
@@ -116,7 +115,7 @@ class FrameRing:
             FrameOverrunError: the slot holds another frame.
         """
         self.check(sequence)
-        _, _, _, _, width_px, height_px, channels, has_template, _ = HEADER.unpack_from(
+        _, _, _, _, width_px, height_px, channels, has_template = HEADER.unpack_from(
             self._headers, (sequence % self.layout.slots) * HEADER.size
         )
         shape = (height_px, width_px, channels)

@@ -126,6 +126,9 @@ def _run(options: argparse.Namespace, root: Path, top: str) -> int:
 
 
 def _stop(_number: int, _frame: object) -> None:
+    # Once: a second one, from an impatient hand or the parent, must not break off the killing of what runs.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

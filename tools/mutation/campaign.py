@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -139,25 +140,16 @@ class Campaign:
     def _in_process(self, work: Callable[[], None]) -> None:
         """In a fork, for what it imports must not stay."""
         sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                work()
-                code = 0
-            except KeyboardInterrupt:
-                code = 130
-            except BaseException:  # noqa: BLE001  # the child must not go on in the parent's code
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
+        with fork.undisturbed():
+            pid = os.fork()
+            if pid == 0:
+                os._exit(_exit_code(work))
         while True:
             try:
                 _, status = os.waitpid(pid, 0)
                 break
             except KeyboardInterrupt:
-                continue  # it has had it too, and kills what it started
+                os.kill(pid, signal.SIGINT)  # where only this process was meant; it kills what it started
         code = os.waitstatus_to_exitcode(status)
         if code == 130:
             raise KeyboardInterrupt
@@ -219,3 +211,18 @@ class Campaign:
         for name in sorted(used - fresh):
             with suppress(ImportError):
                 importlib.import_module(name)
+
+
+def _exit_code(work: Callable[[], None]) -> int:
+    """Of a module's process."""
+    try:
+        fork.disturbed()
+        work()
+    except KeyboardInterrupt:
+        return 130
+    except BaseException:  # noqa: BLE001  # the child must not go on in the parent's code
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stderr.flush()
+    return 0

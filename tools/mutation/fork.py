@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,8 @@ import pytest
 
 IMPORT_FAILED: Final = 70
 """Exit code of a child whose module could not be imported."""
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+_TRACED_EXAMPLES: Final = 30
 MEMORY_BYTES: Final = 6 << 30
 THIRD_PARTY: Final = (
     "numpy", "cv2", "PIL.Image", "pydantic", "structlog", "pymodbus.client", "pymodbus.server", "onnx", "onnxruntime",
@@ -52,6 +54,30 @@ def warm_up() -> None:
     gc.freeze()
 
 
+def fewer_examples() -> None:
+    """Of property tests, while they are traced: which lines they execute is plain after some."""
+    with suppress(ImportError):
+        from hypothesis import settings  # noqa: PLC0415  # as above
+
+        settings.register_profile("traced", settings.get_profile("mutation"), max_examples=_TRACED_EXAMPLES)
+        settings.load_profile("traced")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No Ctrl-C in here: one that is raised in a hook of fork is lost, one behind it loses the child."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def disturbed() -> None:
+    """A child's, which was forked while undisturbed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+
 @dataclass
 class Child:
     """A child at work: `end_s` is on time.monotonic's scale."""
@@ -68,7 +94,7 @@ class Child:
 
 
 def start(body: Callable[[Path], int], limit_s: float, folder: Path) -> Child:
-    """Fork; `body` runs in the child, in a session of its own, and gives the exit code.
+    """Fork, while `undisturbed`; `body` runs in the child, in a session of its own, and gives the exit code.
 
     It gets `folder`/told, into which it may write what the parent should know; its output is in `folder`/output.
     """
@@ -95,9 +121,9 @@ def start(body: Callable[[Path], int], limit_s: float, folder: Path) -> Child:
 
 
 def _limited(limit_s: float, folder: Path) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    disturbed()
     output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -78,7 +78,11 @@ GROUPS: Final = (
     Group(
         "infer",
         ("aoi_daemon/infer/decode*.py", "aoi_daemon/infer/executor.py"),
-        ("tests/unit/infer", "tests/properties/test_boxes.py", "tests/properties/test_decide.py"),
+        (
+            "tests/unit/infer/test_decode*.py",
+            "tests/unit/infer/test_executor.py",
+            "tests/unit/infer/test_wrong_layouts.py",
+        ),
         120,
     ),
     Group(
@@ -103,7 +107,7 @@ GROUPS: Final = (
     Group(
         "acquire",
         ("aoi_daemon/acquire/stamps.py", "aoi_daemon/acquire/buffers.py"),
-        ("tests/unit/acquire", "tests/properties/test_frame_ids.py", "tests/properties/test_camera_clock.py"),
+        ("tests/unit/acquire/test_[bclnps]*.py", "tests/properties/test_frame_ids.py"),
         120,
     ),
     Group(

@@ -51,7 +51,8 @@ class Pool:
             if job is None:
                 break
             name, limit_s, body = job
-            at_work[name] = fork.start(body, limit_s, self.folder(name))
+            with fork.undisturbed():
+                at_work[name] = fork.start(body, limit_s, self.folder(name))
         return bool(at_work)
 
     def _reap(self, at_work: dict[str, fork.Child], ended: Callable[[str, int | None, Path], None]) -> None:

@@ -83,6 +83,7 @@ def measure(
     def traced(file: str, folder: Path) -> Callable[[Path], int]:
         def body(told: Path) -> int:
             sys.path.insert(0, str(root))
+            fork.fewer_examples()
             tracer = tracing.Tracer(root / top)
             tracer.start()
             fork.run_pytest(
@@ -102,7 +103,10 @@ def measure(
 
     def reached(file: str, code: int | None, told: Path) -> None:
         # A test that counts milliseconds may fail while it is traced; what it executed is told all the same.
-        raw[file]["lines"] = json.loads(told.read_text()) if code == 0 else {}
+        lines = json.loads(told.read_text()) if code == 0 else {}
+        by_path = {test: {f"{top}/{name}": at for name, at in each.items()} for test, each in lines.items()}
+        found[file] = Measured(file, raw[file]["seconds"], by_path)
+        _keep(root, cache, found[file])
 
     pool.run(((file, LIMIT_S, timed(file, pool.folder(file))) for file in missing), green)
     # Once more, alone, before it is believed: a busy machine makes timed tests fail.
@@ -114,14 +118,6 @@ def measure(
     if red:
         raise MutationError("red without any mutant; mend it first:\n" + "\n".join(red))
     pool.run(((file, LIMIT_S, traced(file, pool.folder(file))) for file in missing), reached)
-    for file in missing:
-        known = Measured(
-            file,
-            raw[file]["seconds"],
-            {test: {f"{top}/{name}": at for name, at in lines.items()} for test, lines in raw[file]["lines"].items()},
-        )
-        found[file] = known
-        _keep(root, cache, known)
     return [found[file] for file in files]
 
 

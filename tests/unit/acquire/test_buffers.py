@@ -6,8 +6,8 @@ The fakes below stand in for genicam.gentl's Buffer and for chunk nodes.
 import numpy as np
 import pytest
 
-from aoi_daemon.acquire.buffers import MAX_AGE_NS, BufferReader, CameraFacts
-from aoi_daemon.acquire.camera import Dropped
+from aoi_daemon.acquire.buffers import MAX_AGE_NS, BufferReader, CameraFacts, _trigger_ns
+from aoi_daemon.acquire.camera import Dropped, Grab
 from aoi_daemon.acquire.stamps import QueueWatch
 from aoi_daemon.acquire.ticks import FRAMES, rates
 from aoi_daemon.config.schema import GenicamCamera
@@ -404,3 +404,23 @@ def test_the_number_is_told_by_the_chunks_counter_where_there_is_one():
     line = Line(Numbers(), chunk_id=chunk_id, read_chunks=attach)
     line.read(FakeBuffer(1, chunk=70))
     assert [frame_id for frame_id, *_ in line.reader._numbers.asked] == [70]
+
+
+def test_a_frame_that_is_dropped_has_no_picture_and_says_why():
+    line = Line()
+    line.read(FakeBuffer(1))
+    assert line.read(FakeBuffer(1)) == Grab(Arrival.NO_IMAGE, (0, 0, 0), dropped=Dropped.DOUBLED)
+
+
+def test_by_what_a_producer_tells_the_time_is_settled_by_its_first_frame():
+    """One that forgets its ns once must not be read in ticks from then on: they count something else."""
+    line = Line()
+    last_ns = line.learn()
+    line.read(FakeBuffer(120, timestamp=1), after_ms=59)
+    grab = line.read(FakeBuffer(121, timestamp_ns=last_ns + 100 * MS, timestamp=2), after_ms=50)
+    assert grab.trigger_ns == pytest.approx(last_ns + 100 * MS + line.known_ns, abs=2 * GROWN_NS)
+
+
+@pytest.mark.parametrize(("earliest_ns", "told_ns", "expected"), [(5, 7, 5), (7, 5, 5), (0, 5, 5), (5, 0, 5), (0, 0, 0)])
+def test_a_frame_is_as_old_as_the_older_of_its_two_witnesses_says(earliest_ns, told_ns, expected):
+    assert _trigger_ns(earliest_ns, told_ns, 10) == expected

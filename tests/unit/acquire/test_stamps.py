@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aoi_daemon.acquire.camera import Dropped
-from aoi_daemon.acquire.stamps import MAX_GAP, ClockMap, FrameIds, QueueWatch
+from aoi_daemon.acquire.stamps import MAX_GAP, ClockMap, FrameIds, QueueWatch, places_ahead
 from aoi_daemon.errors import CameraError
 
 MS = 1_000_000
@@ -14,6 +14,61 @@ def missed(*frame_ids):
     """What is missed before the last of `frame_ids`."""
     ids = FrameIds()
     return [ids.missed_before(frame_id) for frame_id in frame_ids][-1]
+
+
+def answers(*frame_ids, first=()):
+    """What is said of each of `frame_ids` after those of `first`; None is a frame without an id."""
+    ids = FrameIds()
+    said = [ids.unnumbered() if frame_id is None else ids.missed_before(frame_id) for frame_id in (*first, *frame_ids)]
+    return said[len(first) :]
+
+
+@pytest.mark.parametrize("end", [2**16 - 1, 2**32 - 1, 2**64 - 1])
+@pytest.mark.parametrize("first", [0, 1])
+def test_places_are_counted_over_a_counters_end_both_ways(end, first):
+    assert places_ahead(first, end, first) == 1
+    assert places_ahead(first + 4, end - 3, first) == 8
+    assert places_ahead(end, first, first) == -1
+    assert places_ahead(end - 3, first + 4, first) == -8
+    assert places_ahead(end - 15, first, first) == -16
+    assert places_ahead(end - 16, first, first) > MAX_GAP, "too far to be a frame that came late"
+
+
+def test_an_id_is_a_double_up_to_sixteen_places_back_and_further_back_the_camera_counts_anew():
+    before = range(1, 101)
+    assert answers(84, first=before) == [Dropped.DOUBLED]
+    assert answers(83, first=before) == [0]
+    assert answers(83, 84, 86, first=before) == [0, 0, 1]
+
+
+def test_a_double_of_a_camera_that_does_count_stays_one_however_often_it_comes():
+    assert answers(1, 2, 2, 2, 2, 2) == [0, 0, *[Dropped.DOUBLED] * 4]
+
+
+def test_frames_without_an_id_are_the_last_of_the_gap():
+    """They have been announced: with their ids they would be doubles, and the others are late."""
+    assert answers(1, None, None, 5, 4, 3, 2) == [0, None, None, 1, Dropped.DOUBLED, Dropped.DOUBLED, Dropped.LATE]
+    assert answers(1, 2, None, 5, 4, 3) == [0, 0, None, 1, Dropped.DOUBLED, Dropped.LATE]
+
+
+def test_late_frames_in_a_row_are_late_and_no_new_count():
+    """All of them have been counted as missing; announced again they would be parts that the PLC has not."""
+    assert answers(1, 20, 10, 11, 12, 13, 14, 15, 16) == [0, 18, *[Dropped.LATE] * 7]
+
+
+def test_after_a_new_count_doubles_are_counted_anew():
+    """Sixteen in a row are borne, those before the new count not among them."""
+    anew = [*range(1, 11), 3, 4, 5, 6, 7, 8]
+    assert answers(*[8] * 16, first=anew) == [Dropped.DOUBLED] * 16
+    with pytest.raises(CameraError, match="17 frames in a row, to 8, brought none after 8"):
+        answers(*[8] * 17, first=anew)
+
+
+def test_what_is_remembered_of_a_camera_does_not_grow():
+    ids = FrameIds()
+    for frame_id in range(1, 200):
+        ids.missed_before(frame_id)
+    assert ids._delivered.bit_length() == 17
 
 
 def test_the_first_frame_misses_nothing_whatever_its_id():
@@ -174,3 +229,29 @@ def test_frames_found_after_a_standstill_are_as_old_as_the_standstill():
     assert watch.trigger_ns(4 * S + MS, waited=False) == S
     watch.empty(4 * S + 2 * MS)
     assert watch.trigger_ns(4 * S + 10 * MS, waited=True) == 0
+
+
+def test_before_the_queue_was_ever_seen_empty_nothing_is_known_of_a_frame_s_age():
+    assert QueueWatch(40 * MS).trigger_ns(5 * S, waited=False) == 0
+
+
+def test_a_frame_is_new_as_long_as_we_were_awake():
+    for late_ns, expected in ((40 * MS, 0), (40 * MS + 1, S)):
+        watch = QueueWatch(40 * MS)
+        watch.empty(S)
+        assert watch.trigger_ns(S + late_ns, waited=True) == expected
+
+
+def test_an_offset_is_trusted_for_five_seconds_and_the_window_after_it():
+    """At exactly 5 s it is the same window; the one before it counts as well."""
+    clocks = ClockMap()
+    for arrived_ns, offset_ns in ((0, 0), (5 * S, 50), (5 * S + 1, 60), (10 * S + 2, 70)):
+        told_ns = clocks.host_ns(arrived_ns - offset_ns, arrived_ns)
+    assert told_ns == arrived_ns - 70 + 60
+
+
+def test_between_no_growth_and_all_of_it_a_frame_is_neither_late_nor_early():
+    clocks = ClockMap(slack=0.5)
+    assert clocks.late_ns(0, 100) == 0, "nothing is known yet"
+    clocks.host_ns(0, 100)
+    assert [clocks.late_ns(10, arrived) for arrived in (109, 110, 115, 116)] == [-1, 0, 0, 1]

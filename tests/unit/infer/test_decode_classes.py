@@ -68,3 +68,11 @@ def test_what_is_not_finite_is_an_engine_fault(activation, value):
     """Whichever class it is said of."""
     with pytest.raises(InferenceError, match="not finite"):
         decoded([0.5, 0.5, value], activation=activation)
+
+
+@pytest.mark.parametrize("scores", [[1.0, 0.0, 0.0], [1.008, -0.008, 0.0], [0.0, 0.995, 0.0], [0.0, 0.0, 1.005]])
+def test_what_half_precision_makes_of_probabilities_is_no_fault(scores):
+    """A hundredth more or less, in the sum or below 0; never a score beyond 0 and 1."""
+    found = decoded(scores)
+    assert (found.scores >= 0).all() and (found.scores <= 1).all()
+    assert found.scores.max() == pytest.approx(1 - scores[0], abs=0.011)

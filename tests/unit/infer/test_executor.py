@@ -1,11 +1,14 @@
 """The model contract."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.executor import TensorInfo, check_model, frame_problems
+from aoi_daemon.infer import executor as executor_module
+from aoi_daemon.infer.executor import NO_DEADLINE, TensorInfo, check_model, frame_problems, warm_up
 
 FILE = Path("some.plan")
 IMAGE = TensorInfo("image", "uint8", (1, None, None, 1))
@@ -92,3 +95,18 @@ def test_frames_must_fit_the_bundle(manifest):
     ]
     with pytest.raises(ModelError, match="needs multiples of 16"):
         check_model(FILE, [IMAGE], OUTPUTS, bundle, (64, 50, 1))
+
+
+@pytest.mark.parametrize("has_template", [False, True])
+def test_warm_up_runs_as_often_as_it_is_told_on_frames_as_they_will_come(has_template, monkeypatch):
+    """Noise of the frame's shape, a template where the model wants one, no deadline; each time that it took."""
+    seen = []
+    clock = iter([10, 15, 100, 107, 1000, 1001])
+    monkeypatch.setattr(executor_module, "time", SimpleNamespace(monotonic_ns=lambda: next(clock)))
+    executor = SimpleNamespace(has_template=has_template, infer=lambda *frame: seen.append(frame))
+    assert warm_up(executor, (48, 64, 3), runs=3) == [5, 7, 1]
+    for image, template, deadline_ns in seen:
+        assert (image.shape, image.dtype, deadline_ns) == ((48, 64, 3), np.uint8, NO_DEADLINE)
+        assert (template is not None) == has_template
+        for noise in (image, template) if has_template else (image,):
+            assert noise.shape == (48, 64, 3) and set(np.unique(noise)) == set(range(256))

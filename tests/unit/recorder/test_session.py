@@ -1,5 +1,6 @@
 """What goes into one transaction, and what comes again."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from aoi_daemon.config.recipe import Recipe, Template
 from aoi_daemon.messages import Reason
+from aoi_daemon.recorder import session as session_module
 from aoi_daemon.recorder.flight import Frame
 from aoi_daemon.recorder.inbox import BEFORE_START, KILLED, Job, Moment, Row
 from aoi_daemon.recorder.products import Products
@@ -87,6 +89,7 @@ def test_parts_that_were_overwritten_are_a_gap(opened, read):
     session.commit(rows(1, 2, 7), [], [], [])
     (gap,) = read(queries.gaps, 0.0)
     assert (gap.what, gap.first_part, gap.last_part, gap.parts) == ("rows", 3, 6, 4)
+    assert gap.why == "overwritten before they were read"
     assert opened().last_part == 7
 
 
@@ -162,6 +165,7 @@ def test_what_was_around_a_fault_is_found_with_it(opened, read):
     session.commit([], [], [], filed)
     own, other = read(queries.images_of, 2)
     assert (own.part_id, other.part_id, own.cause) == (1, None, "LATE")
+    assert [image.kind for image in (own, other)] == ["context", "context"]
     assert other.file.endswith("-top-frame00000041.png")
 
 
@@ -183,6 +187,101 @@ def test_a_picture_that_a_killed_recorder_had_in_its_hands_is_said_to_be_lost(op
     session.commit([], [], [], session.file(job(1)))
     again = opened().commit(rows(1, 2, 3, reason=Reason.DEFECT, lost=BEFORE_START), [], [], []).again
     assert [(row.outcome.part, row.lost) for row in again] == [(2, KILLED)]
+
+
+@pytest.mark.parametrize(("at", "again"), [(NOON - 60.0, []), (NOON - 59.5, [1])])
+def test_only_what_a_recorder_killed_within_the_last_minute_held_is_mended(opened, at, again):
+    opened().commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    (row,) = rows(1, reason=Reason.DEFECT, lost=BEFORE_START)
+    assert [each.outcome.part for each in opened().commit([row._replace(at=at)], [], [], []).again] == again
+
+
+def test_parts_from_before_the_database_was_begun_are_said_to_be_so(opened, read):
+    opened().commit(rows(5), [], [], [])
+    (gap,) = read(queries.gaps, 0.0)
+    assert (gap.first_part, gap.last_part, gap.why) == (1, 4, "from before this database was begun")
+
+
+def test_a_picture_without_its_row_is_removed_at_the_start_and_not_when_a_session_begins_anew(opened, tmp_path):
+    """After an error of the disk the pictures in hand are still to be recorded."""
+    session = opened()
+    session.commit(rows(1, 2, reason=Reason.DEFECT), [], [], [])
+    (filed,) = session.file(job(1))
+    session = opened(first=False)
+    assert (tmp_path / "records" / filed.image.file).exists()
+    session.file(job(2))
+    opened()
+    assert list((tmp_path / "records" / "images").rglob("*.png")) == []
+
+
+def test_a_picture_whose_row_is_there_is_not_taken_for_one_in_hand(opened, tmp_path):
+    session = opened()
+    session.commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    session.commit([], [], [], session.file(job(1)))
+    assert (tmp_path / "records" / "incoming" / "list").read_text() == ""
+
+
+def test_only_a_restarted_recorder_expects_parts_again(opened, read):
+    opened().commit(rows(1, 2), [], [], [])
+    opened(first=False).commit(rows(2), [], [], [])
+    (gap,) = read(queries.gaps, 0.0)
+    assert (gap.first_part, gap.why) == (2, "a second part of this number")
+
+
+def test_a_session_that_cannot_begin_leaves_nothing_open(opened, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no room for the list")
+
+    before = set(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(session_module, "Pictures", refuse)
+    with pytest.raises(OSError, match="no room for the list"):
+        opened()
+    assert set(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_session_that_was_closed_has_nothing_open(opened):
+    opened()
+    one = len(os.listdir("/proc/self/fd"))
+    opened()
+    assert len(os.listdir("/proc/self/fd")) == one
+
+
+def test_a_template_is_recorded_with_its_own_size(opened, read, tmp_path):
+    file = tmp_path / "golden.png"
+    cv2.imwrite(str(file), np.full((SIZE + 8, SIZE + 4), 55, np.uint8))
+    session = opened(recipes=[recipe_with(file)])
+    session.commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    session.commit([], [], [], session.file(job(1, fov=2)))
+    frame, template = read(queries.images_of, 1)
+    assert (frame.width_px, frame.height_px) == (SIZE, SIZE)
+    assert (template.width_px, template.height_px) == (SIZE + 4, SIZE + 8)
+    assert template.size_bytes == (tmp_path / "records" / template.file).stat().st_size
+
+
+def test_a_template_of_more_than_8_bits_is_kept_as_it_was_judged_by(opened, read, tmp_path, log):
+    file = tmp_path / "golden.png"
+    cv2.imwrite(str(file), np.full((SIZE, SIZE), 2048, np.uint16))
+    recipe = recipe_with(file)
+    recipe = recipe.model_copy(update={"templates": (Template(fov=2, image=file, bits=12),)})
+    session = opened(recipes=[recipe])
+    session.commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    session.commit([], [], [], session.file(job(1, fov=2)))
+    assert log.names() == []
+    (part,) = read(queries.parts_after, 0, 9)
+    assert (cv2.imread(str(tmp_path / "records" / part.template), cv2.IMREAD_UNCHANGED) == 128).all()
+
+
+def test_a_disk_that_fails_is_told_as_it_failed_though_the_picture_is_gone_too(opened, tmp_path, monkeypatch):
+    session = opened()
+
+    def gone(job):
+        for file in (tmp_path / "records" / "images").rglob("*.png"):
+            file.unlink()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(session, "_template", gone)
+    with pytest.raises(OSError, match="Input/output error"):
+        session.file(job(1, template=True))
 
 
 def test_a_folder_that_was_taken_away_is_noticed(opened, tmp_path):

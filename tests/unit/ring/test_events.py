@@ -60,3 +60,30 @@ def test_an_event_that_does_not_fit_is_cut_and_says_so(memory, body):
     writer.append("audit", body, 1)
     (event,) = reader.read()
     assert event.body["cut"] is True and event.body.keys() == {*body, "cut"}
+
+
+@pytest.mark.parametrize(("size_bytes", "cut"), [(4000, False), (4001, True)])
+def test_what_fits_is_kept_as_it_is(memory, size_bytes, cut):
+    text = "x" * (size_bytes - len('{"what": ""}'))
+    writer, reader = EventWriter(memory), EventReader(memory)
+    writer.append("audit", {"what": text}, 1)
+    (event,) = reader.read()
+    assert event.body == ({"what": "x" * 80, "cut": True} if cut else {"what": text})
+
+
+def test_of_a_list_no_more_is_cut_than_must_be(memory):
+    writer, reader = EventWriter(memory), EventReader(memory)
+    writer.append("audit", {"changes": list(range(1000, 3000)), "by": "x" * 100}, 1)
+    (event,) = reader.read()
+    kept = event.body["changes"]
+    assert kept == list(range(1000, 1000 + len(kept))) and event.body["by"] == "x" * 100
+    assert len(events._text({**event.body, "changes": [*kept, 9999]})) > 4000 >= len(events._text(event.body))
+
+
+def test_no_more_events_than_were_asked_for(memory):
+    writer, reader = EventWriter(memory), EventReader(memory)
+    for number in range(3):
+        writer.append("line", {}, number)
+    assert [event.number for event in reader.read(2)] == [1, 2]
+    assert [event.number for event in reader.read()] == [3]
+    assert reader.lost == 0

@@ -72,6 +72,37 @@ def test_a_frame_that_never_came_is_not_there(memory):
         FrameRing(memory, LAYOUT).frame(3)
 
 
+def test_a_frame_is_found_by_the_time_at_which_it_was_ready(memory):
+    ring = FrameRing(memory, LAYOUT)
+    for sequence in range(3, 7):
+        ring.begin(sequence)
+        ring.publish(sequence, (30, 40, 1), fov=0, trigger_ns=7, ready_ns=100 + sequence, has_template=False)
+    assert [ring.find(100 + sequence) for sequence in range(2, 8)] == [0, 3, 4, 5, 6, 0]
+    ring.begin(8)
+    assert ring.find(104) == 0, "it is being written over"
+
+
+def test_a_frame_has_the_stamps_and_the_size_that_it_was_published_with(memory):
+    ring = FrameRing(memory, LAYOUT)
+    ring.begin(2)
+    ring.planes(2)[0][:] = np.arange(LAYOUT.plane_bytes) % 251
+    ring.publish(2, (10, 20, 3), fov=5, trigger_ns=-7, ready_ns=2**62, has_template=False)
+    assert ring.stamps(2) == (-7, 2**62, 5)
+    assert np.array_equal(ring.frame(2)[0], (np.arange(600) % 251).reshape(10, 20, 3))
+    assert [ring.occupant(sequence) for sequence in range(4)] == [0, 0, 2, 0]
+
+
+def test_a_size_that_a_writer_tore_is_an_overrun_and_no_picture_of_other_memory(memory):
+    """The header says more pixels than a plane has."""
+    ring = FrameRing(memory, LAYOUT)
+    fits = LAYOUT.plane_bytes // 8
+    ring.publish(1, (8, fits, 1), fov=0, trigger_ns=0, ready_ns=0, has_template=False)
+    assert ring.frame(1)[0].shape == (8, fits, 1)
+    ring.publish(1, (8, fits + 1, 1), fov=0, trigger_ns=0, ready_ns=0, has_template=False)
+    with pytest.raises(FrameOverrunError):
+        ring.frame(1)
+
+
 def test_planes_are_page_aligned(memory):
     """So that a GPU can register them."""
     ring = FrameRing(memory, LAYOUT)

@@ -44,3 +44,42 @@ def test_no_page_is_faulted_in_once_it_is_mapped(lock):
         pytest.skip("this system does not let a process lock memory")
     assert found.returncode == 0, found.stderr
     assert int(found.stdout) < PAGES // 10
+
+
+def test_it_is_closed_at_the_end_of_its_block_and_closing_it_again_does_nothing():
+    with SharedMemory.create("closed", 4096) as memory:
+        fd = memory.fd
+        assert os.fstat(fd).st_size == 4096
+    assert memory.map.closed
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+    memory.close()
+
+
+def test_an_array_that_is_still_held_keeps_the_mapping_and_not_the_descriptor():
+    memory = SharedMemory.create("held", 4096)
+    fd, view = memory.fd, memoryview(memory.map)
+    memory.close()
+    assert view[0] == 0
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+    view.release()
+    memory.map.close()
+
+
+def test_what_one_writes_the_other_reads():
+    with SharedMemory.create("shared", 8192) as memory, SharedMemory(os.dup(memory.fd), 8192) as other:
+        memory.map[8191] = 7
+        assert other.map[8191] == 7
+        assert (other.size_bytes, len(other.map)) == (8192, 8192)
+
+
+def test_memory_that_cannot_be_had_leaves_no_descriptor(monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space"):
+        SharedMemory.create("none", 4096)
+    assert os.listdir("/proc/self/fd") == before

@@ -109,7 +109,35 @@ def test_what_did_not_come_as_it_was_sent_is_an_error_and_leaves_nothing_open(en
     socket.send_fds(ends[0], [data], fds)
     for fd in fds:
         os.close(fd)
-    with pytest.raises(MessageError, match=problem):
+    with pytest.raises(MessageError, match=problem) as raised:
+        receive(ends[1])
+    assert ("not a message" in str(raised.value)) == (problem == "not a message")
+
+
+def test_as_many_descriptors_come_as_may_be_sent(ends):
+    with open(os.devnull) as nothing:
+        send_parcel(ends[0], {"stage": "plc"}, [nothing.fileno()] * (MAX_FDS - 1))
+        body, fds = receive(ends[1])
+    assert body == {"stage": "plc"} and len(fds) == MAX_FDS - 1
+    for fd in fds:
+        os.close(fd)
+
+
+def test_half_a_descriptor_is_none():
+    def of(data):
+        return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, data)]
+
+    one = (7).to_bytes(4, "little")
+    assert parcel._descriptors(of(one)) == [7]
+    assert parcel._descriptors(of(one + one[:3])) == [7]
+    assert parcel._descriptors(of(one[:3])) == []
+    assert parcel._descriptors([(socket.SOL_SOCKET, 0, one), (0, socket.SCM_RIGHTS, one)]) == []
+
+
+def test_a_parcel_that_can_be_read_in_part_only_is_an_error(ends, monkeypatch):
+    send_parcel(ends[0], {"a": 1})
+    monkeypatch.setattr(parcel.os, "pread", lambda fd, size_bytes, at: b"{}")
+    with pytest.raises(MessageError, match="of a parcel's 8 bytes 2 could be read"):
         receive(ends[1])
 
 

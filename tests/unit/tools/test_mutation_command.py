@@ -1,8 +1,10 @@
 """`tools/mutate` over a package of a few lines: what is killed, what lives, what is kept, what is refused."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,11 @@ class Project:
             check=False, cwd=self.folder, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=100,
         )  # fmt: skip
         return self.done.returncode
+
+    def begin(self):
+        command = [sys.executable, "-c", COMMAND, self.folder, "pkg/clip.py", "--jobs", "1"]
+        where = {"cwd": self.folder, "env": {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}}
+        return subprocess.Popen(command, **where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     @property
     def lived(self):
@@ -173,6 +180,21 @@ def test_a_larger_sample_of_a_seed_holds_the_smaller(project):
     assert len(first) == 4 and "| 4 of 13 |" in project.done.stdout
     project.mutate("pkg/clip.py", "--sample", "8", "--seed", "3")
     assert len(project.kept) == 8 and first < {entry["id"] for entry in project.kept}
+
+
+def test_stopped_with_ctrl_c_it_keeps_what_is_done_and_goes_on_from_there(project):
+    results = project.folder / ".mutation" / "results.jsonl"
+    running = project.begin()
+    until = time.monotonic() + 90
+    while not results.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=90)
+    done = len(project.kept)
+    assert (running.returncode, "what is done is kept" in said) == (130, True), said
+    assert 1 <= done < 13
+    project.mutate()
+    assert f"{done} of them known" in project.done.stderr and len(project.kept) == 13
 
 
 def test_a_path_that_holds_no_module_is_refused_with_the_groups(project):

@@ -1,0 +1,96 @@
+"""ring/journal.py: what a reader gets that is behind, in front of a writer that goes on meanwhile."""
+
+import itertools
+
+import pytest
+
+from aoi_daemon.ring.journal import JournalLayout, JournalReader, JournalWriter
+from aoi_daemon.ring.memory import SharedMemory
+
+LAYOUT = JournalLayout(records=4, body_bytes=8)
+
+
+def body(number: int) -> bytes:
+    return b"%08d" % number
+
+
+@pytest.fixture
+def memory():
+    with SharedMemory.create("journal", LAYOUT.size_bytes) as made:
+        yield made
+
+
+@pytest.fixture
+def writer(memory):
+    return JournalWriter(memory, LAYOUT)
+
+
+def append(writer: JournalWriter, *numbers: int) -> None:
+    for number in numbers:
+        writer.append(body(number))
+
+
+def read(reader: JournalReader, at_most: int = 99) -> list[int]:
+    found = reader.read(at_most)
+    assert all(text == body(number) for number, text in found)
+    return [number for number, _ in found]
+
+
+class Racing:
+    """The cursor; once it has been looked at, the writer appends `more` records before the next look."""
+
+    def __init__(self, cells, writer, more) -> None:
+        self.cells, self.writer, self.more = cells, writer, more
+
+    def __getitem__(self, index: int) -> int:
+        found = self.cells[index]
+        append(self.writer, *self.more)
+        self.more = ()
+        return found
+
+
+def test_no_more_than_was_asked_for_and_the_rest_the_next_time(memory, writer):
+    reader = JournalReader(memory, LAYOUT)
+    append(writer, 1, 2, 3, 4)
+    assert read(reader, 3) == [1, 2, 3]
+    assert read(reader, 0) == []
+    assert read(reader, 3) == [4]
+    assert reader.lost == 0
+
+
+@pytest.mark.parametrize("count", range(4, 15))
+def test_a_reader_that_is_behind_gets_the_newest_and_knows_what_it_lost(memory, writer, count):
+    reader = JournalReader(memory, LAYOUT)
+    append(writer, *range(1, count + 1))
+    assert read(reader) == list(range(count - 3, count + 1))
+    assert (reader.lost, reader.next) == (count - 4, count + 1)
+
+
+@pytest.mark.parametrize("more", range(1, 5))
+def test_what_is_overwritten_while_it_is_read_is_lost_and_the_rest_is_read(memory, writer, more):
+    reader = JournalReader(memory, LAYOUT)
+    append(writer, 1, 2, 3, 4)
+    reader._cells = Racing(reader._cells, writer, range(5, 5 + more))
+    assert read(reader) == list(range(1 + more, 5))
+    assert reader.lost == more
+    assert read(reader) == list(range(5, 5 + more))
+
+
+def test_a_record_that_is_not_whole_yet_is_read_the_next_time_and_none_before_it(memory, writer):
+    """On a processor that shows the cursor before the record."""
+    reader = JournalReader(memory, LAYOUT)
+    append(writer, 1, 2, 3)
+    memory.map[LAYOUT.start(2) + LAYOUT.record_bytes - 1] ^= 1
+    assert read(reader) == [1]
+    assert read(reader) == []
+    memory.map[LAYOUT.start(2) + LAYOUT.record_bytes - 1] ^= 1
+    assert read(reader) == [2, 3]
+    assert reader.lost == 0
+
+
+def test_neither_cursor_nor_what_is_prepared_lies_in_a_record():
+    """Each byte of the memory belongs to one of them."""
+    starts = sorted([LAYOUT.start(number) for number in range(1, 5)] + [LAYOUT.prepared])
+    assert [after - start for start, after in itertools.pairwise(starts)] == [LAYOUT.record_bytes] * 4
+    assert starts[0] >= 8 and starts[-1] + LAYOUT.record_bytes == LAYOUT.size_bytes
+    assert LAYOUT.start(5) == LAYOUT.start(1)
