@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from aoi_daemon.backup.copying import Pace
 from aoi_daemon.backup.faults import BackupError
+from aoi_daemon.records import audit
 
 _MAGIC: Final = b"SQLite format 3\0"
 _PAGES: Final = 256
@@ -79,18 +80,22 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
 
 def keep_days(connection: sqlite3.Connection, days: float) -> None:
     """Leave the parts of the last `days` days before the newest, and what a person has reviewed."""
-    (newest,) = connection.execute("SELECT max(at) FROM parts").fetchone()
+    # By row: a clock that once ran ahead has left parts of a later date.
+    newest = connection.execute("SELECT at FROM parts ORDER BY id DESC LIMIT 1").fetchone()
     if newest is None:
         return
-    before = newest - days * _DAY_S
+    before = newest[0] - days * _DAY_S
     reviewed = "EXISTS (SELECT 1 FROM reviews v WHERE v.part_id {})"
     connection.execute("BEGIN")
     connection.execute(
         f"DELETE FROM images WHERE at < ? AND NOT {reviewed.format('IN (images.part_id, images.around_id)')}", (before,)
     )
     connection.execute(f"DELETE FROM parts WHERE at < ? AND NOT {reviewed.format('= parts.id')}", (before,))
-    for table in ("events", "gaps"):
-        connection.execute(f"DELETE FROM {table} WHERE at < ?", (before,))
+    connection.execute("DELETE FROM gaps WHERE at < ?", (before,))
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_chain'").fetchone():
+        audit.forget(connection, before)
+    else:  # records of an older version
+        connection.execute("DELETE FROM events WHERE at < ?", (before,))
     connection.execute("COMMIT")
     connection.execute("VACUUM")
 

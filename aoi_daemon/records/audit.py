@@ -121,7 +121,15 @@ class Verified:
 
 
 def verify(connection: sqlite3.Connection, kept: str = "") -> Verified:
-    """Look through the chain; `kept` is a hash that was kept elsewhere."""
+    """Look through the chain; `kept` is a hash that was kept elsewhere. The recorder may go on meanwhile."""
+    connection.execute("BEGIN")  # rows, links and count are those of one moment
+    try:
+        return _verify(connection, kept)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _verify(connection: sqlite3.Connection, kept: str) -> Verified:
     before, expected, first, rows, since = BEGIN, 1, 0, 0, None
     anchored = False
     problems: list[str] = []

@@ -35,7 +35,7 @@ operators:
 {_OPERATORS}
 
 examples:
-  ./tools/mutate                                 all groups; about an hour on two cores the first time
+  ./tools/mutate                                 all groups: some 5,000 mutants the first time, then what has changed
   ./tools/mutate plc decide                      two of them
   ./tools/mutate aoi_daemon/plc/link.py          one file, with the tests of its group
   ./tools/mutate ring --sample 60 --seed 2       other mutants than those of seed 1

@@ -19,7 +19,9 @@ from aoi_daemon.backup.manifest import read_manifest
 from aoi_daemon.backup.restore import new_value
 from aoi_daemon.cli import main
 from aoi_daemon.config.load import load
-from aoi_daemon.records.database import open_reader
+from aoi_daemon.records.audit import verify
+from aoi_daemon.records.database import open_reader, open_writer, writing
+from aoi_daemon.records.parts import insert_event
 from tests.unit.backup.conftest import Pc
 
 FOLDERS = st.sampled_from(["etc", "etc/here", "data", "srv", "etc/recipes/deep", "data/more", "srv/a b", "other/ü"])
@@ -134,6 +136,20 @@ def test_what_is_left_out_is_left_out_and_said(pc, tmp_path, capsys):
         assert words in said
     assert restore(tmp_path / "records", "--into", tmp_path / "new") == 0
     assert "note: the line cannot start yet" in capsys.readouterr().out, "its replayed images are missing"
+
+
+def test_the_audit_of_the_last_days_still_holds(pc, tmp_path):
+    """What went before them is its anchor. And a part that a clock of the future has dated is not the newest."""
+    pc.record(60)
+    with closing(open_writer(pc.records)) as connection, writing(connection):
+        for number in range(1, 66):
+            insert_event(connection, 1, number, at=3600.0 * number, kind="audit", body={"what": "reset"})
+        connection.execute("UPDATE parts SET at = 4e9 WHERE part = 7")
+    assert pc.backup(tmp_path / "days", "--records-days", 1) == 0
+    with closing(open_reader(tmp_path / "days/files/data/records")) as connection:
+        found = verify(connection)
+    assert (found.rows, found.first, found.anchored, found.problems) == (25, 41, True, ())
+    assert [row[2] for row in rows(tmp_path / "days/files/data/records")] == [7, *range(41, 66)]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])

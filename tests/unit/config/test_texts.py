@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from aoi_daemon.config.publisher import PublisherSection
 from aoi_daemon.config.recipe import ClassLimit, FrameSize
-from aoi_daemon.config.schema import LineSection
+from aoi_daemon.config.section import Section
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,24 @@ def test_a_text_has_a_longest_and_is_not_empty(section, key, most):
         assert key in raised.value.errors()[0]["loc"]
 
 
-@pytest.mark.parametrize("wrong", [{"takt_ms": "50"}, {"takt_ms": True}, {"takt_ms": float("inf")}, {"takt": 50.0}])
-def test_a_value_of_another_type_is_refused_and_not_converted(wrong):
+class Example(Section):
+    """As the sections of the files are."""
+
+    count: int = 1
+    share: float = 0.5
+
+
+@pytest.mark.parametrize("wrong", [{"count": "5"}, {"count": 5.0}, {"count": True}, {"share": float("inf")}, {"share": float("nan")}, {"counts": 5}])
+def test_a_value_of_another_type_or_key_is_refused_and_not_converted(wrong):
     with pytest.raises(ValidationError):
-        LineSection(**wrong)
-    assert LineSection(takt_ms=50).takt_ms == 50.0, "a whole number is a number"
+        Example(**wrong)
+    assert Example(share=1).share == 1.0, "a whole number is a number"
+
+
+def test_a_section_that_was_read_stays_as_it_was_read():
+    section = Example()
+    with pytest.raises(ValidationError, match="frozen"):
+        section.count = 2
 
 
 @pytest.mark.parametrize("size", [{"width_px": 0, "height_px": 1}, {"width_px": 1, "height_px": 0}, {"width_px": 16_385, "height_px": 1}, {"width_px": 1, "height_px": 16_385}])

@@ -8,14 +8,13 @@ import pytest
 
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.doorbells import read_doorbells
-from aoi_daemon.ring import doorbell
 
 ANNOUNCED = Announcement(0, 0, 0, 1, 1, 5, 5, 50)
 JUDGED = Judgement(True, Reason.NONE, 0, -1, 0, 1, 1, 0, 0, 0, 1, 2, 3, b"")
 
 
 @pytest.fixture
-def pipes(monkeypatch):
+def pipes():
     with ExitStack() as owned:
         found = SimpleNamespace(read=[])
         for name in ("announcements", "judgements"):
@@ -30,7 +29,7 @@ def pipes(monkeypatch):
                 found.read.append(fd)
             return os.read(fd, size)
 
-        monkeypatch.setattr(doorbell, "os", SimpleNamespace(read=read))
+        found.reader = read
         yield found
 
 
@@ -43,6 +42,6 @@ def test_the_judgements_first_and_announcements_where_they_rang_or_one_is_missin
     if judged:
         os.write(pipes.judgements_w, JUDGED.pack())
     ready = [fd for fd, rang in ((pipes.announcements, announced), (pipes.judgements, judged)) if rang]
-    found = read_doorbells(ready, pipes.announcements, pipes.judgements, lambda judgement: known)
+    found = read_doorbells(ready, pipes.announcements, pipes.judgements, lambda judgement: known, pipes.reader)
     assert [len(each) for each in found] == [announced, judged]
     assert pipes.read == [pipes.judgements] * judged + [pipes.announcements] * (announced or (judged and not known))

@@ -127,6 +127,22 @@ def test_a_row_of_a_clock_that_was_wrong_waits_until_all_before_it_may_go(record
     assert (found.problems, found.rows, found.first) == ((), 3, 2)
 
 
+def test_a_recorder_that_goes_on_meanwhile_is_no_fault(kept):
+    """Rows, links and SQLite's count are those of one moment, though they are three questions."""
+    more = iter(range(1000, 2000))
+
+    class Slow:
+        """Between any two questions a row is written."""
+
+        def execute(self, *question):
+            write(kept, next(more))
+            return kept.reader.execute(*question)
+
+    found = verify(Slow())
+    assert (found.problems, found.rows >= ROWS) == ((), True)
+    assert verify(kept.reader).rows > found.rows
+
+
 def test_a_kept_head_is_found_as_long_as_nothing_before_it_was_written_anew(kept):
     heads = [row[0] for row in kept.reader.execute("SELECT hash FROM audit_chain ORDER BY n")]
     assert [verify(kept.reader, head).since for head in heads] == list(range(ROWS - 1, -1, -1))

@@ -6,6 +6,7 @@ import pytest
 
 from aoi_daemon.errors import DoorbellFullError
 from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Arrival
+from aoi_daemon.ring import doorbell
 from aoi_daemon.ring.doorbell import drain, make_pipe, ring
 
 
@@ -39,3 +40,22 @@ def test_a_full_doorbell_raises_and_does_not_wait(pipe):
     received = read(pipe[0])
     assert [each.sequence for each in received] == list(range(len(received)))
     assert len(received) > 1000
+
+
+def test_a_doorbell_whose_other_end_is_gone_has_nothing(pipe):
+    read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
+    os.close(write_fd)
+    assert read(read_fd) == []
+    os.close(read_fd)
+
+
+def test_over_the_user_s_quota_a_pipe_is_as_large_as_the_system_makes_it(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(doorbell.fcntl, "fcntl", refuse)
+    ends = make_pipe()
+    ring(ends[1], view(7))
+    assert [each.sequence for each in read(ends[0])] == [7]
+    for fd in ends:
+        os.close(fd)

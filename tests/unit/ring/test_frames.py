@@ -103,6 +103,13 @@ def test_a_size_that_a_writer_tore_is_an_overrun_and_no_picture_of_other_memory(
         ring.frame(1)
 
 
+@pytest.mark.parametrize(("slots", "pages"), [(1, 1), (85, 1), (86, 2), (256, 3)])
+def test_headers_have_whole_pages_of_their_own(slots, pages):
+    """48 bytes each."""
+    layout = RingLayout(slots, 10, 10, 1, page_bytes=4096)
+    assert layout.size_bytes == 4096 * (pages + 2 * slots)
+
+
 def test_planes_are_page_aligned(memory):
     """So that a GPU can register them."""
     ring = FrameRing(memory, LAYOUT)

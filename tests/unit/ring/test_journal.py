@@ -76,6 +76,14 @@ def test_what_is_overwritten_while_it_is_read_is_lost_and_the_rest_is_read(memor
     assert read(reader) == list(range(5, 5 + more))
 
 
+def test_a_record_that_is_being_overwritten_is_lost_though_the_cursor_has_not_moved(memory, writer):
+    reader = JournalReader(memory, LAYOUT)
+    append(writer, 1, 2, 3, 4)
+    memory.map[LAYOUT.start(5)] ^= 1  # the first byte of record 5, in the place of record 1
+    assert read(reader) == [2, 3, 4]
+    assert reader.lost == 1
+
+
 def test_a_record_that_is_not_whole_yet_is_read_the_next_time_and_none_before_it(memory, writer):
     """On a processor that shows the cursor before the record."""
     reader = JournalReader(memory, LAYOUT)
