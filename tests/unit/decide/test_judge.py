@@ -418,3 +418,13 @@ def test_a_recipe_knows_the_fields_of_view_that_its_regions_name():
     assert [criteria(regions=(of_1,)).knows(fov) for fov in (0, 1, 2)] == [False, True, False]
     assert [criteria(regions=(of_1, of_all)).knows(fov) for fov in (0, 1, 2)] == [True, True, True]
     assert [criteria(regions=(of_all,)).knows(fov) for fov in (0, 1)] == [True, True]
+
+
+@pytest.mark.parametrize("score", [-1e-3, 1 + 1e-3])
+def test_a_score_may_be_beyond_by_what_rounding_makes_of_it(score):
+    assert verdict([(0, score, 100, 100, 120, 120)], limits=(limit(score=1.0),)).passed is (score < 1)
+
+
+def test_specks_of_equal_score_keep_their_order():
+    rows = [(0, 0.9, 10 * i, 100, 10 * i + 0.5, 100.5) for i in range(60)]
+    assert [defect.x1 for defect in verdict([DEFECT, *rows]).defects] == [10 * i for i in range(MAX_DEFECTS)]

@@ -82,3 +82,24 @@ def test_it_agrees_with_the_textbook(seed):
     scores, classes = rng.permutation(count) / count, rng.integers(0, 3, count)
     rows = np.column_stack((classes, scores, corner, corner + size)).tolist()
     assert kept(rows, 0.3) == plain(rows, 0.3)
+
+
+def test_each_row_is_looked_at_once_however_many_there_are():
+    """Apart, of equal score: all of them, in their order; and each twice, of several blocks: one of each two."""
+    boxes = np.array([(10 * i, 0, 10 * i + 5, 5) for i in range(300)], np.float32)
+    scores, classes = np.full(300, 0.5, np.float32), np.zeros(300, np.int32)
+    assert suppress_overlaps(boxes, scores, classes, 0.5).tolist() == list(range(300))
+    twice = suppress_overlaps(np.concatenate((boxes, boxes)), np.repeat(scores, 2), np.repeat(classes, 2), 0.5)
+    assert twice.tolist() == list(range(300))
+
+
+def test_boxes_below_one_px_have_the_area_that_they_have():
+    """0.4 px wide, and half of it shared: a third."""
+    boxes = np.array([(0, 0, 0.4, 10), (0.2, 0, 0.6, 10)], np.float32)
+    for overlap, stay in ((0.3, 1), (0.36, 2)):
+        assert len(suppress_overlaps(boxes, np.array([0.9, 0.8], np.float32), np.zeros(2, np.int32), overlap)) == stay
+
+
+def test_a_swapped_box_that_is_long_leaves_out_nothing_small():
+    boxes = np.array([(10, 0, 5, 100), (300, 300, 301, 301), (0, 40, 100, 35)], np.float32)
+    assert len(suppress_overlaps(boxes, np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32), 0.5)) == 3
