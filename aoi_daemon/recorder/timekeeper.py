@@ -31,6 +31,7 @@ class Timekeeper:
         self._log = log
         self._file = ClockFile(folder, log)
         self._clock = RecordsClock(read(), None)
+        self._open = False
         self._confirmed = ""
         self._kept_s = 0.0
 
@@ -48,11 +49,14 @@ class Timekeeper:
     def facts(self) -> dict[str, Any]:
         """What is told of it.
 
-        `ahead_s`: the wall clock less the time by which parts are dated; `deletes_behind_days`: by so much more than
+        `believed`: yes, no, or unknown before the records were opened; `ahead_s`: the wall clock less the time by which
+        parts are dated; `deletes_behind_days`: by so much more than
         is configured the oldest records are kept.
         """
-        clock = self._clock
+        opened, clock = self._open, self._clock
+        believed = "no" if clock.doubt is not None else "yes" if opened else "unknown"
         return {
+            "believed": believed,
             "synchronised": _SAID[clock.synchronised],
             "doubt": clock.doubt.why if clock.doubt is not None else "",
             "ahead_s": round(clock.ahead_s, 1),
@@ -72,6 +76,7 @@ class Timekeeper:
         """The records are open."""
         doubted = self._clock.doubt is not None
         self._clock.opened(session.identity(), session.newest_rows(), session.newest_part_s())
+        self._open = True
         self._say(doubted=doubted)
         self.keep()
 

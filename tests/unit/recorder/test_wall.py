@@ -1,11 +1,13 @@
 """The records' clock, step by step; its invariants over random histories are tests/properties/test_records_clock.py's."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from aoi_daemon.kernel_time import Reading
 from aoi_daemon.recorder.kept_clock import FILE, ClockFile, Kept, after_restore
+from aoi_daemon.recorder.timekeeper import Timekeeper
 from aoi_daemon.recorder.wall import DAY_S, MOST_OFF_S, SURE_S, RecordsClock, stamp
 from tests.unit.records.conftest import NOON
 
@@ -267,6 +269,30 @@ class TestRecordsFromABackup:
 def test_any_time_can_be_told():
     assert stamp(1e300) == "1" + "0" * 300 + " s" or stamp(1e300).endswith(" s")
     assert stamp(NOON).startswith("20")
+
+
+class TestTimekeeper:
+    """What is told of the clock, from the start of the recorder on."""
+
+    def records(self, last=SOME, newest_s=NOON):
+        return SimpleNamespace(identity=lambda: "db", newest_rows=lambda: last, newest_part_s=lambda: newest_s)
+
+    @pytest.mark.parametrize(("later_s", "believed"), [(60.0, "yes"), (90 * DAY_S, "no")])
+    def test_before_the_records_are_open_nothing_is_believed(self, tmp_path, log, later_s, believed):
+        keeper = Timekeeper(tmp_path, log, lambda: at(50, NOON + later_s))
+        said = [keeper.facts()["believed"]]
+        keeper.begin()
+        said.append(keeper.facts()["believed"])
+        keeper.opened(self.records())
+        assert [*said, keeper.facts()["believed"]] == ["unknown", "unknown", believed]
+
+    def test_a_doubt_that_was_kept_is_told_at_once(self, tmp_path, log):
+        doubted = begun()
+        doubted.look(at(10, NOON + 120 * DAY_S))
+        ClockFile(tmp_path, log).write(doubted.kept())
+        keeper = Timekeeper(tmp_path, log, lambda: at(50))
+        keeper.begin()
+        assert keeper.facts()["believed"] == "no" and keeper.facts()["doubt"] == doubted.doubt.why
 
 
 class TestFile:
