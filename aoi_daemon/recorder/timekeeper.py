@@ -51,16 +51,18 @@ class Timekeeper:
 
         `believed`: yes, no, or unknown before the records were opened; `ahead_s`: the wall clock less the time by which
         parts are dated; `deletes_behind_days`: by so much more than
-        is configured the oldest records are kept.
+        is configured the oldest records are kept, None before it is known what is due next.
         """
         opened, clock = self._open, self._clock
+        # Of records that it knows nothing of, and has not looked through, none is due by any time.
+        behind_days = round((clock.now_s - clock.deleting_s) / DAY_S, 2) if clock.deleting_s > DAY_S else None
         believed = "no" if clock.doubt is not None else "yes" if opened else "unknown"
         return {
             "believed": believed,
             "synchronised": _SAID[clock.synchronised],
             "doubt": clock.doubt.why if clock.doubt is not None else "",
             "ahead_s": round(clock.ahead_s, 1),
-            "deletes_behind_days": round((clock.now_s - clock.deleting_s) / DAY_S, 2),
+            "deletes_behind_days": behind_days,
         }
 
     # -- the disk thread -----------------------------------------------------

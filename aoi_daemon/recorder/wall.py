@@ -152,7 +152,8 @@ class RecordsClock:
             return
         self._records = records
         self._steps = adopted(restored, records, last, self.now_s)
-        self._behind_s, self._paced = self.now_s, True
+        # By no clock is something due where there is nothing.
+        self._behind_s, self._paced = (self.now_s, True) if self._steps else (0.0, False)
         known, self._known = self._known, True
         most_s = math.inf if restored is not None else MOST_OFF_S
         if newest_s is not None and not known and not -DAY_S <= self.now_s - newest_s <= most_s:

@@ -290,11 +290,13 @@ def test_a_restored_backup_takes_the_time_of_its_pc_and_loses_nothing_for_it(see
     if rng.random() < 0.5:
         here = World(true_s=at_s - DAY_S, boot=1000, booted_s=at_s - DAY_S)
         shake(here, rng, lies=False, lost=False)
+        here.run(60.0, 1)  # it has looked at its clock as it is now
         at_s = here.true_s
     of_here = here.clock.kept() if here else None
     new = World(
-        true_s=at_s, boot=1000, booted_s=here.booted_s if here else at_s - 60, slept_s=here.slept_s if here else 0.0,
-        off_by_s=here.off_by_s if here else 0.0, rows=[*old.rows], ids=old.ids, kept=after_restore(kept, of_here),
+        true_s=at_s, boot=here.boot if here else 1000, booted_s=here.booted_s if here else at_s - 60,
+        slept_s=here.slept_s if here else 0.0, off_by_s=here.off_by_s if here else 0.0, rows=[*old.rows], ids=old.ids,
+        kept=after_restore(kept, of_here),
     )  # fmt: skip
     if of_here:
         assert (new.clock.doubt, new.clock.now_s) == (of_here.doubt, of_here.now_s)
@@ -306,7 +308,7 @@ def test_a_restored_backup_takes_the_time_of_its_pc_and_loses_nothing_for_it(see
     for steps in (10, 20, 40):
         before = shifts(new)
         new.run(60.0, steps)
-        assert not [row for row in new.removed if row in old.rows] or new.ran_s >= HOUR
+        assert new.ran_s >= HOUR or not [row for row in new.removed if row in old.rows]
         shake(new, rng, lies=True, lost=False)
         set_wrong(new, rng)
         after = shifts(new)

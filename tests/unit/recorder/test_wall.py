@@ -214,7 +214,7 @@ class TestRecordsThatItKnowsNothingOf:
         clock.look(at(10, NOON + 120 * DAY_S))
         clock.end(lambda: SOME)
         clock.opened("other", NONE, None)
-        assert len(clock.spans()) == 1 and clock.deleting_s == 0
+        assert len(clock.spans()) == 1 and clock.deleting_s == clock.now_s, "there is nothing that could be due"
 
 
 class TestRecordsFromABackup:
@@ -285,6 +285,13 @@ class TestTimekeeper:
         said.append(keeper.facts()["believed"])
         keeper.opened(self.records())
         assert [*said, keeper.facts()["believed"]] == ["unknown", "unknown", believed]
+
+    @pytest.mark.parametrize(("last", "newest_s", "days"), [(NONE, None, 0.0), (SOME, NOON, None), (SOME, NOON - 90 * DAY_S, None)])
+    def test_how_far_deleting_is_behind_is_a_number_of_days_or_not_known(self, tmp_path, log, last, newest_s, days):
+        keeper = Timekeeper(tmp_path, log, lambda: at(50))
+        keeper.begin()
+        keeper.opened(self.records(last, newest_s))
+        assert keeper.facts()["deletes_behind_days"] == days
 
     def test_a_doubt_that_was_kept_is_told_at_once(self, tmp_path, log):
         doubted = begun()
