@@ -17,7 +17,7 @@ from typing import Any, Final
 from aoi_daemon.backup.copying import Pace, copy_file
 from aoi_daemon.backup.faults import BackupError
 from aoi_daemon.backup.manifest import FILES, Manifest, Reference, read_manifest
-from aoi_daemon.backup.named import CONFIG, DATA, LINE
+from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS
 from aoi_daemon.backup.refusals import (
     Wanted,
     check_hashes,
@@ -37,6 +37,8 @@ from aoi_daemon.files import make_folder, put_in_place, replace_file, sync_folde
 from aoi_daemon.files.text import decode
 from aoi_daemon.files.toml import parse
 from aoi_daemon.hmi.users_command import SERVICE_USER
+from aoi_daemon.recorder.kept_clock import FILE as CLOCK
+from aoi_daemon.recorder.kept_clock import Kept, after_restore, read_kept
 
 _STATE_KEY: Final[Key] = ("supervisor", "state_folder")
 
@@ -78,6 +80,8 @@ def restore(wanted: Wanted) -> Restored:
         _copy(manifest, files, staged, pace)
         pace.end()
         _rewrite(manifest, wanted, line, staged, done)
+        if RECORDS in targets:
+            _own_clock(staged[RECORDS], targets[RECORDS])
         _give(staged, wanted)
         _swap(targets, staged, done)
     finally:
@@ -195,6 +199,19 @@ def _old(tables: object, key: Key) -> str | None:
 def _target(place: str, wanted: Wanted) -> Path:
     root, _, rest = place.partition("/")
     return Path(os.path.normpath((wanted.into if root == CONFIG else wanted.data) / rest))
+
+
+def _own_clock(records: Path, target: Path) -> None:
+    """The time of the other PC is not that of this one, which keeps what it knows of its own."""
+    kept = after_restore(_kept(records / CLOCK), _kept(target / CLOCK))
+    replace_file(records / CLOCK, kept.model_dump_json(indent=1).encode() + b"\n", 0o640)
+
+
+def _kept(file: Path) -> Kept | None:
+    try:
+        return read_kept(file)
+    except (OSError, ValueError):  # nothing of it is known, then, which is safe
+        return None
 
 
 def _give(staged: dict[str, Path], wanted: Wanted) -> None:

@@ -1,6 +1,7 @@
 """The command `aoi-daemon clock`: whether the PC's clock is believed, and a person's word that it is right.
 
-Exit codes: 0 it is believed, or has been confirmed; 1 it is in doubt, or was not confirmed; 2 wrong command line.
+Exit codes: 0 it is believed, or has been confirmed; 1 it is in doubt, that is not known yet, or it was not confirmed;
+2 wrong command line.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ examples:
   aoi-daemon clock
   date; aoi-daemon clock --confirm "Anna Berg, set by hand after the battery was changed"
 """
+_UNKNOWN: Final = (
+    "not known yet: the recorder has not compared the clock with the records (it does when it opens them; without "
+    "[recorder] in line.toml none depend on it)"
+)
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command `clock` to a parser's `add_subparsers()`."""
     clock = subparsers.add_parser(
-        "clock", help="is the PC's clock believed? confirm it after a jump; exit 1 while it is in doubt", epilog=_MORE,
+        "clock", help="is the PC's clock believed? confirm it after a jump; exit 1 unless it is", epilog=_MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     clock.add_argument(
@@ -55,8 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     path = find_socket(arguments.socket, arguments.config, _CONFIG)
     if arguments.confirm is None:
         clock = request(path, {"do": "status"})[0]["status"]["clock"]
-        sys.stdout.write(f"synchronised: {clock['synchronised']}\n{clock['doubt'] or 'the clock is believed'}\n")
-        return 1 if clock["doubt"] else 0
+        believed = clock.get("believed") == "yes"
+        said = clock["doubt"] or ("the clock is believed" if believed else _UNKNOWN)
+        sys.stdout.write(f"synchronised: {clock['synchronised']}\n{said}\n")
+        return 0 if believed else 1
     name, reason = arguments.confirm
     answer, _ = request(path, {"do": "clock", "by": name, "reason": reason})
     sys.stdout.write(f"{answer['message']}\n") if answer["ok"] else sys.stderr.write(f"{answer['error']}\n")

@@ -43,6 +43,19 @@ class Step(Section):
     own: bool = False
 
 
+class Restored(Section):
+    """These records came from a backup, and no recorder has opened them yet."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    records: str = Field(max_length=64)
+    steps: list[Step] = Field(max_length=64)
+    doubted_s: float | None = Field(
+        ge=0, le=_MOST_S, description="The records' clock when the backup was made, where it was in doubt."
+    )
+    here: bool = Field(description="Whether the rest of the file is known of this PC's clock; else it says nothing.")
+
+
 class Kept(Section):
     """The clock as it was at one moment; see `RecordsClock` for what each means. A later version may add to it."""
 
@@ -60,6 +73,30 @@ class Kept(Section):
     doubt: Doubt | None
     steps: list[Step] = Field(max_length=64)
     before_boot: dict[str, int]
+    restored: Restored | None = None
+
+
+def after_restore(backup: Kept | None, here: Kept | None) -> Kept:
+    """What to keep where records come from a backup that kept `backup`, onto a PC that has kept `here`.
+
+    How the rows' dates are to be read goes with the rows. Boot, time and doubt are a PC's, and stay with it.
+    """
+    restored = Restored(records="", steps=[], doubted_s=None, here=False)
+    if backup is not None:
+        doubted_s = backup.now_s if backup.doubt is not None else None
+        of = backup.restored or Restored(records=backup.records, steps=backup.steps, doubted_s=doubted_s, here=True)
+        restored = of.model_copy(update={"here": False})
+    if here is not None and (here.restored is None or here.restored.here):
+        return here.model_copy(update={"restored": restored.model_copy(update={"here": True})})
+    return Kept(
+        records="", boot="", boot_s=0, awake_s=0, now_s=0, behind_s=0, stretch_s=0, off_s=0, paced=True, doubt=None,
+        steps=[], before_boot={}, restored=restored,
+    )  # fmt: skip
+
+
+def read_kept(file: Path) -> Kept:
+    """What is kept in `file`. Raises OSError, TextError, ValueError: there is nothing that can be used."""
+    return Kept.model_validate_json(read_bytes(file, _MOST_BYTES))
 
 
 class ClockFile:
@@ -73,7 +110,7 @@ class ClockFile:
     def read(self) -> Kept | None:
         """What is kept; None where there is nothing, or nothing that can be used (which is logged)."""
         try:
-            return Kept.model_validate_json(read_bytes(self.path, _MOST_BYTES))
+            return read_kept(self.path)
         except FileNotFoundError:
             return None
         except (OSError, TextError, ValueError) as error:

@@ -31,6 +31,7 @@ class Timekeeper:
         self._log = log
         self._file = ClockFile(folder, log)
         self._clock = RecordsClock(read(), None)
+        self._open = False
         self._confirmed = ""
         self._kept_s = 0.0
 
@@ -48,15 +49,20 @@ class Timekeeper:
     def facts(self) -> dict[str, Any]:
         """What is told of it.
 
-        `ahead_s`: the wall clock less the time by which parts are dated; `deletes_behind_days`: by so much more than
-        is configured the oldest records are kept.
+        `believed`: yes, no, or unknown before the records were opened; `ahead_s`: the wall clock less the time by which
+        parts are dated; `deletes_behind_days`: by so much more than
+        is configured the oldest records are kept, None before it is known what is due next.
         """
-        clock = self._clock
+        opened, clock = self._open, self._clock
+        # Of records that it knows nothing of, and has not looked through, none is due by any time.
+        behind_days = round((clock.now_s - clock.deleting_s) / DAY_S, 2) if clock.deleting_s > DAY_S else None
+        believed = "no" if clock.doubt is not None else "yes" if opened else "unknown"
         return {
+            "believed": believed,
             "synchronised": _SAID[clock.synchronised],
             "doubt": clock.doubt.why if clock.doubt is not None else "",
             "ahead_s": round(clock.ahead_s, 1),
-            "deletes_behind_days": round((clock.now_s - clock.deleting_s) / DAY_S, 2),
+            "deletes_behind_days": behind_days,
         }
 
     # -- the disk thread -----------------------------------------------------
@@ -72,6 +78,7 @@ class Timekeeper:
         """The records are open."""
         doubted = self._clock.doubt is not None
         self._clock.opened(session.identity(), session.newest_rows(), session.newest_part_s())
+        self._open = True
         self._say(doubted=doubted)
         self.keep()
 

@@ -8,9 +8,11 @@ that shifts, charts and the order of parts stay as they are.
 
 What is plausible: steps of a day in all (forgotten by a thousandth of the time that passes, which is more than any
 crystal drifts). After another boot the wall clock may be ahead by as long as the PC may have been off; how long that
-was nobody can tell but the clock itself, so five weeks are believed: a works holiday, and no more than that. All else
-is a doubt. A doubt ends when a person confirms the clock, or when the kernel has said for an hour that it is
-synchronised; not by the clock coming back, for nobody knows which of its times was right.
+was nobody can tell but the clock itself, so five weeks are believed: a works holiday, and no more than that. A disk
+that is moved to another PC counts as one whose PC was off. A backup that is restored brings no time along, but takes
+that of the PC that it comes to. All else is a doubt. A doubt ends when a person confirms the clock, or when the kernel
+has said for an hour that it is synchronised; not by the clock coming back, for nobody knows which of its times was
+right.
 
 What is deleted for its age. `deleting_s` is the time by which that is told. It runs at most as fast as the PC does,
 whatever the clock: steps, time off and sleep leave it behind `now_s`, a doubt stops it. It catches up over
@@ -24,12 +26,14 @@ are off: a part of today, dated 2001, is still one of today.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from aoi_daemon.kernel_time import Reading
 from aoi_daemon.recorder.kept_clock import Doubt, Kept, Step
+from aoi_daemon.recorder.steps import adopted, fewer, stepped
 
 DAY_S: Final = 86_400.0
 SURE_S: Final = 3600.0
@@ -38,7 +42,6 @@ MOST_OFF_S: Final = 35 * DAY_S
 """A PC may have been off for so long between two boots."""
 _FORGOTTEN: Final = 0.001
 _HOUR_S: Final = 3600.0
-_MOST_STEPS: Final = 16
 _UNSEEN_S: Final = 60.0
 """A longer time between two looks is not known to have been synchronised throughout."""
 _JUMP_S: Final = 1.0
@@ -84,6 +87,9 @@ class RecordsClock:
         self._before_boot: Ids = {}
         self._new_boot = True
         self._moved: tuple[float, float] | None = None  # by how much, and until when rows of before may come
+        self._restored = kept.restored if kept is not None else None
+        if self._restored is not None and not self._restored.here:
+            kept = None
         self._known = kept is not None
         if kept is not None:
             self.now_s, self.doubt = kept.now_s, kept.doubt
@@ -135,17 +141,22 @@ class RecordsClock:
     def opened(self, records: str, last: Ids, newest_s: float | None) -> None:
         """The database `records` is open, its newest rows are `last`, the newest part is of `newest_s`.
 
-        One that this clock knows nothing of is taken as it is dated, and nothing of it is due at once.
+        One that this clock knows nothing of is taken as it is dated, and nothing of it is due at once. So is one from
+        a backup, by what is known of its dates; for how long that has lain in a drawer is no doubt of this PC's clock.
         """
-        if self._new_boot or records != self._records:
+        restored, self._restored = self._restored, None
+        other = restored is not None or records != self._records
+        if self._new_boot or other:
             self._before_boot, self._new_boot = last, False
-        if records == self._records:
+        if not other:
             return
         self._records = records
-        self._steps = [Step(last=dict(last), own=True)] if any(last.values()) else []
-        self._behind_s, self._paced = self.now_s, True
+        self._steps = adopted(restored, records, last, self.now_s)
+        # By no clock is something due where there is nothing.
+        self._behind_s, self._paced = (self.now_s, True) if self._steps else (0.0, False)
         known, self._known = self._known, True
-        if newest_s is not None and not known and not newest_s - DAY_S <= self.now_s <= newest_s + MOST_OFF_S:
+        most_s = math.inf if restored is not None else MOST_OFF_S
+        if newest_s is not None and not known and not -DAY_S <= self.now_s - newest_s <= most_s:
             self._begin(f"the newest part is of {stamp(newest_s)}, and the clock says {stamp(self.now_s)}")
         self._set_anchor()
 
@@ -188,7 +199,7 @@ class RecordsClock:
         # By this clock's time nothing has passed; what the rows' dates do not follow must not be due for it either.
         self._behind_s += max(0.0, by_s)
         if abs(by_s) > DAY_S:
-            self._steps = _fewer(_stepped(self._steps, by_s, last(), self._before_boot))
+            self._steps = fewer(stepped(self._steps, by_s, last(), self._before_boot))
             self._moved = (by_s, self.now_s + _QUEUED_S)
         self.doubt, self._paced = None, True
         self.ahead_s = self._off_s = self._stretch_s = 0.0
@@ -220,7 +231,7 @@ class RecordsClock:
         return Kept(
             records=self._records, boot=last.boot, boot_s=last.boot_s, awake_s=last.awake_s, now_s=max(0.0, self.now_s),
             behind_s=self._behind_s, stretch_s=self._stretch_s, off_s=self._off_s, paced=self._paced, doubt=self.doubt,
-            steps=self._steps, before_boot=dict(self._before_boot),
+            steps=self._steps, before_boot=dict(self._before_boot), restored=self._restored,
         )  # fmt: skip
 
     def _follow(self) -> None:
@@ -258,42 +269,8 @@ def stamp(at_s: float) -> str:
 
 def _jump(ahead_s: float, wall_s: float, now_s: float, *, booted: bool) -> str:
     way = "ahead of" if ahead_s > 0 else "behind"
-    since = ", and the PC was not off for so long" if booted and ahead_s > 0 else ""
+    since = f", and more than {MOST_OFF_S / DAY_S:.0f} days off are not believed" if booted and ahead_s > 0 else ""
     return (
         f"the clock says {stamp(wall_s)}, {abs(ahead_s) / DAY_S:.1f} days {way} what it was and the time that has "
         f"passed ({stamp(now_s)}){since}"
     )
-
-
-def _stepped(steps: list[Step], by_s: float, last: Ids, before_boot: Ids) -> list[Step]:
-    """`steps` with one more: rows up to `last` are dated by a clock that `by_s` has now been added to.
-
-    Set ahead, all rows are as much younger as it says. Set back, those from before the boot may have been dated
-    rightly, and it is the start of the PC's clock that was wrong: they are not made older.
-    """
-    if by_s > 0:
-        moved = [step if step.own else step.model_copy(update={"shift_s": step.shift_s + by_s}) for step in steps]
-    else:
-        begin = _order(before_boot)
-        moved = [
-            step if step.own or _order(step.last) <= begin else step.model_copy(update={"shift_s": step.shift_s + by_s})
-            for step in steps
-        ]
-        if begin > max((_order(step.last) for step in steps), default=0):
-            moved.append(Step(last=dict(before_boot)))
-    return [*moved, Step(last=dict(last), shift_s=by_s)]
-
-
-def _order(last: Ids) -> int:
-    """Ids only grow, in all tables but that of gaps: of two such sets one is the earlier."""
-    return sum(row for table, row in last.items() if table != "gaps")
-
-
-def _fewer(steps: list[Step]) -> list[Step]:
-    """At most as many as are kept: the two neighbours that differ least become one, by the safe reading of both."""
-    while len(steps) > _MOST_STEPS:
-        at = min(range(1, len(steps) - 1), key=lambda i: abs(steps[i].shift_s - steps[i + 1].shift_s))
-        first, second = steps[at], steps[at + 1]
-        one = second.model_copy(update={"shift_s": max(first.shift_s, second.shift_s)})
-        steps = [*steps[:at], one, *steps[at + 2 :]]
-    return steps

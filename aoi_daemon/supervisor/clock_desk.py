@@ -21,6 +21,7 @@ class ClockDesk:
     def __init__(self, recorder: Attendant, chronicle: Chronicle) -> None:
         self._recorder = recorder
         self._chronicle = chronicle
+        self._last: dict[str, Any] = {}
 
     def alarms(self) -> dict[Alarm, str]:
         """The alarm, while the clock is in doubt; a recorder that is down has not taken its word back."""
@@ -28,8 +29,11 @@ class ClockDesk:
         return {Alarm.CLOCK_DOUBT: str(doubt)} if doubt else {}
 
     def status(self) -> dict[str, Any]:
-        """For the status JSON; whether it is synchronised is told without a recorder, too."""
-        return {"doubt": "", **self._told(), "synchronised": _SAID[kernel_time.synchronised()]}
+        """For the status JSON; whether it is synchronised is told without a recorder, too.
+
+        `believed`: yes, no, or unknown where no recorder has looked at it yet.
+        """
+        return {"believed": "unknown", "doubt": "", **self._told(), "synchronised": _SAID[kernel_time.synchronised()]}
 
     def confirm(self, client: socket.socket, by: str, reason: object, via: str) -> None:
         """`by` says that the clock is right, because of `reason`."""
@@ -52,5 +56,10 @@ class ClockDesk:
         return ""
 
     def _told(self) -> dict[str, Any]:
-        told = self._recorder.facts.get("clock") if self._recorder.wanted else None
-        return told if isinstance(told, dict) else {}
+        if not self._recorder.wanted:
+            return {}
+        told = self._recorder.facts.get("clock")
+        # One that has started again and has not opened the records knows nothing yet: what was said before counts.
+        if isinstance(told, dict) and not (self._last and told.get("believed") == "unknown"):
+            self._last = told
+        return self._last

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.kernel_time import Reading
-from aoi_daemon.recorder.kept_clock import Kept
+from aoi_daemon.recorder.kept_clock import Kept, after_restore
 from aoi_daemon.recorder.wall import DAY_S, MOST_OFF_S, RecordsClock
 
 HOUR = 3600.0
@@ -258,3 +258,60 @@ def test_a_doubt_ends_in_two_ways_only(seed):
         shake(world, rng, lies=True, lost=False)
         if before[0] is not None and world.ended == before[1]:
             assert world.clock.doubt == before[0]
+
+
+def set_wrong(world: World, rng: Random) -> None:
+    """Set days away, and confirmed."""
+    world.off_by_s += rng.choice([-1, 1]) * rng.uniform(2, 300) * DAY_S
+    world.run(60.0, 3)
+    world.confirm()
+
+
+def shifts(world: World) -> dict[int, float]:
+    ends = [(span.up_to.get("parts", 2**62), span.shift_s) for span in world.clock.spans()]
+    return {row.id: next(shift_s for up_to, shift_s in ends if row.id <= up_to) for row in world.rows}
+
+
+@settings(max_examples=12)
+@given(seeds)
+def test_a_restored_backup_takes_the_time_of_its_pc_and_loses_nothing_for_it(seed):
+    """From a PC whose clock was set at will to one that is new, or has a clock that it knows; after any time."""
+    rng = Random(seed)
+    old = World()
+    for _ in range(12):
+        shake(old, rng, lies=True, lost=False)
+    set_wrong(old, rng)
+    old.run(60.0, 3)
+    if rng.random() < 0.5:
+        shake(old, rng, lies=True, lost=False)
+    kept = Kept.model_validate_json(old.clock.kept().model_dump_json())
+    at_s = old.true_s + 10 ** rng.uniform(0, 8.5)
+    here = None
+    if rng.random() < 0.5:
+        here = World(true_s=at_s - DAY_S, boot=1000, booted_s=at_s - DAY_S)
+        shake(here, rng, lies=False, lost=False)
+        here.run(60.0, 1)  # it has looked at its clock as it is now
+        at_s = here.true_s
+    of_here = here.clock.kept() if here else None
+    new = World(
+        true_s=at_s, boot=here.boot if here else 1000, booted_s=here.booted_s if here else at_s - 60,
+        slept_s=here.slept_s if here else 0.0, off_by_s=here.off_by_s if here else 0.0, rows=[*old.rows], ids=old.ids,
+        kept=after_restore(kept, of_here),
+    )  # fmt: skip
+    if of_here:
+        assert (new.clock.doubt, new.clock.now_s) == (of_here.doubt, of_here.now_s)
+    else:
+        assert new.clock.now_s == at_s
+        assert (new.clock.doubt is not None) == (bool(old.rows) and old.rows[-1].at > at_s + DAY_S)
+    for (row, was_s), is_s in zip(shifts(old).items(), shifts(new).values(), strict=True):
+        assert is_s >= was_s if old.clock.doubt else is_s == was_s, row
+    for steps in (10, 20, 40):
+        before = shifts(new)
+        new.run(60.0, steps)
+        assert new.ran_s >= HOUR or not [row for row in new.removed if row in old.rows]
+        shake(new, rng, lies=True, lost=False)
+        set_wrong(new, rng)
+        after = shifts(new)
+        # Its own rows move with its own clock; those that it was given do not.
+        assert all(after[row.id] == before[row.id] for row in old.rows if row.id in after)
+        assert new.pace is None or new.pace.holds(new.ran_s)

@@ -17,7 +17,7 @@ from aoi_daemon.supervisor import clock_desk
 from aoi_daemon.supervisor.clock_desk import ClockDesk
 from aoi_daemon.supervisor.control import ControlServer, answer
 
-JUMPED = {"clock": {"synchronised": "no", "doubt": "the clock says 2031", "ahead_s": 1e8, "deletes_behind_days": 3.0}}
+JUMPED = {"clock": {"believed": "no", "synchronised": "no", "doubt": "the clock says 2031", "ahead_s": 1e8, "deletes_behind_days": 3.0}}
 
 
 class Desk:
@@ -51,6 +51,18 @@ def test_no_doubt_is_no_alarm(facts):
     assert Desk(facts).desk.alarms() == {}
 
 
+@pytest.mark.parametrize("before", [{}, JUMPED["clock"], {"believed": "yes", "doubt": ""}])
+def test_a_recorder_that_starts_again_has_not_taken_its_word_back(before):
+    """Nor the alarm, for the seconds in which it has not opened the records."""
+    facts = {"clock": before} if before else {}
+    desk = Desk(facts).desk
+    said = desk.alarms(), desk.status()["believed"]
+    facts["clock"] = {"believed": "unknown", "doubt": "", "ahead_s": 0.0}
+    assert (desk.alarms(), desk.status()["believed"]) == said
+    facts["clock"] = {"believed": "yes", "doubt": ""}
+    assert (desk.alarms(), desk.status()["believed"]) == ({}, "yes")
+
+
 def test_without_a_recorder_no_record_depends_on_the_clock():
     desk = Desk(JUMPED, wanted=False)
     assert desk.desk.alarms() == {} and "no [recorder]" in desk.confirm()["error"]
@@ -59,7 +71,7 @@ def test_without_a_recorder_no_record_depends_on_the_clock():
 @pytest.mark.parametrize(("found", "said"), [(True, "yes"), (False, "no"), (None, "unknown")])
 def test_the_status_says_what_the_kernel_says(monkeypatch, found, said):
     monkeypatch.setattr(clock_desk.kernel_time, "synchronised", lambda: found)
-    assert Desk({}).desk.status() == {"doubt": "", "synchronised": said}
+    assert Desk({}).desk.status() == {"believed": "unknown", "doubt": "", "synchronised": said}
     assert Desk(JUMPED).desk.status() == {**JUMPED["clock"], "synchronised": said}
 
 
@@ -133,11 +145,19 @@ class TestCommand:
         found.thread.join(10)
         server.close()
 
-    @pytest.mark.parametrize(("doubt", "code"), [("", 0), ("the clock says 2031", 1)])
-    def test_it_says_how_the_clock_is(self, daemon, capsys, doubt, code):
-        here = daemon({"ok": True, "status": {"clock": {"synchronised": "no", "doubt": doubt}}})
+    @pytest.mark.parametrize(
+        ("told", "code", "said"),
+        [
+            ({"believed": "yes"}, 0, "the clock is believed"),
+            ({"believed": "no", "doubt": "the clock says 2031"}, 1, "the clock says 2031"),
+            ({"believed": "unknown"}, 1, "not known yet"),
+            ({}, 1, "not known yet"),
+        ],
+    )
+    def test_it_says_how_the_clock_is(self, daemon, capsys, told, code, said):
+        here = daemon({"ok": True, "status": {"clock": {"synchronised": "no", "doubt": "", **told}}})
         assert main(["clock", "--socket", str(here.path)]) == code
-        assert capsys.readouterr().out == f"synchronised: no\n{doubt or 'the clock is believed'}\n"
+        assert capsys.readouterr().out.startswith(f"synchronised: no\n{said}")
 
     def test_it_confirms_with_name_and_reason(self, daemon, capsys):
         here = daemon({"ok": True, "message": "confirmed"})

@@ -19,6 +19,9 @@ from aoi_daemon.backup.manifest import read_manifest
 from aoi_daemon.backup.restore import new_value
 from aoi_daemon.cli import main
 from aoi_daemon.config.load import load
+from aoi_daemon.kernel_time import Reading
+from aoi_daemon.recorder.kept_clock import read_kept
+from aoi_daemon.recorder.wall import RecordsClock
 from aoi_daemon.records.audit import verify
 from aoi_daemon.records.database import open_reader, open_writer, writing
 from aoi_daemon.records.parts import insert_event
@@ -355,3 +358,55 @@ def test_the_pace_is_kept_over_many_small_files():
     for _ in range(1000):
         pace.took(100_000)
     assert 9.0 <= now[0] <= 10.0, "100 MB at 10 MB/s, of which the first second's may come at once"
+
+
+class TestClock:
+    """What is known of a PC's clock stays with the PC, and what is known of the rows' dates goes with the rows."""
+
+    DAY_S = 86_400.0
+    MADE_S = 100 * DAY_S
+
+    def used(self, pc, wall_s, boot, *, steps=0):
+        """A recorder has run on these records, on the PC of that boot; its clock was set so many times."""
+        clock = RecordsClock(Reading(wall_s, 1000.0, 1000.0, boot, None), None)
+        clock.opened("r", {"parts": 0}, None)
+        for number in range(1, steps + 1):
+            clock.look(Reading(wall_s + 2 * number * self.DAY_S, 1000.0 + number, 1000.0 + number, boot, None))
+            clock.end(lambda number=number: {"parts": number})
+        (pc.records / "clock.json").write_text(clock.kept().model_dump_json())
+        return clock
+
+    def found(self, records, wall_s, boot):
+        clock = RecordsClock(Reading(wall_s, 50.0, 50.0, boot, None), read_kept(records / "clock.json"))
+        clock.opened("r", {"parts": 5}, 18_000.0)
+        return clock
+
+    def test_on_another_pc_the_backups_time_is_not_taken_for_its_own(self, pc, tmp_path):
+        self.used(pc, self.MADE_S, "one", steps=2)
+        assert pc.backup(tmp_path / "out") == 0
+        assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
+        clock = self.found(tmp_path / "new/records", self.MADE_S + 60 * self.DAY_S, "two")
+        assert (clock.doubt, clock.now_s) == (None, self.MADE_S + 60 * self.DAY_S)
+        assert [span.up_to.get("parts") for span in clock.spans()] == [1, 2, 5, None], "dates are read as they were"
+        assert ((tmp_path / "new/records/clock.json").stat().st_mode & 0o777) == 0o640
+
+    def test_on_a_pc_that_is_in_doubt_the_doubt_stays(self, pc, tmp_path):
+        self.used(pc, self.MADE_S, "one")
+        assert pc.backup(tmp_path / "out") == 0
+        assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
+        here = self.used(pc, self.MADE_S, "two")
+        here.look(Reading(self.MADE_S + 300 * self.DAY_S, 1001.0, 1001.0, "two", None))
+        (tmp_path / "new/records/clock.json").write_text(here.kept().model_dump_json())
+        assert restore(tmp_path / "out", "--into", tmp_path / "new", "--replace") == 0
+        clock = self.found(tmp_path / "new/records", self.MADE_S + 300 * self.DAY_S + 60, "three")
+        assert clock.doubt == here.doubt and clock.now_s == here.now_s + 50
+
+    @pytest.mark.parametrize("content", [None, b"{}", b"\xff", b"{"])
+    def test_with_none_that_can_be_used_nothing_is_known_of_either(self, pc, tmp_path, content):
+        (pc.records / "clock.json").unlink()
+        if content is not None:
+            (pc.records / "clock.json").write_bytes(content)
+        assert pc.backup(tmp_path / "out") == 0
+        assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
+        clock = self.found(tmp_path / "new/records", self.MADE_S + 600 * self.DAY_S, "two")
+        assert (clock.doubt, clock.now_s, clock.deleting_s) == (None, self.MADE_S + 600 * self.DAY_S, 0)

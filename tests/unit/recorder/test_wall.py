@@ -1,11 +1,13 @@
 """The records' clock, step by step; its invariants over random histories are tests/properties/test_records_clock.py's."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from aoi_daemon.kernel_time import Reading
-from aoi_daemon.recorder.kept_clock import FILE, ClockFile, Kept
+from aoi_daemon.recorder.kept_clock import FILE, ClockFile, Kept, after_restore
+from aoi_daemon.recorder.timekeeper import Timekeeper
 from aoi_daemon.recorder.wall import DAY_S, MOST_OFF_S, SURE_S, RecordsClock, stamp
 from tests.unit.records.conftest import NOON
 
@@ -212,12 +214,92 @@ class TestRecordsThatItKnowsNothingOf:
         clock.look(at(10, NOON + 120 * DAY_S))
         clock.end(lambda: SOME)
         clock.opened("other", NONE, None)
-        assert len(clock.spans()) == 1 and clock.deleting_s == 0
+        assert len(clock.spans()) == 1 and clock.deleting_s == clock.now_s, "there is nothing that could be due"
+
+
+class TestRecordsFromABackup:
+    """They bring along how their dates are to be read, and no time: that is the PC's to which they come."""
+
+    def restored(self, clock, reading, *, here=None, last=SOME, newest_s=NOON):
+        kept = after_restore(clock.kept() if clock else None, here)
+        found = RecordsClock(reading, Kept.model_validate_json(kept.model_dump_json()))
+        found.opened("db", last, newest_s)
+        return found
+
+    @pytest.mark.parametrize("later_s", [60.0, 20 * DAY_S, 60 * DAY_S, 3000 * DAY_S])
+    @pytest.mark.parametrize("known", [True, False], ids=["with its clock.json", "with none"])
+    def test_however_long_they_lay_in_a_drawer_the_clock_is_believed_and_nothing_is_due(self, later_s, known):
+        clock = self.restored(begun(SOME, NOON) if known else None, at(50, NOON + later_s, boot="of another PC"))
+        assert (clock.doubt, clock.now_s, clock.deleting_s) == (None, NOON + later_s, 0)
+        clock.nothing_due_before(NOON)
+        assert clock.now_s - clock.deleting_s == later_s + 3600, "and then a day for each day of running"
+
+    def test_a_clock_that_is_older_than_they_are_is_in_doubt(self):
+        assert self.restored(begun(SOME, NOON), at(50, NOON - 2 * DAY_S, boot="of another PC")).doubt is not None
+
+    def test_a_doubt_of_the_other_pc_is_not_one_of_this(self):
+        old = begun()
+        old.look(at(10, NOON + 120 * DAY_S))
+        clock = self.restored(old, at(50, NOON + 60 * DAY_S, boot="of another PC"))
+        assert clock.doubt is None and clock.now_s == NOON + 60 * DAY_S
+        assert clock.spans()[0].shift_s == 60 * DAY_S - 10, "nobody can say any more how old they are: not too old"
+
+    def test_a_doubt_of_this_pc_stays_one_whatever_is_restored(self):
+        here = begun()
+        here.look(at(1000, NOON + 120 * DAY_S))
+        clock = self.restored(begun(SOME, NOON), at(1050, NOON + 1050 + 120 * DAY_S), here=here.kept())
+        assert clock.doubt == here.doubt and clock.now_s == NOON + 1050
+        assert clock.spans()[0].up_to == SOME and clock.deleting_s == 0
+
+    def test_it_is_so_until_the_records_are_open_and_no_longer(self):
+        kept = after_restore(begun(SOME, NOON).kept(), None)
+        clock = RecordsClock(at(50, NOON + 60 * DAY_S, boot="of another PC"), kept)
+        assert clock.kept().restored == kept.restored.model_copy(update={"here": False})
+        clock.opened("db", SOME, NOON)
+        assert clock.kept().restored is None
+        assert restarted(clock, at(60, NOON + 10 + 120 * DAY_S, boot="of another PC")).doubt is not None
+
+    def test_a_backup_of_a_backup_that_was_never_used(self):
+        old = begun()
+        old.look(at(10, NOON + 120 * DAY_S))
+        once = after_restore(old.kept(), None)
+        assert after_restore(once, once) == once
 
 
 def test_any_time_can_be_told():
     assert stamp(1e300) == "1" + "0" * 300 + " s" or stamp(1e300).endswith(" s")
     assert stamp(NOON).startswith("20")
+
+
+class TestTimekeeper:
+    """What is told of the clock, from the start of the recorder on."""
+
+    def records(self, last=SOME, newest_s=NOON):
+        return SimpleNamespace(identity=lambda: "db", newest_rows=lambda: last, newest_part_s=lambda: newest_s)
+
+    @pytest.mark.parametrize(("later_s", "believed"), [(60.0, "yes"), (90 * DAY_S, "no")])
+    def test_before_the_records_are_open_nothing_is_believed(self, tmp_path, log, later_s, believed):
+        keeper = Timekeeper(tmp_path, log, lambda: at(50, NOON + later_s))
+        said = [keeper.facts()["believed"]]
+        keeper.begin()
+        said.append(keeper.facts()["believed"])
+        keeper.opened(self.records())
+        assert [*said, keeper.facts()["believed"]] == ["unknown", "unknown", believed]
+
+    @pytest.mark.parametrize(("last", "newest_s", "days"), [(NONE, None, 0.0), (SOME, NOON, None), (SOME, NOON - 90 * DAY_S, None)])
+    def test_how_far_deleting_is_behind_is_a_number_of_days_or_not_known(self, tmp_path, log, last, newest_s, days):
+        keeper = Timekeeper(tmp_path, log, lambda: at(50))
+        keeper.begin()
+        keeper.opened(self.records(last, newest_s))
+        assert keeper.facts()["deletes_behind_days"] == days
+
+    def test_a_doubt_that_was_kept_is_told_at_once(self, tmp_path, log):
+        doubted = begun()
+        doubted.look(at(10, NOON + 120 * DAY_S))
+        ClockFile(tmp_path, log).write(doubted.kept())
+        keeper = Timekeeper(tmp_path, log, lambda: at(50))
+        keeper.begin()
+        assert keeper.facts()["believed"] == "no" and keeper.facts()["doubt"] == doubted.doubt.why
 
 
 class TestFile:
