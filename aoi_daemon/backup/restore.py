@@ -101,7 +101,7 @@ def _targets(manifest: Manifest, wanted: Wanted, line: LineConfig) -> dict[str, 
         root, _, rest = top.partition("/")
         target = (wanted.into if root == CONFIG else wanted.data) / rest
         if root == DATA and top.endswith(".product"):
-            target = wanted.data / product_name(line, wanted.data)
+            target = wanted.data / product_name(line)
         for other, there in found.items():
             if target == there or target in there.parents or there in target.parents:
                 raise BackupError(f"{target}: both {other} and {top} of the backup would go there; name another --data")

@@ -7,8 +7,8 @@ from typing import Final
 
 from aoi_daemon.backup.faults import BackupError
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.control_path import old_socket_path, socket_path
-from aoi_daemon.supervisor.product import state_path
+from aoi_daemon.control_path import socket_path
+from aoi_daemon.supervisor.product import former_paths, state_path
 
 SERVICE_CONFIG: Final = Path("/etc/aoi-daemon")
 SERVICE_DATA: Final = Path("/var/lib/aoi-daemon")
@@ -28,22 +28,14 @@ def kept_product(line: LineConfig, given: Path | None) -> Path | None:
         if not given.is_file():
             raise BackupError(f"--state {given}: is no file; `aoi-daemon run` keeps NAME.product in its state folder")
         return given
-    socket = _socket(line)
-    found = state_path(line.supervisor.state_folder, socket)
-    places = [found]
+    socket = socket_path(line.supervisor.socket, line.line.name)
+    places = [state_path(line.supervisor.state_folder, socket, line.line.name)]
     if line.supervisor.state_folder is None:
-        places.append(SERVICE_DATA / product_name(line, SERVICE_DATA))
-    # 0.1.0 called the socket, and with it this file, the same for every line.
-    places += [place.with_name(f"{old_socket_path(socket).stem}.product") for place in places]
+        places.append(SERVICE_DATA / product_name(line))
+    places += [former for place in places for former in former_paths(place, socket)]
     return next((place for place in places if place.is_file()), None)
 
 
-def product_name(line: LineConfig, data: Path) -> str:
-    """The name that the daemon looks for in `data`."""
-    if line.supervisor.socket is None and data == SERVICE_DATA:
-        return f"aoi-daemon-{line.line.name}.product"
-    return f"{_socket(line).stem}.product"
-
-
-def _socket(line: LineConfig) -> Path:
-    return socket_path(line.supervisor.socket, line.line.name)
+def product_name(line: LineConfig) -> str:
+    """The name that the daemon looks for in a state folder."""
+    return state_path(SERVICE_DATA, Path(), line.line.name).name

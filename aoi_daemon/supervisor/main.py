@@ -40,7 +40,7 @@ from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.notices import Notices
 from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.plc_says import PlcSays
-from aoi_daemon.supervisor.product import ProductFile, choose, state_file
+from aoi_daemon.supervisor.product import ProductFile, choose, of_another_name, state_file
 from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
@@ -73,10 +73,12 @@ class Supervisor:
         self.chronicle = Chronicle(EventWriter(self.shared.event_memory), self.log, now_ns)
         self._run_id = uuid.uuid4().hex
         self._log_format = log_format
-        file = ProductFile(state_file(line.supervisor.state_folder, self.control.path), self.log)
+        kept_at = state_file(line.supervisor.state_folder, self.control.path, line.line.name)
+        file = ProductFile(kept_at, self.log)
         self._owned.callback(file.close)
         kept = file.read()
         configuration, wrong = choose(configuration, kept)
+        wrong = wrong or of_another_name(kept_at)
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
         self.keeper = StageKeeper(
             configuration, self.shared, self._stage_setup, self.chronicle.event,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from aoi_daemon.control_path import old_socket_path
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.files import replace_file
 
+_SUFFIX: Final = ".product"
 _MAX_BYTES: Final = 4096
 _LAST_WRITE_S: Final = 1.0
 
@@ -47,22 +49,47 @@ class Kept(Section):
     grace: Grace | None = Field(None, description="Of the product in use, where it has one.")
 
 
-def state_path(configured: Path | None, socket: Path) -> Path:
-    """Where it is kept: in the folder configured, else the service's state folder, else beside the control socket."""
+def state_path(configured: Path | None, socket: Path, line: str) -> Path:
+    """Where it is kept: in the folder configured, else the service's state folder, else beside the control socket.
+
+    In a folder by the line's name, for several lines may share it; a command finds it there whatever its environment.
+    """
     of_service = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    folder = configured or (Path(of_service) if of_service else socket.parent)
-    # By the socket's name: two daemons on one machine have two of them.
-    return folder / f"{socket.stem}.product"
+    folder = configured or (Path(of_service) if of_service else None)
+    return socket.with_suffix(_SUFFIX) if folder is None else folder / f"aoi-daemon-{line}{_SUFFIX}"
 
 
-def state_file(configured: Path | None, socket: Path) -> Path:
-    """`state_path`, for the daemon itself: what 0.1.0 kept is there from now on."""
-    found = state_path(configured, socket)
-    if not found.exists():
-        # When the socket was called the same for every line: the product in use outlives the update.
-        with contextlib.suppress(OSError):
-            found.with_name(f"{old_socket_path(socket).stem}.product").rename(found)
+def former_paths(path: Path, socket: Path) -> list[Path]:
+    """Where an older version kept it: by the socket's name, which 0.1.0 gave every line alike."""
+    stems = dict.fromkeys((socket.stem, old_socket_path(socket).stem))
+    return [former for stem in stems if (former := path.with_name(f"{stem}{_SUFFIX}")) != path]
+
+
+def state_file(configured: Path | None, socket: Path, line: str) -> Path:
+    """`state_path`, for the daemon itself: what an older version kept is there from now on."""
+    found = state_path(configured, socket, line)
+    for former in former_paths(found, socket):
+        if not found.exists():
+            with contextlib.suppress(OSError):
+                former.rename(found)
     return found
+
+
+def of_another_name(path: Path) -> str:
+    """What to say where nothing is kept at `path`, but something of another line beside it; else "".
+
+    Was this line renamed? Whether it was cannot be told, and which product is on the line must not be guessed. Only of
+    a state folder, with `path` of the line's name: beside a socket, in /tmp, may lie anybody's.
+    """
+    if path.exists() or path.parent in (Path(tempfile.gettempdir()), Path(os.environ.get("XDG_RUNTIME_DIR", "/run"))):
+        return ""
+    others = sorted(other.name for other in path.parent.glob(f"*{_SUFFIX}"))
+    if not others:
+        return ""
+    return (
+        f"nothing is kept at {path}, but {', '.join(others)} beside it: if this line had another name, the product "
+        "that was in use is there; line.recipe is in use now, `aoi-daemon recipe NAME` changes over"
+    )
 
 
 def choose(configuration: Configuration, kept: Kept | None) -> tuple[Configuration, str]:

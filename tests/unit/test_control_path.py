@@ -141,7 +141,7 @@ def test_a_socket_that_another_user_has_put_into_tmp_is_not_asked(place, listeni
 def test_the_product_in_use_outlives_the_sockets_new_name(place):
     path = socket_path(None, "left")
     (place / "run" / "aoi-daemon.product").write_text("kept")
-    assert state_file(None, path).read_text() == "kept"
-    assert state_file(None, path).name == "aoi-daemon-left.product"
+    assert state_file(None, path, "left").read_text() == "kept"
+    assert state_file(None, path, "left").name == "aoi-daemon-left.product"
     assert not (place / "run" / "aoi-daemon.product").exists()
     assert old_socket_path(path).name == "aoi-daemon.sock"

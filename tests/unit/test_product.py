@@ -11,7 +11,7 @@ from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.supervisor import product
-from aoi_daemon.supervisor.product import Kept, ProductFile, choose, state_file
+from aoi_daemon.supervisor.product import Kept, ProductFile, choose, of_another_name, state_file
 
 
 class Log:
@@ -107,12 +107,37 @@ def test_a_product_that_cannot_be_used_any_more_is_said(sizes, says):
 
 
 def test_it_lies_in_the_state_folder_else_beside_the_socket(monkeypatch, tmp_path):
-    socket = tmp_path / "aoi-daemon.sock"
+    """In a folder by the line's name alone: a command of root, without the service's environment, finds it there."""
+    socket = tmp_path / "aoi-daemon-0-left.sock"
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    assert state_file(None, socket) == tmp_path / "aoi-daemon.product"
+    assert state_file(None, socket, "left") == tmp_path / "aoi-daemon-0-left.product"
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/aoi-daemon:/var/lib/other")
-    assert state_file(None, socket) == Path("/var/lib/aoi-daemon/aoi-daemon.product")
-    assert state_file(Path("/srv"), socket) == Path("/srv/aoi-daemon.product")
+    assert state_file(None, socket, "left") == Path("/var/lib/aoi-daemon/aoi-daemon-left.product")
+    assert state_file(Path("/srv"), socket, "left") == Path("/srv/aoi-daemon-left.product")
+
+
+@pytest.mark.parametrize("name", ["aoi-daemon.product", "aoi-daemon-left.product", "mine.product"])
+def test_what_an_older_version_kept_is_found_and_moved_once(monkeypatch, tmp_path, name):
+    """By the socket's name: the same for every line at first, or the one configured."""
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    (tmp_path / name).write_text("kept")
+    socket = Path("/run/x") / (name.replace(".product", ".sock") if name.startswith("mine") else "aoi-daemon-left.sock")
+    found = state_file(tmp_path, socket, "left")
+    assert found.name == "aoi-daemon-left.product" and found.read_text() == "kept"
+    assert [each.name for each in tmp_path.iterdir()] == [found.name]
+    (tmp_path / "aoi-daemon.product").write_text("of a line that was updated later")
+    assert state_file(tmp_path, socket, "left").read_text() == "kept"
+
+
+def test_a_line_that_was_renamed_is_told_where_its_product_may_be(tmp_path):
+    """And no product is guessed: the other file may be that of another line."""
+    mine, other = tmp_path / "aoi-daemon-north.product", tmp_path / "aoi-daemon-left.product"
+    assert of_another_name(mine) == ""
+    other.write_text("kept")
+    assert "aoi-daemon-left.product beside it" in of_another_name(mine)
+    assert "`aoi-daemon recipe NAME`" in of_another_name(mine)
+    mine.write_text("kept")
+    assert of_another_name(mine) == ""
 
 
 KEPT = {"recipe": "b", "start": "demo"}

@@ -54,7 +54,7 @@ def named_by(config):
     folder = config.parent
     return {
         "bundle": recipe.bundle, "boards": line.cameras[0].source, "records": line.recorder.folder_in(folder),
-        "users": line.hmi.users_file(folder), "product": line.supervisor.state_folder / "aoi.product",
+        "users": line.hmi.users_file(folder), "product": line.supervisor.state_folder / f"aoi-daemon-{line.line.name}.product",
     }  # fmt: skip
 
 
