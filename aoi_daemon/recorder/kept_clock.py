@@ -7,7 +7,7 @@ is no error: `RecordsClock` then takes the safe reading, by which nothing is due
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
@@ -19,6 +19,9 @@ FILE: Final = "clock.json"
 _MOST_BYTES: Final = 64 * 1024
 _MOST_S: Final = 1e11
 """The year 5138: nothing beyond it is a time, or a length of time."""
+_Row = Annotated[int, Field(ge=0, le=2**62)]
+_Rows = Annotated[dict[Annotated[str, Field(max_length=64)], _Row], Field(max_length=64)]
+"""The newest row of each table, within what SQLite can hold."""
 
 
 class Doubt(Section):
@@ -38,7 +41,7 @@ class Step(Section):
 
     model_config = ConfigDict(extra="ignore")
 
-    last: dict[str, int]
+    last: _Rows
     shift_s: float = Field(0.0, ge=-_MOST_S, le=_MOST_S)
     own: bool = False
 
@@ -72,7 +75,7 @@ class Kept(Section):
     paced: bool
     doubt: Doubt | None
     steps: list[Step] = Field(max_length=64)
-    before_boot: dict[str, int]
+    before_boot: _Rows
     restored: Restored | None = None
 
 

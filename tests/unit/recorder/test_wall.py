@@ -1,9 +1,14 @@
 """The records' clock, step by step; its invariants over random histories are tests/properties/test_records_clock.py's."""
 
+import json
 import math
+import sqlite3
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aoi_daemon.kernel_time import Reading
 from aoi_daemon.recorder.kept_clock import FILE, ClockFile, Kept, after_restore
@@ -302,6 +307,14 @@ class TestTimekeeper:
         assert keeper.facts()["believed"] == "no" and keeper.facts()["doubt"] == doubted.doubt.why
 
 
+def places(inner):
+    """Each value that is somewhere in `inner`: what it is in, and its key there."""
+    for key in inner if isinstance(inner, dict) else range(len(inner)):
+        yield inner, key
+        if isinstance(inner[key], (dict, list)):
+            yield from places(inner[key])
+
+
 class TestFile:
     @pytest.fixture
     def file(self, tmp_path, log):
@@ -331,6 +344,31 @@ class TestFile:
         file.path.write_bytes(content)
         assert file.read() is None
         assert log.names() == ["clock_not_read"]
+
+    @given(st.data())
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+    def test_whatever_is_read_can_be_used(self, file, data):
+        """Any value in the place of any other, as a damaged disk or a stranger's backup may have it."""
+        clock = begun(SOME, NOON)
+        clock.look(at(10, NOON + 120 * DAY_S))
+        clock.end(lambda: SOME)
+        content = json.loads(after_restore(clock.kept(), clock.kept()).model_dump_json())
+        place, key = data.draw(st.sampled_from([*places(content)]))
+        numbers = st.sampled_from([2**62, 2**63, 2**70, -(2**70), 1e11, -1]) | st.integers() | st.floats()
+        place[key] = data.draw(numbers | st.none() | st.text() | st.just([]) | st.dictionaries(st.text(), numbers))
+        file.path.write_text(json.dumps(content))
+        kept = file.read()
+        for found in (kept, after_restore(kept, None), after_restore(None, kept)):
+            used = RecordsClock(at(50), found)
+            used.opened("db", SOME, NOON)
+            used.look(at(60, NOON + 300 * DAY_S))
+            used.end(lambda: SOME)
+            used.forget(SOME)
+            with closing(sqlite3.connect(":memory:")) as connection:
+                for span in used.spans():
+                    ids = [row for side in (span.after, span.up_to) for row in side.values()]
+                    connection.execute("SELECT 1 WHERE ? > 0" + " AND ? > 0" * len(ids), (span.shift_s, *ids))
+            assert 0 <= used.time_at(NOON, 70) < 1e12 and stamp(used.now_s) and Kept.model_validate(used.kept().model_dump())
 
     def test_a_folder_of_that_name_too(self, file, log):
         file.path.mkdir()
