@@ -6,8 +6,9 @@ the write-ahead log grows by what is recorded meanwhile.
 
 from __future__ import annotations
 
+import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,14 @@ from urllib.parse import quote
 
 from aoi_daemon.backup.copying import Pace
 from aoi_daemon.backup.faults import BackupError
+from aoi_daemon.recorder.wall import Span
 from aoi_daemon.records import audit
 
 _MAGIC: Final = b"SQLite format 3\0"
 _PAGES: Final = 256
 _DAY_S: Final = 86_400.0
+_TABLES: Final = ("images", "parts", "gaps", "events")
+_EVER: Final = 2**62
 
 
 def is_database(file: Path) -> bool:
@@ -78,24 +82,33 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
         raise BackupError(f"{file}: {error}; check the disk of the backup") from error
 
 
-def keep_days(connection: sqlite3.Connection, days: float) -> None:
-    """Leave the parts of the last `days` days before the newest, and what a person has reviewed."""
+def keep_days(connection: sqlite3.Connection, days: float, spans: Sequence[Span], now_s: float = math.inf) -> None:
+    """Leave the parts of the last `days` days before the newest, and what a person has reviewed.
+
+    `spans` say how dates are to be read, oldest rows first; nothing is from after `now_s`, whatever its date.
+    """
     # By row: a clock that once ran ahead has left parts of a later date.
-    newest = connection.execute("SELECT at FROM parts ORDER BY id DESC LIMIT 1").fetchone()
+    newest = connection.execute("SELECT at, id FROM parts ORDER BY id DESC LIMIT 1").fetchone()
     if newest is None:
         return
-    before = newest[0] - days * _DAY_S
+    newest_s = newest[0] + next((span.shift_s for span in spans if newest[1] <= span.up_to.get("parts", _EVER)), 0.0)
     reviewed = "EXISTS (SELECT 1 FROM reviews v WHERE v.part_id {})"
+    chained = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_chain'").fetchone()
+    due = "at < ? AND id > ? AND id <= ?"
     connection.execute("BEGIN")
-    connection.execute(
-        f"DELETE FROM images WHERE at < ? AND NOT {reviewed.format('IN (images.part_id, images.around_id)')}", (before,)
-    )
-    connection.execute(f"DELETE FROM parts WHERE at < ? AND NOT {reviewed.format('= parts.id')}", (before,))
-    connection.execute("DELETE FROM gaps WHERE at < ?", (before,))
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_chain'").fetchone():
-        audit.forget(connection, before)
-    else:  # records of an older version
-        connection.execute("DELETE FROM events WHERE at < ?", (before,))
+    for span in spans:
+        before = min(newest_s, now_s) - days * _DAY_S - span.shift_s
+        values = {table: (before, span.after.get(table, 0), span.up_to.get(table, _EVER)) for table in _TABLES}
+        connection.execute(
+            f"DELETE FROM images WHERE {due} AND NOT {reviewed.format('IN (images.part_id, images.around_id)')}",
+            values["images"],
+        )
+        connection.execute(f"DELETE FROM parts WHERE {due} AND NOT {reviewed.format('= parts.id')}", values["parts"])
+        connection.execute(f"DELETE FROM gaps WHERE {due}", values["gaps"])
+        if chained:
+            audit.forget(connection, *values["events"])
+        else:  # records of an older version
+            connection.execute(f"DELETE FROM events WHERE {due}", values["events"])
     connection.execute("COMMIT")
     connection.execute("VACUUM")
 

@@ -6,6 +6,7 @@ Process: offline. Reads the line's files; what it opens that the line writes to 
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import shutil
 import stat
@@ -25,6 +26,9 @@ from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS, Named, Places, 
 from aoi_daemon.backup.state import kept_product
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.files import make_folder, put_in_place, replace_file
+from aoi_daemon.recorder.kept_clock import FILE as CLOCK
+from aoi_daemon.recorder.kept_clock import Kept, read_kept
+from aoi_daemon.recorder.wall import spans_of
 from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES
 
 _LEFT: Final = ("incoming",)
@@ -133,7 +137,9 @@ class _Backup:
         databases.copy_database(source / DATABASE, self.target(place), self.pace)
         with databases.changing(self.folder / place) as connection:
             if wanted.records_days is not None:
-                databases.keep_days(connection, wanted.records_days)
+                kept = self._clock()
+                steps, now_s = ([], math.inf) if kept is None else ((kept.restored or kept).steps, kept.now_s)
+                databases.keep_days(connection, wanted.records_days, spans_of(steps), now_s or math.inf)
                 self.left_out.append(f"records older than {wanted.records_days:g} days before the newest")
             if "pictures" in wanted.without:
                 databases.forget(connection)
@@ -143,6 +149,12 @@ class _Backup:
                 if gone:
                     self.left_out.append(f"{len(gone)} pictures that were removed for their age while this was made")
         self._stored(place, source / DATABASE)
+
+    def _clock(self) -> Kept | None:
+        try:
+            return read_kept(self.folder / RECORDS / CLOCK)
+        except (OSError, ValueError):
+            return None
 
     def _picture(self, source: Path, file: str) -> bool:
         path = source / file

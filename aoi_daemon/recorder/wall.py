@@ -27,7 +27,7 @@ are off: a part of today, dated 2001, is still one of today.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -129,12 +129,7 @@ class RecordsClock:
 
     def spans(self) -> list[Span]:
         """How the dates of all rows are to be read, oldest rows first."""
-        found: list[Span] = []
-        after: Ids = {}
-        for step in self._steps:
-            found.append(Span(after, step.last, step.shift_s))
-            after = step.last
-        return [*found, Span(after, {}, 0.0)]
+        return spans_of(self._steps)
 
     # -- looks ---------------------------------------------------------------
 
@@ -257,6 +252,16 @@ class RecordsClock:
     def _set_anchor(self) -> None:
         # One name, so that another thread never sees half of it.
         self._anchor = (self.now_s, self._last.boot_s, self._stretch_s)
+
+
+def spans_of(steps: Iterable[Step]) -> list[Span]:
+    """What `steps` say of all rows, oldest rows first."""
+    found: list[Span] = []
+    after: Ids = {}
+    for step in steps:
+        found.append(Span(after, step.last, step.shift_s))
+        after = step.last
+    return [*found, Span(after, {}, 0.0)]
 
 
 def stamp(at_s: float) -> str:

@@ -401,6 +401,29 @@ class TestClock:
         clock = self.found(tmp_path / "new/records", self.MADE_S + 300 * self.DAY_S + 60, "three")
         assert clock.doubt == here.doubt and clock.now_s == here.now_s + 50
 
+    def kept_parts(self, pc, tmp_path, days):
+        assert pc.backup(tmp_path / "out", "--records-days", days) == 0
+        return [row[0] for row in rows(tmp_path / "out/files/data/records")]
+
+    def test_the_last_days_are_told_by_the_records_clock_whatever_a_part_is_dated(self, pc, tmp_path):
+        """The newest is dated 2038 by a clock that was wrong; by the records' clock it is the fifth hour of 1970."""
+        self.used(pc, 5 * 3600.0, "one")
+        with closing(open_writer(pc.records)) as connection, writing(connection):
+            connection.execute("UPDATE parts SET at = 2147000000 WHERE id = 5")
+        assert self.kept_parts(pc, tmp_path, 2.5 / 24) == [3, 4, 5]
+
+    def test_rows_that_are_dated_by_another_clock_are_as_old_as_they_are(self, pc, tmp_path):
+        """Three parts, then the clock was set two days ahead, and a person confirmed it."""
+        clock = RecordsClock(Reading(3 * 3600.0, 1000.0, 1000.0, "one", None), None)
+        clock.opened("r", {"parts": 0}, None)
+        clock.look(Reading(3 * 3600.0 + 2 * self.DAY_S, 1000.0, 1000.0, "one", None))
+        clock.end(lambda: {"parts": 3})
+        clock.look(Reading(5 * 3600.0 + 2 * self.DAY_S, 8200.0, 8200.0, "one", None))
+        (pc.records / "clock.json").write_text(clock.kept().model_dump_json())
+        with closing(open_writer(pc.records)) as connection, writing(connection):
+            connection.execute("UPDATE parts SET at = at + ? WHERE id > 3", (2 * self.DAY_S,))
+        assert self.kept_parts(pc, tmp_path, 3.5 / 24) == [2, 3, 4, 5]
+
     @pytest.mark.parametrize("content", [None, b"{}", b"\xff", b"{"])
     def test_with_none_that_can_be_used_nothing_is_known_of_either(self, pc, tmp_path, content):
         (pc.records / "clock.json").unlink()
