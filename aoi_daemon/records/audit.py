@@ -90,6 +90,8 @@ def forget(connection: sqlite3.Connection, before: float, after_id: int = 0, las
     (stays,) = connection.execute(
         f"SELECT min(c.n) FROM audit_chain c JOIN events e ON e.id = c.event_id WHERE NOT ({due})", values
     ).fetchone()
+    if connection.execute(_OLDER_STAYS).fetchone():
+        return gone
     last = head(connection).n if stays is None else stays - 1
     anchor = connection.execute("SELECT max(n) FROM audit_chain WHERE n <= ?", (last,)).fetchone()[0]
     if anchor is None:
@@ -100,6 +102,13 @@ def forget(connection: sqlite3.Connection, before: float, after_id: int = 0, las
     connection.execute("DELETE FROM audit_chain WHERE n < ?", (anchor,))
     connection.execute("UPDATE audit_chain SET event_id = NULL WHERE n = ?", (anchor,))
     return gone
+
+
+_OLDER_STAYS: Final = """
+SELECT 1 FROM events WHERE kind = 'audit' AND id < (SELECT min(event_id) FROM audit_chain)
+AND NOT EXISTS (SELECT 1 FROM audit_chain WHERE event_id IS NULL) LIMIT 1
+"""
+"""Before there was a chain, dated by a clock that was wrong: all links wait until it may go."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +159,9 @@ def _verify(connection: sqlite3.Connection, kept: str) -> Verified:
         problems.append(f"{_rows(expected, counted)}: cut off the end")
     older = 0
     for event_id, at, is_older in connection.execute(_UNCHAINED).fetchall():
-        older += is_older
-        if not is_older:
+        # They go before the first link does: where links have gone for their age, nothing older can be left.
+        older += is_older and not anchored
+        if anchored or not is_older:
             problems.append(f"event {event_id} (at {at}): was put in, it is in no link")
     return Verified(rows, first, Head(expected - 1, before), older, anchored, tuple(problems), since)
 

@@ -170,6 +170,35 @@ def test_rows_of_an_older_version_are_said_to_have_no_link(kept, tmp_path):
         assert (verify(reader).rows, verify(reader).older, verify(reader).problems) == (1, ROWS, ())
 
 
+@pytest.mark.parametrize("goes", [1, 5, ROWS - 1, ROWS])
+def test_a_row_that_is_put_in_before_an_anchor_shows(kept, goes):
+    with writing(kept.writer):
+        audit.forget(kept.writer, NOON + 2 * goes + 0.5)
+        kept.writer.execute("INSERT INTO events (id, run_id, number, at, kind, body) SELECT 1, id, 1, ?, 'audit', '{}' FROM runs", (NOON,))
+    found = verify(kept.reader)
+    assert len(found.problems) == 1 and "was put in" in found.problems[0] and found.older == 0
+
+
+@pytest.mark.parametrize("at", [NOON - 100, NOON + 9000])
+def test_rows_of_an_older_version_go_before_the_first_link_does(records, at):
+    """Also where they are of a clock that was wrong."""
+    for number in (1, 2):
+        write(records, number, at=at)
+    with writing(records.writer):
+        records.writer.execute("DELETE FROM audit_chain")
+        records.writer.execute("DELETE FROM sqlite_sequence WHERE name = 'audit_chain'")
+    for number in range(3, 9):
+        write(records, number)
+    with writing(records.writer):
+        audit.forget(records.writer, NOON + 5.5)
+    found = verify(records.reader)
+    assert (found.problems, found.older, found.anchored) == ((), 0 if at < NOON else 2, at < NOON)
+    with writing(records.writer):
+        audit.forget(records.writer, NOON + 10_000)
+    found = verify(records.reader)
+    assert (found.problems, found.rows, found.older) == ((), 0, 0)
+
+
 def test_the_same_event_again_is_no_second_row(kept):
     write(kept, 1)
     assert verify(kept.reader).rows == ROWS and verify(kept.reader).problems == ()
