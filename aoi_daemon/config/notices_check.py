@@ -23,6 +23,10 @@ def notices_problems(section: NoticesSection, folder: Path, alarms: Collection[s
                 near = difflib.get_close_matches(name.upper(), sorted(alarms), 1)
                 remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(alarms)}"
                 yield f"notices.rules[{index}].alarms: no alarm is called {name!r} ({remedy})"
+    keeps = folder / section.folder
+    there = next((path for path in (keeps, *keeps.parents) if os.path.lexists(path)), keeps)
+    if os.path.lexists(there) and not os.path.isdir(there):  # noqa: PTH112  Path.is_dir raises where nobody may look
+        yield f"notices.folder = {str(section.folder)!r}: {there} is no folder; name one, or remove what is there"
     kinds: tuple[tuple[str, tuple[Receiver, ...]], ...] = (("mail", section.mail), ("webhook", section.webhook))
     for kind, receivers in kinds:
         for index, receiver in enumerate(receivers):

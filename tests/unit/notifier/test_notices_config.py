@@ -114,6 +114,15 @@ def problems(tmp_path, **keys):
     return list(notices_problems(section(tmp_path, **keys), tmp_path, Alarm.__members__))
 
 
+@pytest.mark.parametrize("folder", ["file", "file/deeper", "file/deeper/still", "nowhere"])
+def test_a_folder_that_cannot_be_one_is_refused(tmp_path, folder):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    (found,) = problems(tmp_path, folder=folder)
+    assert found.startswith(f"notices.folder = {folder!r}: {tmp_path / folder.split('/')[0]} is no folder; name one")
+    assert problems(tmp_path, folder="not/there/yet") == problems(tmp_path, folder=".") == []
+
+
 def test_an_unknown_alarm_is_refused_with_the_one_that_was_meant(tmp_path):
     rules = [{"alarms": ["PLC_LINK", "PLC_LNK", "plc_link", "x"], "to": ["people"]}]
     found = problems(tmp_path, rules=rules)
