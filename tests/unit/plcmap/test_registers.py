@@ -114,6 +114,7 @@ def test_a_report_of_nothing_says_so():
     """No defect is class -1, not class 0; no verdict, no flag, no recipe is 0."""
     assert encode_report(Report()) == [MAP_VERSION, 0, 0, 0, 0, 0xFFFF, 0, 0, 0, 0, 0, 0, 0, 0, 0xFFFF, 0]
     assert encode_poll(Poll()) == [0] * 8
+    assert (decode_report(encode_report(Report())), decode_poll(encode_poll(Poll()))) == (Report(), Poll())
 
 
 def test_the_map_is_version_2_and_its_bits_are_where_the_plc_reads_them():
