@@ -5,7 +5,6 @@ Process: offline. Reads the line's files; what it opens that the line writes to 
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import shutil
@@ -26,6 +25,7 @@ from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS, Named, Places, 
 from aoi_daemon.backup.state import kept_product
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.files import make_folder, put_in_place, replace_file
+from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.recorder.kept_clock import FILE as CLOCK
 from aoi_daemon.recorder.kept_clock import Kept, read_kept
 from aoi_daemon.recorder.wall import spans_of
@@ -186,10 +186,10 @@ def make_backup(wanted: Wanted) -> Manifest:
     found = sorted(named(config), key=lambda each: (len(each.path.parts), each.path))
     _refuse_rings(found, config, out)
     partial = partial_of(out)
-    if wanted.anew:
-        shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700, exist_ok=True)
     with _alone(partial):
+        if wanted.anew:
+            _empty(partial)
         (partial / MANIFEST).unlink(missing_ok=True)
         make_folder(partial / FILES)
         manifest = _fill(partial / FILES, wanted, configuration, found)
@@ -296,11 +296,31 @@ def _remove_others(folder: Path, backup: _Backup) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
+        fd = hold(folder)
+    except HeldError:
         raise BackupError(f"{folder}: another backup is being made there; wait for it") from None
+    try:
+        if fd is not None and not _is(folder, fd):
+            raise BackupError(f"{folder}: another backup has just been made there; look at it, then begin anew")
+        yield
     finally:
-        os.close(fd)
+        if fd is not None:
+            os.close(fd)
+
+
+def _is(folder: Path, fd: int) -> bool:
+    """Whether `folder` is still what was held: whoever had it before may have given it its name."""
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _empty(folder: Path) -> None:
+    """All in it goes; the folder itself is what is held."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

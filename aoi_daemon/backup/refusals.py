@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,8 +22,10 @@ from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.control import NotRunningError, connect
 from aoi_daemon.control_path import find_socket, old_socket_path, socket_path
 from aoi_daemon.errors import AoiError, ConfigError
+from aoi_daemon.files.lock import HeldError, hold
 
 _SPARE_BYTES: Final = 64 << 20
+_STOP: Final = "systemctl stop aoi-daemon, or end its `aoi-daemon run`"
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,23 @@ def line_in(file: Path) -> LineConfig:
         raise BackupError(f"{error}; was it made by another version? restore it with that one") from error
 
 
-def refuse_running(wanted: Wanted, coming: Path) -> None:
+def refuse_running(wanted: Wanted, coming: Path, targets: Iterable[Path]) -> None:
     """Neither the line that is there nor the one that comes may be running.
 
-    `coming` is the line.toml in the backup.
+    Args:
+        wanted: where to.
+        coming: the line.toml in the backup.
+        targets: what is to be replaced.
     """
+    # A line that runs holds the folder of its line.toml, its recorder that of the records, whatever their sockets are.
+    for folder in {wanted.into, *targets}:
+        if folder.is_dir():
+            try:
+                fd = hold(folder)
+            except HeldError:
+                raise BackupError(f"{folder}: a line is running with it; stop it first: {_STOP}") from None
+            if fd is not None:
+                os.close(fd)
     sockets = set()
     for file in (coming, wanted.into / "line.toml"):
         if not file.is_file():
@@ -81,7 +96,7 @@ def refuse_running(wanted: Wanted, coming: Path) -> None:
             if "permission denied" in str(error):
                 raise BackupError(f"{error}: whether a line is running cannot be told") from error
             continue
-        raise BackupError(f"{path}: a line is running here; stop it first: systemctl stop aoi-daemon")
+        raise BackupError(f"{path}: a line is running here; stop it first: {_STOP}")
 
 
 def refuse_full(wanted: Wanted, targets: dict[str, Path]) -> None:

@@ -67,7 +67,7 @@ def restore(wanted: Wanted) -> Restored:
         refuse_links(files, place)
     line = line_in(files / LINE)
     targets = _targets(manifest, wanted, line)
-    refuse_running(wanted, files / LINE)
+    refuse_running(wanted, files / LINE, targets.values())
     refuse_full(wanted, targets)
     pace = Pace("checked and copied", 2 * sum(each.size_bytes for each in manifest.files), wanted.mb_per_s)
     check_hashes(manifest, files, pace)

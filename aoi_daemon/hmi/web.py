@@ -100,7 +100,8 @@ def _pictures(app: FastAPI, site: Site) -> None:
             return Response(str(refused), 503, media_type="text/plain")
         except (AoiError, sqlite3.Error):
             return Response(status_code=404)
-        return Response(data, media_type="image/jpeg", headers=_KEEP)
+        # A part's number in the database comes again once records were restored, or put aside as damaged.
+        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, no-cache"})
 
 
 def read_picture(folder: Path, part_id: int, kind: str, px: int) -> bytes:

@@ -6,7 +6,6 @@ count, and a step of the wall clock changes nothing. There is no secret in it.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from aoi_daemon.errors import AoiError
 from aoi_daemon.files import replace_file
+from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.notifier.budget import Budget
 from aoi_daemon.notifier.outbox import Entry
 from aoi_daemon.notifier.watch import Episode
@@ -59,6 +59,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
+        self._held: int | None = None
 
     def read(self, now_s: float) -> tuple[Kept, str]:
         """What was kept, and where a file that is damaged, or none of ours, was moved to ("": there was none such).
@@ -68,6 +69,7 @@ class Store:
         """
         try:
             self.path.parent.mkdir(mode=0o750, exist_ok=True)
+            self._own()
             if not self.path.exists():
                 return Kept(), ""
             found = peek(self.path, now_s)
@@ -79,10 +81,20 @@ class Store:
         """Keep it, through to the disk. Raises StoreError; the one before is there then."""
         kept.written_s = now_s
         try:
+            self._own()
             replace_file(self.path, _FILE.dump_json(kept), 0o640)
-            _sync_folder(self.path.parent)  # else a power cut may bring the file before back
         except OSError as error:
             raise self._error(error) from error
+
+    def _own(self) -> None:
+        """The folder is this notifier's: another line's would tell our notices as its own, and forget them."""
+        if self._held is not None:
+            return
+        try:
+            self._held = hold(self.path.parent)
+        except HeldError as error:
+            said = f"{error}: another line keeps its notices there; give each line a notices.folder of its own"
+            raise StoreError(said) from None
 
     def _move_aside(self) -> str:
         aside = self.path.with_name(f"{FILE}.damaged-{time.time_ns()}")
@@ -123,10 +135,3 @@ def _move_on(kept: Kept, by_s: float) -> None:
         entry.born_s += by_s
         entry.due_s += by_s
 
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -29,11 +29,10 @@ class Field(NamedTuple):
 
     def encode(self, value: int) -> list[int]:
         """`value` as registers, high word first."""
-        size = 1 << 16 * self.words
         if not self.wraps:
+            size = 1 << 16 * self.words
             lowest, highest = (-size // 2, size // 2 - 1) if self.signed else (0, size - 1)
             value = min(max(value, lowest), highest)
-        value %= size
         return [value >> 16 * word & 0xFFFF for word in reversed(range(self.words))]
 
     def decode(self, words: Sequence[int]) -> int:

@@ -82,8 +82,7 @@ def as_csv(plc: PlcSection) -> str:
     )
     for row in rows(plc):
         direction = "PLC to daemon" if row.block == "poll" else "daemon to PLC"
-        address = "" if row.address is None else row.address
         table.row(
-            [row.block, direction, row.table, row.offset, address, row.name, row.words or "", row.kind, row.meaning]
+            [row.block, direction, row.table, row.offset, row.address, row.name, row.words or "", row.kind, row.meaning]
         )
     return text.getvalue()

@@ -6,6 +6,7 @@ thread. Memory: what waits for it is the inbox's, and bounded.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -19,6 +20,8 @@ from typing import Any, Final, TypeVar
 from aoi_daemon import kernel_time
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.files import make_folder
+from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.kernel_time import Reading
 from aoi_daemon.recorder.flight import FlightRecorder
 from aoi_daemon.recorder.health import DISK_FULL, Health, fault_of
@@ -89,6 +92,7 @@ class Disk:
         self._thread = threading.Thread(target=self._run, name="disk", daemon=True)
         self._failure: Exception | None = None
         self._filed: list[Filed] = []  # pictures that are in place and wait for their rows
+        self._held: int | None = None
         self._first = True
         self._looked_ns = self._gaps_ns = 0
         self._no_room = False
@@ -122,6 +126,8 @@ class Disk:
             self._keep_writing()
         except Exception as error:  # noqa: BLE001  raised again by `check`, in the thread that ends the process
             self._failure = error
+        finally:
+            self._let_go()
 
     def _keep_writing(self) -> None:
         while True:
@@ -139,6 +145,22 @@ class Disk:
             if self._stop.wait(_RETRY_S):
                 return
 
+    def _hold(self) -> None:
+        """The folder is this recorder's: two in one database would take each other's runs for their own."""
+        self._let_go()  # of a folder that may have been moved away since
+        make_folder(self._folder)
+        try:
+            self._held = hold(self._folder)
+        except HeldError as error:
+            raise RecordsError(
+                f"{error}: does another line record there? give each line a recorder.folder of its own"
+            ) from None
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
     def _aside(self, error: str) -> None:
         """The database was whole when it was opened, and is no longer."""
         try:
@@ -147,6 +169,7 @@ class Disk:
             self._fault(why)
 
     def _open(self) -> Session:
+        self._hold()
         self.clock.begin()
         session = Session(
             self._folder, self._section, self._line, self._products, self._log, first=self._first,

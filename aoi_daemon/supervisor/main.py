@@ -21,6 +21,7 @@ from aoi_daemon.board import Cell
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.control_path import socket_path
 from aoi_daemon.decide.alarms import Alarm
+from aoi_daemon.files.lock import hold
 from aoi_daemon.logs import logger
 from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.events import EventWriter
@@ -63,6 +64,10 @@ class Supervisor:
         line = configuration.line
         with ExitStack() as owned:
             self.shared = owned.enter_context(Shared(line))
+            # Several lines may have one folder; a restore, which replaces what is in it, has it to itself.
+            held = hold(configuration.file.parent, in_common=True)
+            if held is not None:
+                owned.callback(os.close, held)
             self.control = ControlServer(socket_path(line.supervisor.socket, line.line.name).absolute())
             owned.callback(self.control.close)
             self._owned = owned.pop_all()

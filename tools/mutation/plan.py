@@ -42,8 +42,6 @@ GROUPS: Final = (
         ("aoi_daemon/plcmap",),
         (
             "tests/unit/plcmap",
-            "tests/unit/plc/test_coils.py",
-            "tests/unit/plc/test_registers.py",
             "tests/unit/plc/test_wire.py",
             "tests/unit/test_plc_program_command.py",
             "tests/unit/tools_simulator",

@@ -19,6 +19,7 @@ from aoi_daemon.backup.manifest import read_manifest
 from aoi_daemon.backup.restore import new_value
 from aoi_daemon.cli import main
 from aoi_daemon.config.load import load
+from aoi_daemon.files.lock import hold
 from aoi_daemon.kernel_time import Reading
 from aoi_daemon.recorder.kept_clock import read_kept
 from aoi_daemon.recorder.wall import RecordsClock
@@ -433,3 +434,44 @@ class TestClock:
         assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
         clock = self.found(tmp_path / "new/records", self.MADE_S + 600 * self.DAY_S, "two")
         assert (clock.doubt, clock.now_s, clock.deleting_s) == (None, self.MADE_S + 600 * self.DAY_S, 0)
+
+
+def test_anew_does_not_take_away_what_another_backup_is_making(pc, tmp_path, monkeypatch, capsys):
+    """It is refused before anything is touched; and one that begins as the other ends does not work in its folder."""
+    seen = []
+
+    def meanwhile(*arguments):
+        if not seen:
+            seen.append(pc.backup(tmp_path / "out", "--anew"))
+        return make_manifest(*arguments)
+
+    make_manifest = make._fill
+    monkeypatch.setattr(make, "_fill", meanwhile)
+    assert pc.backup(tmp_path / "out") == 0
+    assert seen == [2] and "another backup is being made there" in capsys.readouterr().err
+    assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
+
+
+def test_what_was_held_must_still_be_there(pc, tmp_path, monkeypatch, capsys):
+    def late(folder, **_):
+        fd = hold(folder)
+        folder.rename(tmp_path / "ready")
+        return fd
+
+    monkeypatch.setattr(make, "hold", late)
+    assert pc.backup(tmp_path / "out") == 2
+    assert "has just been made there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("which", ["config", "records"])
+def test_a_line_that_runs_with_another_socket_is_not_restored_over(pc, tmp_path, capsys, which):
+    """It holds the folder of its line.toml, its recorder that of the records, whatever the environment is."""
+    assert pc.backup(tmp_path / "out") == 0
+    assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
+    fd = hold(tmp_path / "new" if which == "config" else tmp_path / "new/records", in_common=which == "config")
+    before = tree(tmp_path / "new")
+    assert restore(tmp_path / "out", "--into", tmp_path / "new", "--replace") == 2
+    assert "a line is running with it; stop it first" in capsys.readouterr().err
+    assert tree(tmp_path / "new") == before
+    os.close(fd)
+    assert restore(tmp_path / "out", "--into", tmp_path / "new", "--replace") == 0

@@ -3,10 +3,12 @@
 import os
 from collections import deque
 
+import pytest
+
 from aoi_daemon.notifier.budget import Budget
 from aoi_daemon.notifier.notice import Kind, Notice
 from aoi_daemon.notifier.outbox import Entry
-from aoi_daemon.notifier.store import Kept, Store
+from aoi_daemon.notifier.store import FILE, Kept, Store, StoreError, peek
 from aoi_daemon.notifier.watch import Episode, Told
 
 
@@ -51,7 +53,7 @@ def test_a_notice_is_on_the_disk_before_a_server_hears_of_it(line):
     seen = []
 
     def deliver(receiver, notice, addresses, wording):
-        found = Store(found_line.folder / "notices").read(0.0)[0]
+        found = peek(found_line.folder / "notices" / FILE, 0.0)
         seen.append([(entry.notice.id == notice.id, entry.in_flight, entry.tries) for entry in found.entries])
         return Outcome(done=addresses, said="ok")
 
@@ -59,3 +61,15 @@ def test_a_notice_is_on_the_disk_before_a_server_hears_of_it(line):
     found_line.raised(Alarm.PLC_LINK)
     found_line.step()
     assert seen == [[(True, True, 1)]]
+
+
+def test_two_lines_do_not_share_a_folder(tmp_path):
+    """Each would tell the other's alarms as its own, and forget what waits of them."""
+    first, second = Store(tmp_path / "notices"), Store(tmp_path / "notices")
+    kept, _ = first.read(0.0)
+    kept.counts["held"] = 7
+    first.write(kept, 0.0)
+    for use in (lambda: second.read(0.0), lambda: second.write(Kept(), 0.0)):
+        with pytest.raises(StoreError, match=r"another line keeps its notices there; give each line a notices\.folder"):
+            use()
+    assert peek(first.path, 0.0).counts["held"] == 7

@@ -268,6 +268,16 @@ def test_after_one_fault_of_the_line_it_is_in_step_again_and_no_other_parts_verd
     assert [name for name in let_go if name in expected] == expected
 
 
+def test_a_trigger_that_the_camera_missed_costs_as_many_parts_as_is_said_and_no_more(station):
+    """The number that the program and the README name is what a line's owner reckons with: the unseen part and three more."""
+    good_parts(station, 1, 1)
+    station.trigger("unseen")
+    station.wait(50)
+    good_parts(station, 2, 11)
+    assert station.end() == [*names(1, 1), *names(1 + HEALS_WITHIN, 11)]
+    assert f"{HEALS_WITHIN} parts, all of them ejected" in SOURCE
+
+
 @pytest.mark.parametrize("stuck", [False, True])
 def test_a_heartbeat_that_stands_at_either_level_rejects(stuck):
     station = Station(Variant.COILS)
@@ -661,13 +671,82 @@ def test_a_part_at_the_gate_of_a_plc_that_has_just_started_is_nobodys():
 # -- what is made around it -----------------------------------------------------
 
 
-def test_each_name_has_its_own_address():
-    for block, base, fields in (("AOI", 200, REPORT_FIELDS), ("PLC", 300, POLL_FIELDS)):
-        address = base
-        for field in fields:
-            assert re.search(rf"{block}_R_{field.name.upper()} : \w+; \(\* register {address}: ", SOURCE), field.name
-            address += field.words
-    assert "coils 108 to 115: " in SOURCE
+SWITCHED_ON = {
+    "coils alone": {},
+    "registers": {"registers": {"base": 200}},
+    "poll": {"poll": {"base": 300}},
+    "both": {"registers": {"base": 200}, "poll": {"base": 300}},
+    "both from 0": {"registers": {"base": 0}, "poll": {"base": 16}},
+}
+
+
+def declared(source):
+    """The global variables: name, type, start, and the comment up to its first full stop, colon or comma."""
+    blocks = re.findall(r"^VAR_GLOBAL(?: CONSTANT)?\n(.*?)^END_VAR\n", source, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines() if line and not line.startswith("    (*")]
+    found = [re.fullmatch(r"    (\w+) : ([^:;]+?)(?: := (\w+))?; \(\* ([^.:,]*)[.:,]?.* \*\)", line) for line in lines]
+    return [one.groups() for one in found]
+
+
+def expected(sections):
+    """The same by the rows of the map, which `test_table` compares with what is written down there."""
+    plc = PlcSection.model_validate({"coil_base": 100, **sections})
+    yield from ((f"AOI_REASON_{reason.name}", "UINT", str(reason.value), "of AOI_R_ERROR_CODE") for reason in Reason)
+    for row in csv.DictReader(io.StringIO(as_csv(plc))):
+        address = row["address_0_based"]
+        if row["block"] != "coils":
+            prefix = {"report": "AOI_R_", "poll": "PLC_R_"}[row["block"]]
+            place = f"register {address}" if address else f"offset {row['offset']}"
+            yield (prefix + row["name"].upper(), row["type"], None, place)
+        elif not row["name"].startswith("SEQ"):
+            yield ("AOI_" + row["name"], "BOOL", None, f"coil {address}")
+        elif row["name"] == "SEQ0":
+            yield ("AOI_SEQ", "ARRAY[0..7] OF BOOL", None, "coils 108 to 115")
+
+
+@pytest.mark.parametrize("sections", SWITCHED_ON.values(), ids=SWITCHED_ON)
+def test_every_variable_is_declared_once_with_its_type_and_where_it_is(sections):
+    source = as_structured_text(PlcSection.model_validate({"coil_base": 100, **sections}), LINE)
+    assert declared(source) == list(expected(sections))
+
+
+@pytest.mark.parametrize("sections", SWITCHED_ON.values(), ids=SWITCHED_ON)
+def test_a_block_that_is_not_switched_on_says_so_and_one_that_is_does_not(sections):
+    source = as_structured_text(PlcSection.model_validate({"coil_base": 100, **sections}), LINE)
+    for block, way in (("registers", "Written by the daemon: FC16"), ("poll", "Read by the daemon: FC03")):
+        (head,) = re.findall(rf"\(\* {way}.*\*\)", source)
+        assert ("Not switched on" in head) is (block not in sections)
+
+
+def test_the_program_names_the_bits_of_its_status():
+    assert (
+        "(* Bits of PLC_R_STATUS: 0 LINE_RUNNING, 1 TRIGGER, 2 REJECT_CONFIRMED, 3 ALARM_RESET, 4 BYPASS, 5 HEARTBEAT. *)" in SOURCE
+    )
+
+
+POLLED = ("SENSOR_EJECTED", "LINE_RUNNING", "BYPASS_SWITCH", "RESET_BUTTON", "TOGGLE", "EJECTED", "BEAT", "BEAT_TIMER")
+
+
+@pytest.mark.parametrize("sections", SWITCHED_ON.values(), ids=SWITCHED_ON)
+def test_only_a_program_that_is_polled_has_what_the_daemon_reads(sections):
+    """Inputs that nothing uses would be wired for nothing; each variable that it uses is declared, or it would not run."""
+    plc = PlcSection.model_validate({"coil_base": 100, **sections})
+    source = as_structured_text(plc, LINE)
+    main = StructuredText(source).main
+    main.scan(1_000 * MS)
+    main.SENSOR_TRIGGER = True
+    main.scan(1_002 * MS)
+    is_polled = "poll" in sections
+    _, _, example = source.partition("PROGRAM AOI_EXAMPLE")
+    assert [name for name in POLLED if re.search(rf"\b{name}\b", example)] == list(POLLED) * is_polled
+    assert ("PLC_R_STATUS := 0;" in example, main.NUMBER) == (is_polled, int(is_polled))
+
+
+def test_the_parts_of_the_text_stand_apart():
+    """Each block ends with an empty line, as the README shows the middle one."""
+    for begins in ("VAR_GLOBAL CONSTANT", "VAR_GLOBAL", "FUNCTION_BLOCK AOI_HEARTBEAT_WATCH", "PROGRAM AOI_EXAMPLE"):
+        assert f"\n\n{begins}\n" in SOURCE
+    assert SOURCE.endswith("END_PROGRAM\n")
 
 
 def test_the_times_in_it_are_those_of_the_configuration():

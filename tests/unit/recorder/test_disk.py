@@ -1,12 +1,14 @@
 """The disk thread: what it does about each kind of trouble. What it writes is tests/processes/test_recorder.py's."""
 
 import errno
+import os
 import sqlite3
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.kernel_time import Reading
 from aoi_daemon.messages import Reason
 from aoi_daemon.recorder import disk as module
@@ -210,3 +212,20 @@ def test_parts_are_recorded_while_the_records_of_an_older_version_are_filled(dis
         assert kept == there > 540 + 20
     finally:
         records.close()
+
+
+def test_a_folder_in_which_another_line_records_is_left_to_it(disk):
+    """Its rows stay its own; once it has gone, all that has waited is written."""
+    disk.folder.mkdir()
+    other = hold(disk.folder)
+    put(disk, 1, 2)
+    disk.start()
+    wait_for(lambda: "another process has it" in disk.health.state(time.monotonic_ns()), "nobody said so")
+    assert "recorder.folder of its own" in disk.health.state(time.monotonic_ns())
+    assert not list(disk.folder.iterdir())
+    os.close(other)
+    wait_for(lambda: disk.counts.parts == 2, "nothing was written")
+    with pytest.raises(HeldError):
+        hold(disk.folder)
+    assert disk.finish(10)
+    os.close(hold(disk.folder))

@@ -1,0 +1,52 @@
+"""A folder that one process has to itself: by the kernel's lock of the folder, which ends with the process."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+
+import pytest
+
+from aoi_daemon.files.lock import HeldError, hold
+
+
+def test_one_has_it_or_several_in_common(tmp_path):
+    for first, second, together in ((False, False, False), (True, False, False), (False, True, False), (True, True, True)):
+        held = hold(tmp_path, in_common=first)
+        if together:
+            os.close(hold(tmp_path, in_common=second))
+        else:
+            with pytest.raises(HeldError, match=f"{tmp_path}: another process has it"):
+                hold(tmp_path, in_common=second)
+        os.close(held)
+        os.close(hold(tmp_path))
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_it_ends_with_the_process_however_that_ends(tmp_path):
+    code = f"from aoi_daemon.files.lock import hold; from pathlib import Path; hold(Path({str(tmp_path)!r})); print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(HeldError):
+            hold(tmp_path)
+        other.kill()
+        other.wait(10)
+    os.close(hold(tmp_path))
+
+
+def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert hold(tmp_path) is None
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        hold(tmp_path / "gone")
