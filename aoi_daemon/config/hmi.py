@@ -36,6 +36,9 @@ def _origin(value: str) -> str:
     return f"{scheme}://{host}" + (f":{port}" if port not in (None, _OWN_PORT[scheme]) else "")
 
 
+_LEAST_PREFIX: Final = {4: 8, 6: 16}
+
+
 def _proxy(value: str) -> str:
     """An address, or a network as 10.0.0.0/24, in its short form."""
     try:
@@ -44,6 +47,11 @@ def _proxy(value: str) -> str:
         raise ValueError(
             f"{shown(value)}: {error}; write the address that the proxy connects from, as 10.0.0.5, or 10.0.0.0/24"
         ) from None
+    if found.prefixlen < _LEAST_PREFIX[found.version]:
+        raise ValueError(
+            f"{shown(value)}: so large a network is no proxy's: whoever is in it could say to be anybody; write "
+            f"the proxy's address, or a network of /{_LEAST_PREFIX[found.version]} or smaller"
+        )
     return str(found.network_address if found.num_addresses == 1 else found)
 
 

@@ -7,7 +7,9 @@ import ipaddress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.hmi import access
 from aoi_daemon.hmi.doors import Doors
 from aoi_daemon.hmi.forwarded import Proxies, Told, said
@@ -96,6 +98,15 @@ def told_by_the_login(site, address: str = "127.0.0.1", **sent: str) -> list[int
 def test_nobody_is_believed_by_default_and_from_this_pc_either(site, daemon, looked, sent):
     assert told_by_the_login(site(), **sent) == [401, 401, 401, 429, 429, 429]
     assert len(looked) == 3
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "10.0.0.0/7", "128.0.0.0/1", "::/0", "fc00::/15", "10.0.0.0/8", "fd00::/16", "10.0.0.5"])
+def test_a_network_of_half_the_world_is_no_proxy(network):
+    fits = network.rpartition("/")[2] in ("8", "16", "10.0.0.5")
+    try:
+        assert HmiSection(proxies=[network]).proxies == (network,) and fits
+    except ValidationError as error:
+        assert not fits and "write the proxy's address" in str(error)
 
 
 def test_a_named_proxy_is_believed(site, daemon, looked):
