@@ -75,7 +75,7 @@ class StopWatch:
         self._radius_px = rules.same_place_radius * px_per_unit
         self._window = bytearray(rules.window)
         self._places: dict[tuple[int, int], list[_Place]] = {}
-        self.stop: Stop | None = None
+        self.stop: Stop | None
         self.reset()
 
     @property

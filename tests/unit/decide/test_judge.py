@@ -428,3 +428,25 @@ def test_a_score_may_be_beyond_by_what_rounding_makes_of_it(score):
 def test_specks_of_equal_score_keep_their_order():
     rows = [(0, 0.9, 10 * i, 100, 10 * i + 0.5, 100.5) for i in range(60)]
     assert [defect.x1 for defect in verdict([DEFECT, *rows]).defects] == [10 * i for i in range(MAX_DEFECTS)]
+
+
+@pytest.mark.parametrize("score", [np.inf, -np.inf, np.nan])
+def test_scores_that_are_no_numbers_are_said_to_be_that(score):
+    with pytest.raises(InferenceError, match="scores that are not finite"):
+        verdict([(0, 0.9, 10, 10, 40, 40), (0, score, 10, 10, 40, 40)])
+
+
+def test_a_least_size_in_mm_is_held_against_the_frame_in_px():
+    """13.4 mm at 48 px/mm are more than 640 px; 13.3 are not."""
+    criteria(unit="mm", px_per_mm=48.0, limits=(limit(min_width=13.3),))
+    with pytest.raises(ValueError, match="not below the frame's 640 px"):
+        criteria(unit="mm", px_per_mm=48.0, limits=(limit(min_width=13.4),))
+
+
+def test_many_specks_come_by_score_and_then_in_their_order():
+    rng = np.random.default_rng(1)
+    scores = rng.choice(np.array([0.7, 0.8, 0.9], np.float32), 800)
+    rows = [(0, score, i % 600, 100 + i // 600, i % 600 + 0.5, 100.5 + i // 600) for i, score in enumerate(scores)]
+    got = judge(found(*rows), criteria(), 0, slack_ns=1, at_most=None)
+    order = sorted(range(800), key=lambda i: -scores[i])
+    assert [(defect.x1, defect.y1) for defect in got.defects] == [(i % 600, 100 + i // 600) for i in order]

@@ -89,3 +89,9 @@ def test_every_box_is_told_that_no_detection_meets():
     assert unmet(boxes, [], CLASSES) == boxes
     assert unmet(boxes, [found(300, 300, 310, 310), found(101, 201, 139, 259)], CLASSES) == [boxes[1], boxes[3]]
     assert unmet([], [found(0, 0, 9, 9)], CLASSES) == []
+
+
+def test_thin_boxes_beside_each_other_share_nothing():
+    """A pixel wide, or high."""
+    assert not met(found(300, 200, 301, 260), Box(100, 200, 101, 260))
+    assert not met(found(100, 300, 160, 301), Box(100, 200, 160, 201))

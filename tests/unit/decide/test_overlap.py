@@ -103,3 +103,17 @@ def test_boxes_below_one_px_have_the_area_that_they_have():
 def test_a_swapped_box_that_is_long_leaves_out_nothing_small():
     boxes = np.array([(10, 0, 5, 100), (300, 300, 301, 301), (0, 40, 100, 35)], np.float32)
     assert len(suppress_overlaps(boxes, np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32), 0.5)) == 3
+
+
+def test_rows_of_equal_score_keep_their_order_among_many():
+    rng = np.random.default_rng(2)
+    scores = rng.choice(np.array([0.7, 0.8, 0.9], np.float32), 800)
+    boxes = np.array([(10 * (i % 60), 10 * (i // 60), 10 * (i % 60) + 5, 10 * (i // 60) + 5) for i in range(800)], np.float32)
+    stays = suppress_overlaps(boxes, scores, np.zeros(800, np.int32), 0.5)
+    assert stays.tolist() == sorted(range(800), key=lambda i: -scores[i])
+
+
+def test_boxes_without_area_stay_once_however_many():
+    """They overlap nothing, themselves neither: no block may have one that is in the next block too."""
+    boxes = np.zeros((300, 4), np.float32)
+    assert suppress_overlaps(boxes, np.full(300, 0.5, np.float32), np.zeros(300, np.int32), 0.0).tolist() == list(range(300))

@@ -88,3 +88,68 @@ def test_ignore_regions_that_leave_nothing_are_refused():
     with pytest.raises(ValueError, match="cover all of fov 2"):
         view(*halves)
     assert at(view(halves[1]), (100, 100)) == [True]
+
+
+def exactly(where, *points):
+    """Whether a box whose centre is exactly there counts."""
+    return where.counts(np.array([(x - 2, y - 2, x + 2, y + 2) for x, y in points], np.float32)).tolist()
+
+
+def test_the_border_of_a_rectangle_belongs_to_it():
+    inspect = view(region("inspect", ((100, 50), (200, 80))))
+    assert exactly(inspect, (100, 60), (200, 60), (150, 50), (150, 80), (100, 50), (200, 80)) == [True] * 6
+    assert exactly(inspect, (99.5, 60), (200.5, 60), (150, 49.5), (150, 80.5)) == [False] * 4
+
+
+def test_of_a_polygon_the_left_and_the_upper_sides_belong_to_it():
+    inspect = view(region("inspect", ((100, 50), (200, 50), (200, 80), (100, 80))))
+    assert exactly(inspect, (100, 60), (150, 50), (100, 50)) == [True] * 3
+    assert exactly(inspect, (200, 60), (150, 80), (200, 80), (99.5, 60), (150, 49.5)) == [False] * 5
+
+
+def test_a_box_beyond_the_frame_counts_as_if_it_were_in_the_last_pixel():
+    """A region of that one pixel has it."""
+    edges = {((0, 0), (1, 480)): (-5, 200), ((639, 0), (640, 480)): (650, 200), ((0, 0), (640, 1)): (300, -5), ((0, 479), (640, 480)): (300, 490)}
+    for corners, point in edges.items():
+        assert exactly(view(region("inspect", corners)), point) == [True]
+
+
+def test_an_ignore_region_along_one_side_leaves_the_rest():
+    for corners in (((0, 0), (10, 480)), ((0, 0), (640, 10)), ((630, 0), (640, 480)), ((0, 470), (640, 480))):
+        assert exactly(view(region("ignore", corners)), (320, 240)) == [True]
+
+
+def test_a_region_of_another_field_of_view_says_nothing_here():
+    views = compile_views([region("ignore", ((0, 0), (100, 100)), fov=1), region("ignore", ((200, 0), (300, 100)), fov=2)], 1.0, 640, 480)
+    assert exactly(views[1], (50, 50), (250, 50)) == [False, True]
+    assert exactly(views[2], (50, 50), (250, 50)) == [True, False]
+    assert set(views) == {1, 2}
+
+
+def test_corners_that_are_no_numbers_in_px_are_refused():
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match=r"regions\[0\]\.corners: .* are not all numbers"):
+        compile_views([region("ignore", ((0, 0), (1e308, 1e308)))], 100.0, 640, 480)
+
+
+@pytest.mark.parametrize("corners", [((0, 0), (10, 20), (20, 40)), ((0, 0), (30, 10), (60, 20), (30, 10)), ((5, 7), (25, 17), (45, 27))])
+def test_a_polygon_on_one_line_holds_no_area(corners):
+    with pytest.raises(ValueError, match="hold no area"):
+        compile_views([region("ignore", corners)], 1.0, 640, 480)
+
+
+@pytest.mark.parametrize(
+    ("corners", "inside"),
+    [
+        (((640, 100), (700, 200)), False), (((639.5, 100), (700, 200)), True), (((100, 480), (200, 500)), False), (((100, 479.5), (200, 500)), True),
+        (((-50, 100), (0, 200)), False), (((-50, 100), (0.5, 200)), True), (((-50, 100), (-0.5, 200)), False), (((-50, 100), (1, 200)), True),
+        (((100, -50), (200, 0)), False), (((100, -50), (200, 0.5)), True), (((100, -50), (200, -0.5)), False), (((100, -50), (200, 1)), True),
+    ],
+)  # fmt: skip
+def test_an_inspect_region_has_a_part_in_the_frame(corners, inside):
+    """Else every part would pass. One that ignores may lie anywhere."""
+    compile_views([region("ignore", corners)], 1.0, 640, 480)
+    if inside:
+        compile_views([region("inspect", corners)], 1.0, 640, 480)
+    else:
+        with pytest.raises(ValueError, match="no part of it is in the frame of 640 x 480 px"):
+            compile_views([region("inspect", corners)], 1.0, 640, 480)

@@ -1,5 +1,7 @@
 """Stop rules and process feedback."""
 
+import math
+
 import pytest
 
 from aoi_daemon.config.recipe import StopRules
@@ -240,3 +242,32 @@ def test_feedback_takes_a_class_that_it_does_not_know():
     feedback = ProcessFeedback(window=4, class_count=3)
     feedback.add(passed=False, worst_class=7)
     assert (feedback.reject_per_mille, feedback.most_frequent_class) == (1000, -1)
+
+
+def test_a_stop_by_the_rate_has_no_place():
+    line = watch(same_place=0, reject_percent=39.8, window=10)
+    assert [line.saw_part(Reason.DEFECT) for _ in range(3)] == [None] * 3
+    stop = line.saw_part(Reason.DEFECT)
+    assert (stop.cause, stop.parts, stop.camera, stop.fov, stop.label) == (StopCause.REJECT_RATE, 4, 0, 0, -1)
+    assert math.isnan(stop.x_px) and math.isnan(stop.y_px)
+
+
+def test_after_a_reset_the_rate_is_as_for_a_new_line():
+    """What was bad before does not count for it, nor against what is bad now."""
+    line = watch(same_place=0, reject_percent=30.0, window=10)
+    for _ in range(2):
+        assert [line.saw_part(Reason.DEFECT) is not None for _ in range(4)] == [False, False, False, True]
+        line.reset()
+    assert line.permitted
+
+
+def test_a_class_that_is_not_known_leaves_the_window_as_it_came():
+    """The first beyond the bundle's, too."""
+    feedback = ProcessFeedback(window=2, class_count=3)
+    feedback.add(passed=False, worst_class=3)
+    feedback.add(passed=False, worst_class=99)
+    feedback.add(passed=False, worst_class=2)
+    assert feedback.most_frequent_class == 2
+    feedback.add(passed=True)
+    feedback.add(passed=True)
+    assert (feedback.reject_per_mille, feedback.most_frequent_class) == (0, -1)
