@@ -358,9 +358,9 @@ def test_a_format_of_a_vendors_own_is_believed_and_one_that_is_another_of_ours_n
         line.read(FakeBuffer(4))
 
 
-@pytest.mark.parametrize("age_ns", [MAX_AGE_NS, MAX_AGE_NS + 1])
+@pytest.mark.parametrize("age_ns", [10_000_000_000, 10_000_000_001])
 def test_a_frame_of_ten_seconds_is_old_enough(age_ns):
-    if age_ns > MAX_AGE_NS:
+    if age_ns > 10_000_000_000:
         with pytest.raises(CameraError, match=r"a frame was 10\.0 s old when it was read"):
             _trigger_ns(0, NOW - age_ns, NOW)
     else:

@@ -114,6 +114,11 @@ def test_a_zero_just_after_the_first_frame_is_late():
     assert answers(5, 0, 6) == [0, Dropped.LATE, 0]
 
 
+def test_all_that_came_before_the_first_frame_is_late_and_once_more_doubled():
+    late, doubled = Dropped.LATE, Dropped.DOUBLED
+    assert answers(99, 98, 97, 83, 97, 98) == [0, late, late, late, doubled, doubled]
+
+
 def test_a_camera_that_does_not_count_is_found_out_by_its_first_id_alone():
     """Two more of the first; one more of another is a double."""
     assert answers(7, 7, 7, 7, 7) == [0, Dropped.DOUBLED, Dropped.DOUBLED, 2, 0]
