@@ -110,6 +110,26 @@ def test_rows_that_only_fill_up_may_lie_anywhere(score, is_refused):
         assert len(decoder_for(manifest_of()).decode(outputs, SHAPE).scores) == 100
 
 
+@pytest.mark.parametrize(("score", "is_refused"), [(0.499, False), (0.5, True)])
+def test_what_a_limit_counts_is_not_to_be_a_share_of_the_frame(score, is_refused):
+    """From the threshold on."""
+    outputs = [np.full((1, 100, 4), 0.5, np.float32), np.full((1, 100), score, np.float32), np.zeros((1, 100), np.int32)]
+    decoder = decoder_for(manifest_of(), recipe(limits=[{"name": "*", "score": 0.5}]))
+    if is_refused:
+        with pytest.raises(InferenceError, match="boxes seem normalised"):
+            decoder.decode(outputs, SHAPE)
+    else:
+        assert (decoder.decode(outputs, SHAPE).scores < 0.5).all()
+
+
+def test_a_box_in_the_corner_of_the_frame_is_no_share_of_it():
+    """By all of its corners; the rows behind it only fill up."""
+    boxes, scores = np.zeros((1, 100, 4), np.float32), np.zeros((1, 100), np.float32)
+    boxes[0, 0], scores[0, 0] = (0, 0, 1, 9), 0.9
+    found = decoder_for(manifest_of()).decode([boxes, scores, np.zeros((1, 100), np.int32)], SHAPE)
+    assert found.boxes[0].tolist() == [0, 0, 1, 9]
+
+
 def test_a_reading_of_maps_for_a_model_without_is_refused():
     """It would do nothing."""
     with pytest.raises(ValueError, match="maps: bundle t has none, its task is yolo"):

@@ -301,6 +301,25 @@ def test_heads_of_another_layout_are_an_engine_fault(shape):
         decoded(np.zeros(shape, np.float32))
 
 
+@pytest.mark.parametrize(("score", "is_taken"), [(-0.0011, False), (-0.0009, True), (1.0009, True), (1.0011, False), (1.5, False)])
+def test_a_thousandth_beyond_zero_and_one_is_rounding_and_more_is_no_probability(score, is_taken):
+    heads = heads_of([(100, 60, 40, 20, 0.5, score, 0.1)])
+    if is_taken:
+        assert decoded(heads).scores.tolist() == ([1.0, 0.5] if score > 0.5 else [0.5])
+    else:
+        with pytest.raises(InferenceError, match="is a sigmoid missing"):
+            decoded(heads)
+
+
+def test_of_equal_scores_the_order_is_that_of_the_heads():
+    """Class by class, and the same in every run."""
+    scores = np.where(np.arange(600) % 3, 0.5, 0.75).reshape(2, 300)
+    heads = np.concatenate((np.tile(np.arange(300.0) + 10, (4, 1)), scores, np.zeros((1, 300))))[None].astype(np.float32)
+    found = decoded(heads)
+    rows = list(zip((-found.scores).tolist(), found.classes.tolist(), found.boxes[:, 2].tolist(), strict=True))
+    assert len(rows) == 600 and rows == sorted(rows)
+
+
 def test_what_rounding_leaves_above_one_is_one():
     """Half precision does; `decode`, which qualification takes, bears no more than 1."""
     found = decoded(heads_of([(100, 60, 40, 20, 1.0005, 0.1, 0)]))
