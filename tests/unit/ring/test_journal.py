@@ -142,3 +142,14 @@ def test_a_reader_from_the_start_reads_what_is_kept_and_a_new_one_what_comes(mem
     append(writer, 5)
     last = JournalReader(memory, LAYOUT, from_start=True)
     assert (read(last), last.lost) == ([2, 3, 4, 5], 1)
+
+
+def test_a_reader_that_is_very_far_behind_does_not_look_for_what_is_lost(memory):
+    """One look for each lost record would take days."""
+    cursor = 2**40
+    memory.map[:8] = cursor.to_bytes(8, "little")
+    writer, reader = JournalWriter(memory, LAYOUT), JournalReader(memory, LAYOUT, from_start=True)
+    for number in range(4):
+        writer.append(body(number))
+    assert reader.read(9) == [(cursor + 1 + number, body(number)) for number in range(4)]
+    assert (reader.lost, reader.next) == (cursor, cursor + 5)
