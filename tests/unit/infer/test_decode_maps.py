@@ -106,6 +106,15 @@ def test_a_score_of_its_own_scale_is_brought_to_one():
     assert found.scores.tolist() == pytest.approx([1.0, 0.75])
 
 
+def test_a_segmentations_probabilities_have_no_other_scale():
+    """`full_score` is for anomalies; twice the threshold would pass what the model is sure of."""
+    values = np.stack([blank()] * 3)
+    values[1, 50:60, 50:60] = 0.75
+    manifest = manifest_of("segment", NAMES, good_classes=("background",), full_score=2.0)
+    found = Maps(manifest, MapReading(), min_area_px=0).decode([values[None]], SHAPE)
+    assert (found.classes.tolist(), found.scores.tolist()) == ([1], [0.75])
+
+
 def test_each_class_has_its_own_areas_and_the_good_ones_none():
     """They may overlap: each class has its limits."""
     values = np.stack([blank()] * 3)

@@ -105,6 +105,16 @@ def test_classes_that_are_no_defect_are_left_out():
     assert decoded(heads, good_classes=("open",)).classes.tolist() == [2, 1]
 
 
+@pytest.mark.parametrize("good", CLASSES)
+def test_of_many_candidates_each_is_left_out_by_its_own_class(good):
+    """Whichever of them it is."""
+    rows = [(100 + place, 60, 40, 20, *(0.5 + 0.1 * ((place + label) % 3) for label in range(3))) for place in range(7)]
+    found = decoded(heads_of(rows), good_classes=(good,))
+    expected = {(label, 100 + place) for place in range(7) for label in range(3) if CLASSES[label] != good}
+    assert {(label, round(box[0]) + 20) for label, box in zip(found.classes.tolist(), found.boxes, strict=True)} == expected
+    assert len(found.scores) == 14
+
+
 def test_no_candidate_gives_no_row():
     """Neither of none nor of many."""
     for heads in (heads_of([]), heads_of([(9, 9, 9, 9, 0, 0, 0)] * 50)):

@@ -93,6 +93,11 @@ def test_all_differences_are_told_at_once(manifest):
         )
 
 
+def test_no_deadline_is_later_than_any_machine_runs():
+    """A century, in ns."""
+    assert NO_DEADLINE > 100 * 365 * 86_400 * 10**9
+
+
 MAPS = TensorInfo("maps", "float32", (1, 2, None, None))
 
 
