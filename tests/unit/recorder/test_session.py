@@ -17,8 +17,8 @@ from aoi_daemon.recorder.flight import Frame
 from aoi_daemon.recorder.inbox import BEFORE_START, KILLED, Job, Moment, Row
 from aoi_daemon.recorder.products import Products
 from aoi_daemon.recorder.session import Line, Session
-from aoi_daemon.records import queries
-from aoi_daemon.records.database import DATABASE, RecordsError, open_reader
+from aoi_daemon.records import audit, queries
+from aoi_daemon.records.database import DATABASE, RecordsError, open_reader, writing
 from aoi_daemon.records.parts import Gap
 from aoi_daemon.ring.events import Event
 from tests.unit.recorder.conftest import SIZE, picture, section
@@ -414,3 +414,48 @@ def test_each_part_is_of_the_product_that_it_was_judged_as(opened, read):
     session.commit([third], [], [], [])
     recipes = [part.recipe for part in read(queries.parts_after, 0, 9)]
     assert recipes == ["recipe 1", "recipe 1", "recipe 2"]
+
+
+def test_an_event_that_retention_has_removed_does_not_come_back(opened, read):
+    """The ring may hold it still; a row of the audit would be chained anew, as if it had just been done."""
+    session = opened()
+    events = [Moment(Event(number, 0, kind, {}), NOON) for number, kind in ((1, "line"), (2, "audit"), (3, "line"))]
+    session.commit([], events, [], [])
+    with writing(session._connection):
+        audit.forget(session._connection, NOON + 1)
+    again = [*events, Moment(Event(4, 0, "line", {}), NOON)]
+    session.commit([], again, [], [])
+    assert [event.number for event in read(queries.events_after, 0, 9)] == [4]
+    opened().commit([], again, [], [])
+    assert [event.number for event in read(queries.events_after, 0, 9)] == [4]
+
+
+def test_a_picture_in_hand_is_one_until_its_row_is_written(opened, tmp_path):
+    """What is committed meanwhile does not hide it: it would lie there for ever if the recorder were killed now."""
+    session = opened()
+    session.commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    (filed,) = session.file(job(1))
+    session.commit(rows(2), [], [], [])
+    assert filed.image.file in (tmp_path / "records" / "incoming" / "list").read_text()
+    opened()
+    assert not (tmp_path / "records" / filed.image.file).exists()
+
+
+@pytest.mark.parametrize("why", ["reject", "around"])
+@pytest.mark.parametrize("camera", [0, 1])
+def test_a_picture_is_recorded_with_all_that_is_known_of_it(opened, tmp_path, why, camera):
+    wanted = job(7, why, camera=camera, cause="LATE", around=3)
+    wanted.frame.shape = (SIZE, SIZE // 2, 1)
+    ((image, part, around),) = opened(templates=False).file(wanted)
+    name = LINE.cameras[camera]
+    assert (image.at, image.camera, image.why, image.cause) == (NOON, name, why, "LATE")
+    assert (image.kind, part, around) == ("context" if why == "around" else "frame", 7, 3)
+    assert (image.width_px, image.height_px) == (SIZE // 2, SIZE)
+    assert image.file.endswith(f"/{'f' * 8}-00000007-{name}.png")
+    assert image.size_bytes == (tmp_path / "records" / image.file).stat().st_size
+
+
+def test_a_part_is_recorded_with_its_time_and_the_camera_that_took_it(opened, read):
+    first, second = rows(1, 2)
+    opened().commit([first, second._replace(outcome=second.outcome._replace(camera=1))], [], [], [])
+    assert [(part.at, part.camera) for part in read(queries.parts_after, 0, 9)] == [(NOON + 1, "top"), (NOON + 2, "side")]
