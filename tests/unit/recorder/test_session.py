@@ -459,3 +459,19 @@ def test_a_part_is_recorded_with_its_time_and_the_camera_that_took_it(opened, re
     first, second = rows(1, 2)
     opened().commit([first, second._replace(outcome=second.outcome._replace(camera=1))], [], [], [])
     assert [(part.at, part.camera) for part in read(queries.parts_after, 0, 9)] == [(NOON + 1, "top"), (NOON + 2, "side")]
+
+
+def test_what_retention_removes_is_counted_where_it_was_asked_to(tmp_path, log):
+    counted = []
+    removed = SimpleNamespace(add=lambda *what: counted.append(what[:3]))
+    session = Session(
+        tmp_path / "records", section(days_images=1, days_records=1), LINE, Products(()), log,
+        first=True, now_s=NOON, removed=removed,
+    )  # fmt: skip
+    try:
+        session.commit(rows(1, 2), [], [], [])
+        for _ in range(9):
+            session.retention.bite(NOON + 9 * 86_400)
+        assert ("age", "parts", 2) in counted
+    finally:
+        session.close()
