@@ -94,13 +94,14 @@ class Session:
             self._templates: dict[Path, Written | None] = {}
             self.filling = Filling(self._connection)
             self.retention = Retention(self._connection, folder, section, removed=removed)
+            self._file = _identity(folder / DATABASE)
+            self._head, self._head_told_s = audit.Head(0, audit.BEGIN), -_HEAD_EVERY_S
+            self._tell_head()
+            # Last: it has a file open, too, which nobody would close.
             self._pictures = Pictures(folder, section.png_level)
         except BaseException:
             self._connection.close()
             raise
-        self._file = _identity(folder / DATABASE)
-        self._head, self._head_told_s = audit.Head(0, audit.BEGIN), -_HEAD_EVERY_S
-        self._tell_head()
 
     def close(self) -> None:
         """Close the database and the list of pictures."""

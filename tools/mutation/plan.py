@@ -95,6 +95,7 @@ GROUPS: Final = (
             "tests/unit/recorder/test_section.py",
             "tests/unit/hmi_access/test_hmi_section.py",
             "tests/unit/publisher/test_publisher_config.py",
+            "tests/unit/notifier/test_notices_config.py",
             "tests/properties/test_hosts.py",
             "tests/properties/test_boxes.py",
             "tests/properties/test_toml_lines.py",

@@ -60,8 +60,9 @@ GROWN_NS = 50 * MS // 100
 class Line:
     """A reader and a plane, with a frame every 50 ms."""
 
-    def __init__(self, numbers=None, **facts):
-        limits = GenicamCamera(kind="genicam", name="top", producer="x.cti", max_width_px=16, max_height_px=16)
+    def __init__(self, numbers=None, section=None, **facts):
+        keys = {"kind": "genicam", "name": "top", "producer": "x.cti", "max_width_px": 16, "max_height_px": 16}
+        limits = GenicamCamera(**{**keys, **(section or {})})
         known = {"pixel_format": "Mono8", "width_px": WIDTH, "height_px": HEIGHT, **facts}
         self.watch = QueueWatch(40 * MS)
         self.reader = BufferReader(
@@ -287,6 +288,83 @@ def test_a_frame_without_the_chunk_of_its_field_of_view_is_incomplete():
         chunk = None
 
     assert line.read(Silent(1)).arrival is Arrival.INCOMPLETE
+
+
+class Unread(FakeBuffer):
+    """One whose chunks cannot be read: the nodes go on saying what they said of the frame before."""
+
+    chunk = None
+
+
+def stale_line(node, numbers=None):
+    """A camera whose chunk node `node` keeps its value where a buffer's chunks cannot be read."""
+    found = FakeChunkNode()
+
+    def attach(buffer):
+        if buffer.chunk is None:
+            raise UnavailableError("parsing chunk data")
+        found.now = buffer.chunk
+
+    return Line(numbers, **{node: found}, read_chunks=attach)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_the_frame_before_said_in_its_chunks_is_not_said_of_the_next(complete):
+    """Its field of view would be judged by another's rules, its number would make it a double."""
+    line = stale_line("chunk_fov")
+    assert line.read(FakeBuffer(1, chunk=3)).fov == 3
+    grab = line.read(Unread(2, complete=complete))
+    assert (grab.arrival, grab.fov) == (Arrival.INCOMPLETE, 0)
+
+    line = stale_line("chunk_id", Numbers())
+    line.read(FakeBuffer(1, chunk=70))
+    grab = line.read(Unread(2, complete=complete))
+    assert (grab.dropped, grab.missed_before, grab.trigger_id) == (Dropped.NO, 0, 0)
+    assert len(line.reader._numbers.asked) == 1
+
+    line = stale_line("chunk_stamp")
+    last_ns = line.learn(lambda at_ns: {"chunk": at_ns})
+    assert line.read(FakeBuffer(120, chunk=last_ns + 50 * MS)).trigger_ns == line.now_ns
+    assert line.read(Unread(121, complete=complete), after_ms=51).trigger_ns == 0
+    assert line.read(FakeBuffer(122, chunk=last_ns + 151 * MS), after_ms=50).trigger_ns == line.now_ns
+
+
+def test_a_camera_of_one_field_of_view_says_the_one_of_its_section():
+    """Of an incomplete frame as well: the part is rejected in that view."""
+    line = Line(section={"fov": 3})
+    assert line.read(FakeBuffer(1)).fov == line.read(FakeBuffer(2, complete=False)).fov == 3
+    assert Line().read(FakeBuffer(1)).fov == 0
+
+
+@pytest.mark.parametrize("told", [{"width": 16, "height": 2}, {"width": 4}, {"height": 2}, {"padding_x": 1}])
+def test_a_layout_that_changes_is_read_anew_by_each_of_its_sizes(told):
+    line = Line()
+    line.read(FakeBuffer(1))
+    width, height, padding = told.get("width", WIDTH), told.get("height", HEIGHT), told.get("padding_x", 0)
+    rows = [bytes(range(100 + row, 100 + row + width)) for row in range(height)]
+    grab = line.read(FakeBuffer(2, raw=b"".join(row + b"\xee" * padding for row in rows), **told))
+    assert (grab.arrival, grab.shape) == (Arrival.FRAME, (height, width, 1))
+    assert line.image[: width * height].tobytes() == b"".join(rows)
+    line.read(FakeBuffer(3))
+    assert line.image[:32].tobytes() == bytes(range(32))
+
+
+def test_a_format_of_a_vendors_own_is_believed_and_one_that_is_another_of_ours_never():
+    line = Line()
+    for frame_id in (1, 2):
+        assert line.read(FakeBuffer(frame_id, pixel_format=0x81080042)).arrival is Arrival.FRAME
+    assert line.read(FakeBuffer(3, pixel_format=None)).arrival is Arrival.FRAME, "it does not tell"
+    with pytest.raises(CameraError, match="frames come as Mono8"):
+        line.read(FakeBuffer(4))
+
+
+@pytest.mark.parametrize("age_ns", [10_000_000_000, 10_000_000_001])
+def test_a_frame_of_ten_seconds_is_old_enough(age_ns):
+    if age_ns > 10_000_000_000:
+        with pytest.raises(CameraError, match=r"a frame was 10\.0 s old when it was read"):
+            _trigger_ns(0, NOW - age_ns, NOW)
+    else:
+        assert _trigger_ns(0, NOW - age_ns, NOW) == NOW - age_ns
 
 
 def test_a_frame_that_waited_for_us_is_as_old_as_the_one_before_it():

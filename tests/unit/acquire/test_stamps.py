@@ -66,6 +66,66 @@ def test_after_a_new_count_doubles_are_counted_anew():
         answers(*[8] * 17, first=anew)
 
 
+def test_after_a_new_count_nothing_is_known_of_the_ids_before():
+    """From far: those just behind the new id were never delivered by this count, they are late."""
+    assert answers(50, 49, 48, first=range(1, 101)) == [0, Dropped.LATE, Dropped.LATE]
+    assert answers(6, 5, first=[*range(1, 11), *range(1, 7)]) == [Dropped.DOUBLED, Dropped.LATE]
+
+
+@pytest.mark.parametrize("begin", [3, 10])
+def test_it_takes_six_doubles_in_a_row_to_be_a_new_count(begin):
+    """Whichever id they begin with; a double out of its row, and a late frame, begin anew."""
+    before = range(1, 19)
+    row = range(begin, begin + 6)
+    assert answers(*row, first=before) == [*[Dropped.DOUBLED] * 5, 5]
+    assert answers(begin - 1, begin + 1, *row, first=before) == [*[Dropped.DOUBLED] * 7, 5]
+    gap = [*range(1, 6), *range(7, 19)]  # 6 comes late
+    said = answers(3, 4, 5, 6, 7, 8, 9, 10, 11, 12, first=gap)
+    assert said == [*[Dropped.DOUBLED] * 3, Dropped.LATE, *[Dropped.DOUBLED] * 5, 5]
+
+
+def test_a_camera_that_delivers_each_frame_twice_loses_none():
+    """What was dropped, and what was a row of doubles, is forgotten with the next new frame."""
+    ids = [number for number in range(1, 41) for _ in range(2)]
+    assert answers(*ids) == [0, Dropped.DOUBLED] * 40
+
+
+def test_sixteen_frames_in_a_row_may_be_late_and_no_more():
+    """They come backwards, so they are no new count."""
+    late = range(18, 2, -1)
+    assert answers(*late, first=(1, 19)) == [Dropped.LATE] * 16
+    with pytest.raises(CameraError, match="17 frames in a row, to 18, brought none after 19"):
+        answers(*late, 18, first=(1, 19))
+
+
+@pytest.mark.parametrize("last", [1, 16, 17])
+def test_a_zero_is_refused_as_long_as_it_could_be_one_that_came_late(last):
+    """Seventeen places back it is a new count."""
+    before = [65534, 65535, *range(1, last + 1)]
+    if last <= 16:
+        with pytest.raises(CameraError, match=f"frame 0 came after frame {last}, and whether"):
+            answers(0, first=before)
+    else:
+        assert answers(0, 1, 3, first=before) == [0, 0, 1]
+
+
+def test_a_zero_just_after_the_first_frame_is_late():
+    """Nothing was announced for it, and nothing after the first: no part is exchanged."""
+    assert answers(5, 0, 6) == [0, Dropped.LATE, 0]
+
+
+def test_all_that_came_before_the_first_frame_is_late_and_once_more_doubled():
+    late, doubled = Dropped.LATE, Dropped.DOUBLED
+    assert answers(99, 98, 97, 83, 97, 98) == [0, late, late, late, doubled, doubled]
+
+
+def test_a_camera_that_does_not_count_is_found_out_by_its_first_id_alone():
+    """Two more of the first; one more of another is a double."""
+    assert answers(7, 7, 7, 7, 7) == [0, Dropped.DOUBLED, Dropped.DOUBLED, 2, 0]
+    assert answers(7, 8, 8, 8, 8, 8) == [0, 0, *[Dropped.DOUBLED] * 4]
+    assert answers(7, 9, 9, 9, 9, 9) == [0, 1, *[Dropped.DOUBLED] * 4]
+
+
 def test_what_is_remembered_of_a_camera_does_not_grow():
     ids = FrameIds()
     for frame_id in range(1, 200):
@@ -151,6 +211,7 @@ def test_more_frames_without_an_id_than_the_gap_holds_miss_nothing():
     ids.missed_before(10)
     ids.unnumbered()
     assert ids.missed_before(11) == 0
+    assert ids.missed_before(13) == 1, "it was that one frame, and stands for no other"
 
 
 def test_ids_that_jump_ahead_are_a_fault_not_a_thousand_missed_parts():
@@ -252,8 +313,50 @@ def test_an_offset_is_trusted_for_five_seconds_and_the_window_after_it():
     assert told_ns == arrived_ns - 70 + 60
 
 
+class PlainClock:
+    """What a ClockMap is to tell, by all frames of the last two windows, gone through anew each time."""
+
+    def __init__(self, window_ns, slack):
+        self.window_ns, self.slack, self.windows = window_ns, slack, []
+
+    def host_ns(self, device_ns, arrived_ns):
+        if not self.windows or arrived_ns - self.windows[-1][0][1] > self.window_ns:
+            self.windows.append([])
+        self.windows[-1].append((device_ns, arrived_ns))
+        return device_ns + self.least_ns(device_ns, self.slack)
+
+    def late_ns(self, device_ns, arrived_ns):
+        if not self.windows:
+            return 0
+        late, early = (arrived_ns - device_ns - self.least_ns(device_ns, slack) for slack in (self.slack, 0))
+        return max(late, 0) or min(early, 0)
+
+    def least_ns(self, device_ns, slack):
+        """The offset, each frame's grown by `slack` of the time since it."""
+        frames = (frame for window in self.windows[-2:] for frame in window)
+        return min(arrived - device + int((device_ns - device) * slack) for device, arrived in frames)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 40)), max_size=40),
+    st.integers(-1000, 1000),
+    st.sampled_from((0.0, 0.5, 0.25)),
+)
+def test_a_clock_map_tells_what_the_frames_of_two_windows_say(frames, begin, slack):
+    """In fours: a growth by a quarter is exact. A question before each frame changes nothing."""
+    clock, plain = ClockMap(window_ns=200, slack=slack), PlainClock(200, slack)
+    device_ns = 4 * begin
+    for step, delay in frames:
+        device_ns += 4 * step
+        arrived_ns = device_ns + 5000 + 4 * delay
+        for offset_ns in (0, -4 * delay, -4 * step, 7):
+            asked = device_ns, arrived_ns + offset_ns
+            assert clock.late_ns(*asked) == plain.late_ns(*asked)
+        assert clock.host_ns(device_ns, arrived_ns) == plain.host_ns(device_ns, arrived_ns)
+
+
 def test_between_no_growth_and_all_of_it_a_frame_is_neither_late_nor_early():
     clocks = ClockMap(slack=0.5)
     assert clocks.late_ns(0, 100) == 0, "nothing is known yet"
     clocks.host_ns(0, 100)
-    assert [clocks.late_ns(10, arrived) for arrived in (109, 110, 115, 116)] == [-1, 0, 0, 1]
+    assert [clocks.late_ns(10, arrived) for arrived in (109, 110, 112, 115, 116)] == [-1, 0, 0, 0, 1]

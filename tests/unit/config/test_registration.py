@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.registration import Rectangle
+from aoi_daemon.config.registration import MIN_FRAME_PX, Rectangle
 
 RECIPE = {"id": 1, "name": "board", "bundle": "bundle", "width_px": 640, "height_px": 480}
 MARK = {"corners": [[100.0, 100.0], [160.0, 150.0]]}
@@ -102,3 +102,12 @@ def test_a_fiducial_and_its_search_may_touch_the_frame_s_edge(corners, inside):
     else:
         with pytest.raises(ValidationError, match="is not inside the frame"):
             recipe(keys)
+
+
+@pytest.mark.parametrize(("side_px", "is_taken"), [(MIN_FRAME_PX, True), (MIN_FRAME_PX - 1, False)])
+@pytest.mark.parametrize("key", ["width_px", "height_px"])
+def test_a_frame_of_the_least_size_can_be_aligned(key, side_px, is_taken):
+    found = recipe({"max_offset": 1.0}).registration
+    size = {"width_px": 640, "height_px": 480, key: side_px}
+    problems = [line for line in found.problems(**size, px_per_unit=1.0, fovs=()) if "a side are needed" in line]
+    assert len(problems) == (not is_taken)

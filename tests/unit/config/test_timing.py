@@ -125,3 +125,23 @@ def test_what_the_frame_comes_after_the_sensor_is_said_where_it_does():
     line, plc = LineSection(), PlcSection(answer_ms=24.0, timeout_ms=24.0)
     assert "a part in, 7 ms after the sensor: " in "\n".join(timing.problems(line, plc, supervisor, 7.0))
     assert "to judge a part in: " in said({"answer_ms": 24.0, "timeout_ms": 24.0})
+
+
+@pytest.mark.parametrize("late_ms", [0.0, 5.0, 12.5])
+@pytest.mark.parametrize("has_registers", [False, True])
+def test_what_would_be_possible_is_possible_where_frames_come_after_the_sensor(late_ms, has_registers):
+    """Each of the ways out that the error names, held against the same check."""
+    given = {"registers": {"base": 0}} if has_registers else {}
+    supervisor = LineConfig.model_fields["supervisor"].default.model_copy(update={"hang_ms": 60_000.0})
+
+    def wrong(deadline_ms, answer_ms, plc):
+        line = LineSection(takt_ms=200.0, deadline_ms=deadline_ms)
+        section = PlcSection.model_validate({**plc, "answer_ms": answer_ms, "timeout_ms": 100.0})
+        return "\n".join(timing.problems(line, section, supervisor, late_ms))
+
+    told = wrong(50.0, 24.0, given)
+    assert ("after the sensor" in told) is (late_ms > 0)
+    deadline_ms = float(re.search(r"a deadline of ([\d.]+) ms", told).group(1))
+    answer_ms = float(re.search(r"plc\.answer_ms = ([\d.]+)", told).group(1))
+    assert not wrong(deadline_ms, 24.0, given) and not wrong(50.0, answer_ms, given)
+    assert wrong(deadline_ms - 1, 24.0, given) and wrong(50.0, answer_ms + 1, given)

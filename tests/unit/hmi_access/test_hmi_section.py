@@ -25,6 +25,12 @@ def test_an_address_that_others_reach_needs_tls_or_the_word_for_none(host):
     assert HmiSection(host=host, tls_certificate="c.pem", tls_key="k.pem").tls
 
 
+def test_a_session_may_end_by_rest_just_when_it_ends_by_age():
+    assert HmiSection(session_min=60.0, session_max_h=1.0).session_min == 60.0
+    with pytest.raises(ValidationError, match=r"hmi.session_min \(61\) is more than hmi.session_max_h \(1 h\)"):
+        HmiSection(session_min=61.0, session_max_h=1.0)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_the_pcs_own_address_needs_none(host):
     assert HmiSection(host=host).host == host

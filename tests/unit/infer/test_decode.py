@@ -76,6 +76,60 @@ def test_areas_are_in_the_recipes_unit_squared():
         assert len(decoder_for(manifest_of("anomaly"), by).decode([values], SHAPE).scores) == count
 
 
+@pytest.mark.parametrize(("min_area", "count"), [(16, 1), (17, 0)])
+def test_without_a_recipe_areas_are_in_pixels(min_area, count):
+    """As golden parts are judged."""
+    values = np.zeros((1, 1, 48, 64), np.float32)
+    values[0, 0, 4:8, 4:8] = 1
+    manifest = manifest_of("anomaly", maps={"min_area": min_area})
+    assert len(decoder_for(manifest).decode([values], SHAPE).scores) == count
+
+
+@pytest.mark.parametrize("task", ["segment", "anomaly"])
+def test_a_recipes_reading_of_maps_goes_with_each_task_that_has_them(task):
+    assert type(decoder_for(manifest_of(task), recipe(maps={}))) is Maps
+
+
+def test_without_a_recipe_all_but_background_is_handed_on():
+    """From a thousandth on."""
+    heads = np.array([[30, 20, 8, 8, score] for score in (0.0009, 0.00101, 0.5)], np.float32).T[None]
+    found = decoder_for(manifest_of("yolo")).decode([heads], SHAPE)
+    assert found.scores.tolist() == pytest.approx([0.5, 0.00101])
+
+
+@pytest.mark.parametrize(("score", "is_refused"), [(0.0009, False), (0.00101, True)])
+def test_rows_that_only_fill_up_may_lie_anywhere(score, is_refused):
+    """Those that score are not to be shares of the frame."""
+    boxes, scores = np.full((1, 100, 4), 0.5, np.float32), np.zeros((1, 100), np.float32)
+    scores[0, 0] = score
+    outputs = [boxes, scores, np.zeros((1, 100), np.int32)]
+    if is_refused:
+        with pytest.raises(InferenceError, match="boxes seem normalised"):
+            decoder_for(manifest_of()).decode(outputs, SHAPE)
+    else:
+        assert len(decoder_for(manifest_of()).decode(outputs, SHAPE).scores) == 100
+
+
+@pytest.mark.parametrize(("score", "is_refused"), [(0.499, False), (0.5, True)])
+def test_what_a_limit_counts_is_not_to_be_a_share_of_the_frame(score, is_refused):
+    """From the threshold on."""
+    outputs = [np.full((1, 100, 4), 0.5, np.float32), np.full((1, 100), score, np.float32), np.zeros((1, 100), np.int32)]
+    decoder = decoder_for(manifest_of(), recipe(limits=[{"name": "*", "score": 0.5}]))
+    if is_refused:
+        with pytest.raises(InferenceError, match="boxes seem normalised"):
+            decoder.decode(outputs, SHAPE)
+    else:
+        assert (decoder.decode(outputs, SHAPE).scores < 0.5).all()
+
+
+def test_a_box_in_the_corner_of_the_frame_is_no_share_of_it():
+    """By all of its corners; the rows behind it only fill up."""
+    boxes, scores = np.zeros((1, 100, 4), np.float32), np.zeros((1, 100), np.float32)
+    boxes[0, 0], scores[0, 0] = (0, 0, 1, 9), 0.9
+    found = decoder_for(manifest_of()).decode([boxes, scores, np.zeros((1, 100), np.int32)], SHAPE)
+    assert found.boxes[0].tolist() == [0, 0, 1, 9]
+
+
 def test_a_reading_of_maps_for_a_model_without_is_refused():
     """It would do nothing."""
     with pytest.raises(ValueError, match="maps: bundle t has none, its task is yolo"):
@@ -91,6 +145,10 @@ def test_a_reading_of_maps_for_a_model_without_is_refused():
         ),
         (
             {"limits": [{"name": "d", "min_width": 4.0}]},
+            "min_width, limits.min_height of d: a classification has no size",
+        ),
+        (
+            {"limits": [{"name": "*"}, {"name": "d", "min_height": 4.0}]},
             "min_width, limits.min_height of d: a classification has no size",
         ),
     ],
@@ -142,6 +200,15 @@ def test_a_score_that_is_no_probability_is_an_engine_fault(score):
     rows.scores[-1] = score
     with pytest.raises(InferenceError, match="expected 0 to 1"):
         decode(rows, floor=0.5, class_count=3)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize(("score", "label"), [(0.0, 0), (1.0, 2), (0.5, 1)])
+def test_one_row_and_none_are_taken_with_the_least_and_the_greatest(count, score, label):
+    """A score of 0 or 1 is one, and so is the first and the last class."""
+    rows = Detections(np.ones((1, 4), np.float32), np.array([score], np.float32), np.array([label], np.int32))
+    found = decode(Detections(*(column[:count] for column in rows)), floor=0.0, class_count=3)
+    assert (found.scores.tolist(), found.classes.tolist()) == ([score][:count], [label][:count])
 
 
 @pytest.mark.parametrize("label", [-1, 3])

@@ -70,7 +70,7 @@ def test_what_is_not_finite_is_an_engine_fault(activation, value):
         decoded([0.5, 0.5, value], activation=activation)
 
 
-@pytest.mark.parametrize("scores", [[1.0, 0.0, 0.0], [1.008, -0.008, 0.0], [0.0, 0.995, 0.0], [0.0, 0.0, 1.005]])
+@pytest.mark.parametrize("scores", [[1.0, 0.0, 0.0], [1.008, -0.008, 0.0], [0.0, 0.995, 0.0], [0.0, 0.0, 1.005], [-0.008, 0.0, 1.008]])
 def test_what_half_precision_makes_of_probabilities_is_no_fault(scores):
     """A hundredth more or less, in the sum or below 0; never a score beyond 0 and 1."""
     found = decoded(scores)

@@ -106,6 +106,15 @@ def test_a_score_of_its_own_scale_is_brought_to_one():
     assert found.scores.tolist() == pytest.approx([1.0, 0.75])
 
 
+def test_a_segmentations_probabilities_have_no_other_scale():
+    """`full_score` is for anomalies; twice the threshold would pass what the model is sure of."""
+    values = np.stack([blank()] * 3)
+    values[1, 50:60, 50:60] = 0.75
+    manifest = manifest_of("segment", NAMES, good_classes=("background",), full_score=2.0)
+    found = Maps(manifest, MapReading(), min_area_px=0).decode([values[None]], SHAPE)
+    assert (found.classes.tolist(), found.scores.tolist()) == ([1], [0.75])
+
+
 def test_each_class_has_its_own_areas_and_the_good_ones_none():
     """They may overlap: each class has its limits."""
     values = np.stack([blank()] * 3)
@@ -229,13 +238,39 @@ def test_what_is_not_finite_is_an_engine_fault(read, value):
         read(values)
 
 
-@pytest.mark.parametrize("value", [-0.5, 4.0])
+@pytest.mark.parametrize("value", [-0.0009, 0.0, 0.3, 1.0, 1.0009])
+def test_a_segmentation_that_says_the_same_of_all_places_is_one(value):
+    """An empty frame; half precision may be a thousandth off. No score is above 1."""
+    scores = segment(np.stack([blank() + value] * 3)).scores.tolist()
+    assert scores == ([1.0, 1.0] if value >= 0.5 else [])
+
+
+@pytest.mark.parametrize("value", [-0.0011, 1.0011, -0.5, 4.0])
 def test_a_segmentation_of_logits_is_an_engine_fault(value):
     """Exported without the last softmax."""
     values = np.stack([blank()] * 3)
     values[0, 3, 3] = value
     with pytest.raises(InferenceError, match="is a softmax or sigmoid missing"):
         segment(values)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_taken"),
+    [
+        ((240, 320), True), ((1, 1), True), ((240, 1), True), ((1, 320), True), ((80, 80), True),
+        ((241, 320), False), ((240, 321), False), ((80, 60), False), ((160, 120), False),
+    ],
+)  # fmt: skip
+def test_a_map_is_as_large_as_the_frame_at_most_and_does_not_lie_across(shape, is_taken):
+    if is_taken:
+        assert len(anomaly(blank(shape) + 1).scores) == 1
+    else:
+        with pytest.raises(InferenceError, match=f"maps of {shape[1]} x {shape[0]} for a frame of 320 x 240 px"):
+            anomaly(blank(shape) + 1)
+
+
+def test_of_a_square_frame_no_map_lies_across():
+    assert len(anomaly(blank((60, 80)) + 1, shape=(240, 240, 1)).scores) == 1
 
 
 def test_an_anomaly_below_zero_is_none():

@@ -105,6 +105,16 @@ def test_classes_that_are_no_defect_are_left_out():
     assert decoded(heads, good_classes=("open",)).classes.tolist() == [2, 1]
 
 
+@pytest.mark.parametrize("good", CLASSES)
+def test_of_many_candidates_each_is_left_out_by_its_own_class(good):
+    """Whichever of them it is."""
+    rows = [(100 + place, 60, 40, 20, *(0.5 + 0.1 * ((place + label) % 3) for label in range(3))) for place in range(7)]
+    found = decoded(heads_of(rows), good_classes=(good,))
+    expected = {(label, 100 + place) for place in range(7) for label in range(3) if CLASSES[label] != good}
+    assert {(label, round(box[0]) + 20) for label, box in zip(found.classes.tolist(), found.boxes, strict=True)} == expected
+    assert len(found.scores) == 14
+
+
 def test_no_candidate_gives_no_row():
     """Neither of none nor of many."""
     for heads in (heads_of([]), heads_of([(9, 9, 9, 9, 0, 0, 0)] * 50)):
@@ -299,6 +309,25 @@ def test_heads_of_another_layout_are_an_engine_fault(shape):
     """A file may leave sizes open; nothing in them scores, and the part would pass."""
     with pytest.raises(InferenceError, match=r"the model gave heads float32 .*; expected heads float32 \[1, 7, any\]"):
         decoded(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize(("score", "is_taken"), [(-0.0011, False), (-0.0009, True), (1.0009, True), (1.0011, False), (1.5, False)])
+def test_a_thousandth_beyond_zero_and_one_is_rounding_and_more_is_no_probability(score, is_taken):
+    heads = heads_of([(100, 60, 40, 20, 0.5, score, 0.1)])
+    if is_taken:
+        assert decoded(heads).scores.tolist() == ([1.0, 0.5] if score > 0.5 else [0.5])
+    else:
+        with pytest.raises(InferenceError, match="is a sigmoid missing"):
+            decoded(heads)
+
+
+def test_of_equal_scores_the_order_is_that_of_the_heads():
+    """Class by class, and the same in every run."""
+    scores = np.where(np.arange(600) % 3, 0.5, 0.75).reshape(2, 300)
+    heads = np.concatenate((np.tile(np.arange(300.0) + 10, (4, 1)), scores, np.zeros((1, 300))))[None].astype(np.float32)
+    found = decoded(heads)
+    rows = list(zip((-found.scores).tolist(), found.classes.tolist(), found.boxes[:, 2].tolist(), strict=True))
+    assert len(rows) == 600 and rows == sorted(rows)
 
 
 def test_what_rounding_leaves_above_one_is_one():

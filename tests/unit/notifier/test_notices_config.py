@@ -110,6 +110,11 @@ def test_a_url_is_taken_apart(url, parts):
     assert parse_weblink(url) == parts
 
 
+def test_what_is_behind_a_hash_would_never_be_sent():
+    with pytest.raises(ValueError, match="has a # in it"):
+        parse_weblink("https://a.example/x#y")
+
+
 def problems(tmp_path, **keys):
     return list(notices_problems(section(tmp_path, **keys), tmp_path, Alarm.__members__))
 
@@ -147,6 +152,50 @@ def test_each_file_must_be_there_and_a_secret_must_be_one(tmp_path, monkeypatch)
     assert "http://a.example has no TLS" in found and "secret-Path-9" not in found and "pass-Word-9" not in found
     (tmp_path / "password").chmod(0o640)
     assert read_secret(tmp_path / "password") == "pass-Word-9"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        (b" ~", True), (b"x" * 4096, True), (b"x\r\n", True), (b"x\nsecond", True), (b"x" * 4097, False), (b"", False),
+        (b"\nx", False), (b"a\x1fb", False), (b"a\x7fb", False), (b"a\x80b", False),
+    ],
+)  # fmt: skip
+def test_a_secret_is_a_line_of_printable_ascii(tmp_path, line, is_one):
+    file = tmp_path / "secret"
+    file.write_bytes(line)
+    file.chmod(0o600)
+    if is_one:
+        assert read_secret(file) == line.split(b"\n")[0].rstrip(b"\r").decode()
+    else:
+        with pytest.raises(ValueError, match="its first line must be 1 to 4096 printable ASCII characters"):
+            read_secret(file)
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("password", False), ("folder/password", True)])
+def test_a_name_alone_may_be_a_credential_that_only_the_service_sees(tmp_path, monkeypatch, name, is_told):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    found = problems(tmp_path, mail=[{**MAIL, "user": "aoi", "password_file": name}])
+    assert [f"password_file = {name!r}: does not exist" in line for line in found] == [True] * is_told
+
+
+def test_a_mail_goes_to_twenty_addresses_at_most(tmp_path):
+    people = [f"p{number}@plant.example" for number in range(21)]
+    assert len(section(tmp_path, mail=[{**MAIL, "to": people[:20]}]).mail[0].to) == 20
+    with pytest.raises(ConfigError, match="20"):
+        section(tmp_path, mail=[{**MAIL, "to": people}])
+
+
+@pytest.mark.parametrize(
+    ("quiet", "inside", "outside"),
+    [("22:00-06:00", (1320, 1439, 0, 359), (360, 1319)), ("06:30-22:00", (390, 1319), (0, 389, 1320, 1439))],
+)
+def test_a_rule_is_quiet_from_the_first_minute_to_the_one_before_the_last(tmp_path, quiet, inside, outside):
+    """Over midnight as well."""
+    (rule,) = section(tmp_path, rules=[{**RULE, "quiet": quiet}]).rules
+    assert all(rule.is_quiet(minute) for minute in inside)
+    assert not any(rule.is_quiet(minute) for minute in outside)
+    assert not section(tmp_path).rules[0].is_quiet(0)
 
 
 def test_what_reload_shows_of_a_change_has_no_secret(tmp_path):

@@ -1,8 +1,10 @@
 """What goes into one transaction, and what comes again."""
 
 import os
+import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,8 +17,8 @@ from aoi_daemon.recorder.flight import Frame
 from aoi_daemon.recorder.inbox import BEFORE_START, KILLED, Job, Moment, Row
 from aoi_daemon.recorder.products import Products
 from aoi_daemon.recorder.session import Line, Session
-from aoi_daemon.records import queries
-from aoi_daemon.records.database import RecordsError, open_reader
+from aoi_daemon.records import audit, queries
+from aoi_daemon.records.database import DATABASE, RecordsError, open_reader, writing
 from aoi_daemon.records.parts import Gap
 from aoi_daemon.ring.events import Event
 from tests.unit.recorder.conftest import SIZE, picture, section
@@ -31,16 +33,16 @@ def opened(tmp_path, log):
     sessions = []
 
     def make(first=True, recipes=(), run="f" * 32, **keys):
-        for old in sessions:
-            old.close()
-        sessions[:] = [Session(
+        while sessions:
+            sessions.pop().close()
+        sessions.append(Session(
             tmp_path / "records", section(**keys), LINE._replace(run=run), Products(recipes), log, first=first, now_s=NOON
-        )]  # fmt: skip
+        ))  # fmt: skip
         return sessions[0]
 
     yield make
-    for session in sessions:
-        session.close()
+    while sessions:
+        sessions.pop().close()
 
 
 @pytest.fixture
@@ -316,3 +318,160 @@ def test_a_template_that_finds_no_room_takes_its_picture_with_it(opened, tmp_pat
     with pytest.raises(OSError, match="templates"):
         session.file(job(1, template=True))
     assert list((tmp_path / "records" / "images").rglob("*.png")) == []
+
+
+def test_the_rows_of_each_table_are_counted_from_what_is_there(opened):
+    """0 where a table is empty."""
+    session = opened()
+    assert session.newest_rows() == session.oldest_rows() == {"parts": 0, "images": 0, "events": 0, "gaps": 0}
+    assert session.newest_part_s() is None
+    session.commit(rows(1, 2, 7), [Moment(Event(n, 0, "line", {}), NOON) for n in (1, 2)], [], session.file(job(2)))
+    assert session.newest_rows() == {"parts": 3, "images": 1, "events": 2, "gaps": 1}
+    assert session.oldest_rows() == {"parts": 1, "images": 1, "events": 1, "gaps": 1}
+    session.commit([row._replace(at=NOON - 500) for row in rows(8)], [], [], [])
+    assert session.newest_part_s() == NOON - 500, "of the newest row, whatever its clock said"
+
+
+def test_a_database_is_known_by_the_first_run_that_it_has_seen(opened):
+    assert opened(run="e" * 32).identity() == "e" * 32
+    assert opened(run="f" * 32).identity() == "e" * 32
+
+
+def audited(*numbers):
+    return [Moment(Event(number, 0, "audit", {"by": "anna", "what": "reload"}), NOON) for number in numbers]
+
+
+def heads(log):
+    return [fields["row"] for event, fields in log.events if event == "audit_head"]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """CLOCK_MONOTONIC, s, as the session reads it: [the time]."""
+    now_s = [5000.0]
+    monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    return now_s
+
+
+def test_the_head_of_the_audit_is_told_at_once_then_each_hour_and_at_the_end(opened, log, clock):
+    """Only where it is another."""
+    session = opened()
+    assert heads(log) == [], "of an audit without a row"
+    session.commit([], audited(1), [], [])
+    assert heads(log) == [1]
+    clock[0] += 3599.9
+    session.commit([], audited(2, 3), [], [])
+    assert heads(log) == [1]
+    clock[0] += 0.1
+    session.commit([], [Moment(Event(4, 0, "line", {}), NOON)], [], [])
+    assert heads(log) == [1], "nobody has acted"
+    session.commit([], [*audited(5), Moment(Event(6, 0, "line", {}), NOON)], [], [])
+    assert heads(log) == [1, 4]
+    session.commit([], audited(7), [], [])
+    assert heads(log) == [1, 4]
+    opened()
+    assert heads(log) == [1, 4, 5, 5], "as it was closed, and as it was opened"
+    hashes = [fields["hash"] for event, fields in log.events if event == "audit_head"]
+    assert len(set(hashes)) == 3 and hashes[-1] == hashes[-2]
+    opened()
+    assert heads(log) == [1, 4, 5, 5, 5], "not once more as it was closed without a new row"
+
+
+def test_the_head_is_told_by_a_machine_that_was_just_started(opened, log, clock):
+    clock[0] = 0.0
+    opened().commit([], audited(1), [], [])
+    assert heads(log) == [1]
+
+
+def test_a_database_whose_audit_cannot_be_read_leaves_nothing_open(opened, monkeypatch):
+    """The disk has gone: neither as it is closed, which says nothing of it, nor as it is opened again."""
+    before = set(os.listdir("/proc/self/fd"))
+    opened()
+
+    def gone(_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(session_module.audit, "head", gone)
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        opened()
+    assert set(os.listdir("/proc/self/fd")) <= before
+
+
+def test_another_database_in_the_place_of_the_one_that_was_opened_is_noticed(opened, tmp_path):
+    session = opened()
+    file = tmp_path / "records" / DATABASE
+    (tmp_path / "other").write_bytes(file.read_bytes())
+    (tmp_path / "other").replace(file)
+    with pytest.raises(RecordsError, match="is gone, or another file lies there; a new one is begun"):
+        session.look()
+
+
+def test_each_part_is_of_the_product_that_it_was_judged_as(opened, read):
+    session = opened()
+    first, second, third = rows(1, 2, 3)
+    third = third._replace(outcome=third.outcome._replace(recipe=third.outcome.recipe + 1))
+    session.commit([first, second], [], [], [])
+    session.commit([third], [], [], [])
+    recipes = [part.recipe for part in read(queries.parts_after, 0, 9)]
+    assert recipes == ["recipe 1", "recipe 1", "recipe 2"]
+
+
+def test_an_event_that_retention_has_removed_does_not_come_back(opened, read):
+    """The ring may hold it still; a row of the audit would be chained anew, as if it had just been done."""
+    session = opened()
+    events = [Moment(Event(number, 0, kind, {}), NOON) for number, kind in ((1, "line"), (2, "audit"), (3, "line"))]
+    session.commit([], events, [], [])
+    with writing(session._connection):
+        audit.forget(session._connection, NOON + 1)
+    again = [*events, Moment(Event(4, 0, "line", {}), NOON)]
+    session.commit([], again, [], [])
+    assert [event.number for event in read(queries.events_after, 0, 9)] == [4]
+    opened().commit([], again, [], [])
+    assert [event.number for event in read(queries.events_after, 0, 9)] == [4]
+
+
+def test_a_picture_in_hand_is_one_until_its_row_is_written(opened, tmp_path):
+    """What is committed meanwhile does not hide it: it would lie there for ever if the recorder were killed now."""
+    session = opened()
+    session.commit(rows(1, reason=Reason.DEFECT), [], [], [])
+    (filed,) = session.file(job(1))
+    session.commit(rows(2), [], [], [])
+    assert filed.image.file in (tmp_path / "records" / "incoming" / "list").read_text()
+    opened()
+    assert not (tmp_path / "records" / filed.image.file).exists()
+
+
+@pytest.mark.parametrize("why", ["reject", "around"])
+@pytest.mark.parametrize("camera", [0, 1])
+def test_a_picture_is_recorded_with_all_that_is_known_of_it(opened, tmp_path, why, camera):
+    wanted = job(7, why, camera=camera, cause="LATE", around=3)
+    wanted.frame.shape = (SIZE, SIZE // 2, 1)
+    ((image, part, around),) = opened(templates=False).file(wanted)
+    name = LINE.cameras[camera]
+    assert (image.at, image.camera, image.why, image.cause) == (NOON, name, why, "LATE")
+    assert (image.kind, part, around) == ("context" if why == "around" else "frame", 7, 3)
+    assert (image.width_px, image.height_px) == (SIZE // 2, SIZE)
+    assert image.file.endswith(f"/{'f' * 8}-00000007-{name}.png")
+    assert image.size_bytes == (tmp_path / "records" / image.file).stat().st_size
+
+
+def test_a_part_is_recorded_with_its_time_and_the_camera_that_took_it(opened, read):
+    first, second = rows(1, 2)
+    opened().commit([first, second._replace(outcome=second.outcome._replace(camera=1))], [], [], [])
+    assert [(part.at, part.camera) for part in read(queries.parts_after, 0, 9)] == [(NOON + 1, "top"), (NOON + 2, "side")]
+
+
+def test_what_retention_removes_is_counted_where_it_was_asked_to(tmp_path, log):
+    counted = []
+    removed = SimpleNamespace(add=lambda *what: counted.append(what[:3]))
+    session = Session(
+        tmp_path / "records", section(days_images=1, days_records=1), LINE, Products(()), log,
+        first=True, now_s=NOON, removed=removed,
+    )  # fmt: skip
+    try:
+        session.commit(rows(1, 2), [], [], [])
+        for _ in range(9):
+            session.retention.bite(NOON + 9 * 86_400)
+        assert ("age", "parts", 2) in counted
+    finally:
+        session.close()

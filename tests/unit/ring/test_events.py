@@ -87,3 +87,24 @@ def test_no_more_events_than_were_asked_for(memory):
     assert [event.number for event in reader.read(2)] == [1, 2]
     assert [event.number for event in reader.read()] == [3]
     assert reader.lost == 0
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_a_list_is_cut_until_it_just_fits(memory, spare):
+    """Of what then fits, to the byte, nothing more goes; other values stay as they are."""
+    body = {"changes": ["x" * 100] * 60, "by": "", "count": 7, "cut": True}
+    room = 4000 - len(events._text({**body, "changes": ["x" * 100] * 30}))
+    body["by"] = "y" * (room + spare)
+    writer, reader = EventWriter(memory), EventReader(memory)
+    writer.append("audit", body, 1)
+    (event,) = reader.read()
+    assert event.body == {**body, "changes": ["x" * 100] * (30 - spare)}
+
+
+def test_lists_are_cut_before_texts_and_all_of_them_where_one_does_not_do(memory):
+    writer, reader = EventWriter(memory), EventReader(memory)
+    writer.append("audit", {"a": ["x" * 50] * 90, "b": ["y" * 50] * 90, "c": "z" * 3000, "d": 5}, 1)
+    writer.append("audit", {"a": ["x" * 50] * 90, "c": "z" * 4000, "d": 5}, 2)
+    first, second = (event.body for event in reader.read())
+    assert first["a"] == [] and 0 < len(first["b"]) < 20 and (first["c"], first["d"]) == ("z" * 3000, 5)
+    assert second == {"a": [], "c": "z" * 80, "d": 5, "cut": True}

@@ -110,6 +110,42 @@ def test_headers_have_whole_pages_of_their_own(slots, pages):
     assert layout.size_bytes == 4096 * (pages + 2 * slots)
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "channels", "pages"),
+    [(64, 64, 1, 1), (64, 65, 1, 2), (65, 64, 1, 2), (64, 64, 3, 3), (100, 50, 3, 4), (1, 1, 1, 1), (4096, 2, 2, 4)],
+)
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_plane_holds_each_channel_of_each_pixel(slots, width, height, channels, pages):
+    layout = RingLayout(slots, width, height, channels, page_bytes=4096)
+    assert layout.plane_bytes == 4096 * pages
+    assert layout.size_bytes == 4096 * (1 + 2 * slots * pages)
+
+
+def test_no_plane_lies_in_another_nor_over_a_header(memory):
+    """Each byte of a plane is written, and all that was published stays as it was."""
+    ring = FrameRing(memory, LAYOUT)
+    for sequence in range(4, 8):
+        put(ring, sequence, 0, template=0)
+    for sequence in range(4, 8):
+        for number, plane in enumerate(ring.planes(sequence)):
+            plane[:] = 10 * sequence + number
+    for sequence in range(4, 8):
+        image, template = ring.frame(sequence)
+        assert (image == 10 * sequence).all() and (template == 10 * sequence + 1).all()
+        assert ring.stamps(sequence) == (1, 2, 0)
+
+
+@pytest.mark.parametrize("taken", range(8, 12))
+def test_a_slot_that_is_taken_loses_its_frame_and_no_other(memory, taken):
+    ring = FrameRing(memory, LAYOUT)
+    for sequence in range(4, 8):
+        put(ring, sequence, sequence)
+    ring.begin(taken)
+    assert [ring.occupant(sequence) for sequence in range(4, 8)] == [0 if n + 4 == taken else n for n in range(4, 8)]
+    put(ring, taken, 1)
+    assert sorted(ring.occupant(slot) for slot in range(4)) == sorted({*range(4, 8), taken} - {taken - 4})
+
+
 def test_planes_are_page_aligned(memory):
     """So that a GPU can register them."""
     ring = FrameRing(memory, LAYOUT)

@@ -100,5 +100,56 @@ def test_neither_cursor_nor_what_is_prepared_lies_in_a_record():
     """Each byte of the memory belongs to one of them."""
     starts = sorted([LAYOUT.start(number) for number in range(1, 5)] + [LAYOUT.prepared])
     assert [after - start for start, after in itertools.pairwise(starts)] == [LAYOUT.record_bytes] * 4
-    assert starts[0] >= 8 and starts[-1] + LAYOUT.record_bytes == LAYOUT.size_bytes
+    assert starts[0] == 64, "the cursor has a cache line of its own"
+    assert starts[-1] + LAYOUT.record_bytes == LAYOUT.size_bytes
     assert LAYOUT.start(5) == LAYOUT.start(1)
+
+
+@pytest.mark.parametrize("cursor", [2**32 - 3, 2**40])
+def test_a_journal_goes_on_beyond_what_its_checksum_counts(memory, cursor):
+    """At a part each 5 ms that is after 248 days."""
+    memory.map[:8] = cursor.to_bytes(8, "little")
+    writer, reader = JournalWriter(memory, LAYOUT), JournalReader(memory, LAYOUT)
+    for number in range(4):
+        writer.append(body(number))
+    assert reader.read(9) == [(cursor + 1 + number, body(number)) for number in range(4)]
+    assert (reader.lost, writer.cursor) == (0, cursor + 4)
+
+
+def test_what_was_prepared_for_a_record_that_has_been_appended_is_not_appended_again(memory, writer):
+    writer.prepare(body(1))
+    append(writer, 1)
+    successor = JournalWriter(memory, LAYOUT)
+    assert (successor.recovered, successor.cursor) == (None, 1)
+
+
+def test_what_was_prepared_is_appended_by_the_successor_and_is_read_once(memory, writer):
+    append(writer, *range(1, 6))
+    reader = JournalReader(memory, LAYOUT)
+    writer.prepare(body(6))
+    assert read(reader) == []
+    successor = JournalWriter(memory, LAYOUT)
+    assert (successor.recovered, successor.cursor) == (body(6), 6)
+    assert read(reader) == [6]
+    assert JournalWriter(memory, LAYOUT).recovered is None
+
+
+def test_a_reader_from_the_start_reads_what_is_kept_and_a_new_one_what_comes(memory, writer):
+    append(writer, 1, 2, 3)
+    early, late = JournalReader(memory, LAYOUT, from_start=True), JournalReader(memory, LAYOUT)
+    append(writer, 4)
+    assert (read(early), read(late)) == ([1, 2, 3, 4], [4])
+    append(writer, 5)
+    last = JournalReader(memory, LAYOUT, from_start=True)
+    assert (read(last), last.lost) == ([2, 3, 4, 5], 1)
+
+
+def test_a_reader_that_is_very_far_behind_does_not_look_for_what_is_lost(memory):
+    """One look for each lost record would take days."""
+    cursor = 2**40
+    memory.map[:8] = cursor.to_bytes(8, "little")
+    writer, reader = JournalWriter(memory, LAYOUT), JournalReader(memory, LAYOUT, from_start=True)
+    for number in range(4):
+        writer.append(body(number))
+    assert reader.read(9) == [(cursor + 1 + number, body(number)) for number in range(4)]
+    assert (reader.lost, reader.next) == (cursor, cursor + 5)

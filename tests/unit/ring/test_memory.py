@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from aoi_daemon.errors import RingError
 from aoi_daemon.ring.memory import SharedMemory
 
 PAGES = 256
@@ -53,6 +54,7 @@ def test_it_is_closed_at_the_end_of_its_block_and_closing_it_again_does_nothing(
     assert memory.map.closed
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
+    assert memory.fd < 0, "no number of a descriptor, which could be another's by now"
     memory.close()
 
 
@@ -83,3 +85,17 @@ def test_memory_that_cannot_be_had_leaves_no_descriptor(monkeypatch):
     with pytest.raises(OSError, match="No space"):
         SharedMemory.create("none", 4096)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_no_process_that_is_started_by_chance_holds_the_memory():
+    with SharedMemory.create("ours", 4096) as memory:
+        reader = memory.read_only_fd()
+        assert not os.get_inheritable(memory.fd) and not os.get_inheritable(reader)
+        os.close(reader)
+
+
+def test_memory_of_just_the_size_that_is_expected_is_taken():
+    with SharedMemory.create("exact", 8192) as memory, SharedMemory(os.dup(memory.fd), 8192) as other:
+        assert other.size_bytes == 8192
+        with pytest.raises(RingError, match="shared memory has 8192 bytes, 8193 are expected"):
+            SharedMemory(memory.fd, 8193)

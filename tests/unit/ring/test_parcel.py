@@ -167,3 +167,26 @@ def test_the_name_of_a_message_is_what_it_tells_or_does():
     for body, named in (({"tell": "alive"}, "tell 'alive'"), ({"stage": "plc"}, "stage 'plc'"), ({}, "a message")):
         with pytest.raises(MessageError, match=f"^{named}: "):
             encoded(body, 1)
+
+
+@pytest.mark.parametrize("size_bytes", [10, 11])
+def test_a_parcel_beyond_the_bound_is_not_read(monkeypatch, size_bytes):
+    monkeypatch.setattr(parcel, "MAX_PARCEL_BYTES", 10)
+    fd = parcel._sealed(b"x" * size_bytes)
+    if size_bytes == 10:
+        assert parcel._opened(fd) == b"x" * 10
+    else:
+        with pytest.raises(MessageError, match="a parcel of 11 bytes is not sealed, or has more than 10"):
+            parcel._opened(fd)
+    os.close(fd)
+
+
+def test_one_descriptor_more_than_fits_is_refused_and_one_less_is_sent(ends):
+    """With the parcel's own they are MAX_FDS."""
+    for count in (MAX_FDS, MAX_FDS + 1):
+        with pytest.raises(MessageError, match=f"{count} descriptors do not fit .* at most 63"):
+            send_parcel(ends[0], {}, [ends[0].fileno()] * count)
+    send_parcel(ends[0], {}, [ends[0].fileno()] * (MAX_FDS - 1))
+    _, fds = receive(ends[1])
+    for fd in fds:
+        os.close(fd)
