@@ -68,8 +68,8 @@ def refuse_running(wanted: Wanted, coming: Path, targets: Iterable[Path]) -> Non
         coming: the line.toml in the backup.
         targets: what is to be replaced.
     """
-    # A line that runs holds the folder of its line.toml, its recorder that of the records, whatever their sockets are.
-    for folder in {wanted.into, *targets}:
+    # A line that runs holds its recipes, its recorder the records, whatever their sockets are.
+    for folder in targets:
         if folder.is_dir():
             try:
                 fd = hold(folder)

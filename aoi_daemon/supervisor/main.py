@@ -64,8 +64,9 @@ class Supervisor:
         line = configuration.line
         with ExitStack() as owned:
             self.shared = owned.enter_context(Shared(line))
-            # Several lines may have one folder; a restore, which replaces what is in it, has it to itself.
-            held = hold(configuration.file.parent, in_common=True)
+            # Several lines may have one; a restore, which replaces it, has it to itself. Not line.toml's own folder:
+            # whoever changes users holds that.
+            held = hold(configuration.file.parent / "recipes", in_common=True)
             if held is not None:
                 owned.callback(os.close, held)
             self.control = ControlServer(socket_path(line.supervisor.socket, line.line.name).absolute())

@@ -43,7 +43,7 @@ class Desk:
 
     def __init__(self, line: Path, log: Path) -> None:
         self.line, self.log, self.records = line, log, line / "records"
-        self.product = line / "state" / "control.product"
+        self.product = line / "state" / "aoi-daemon-line-1.product"
         self.seen_product = (b"", 0.0)
         self.changed_at_s = time.monotonic()
 
@@ -78,13 +78,13 @@ class Desk:
         if now - self.changed_at_s > 1.2 * SETTLED_S:
             self.changed_at_s = now
             in_use = request(self.line / "control.sock", {"do": "status"})[0]["status"]["recipe"]
-            mark(self.log, {"begun": "state/control.product"})
+            mark(self.log, {"begun": "state/aoi-daemon-line-1.product"})
             request(self.line / "control.sock", {"do": "recipe", "id": "demo" if in_use == "other" else "other"}, 60)
         content = self.product.read_bytes() if self.product.exists() else b""
         if content != self.seen_product[0]:
             self.seen_product = (content, now)
         elif content and now - self.seen_product[1] > SETTLED_S / 2:
-            mark(self.log, {"done": "state/control.product", "sha256": hashlib.sha256(content).hexdigest()})
+            mark(self.log, {"done": "state/aoi-daemon-line-1.product", "sha256": hashlib.sha256(content).hexdigest()})
             self.seen_product = (content, float("inf"))
 
     def round(self, number: int) -> None:

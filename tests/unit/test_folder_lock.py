@@ -50,3 +50,20 @@ def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         hold(tmp_path / "gone")
+
+
+def test_users_and_golden_parts_are_changed_while_a_line_runs(tmp_path):
+    """Their own changes hold folders too: none that a running line holds, or a person would wait for ever."""
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    held = hold(recipes, in_common=True)
+    code = (
+        "import sys; from pathlib import Path; from aoi_daemon.hmi.users import change_users; from aoi_daemon.golden import store; import numpy as np\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "change_users(folder / 'users.toml', lambda users: None)\n"
+        "part = store.NewPart('one', np.zeros((64, 64, 1), np.uint8), None, True, 0, (), 'anna')\n"
+        "store.add(folder / 'recipes' / 'demo.golden', [part], by='anna', when='2026-01-01T00:00:00Z')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    os.close(held)
+    assert (tmp_path / "users.toml").exists() and (recipes / "demo.golden").is_dir()

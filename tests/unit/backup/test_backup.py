@@ -463,12 +463,12 @@ def test_what_was_held_must_still_be_there(pc, tmp_path, monkeypatch, capsys):
     assert "has just been made there" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("which", ["config", "records"])
+@pytest.mark.parametrize("which", ["recipes", "records"])
 def test_a_line_that_runs_with_another_socket_is_not_restored_over(pc, tmp_path, capsys, which):
-    """It holds the folder of its line.toml, its recorder that of the records, whatever the environment is."""
+    """It holds its recipes, its recorder the records, whatever the environment is."""
     assert pc.backup(tmp_path / "out") == 0
     assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
-    fd = hold(tmp_path / "new" if which == "config" else tmp_path / "new/records", in_common=which == "config")
+    fd = hold(tmp_path / "new" / which, in_common=which == "recipes")
     before = tree(tmp_path / "new")
     assert restore(tmp_path / "out", "--into", tmp_path / "new", "--replace") == 2
     assert "a line is running with it; stop it first" in capsys.readouterr().err

@@ -135,6 +135,8 @@ class Line:
             for entry, attempt in self.notifier._attempts.values():
                 attempt.thread.join(20)
                 self.unheard[entry.notice.id] += 1
+            if self.notifier._store._held is not None:
+                os.close(self.notifier._store._held)  # as the kernel does for a process that was killed
         section = NoticesSection.model_validate_json(json.dumps(self.section))
         inner = self.deliver or over_the_network(self.folder, section.timeout_s)
 
