@@ -10,7 +10,6 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +25,7 @@ from aoi_daemon.records.parts import Image, ImageKind, insert_image
 OPENING_S: Final = 10.0
 """What opening may take longer than a write: the check, and the copy of a database that is brought forward."""
 _CHECK_S: Final = 0.7
+_AGAIN_S: Final = 0.005
 _HOUR_S: Final = 3600.0
 
 
@@ -128,24 +128,33 @@ def _check(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
     What it did not come to is noticed when it is read, and put aside then.
     """
     # Not by a progress handler: the check is one step of SQLite's machine, between two of which that is asked.
-    alarm = threading.Timer(_CHECK_S, connection.interrupt)
+    done = threading.Event()
+    alarm = threading.Thread(target=_interrupt, args=(connection, done), name="check", daemon=True)
     alarm.start()
-    began_s = time.monotonic()
+    cut_short = False
     try:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
         if "interrupted" not in str(error):
             raise
-        found = "ok"
+        found, cut_short = "ok", True
     except sqlite3.DatabaseError as error:
         found = str(error)
     finally:
-        alarm.cancel()
+        done.set()
         alarm.join()  # else it interrupts what comes next
-    if time.monotonic() - began_s > _CHECK_S:
+    if cut_short:
         log.info("records_check_cut_short", after_s=_CHECK_S)
     if found != "ok":
         raise DamagedError(f"{folder / DATABASE}: {found}")
+
+
+def _interrupt(connection: sqlite3.Connection, done: threading.Event) -> None:
+    """End what runs on `connection` once its time is over; again and again, for one between two questions ends nothing."""
+    wait_s = _CHECK_S
+    while not done.wait(wait_s):
+        connection.interrupt()
+        wait_s = _AGAIN_S
 
 
 def put_aside(folder: Path, error: str, log: Any) -> str:
