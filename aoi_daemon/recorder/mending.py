@@ -150,7 +150,7 @@ def _check(connection: sqlite3.Connection, folder: Path, log: Any) -> None:
 
 
 def _interrupt(connection: sqlite3.Connection, done: threading.Event) -> None:
-    """End what runs on `connection` once its time is over; again and again, for one between two questions ends nothing."""
+    """End what runs on `connection` once its time is over: again and again, for between two questions nothing ends."""
     wait_s = _CHECK_S
     while not done.wait(wait_s):
         connection.interrupt()
