@@ -175,5 +175,5 @@ def test_the_table_leads_to_every_state_and_out_of_it():
 def test_of_one_priority_and_moment_the_lower_number_is_first():
     alarms = Alarms()
     for alarm in (Alarm.PLC_LINK, Alarm.CAMERA_LOST, Alarm.OPTICS):
-        alarms.raise_(alarm, 5)
+        alarms.raise_(alarm, 5, f"detail {alarm}")
     assert [row["name"] for row in alarms.snapshot()] == ["CAMERA_LOST", "PLC_LINK", "OPTICS"]
