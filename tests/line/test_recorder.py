@@ -79,7 +79,7 @@ def test_killed_the_recorder_comes_back_and_no_part_is_missed(line, tmp_path):
     assert rejects and all(part.image or part.part in lost for part in rejects)
     assert all(part.recipe == "demo" for part in found)
     assert {part.classes for part in found if part.bundle} == {("difference",)}
-    kinds = [event.kind for event in read(folder, queries.events, None, 0.0, 999)]
+    kinds = [event.kind for event in read(folder, queries.events_after, 0, 999)]
     assert "line" in kinds, "what the supervisor says is recorded too"
 
 
