@@ -118,3 +118,12 @@ def test_a_simulated_inspection_that_hangs_as_it_is_told_to_leave_leaves_when_it
     """Seed 1487: it stayed, and judged no more."""
     faults = (Fault(Kind.CHANGEOVER, 20, 1, 0.6), Fault(Kind.HANGS, 21, 1, 0.7))
     assert [broken(Plan(seed, 160, LINE, faults)) for seed in range(3)] == [""] * 3
+
+
+def test_changes_of_the_coils_do_not_keep_the_registers_heartbeat_from_a_slow_plc():
+    """Seed 1876: four requests of the coils in a row, of 100 ms each, were more than the program's patience."""
+    shape = replace(
+        LINE, takt=450 * MS, scan=10 * MS, deadline=395 * MS, answer=110 * MS, late=9 * MS, variant=Variant.REGISTERS, polled=True,
+        stamped=False, gate=1980 * MS,
+    )  # fmt: skip
+    assert broken(Plan(1876, 60, shape, ())) == ""

@@ -193,9 +193,13 @@ def test_of_what_is_due_the_next_in_turn_behind_the_last_is_done(due, last, wait
 
 
 @pytest.mark.parametrize("last", KINDS)
-def test_a_change_of_the_coils_waits_for_nobody_and_then_the_others_have_their_turn(due, last):
+def test_a_change_of_the_coils_waits_for_nothing_but_registers_behind_other_coils(due, last):
+    """Two changes in a row, each with a slow answer, would keep a PLC that reads the registers alone without a heartbeat."""
     due.next(last)
     due.plc.board[Cell.STOPPED_BY_RULE] = 1
+    if last == "coils":
+        assert due.next("registers", "poll") == "registers"
+        assert view(due.plc.written).run_permit, "it is next"
     assert due.next("registers", "poll") == "coils"
     assert not view(due.plc.written).run_permit
     assert [due.next(*KINDS) for _ in range(3)] == ["registers", "poll", "coils"]
