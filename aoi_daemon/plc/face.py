@@ -32,6 +32,7 @@ class Face:
         self.heartbeat = False
         self.beat_ns = 0
         """When the heartbeat is due."""
+        self.count_ns = 0
 
     @property
     def toggle(self) -> bool:
@@ -57,6 +58,15 @@ class Face:
             self.beat_ns = now_ns + self._heartbeat_ns  # after a gap: no catching up
         if moves:
             self.heartbeat = not self.heartbeat
+
+    def count(self, now_ns: int, *, moves: bool) -> None:
+        """The same of the registers, which count: any other number is a beat, whether or not the coils show one."""
+        if now_ns < self.count_ns:
+            return
+        self.count_ns += self._heartbeat_ns
+        if self.count_ns <= now_ns:
+            self.count_ns = now_ns + self._heartbeat_ns
+        if moves:
             self._board.add(Cell.HEARTBEATS)
 
     def word(self, *, ready: bool, alarm: bool, run_permit: bool, overrun: bool) -> int:

@@ -267,8 +267,13 @@ class Plc:
     def _beat(self, now: int) -> None:
         # A beat that the coils have not shown yet is not taken back by the next: the PLC would see none of the two.
         shown = self.written < 0 or bool(self.written & _HEARTBEAT) == self.face.heartbeat
-        if now >= self.face.beat_ns and shown:
-            self.face.beat(now, moves=self.readiness.all_move(now))
+        face = self.face
+        if now >= face.count_ns or (shown and now >= face.beat_ns):
+            moves = self.readiness.all_move(now)
+            if shown:
+                face.beat(now, moves=moves)
+            # Registers that are read alone do not wait for the coils to show a beat: any other count is one.
+            face.count(now, moves=moves)
 
     def _settle(self) -> None:
         """The PLC hears at once that a part has no verdict: before the next part's, or this would be out of step."""

@@ -3,7 +3,8 @@
 from itertools import pairwise
 from types import SimpleNamespace
 
-from aoi_daemon.plcmap.coils import view
+from aoi_daemon.board import Cell
+from aoi_daemon.plcmap.coils import Coil, view
 from tests.unit.plc.conftest import MS
 
 
@@ -35,3 +36,16 @@ def test_a_beat_that_was_not_shown_yet_is_not_taken_back(plc, clock):
     """Two beats in between are none to the PLC: it would take the daemon for dead."""
     shown = [beat for kind, beat in beats(plc, clock) if kind == "coils"][1:]
     assert all(one != other for one, other in pairwise(shown)), shown
+
+
+def test_the_registers_count_goes_on_where_the_coils_have_not_shown_the_last_beat(plc, clock):
+    """A PLC that reads them alone sees another count each heartbeat, and the coils' bit is not taken back meanwhile."""
+    plc._reconnect()
+    for _ in range(4):
+        plc._spare()
+    plc.written ^= 1 << Coil.HEARTBEAT  # the coils are about to show it
+    before, heartbeat = plc.board[Cell.HEARTBEATS], plc.face.heartbeat
+    for beat in range(1, 4):
+        clock.now += 100 * MS
+        plc._beat(clock.now)
+        assert (plc.board[Cell.HEARTBEATS], plc.face.heartbeat) == (before + beat, heartbeat)

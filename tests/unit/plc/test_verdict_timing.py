@@ -387,7 +387,15 @@ def test_a_heartbeat_that_comes_late_keeps_its_time_and_after_a_gap_none_is_caug
     face.beat((1_000 + late_ms) * MS, moves=True)
     assert face.beat_ns == (1_000 + next_ms) * MS
     face.beat((1_000 + late_ms) * MS, moves=True)
+    assert face.heartbeat, "once"
+    # The registers' count, which goes on whether or not the coils show one.
+    face.count_ns = 1_000 * MS
+    for _ in range(2):
+        face.count((1_000 + late_ms) * MS, moves=True)
+    assert face.count_ns == (1_000 + next_ms) * MS
     assert plc.board[Cell.HEARTBEATS] == 1
+    face.count((1_000 + next_ms) * MS, moves=False)
+    assert plc.board[Cell.HEARTBEATS] == 1, "what stands does not beat"
 
 
 @pytest.mark.parametrize(("result", "ready", "shown"), [(Result.PASS, True, 1), (Result.PASS, False, 0), (Result.REJECT, False, 2)])
