@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import sys
 import time
@@ -111,6 +112,14 @@ def hash_file(file: Path, pace: Pace) -> str:
         return found
     finally:
         os.close(fd)
+
+
+def remove(path: Path) -> None:
+    """A file, a link, or a folder with all in it; where nothing is, nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _hash(fd: int, pace: Pace) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Final
 
 from aoi_daemon import __version__
 from aoi_daemon.backup import databases
-from aoi_daemon.backup.copying import Pace, copy_file, hash_file
+from aoi_daemon.backup.copying import Pace, copy_file, hash_file, remove
 from aoi_daemon.backup.faults import BackupError
 from aoi_daemon.backup.manifest import FILES, MANIFEST, Manifest, Reference, StoredFile, StoredFolder
 from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS, Named, Places, named, users_file
@@ -27,7 +26,7 @@ from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.files import make_folder, put_in_place, replace_file
 from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.recorder.kept_clock import FILE as CLOCK
-from aoi_daemon.recorder.kept_clock import Kept, read_kept
+from aoi_daemon.recorder.kept_clock import known
 from aoi_daemon.recorder.wall import spans_of
 from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES
 
@@ -137,7 +136,7 @@ class _Backup:
         databases.copy_database(source / DATABASE, self.target(place), self.pace)
         with databases.changing(self.folder / place) as connection:
             if wanted.records_days is not None:
-                kept = self._clock()
+                kept = known(self.folder / RECORDS / CLOCK)
                 steps, now_s = ([], math.inf) if kept is None else ((kept.restored or kept).steps, kept.now_s)
                 databases.keep_days(connection, wanted.records_days, spans_of(steps), now_s or math.inf)
                 self.left_out.append(f"records older than {wanted.records_days:g} days before the newest")
@@ -149,12 +148,6 @@ class _Backup:
                 if gone:
                     self.left_out.append(f"{len(gone)} pictures that were removed for their age while this was made")
         self._stored(place, source / DATABASE)
-
-    def _clock(self) -> Kept | None:
-        try:
-            return read_kept(self.folder / RECORDS / CLOCK)
-        except (OSError, ValueError):
-            return None
 
     def _picture(self, source: Path, file: str) -> bool:
         path = source / file
@@ -189,7 +182,8 @@ def make_backup(wanted: Wanted) -> Manifest:
     partial.mkdir(mode=0o700, exist_ok=True)
     with _alone(partial):
         if wanted.anew:
-            _empty(partial)
+            for path in partial.iterdir():  # the folder itself is what is held
+                remove(path)
         (partial / MANIFEST).unlink(missing_ok=True)
         make_folder(partial / FILES)
         manifest = _fill(partial / FILES, wanted, configuration, found)
@@ -315,12 +309,3 @@ def _is(folder: Path, fd: int) -> bool:
         return os.path.samestat(folder.stat(), os.fstat(fd))
     except FileNotFoundError:
         return False
-
-
-def _empty(folder: Path) -> None:
-    """All in it goes; the folder itself is what is held."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
+from aoi_daemon.backup.rewrite import Key
 from aoi_daemon.config.hmi import USERS_FILE
 from aoi_daemon.config.load import read_model
 from aoi_daemon.config.recipe import Recipe
@@ -24,8 +25,6 @@ CONFIG: Final = "config"
 DATA: Final = "data"
 LINE: Final = f"{CONFIG}/line.toml"
 RECORDS: Final = f"{DATA}/records"
-
-Key = tuple[str | int, ...]
 
 _OF_THIS_PC: Final = ("socket", "producer")
 """Keys of what is made, or installed, on each PC anew."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from aoi_daemon.control import NotRunningError, connect
 from aoi_daemon.control_path import find_socket, old_socket_path, socket_path
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.files.lock import HeldError, hold
+from aoi_daemon.recorder.retention import free_bytes
 
 _SPARE_BYTES: Final = 64 << 20
 _STOP: Final = "systemctl stop aoi-daemon, or end its `aoi-daemon run`"
@@ -60,23 +61,26 @@ def line_in(file: Path) -> LineConfig:
         raise BackupError(f"{error}; was it made by another version? restore it with that one") from error
 
 
-def refuse_running(wanted: Wanted, coming: Path, targets: Iterable[Path]) -> None:
-    """Neither the line that is there nor the one that comes may be running.
+@contextlib.contextmanager
+def to_itself(targets: Iterable[Path]) -> Iterator[None]:
+    """What is to be replaced belongs to the restore meanwhile: no line starts with it, and none may be running.
 
-    Args:
-        wanted: where to.
-        coming: the line.toml in the backup.
-        targets: what is to be replaced.
+    A line that runs holds its recipes, its recorder the records, whatever their sockets are.
     """
-    # A line that runs holds its recipes, its recorder the records, whatever their sockets are.
-    for folder in targets:
-        if folder.is_dir():
-            try:
-                fd = hold(folder)
-            except HeldError:
-                raise BackupError(f"{folder}: a line is running with it; stop it first: {_STOP}") from None
-            if fd is not None:
-                os.close(fd)
+    with contextlib.ExitStack() as held:
+        for folder in targets:
+            if folder.is_dir():
+                try:
+                    fd = hold(folder)
+                except HeldError:
+                    raise BackupError(f"{folder}: a line is running with it; stop it first: {_STOP}") from None
+                if fd is not None:
+                    held.callback(os.close, fd)
+        yield
+
+
+def refuse_running(wanted: Wanted, coming: Path) -> None:
+    """Neither the line that is there nor the one that comes may be running. `coming`: the line.toml in the backup."""
     sockets = set()
     for file in (coming, wanted.into / "line.toml"):
         if not file.is_file():
@@ -141,7 +145,6 @@ def refuse_small_disk(manifest: Manifest, wanted: Wanted) -> None:
         disk = folder.stat().st_dev
         needs[disk] = folder, needs.get(disk, (folder, _SPARE_BYTES))[1] + each.size_bytes
     for folder, size_bytes in needs.values():
-        room = os.statvfs(folder)
-        free = room.f_bavail * room.f_frsize
+        free = free_bytes(folder)
         if free < size_bytes:
             raise BackupError(f"{folder}: has {free / 1e9:.2f} GB free, and {size_bytes / 1e9:.2f} GB are needed")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from aoi_daemon.backup.copying import Pace, copy_file
+from aoi_daemon.backup.copying import Pace, copy_file, remove
 from aoi_daemon.backup.faults import BackupError
 from aoi_daemon.backup.manifest import FILES, Manifest, Reference, read_manifest
 from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS
@@ -27,6 +26,7 @@ from aoi_daemon.backup.refusals import (
     refuse_links,
     refuse_running,
     refuse_small_disk,
+    to_itself,
 )
 from aoi_daemon.backup.rewrite import Key, RewriteError, rewritten
 from aoi_daemon.backup.state import SERVICE_DATA, product_name
@@ -38,7 +38,7 @@ from aoi_daemon.files.text import decode
 from aoi_daemon.files.toml import parse
 from aoi_daemon.hmi.users_command import SERVICE_USER
 from aoi_daemon.recorder.kept_clock import FILE as CLOCK
-from aoi_daemon.recorder.kept_clock import Kept, after_restore, read_kept
+from aoi_daemon.recorder.kept_clock import after_restore, known, write_kept
 
 _STATE_KEY: Final[Key] = ("supervisor", "state_folder")
 
@@ -67,8 +67,20 @@ def restore(wanted: Wanted) -> Restored:
         refuse_links(files, place)
     line = line_in(files / LINE)
     targets = _targets(manifest, wanted, line)
-    refuse_running(wanted, files / LINE, targets.values())
-    refuse_full(wanted, targets)
+    with to_itself(targets.values()):
+        refuse_running(wanted, files / LINE)
+        refuse_full(wanted, targets)
+        done = _put(manifest, wanted, line, targets)
+    try:
+        load(targets[LINE])
+    except ConfigError as error:
+        done.notes.append(f"the line cannot start yet: {error}")
+    return done
+
+
+def _put(manifest: Manifest, wanted: Wanted, line: LineConfig, targets: dict[str, Path]) -> Restored:
+    """Check it, copy it beside its targets, and give it their names."""
+    files = wanted.backup / FILES
     pace = Pace("checked and copied", 2 * sum(each.size_bytes for each in manifest.files), wanted.mb_per_s)
     check_hashes(manifest, files, pace)
     refuse_small_disk(manifest, wanted)
@@ -86,11 +98,7 @@ def restore(wanted: Wanted) -> Restored:
         _swap(targets, staged, done)
     finally:
         for path in staged.values():
-            _remove(path)
-    try:
-        load(targets[LINE])
-    except ConfigError as error:
-        done.notes.append(f"the line cannot start yet: {error}")
+            remove(path)
     return done
 
 
@@ -114,7 +122,7 @@ def _targets(manifest: Manifest, wanted: Wanted, line: LineConfig) -> dict[str, 
 
 def _copy(manifest: Manifest, files: Path, staged: dict[str, Path], pace: Pace) -> None:
     for path in staged.values():
-        _remove(path)
+        remove(path)
     for folder in sorted(manifest.folders, key=lambda each: each.place):
         _staged(manifest, staged, folder.place).mkdir(parents=True, exist_ok=True)
     for each in manifest.files:
@@ -203,15 +211,7 @@ def _target(place: str, wanted: Wanted) -> Path:
 
 def _own_clock(records: Path, target: Path) -> None:
     """The time of the other PC is not that of this one, which keeps what it knows of its own."""
-    kept = after_restore(_kept(records / CLOCK), _kept(target / CLOCK))
-    replace_file(records / CLOCK, kept.model_dump_json(indent=1).encode() + b"\n", 0o640)
-
-
-def _kept(file: Path) -> Kept | None:
-    try:
-        return read_kept(file)
-    except (OSError, ValueError):  # nothing of it is known, then, which is safe
-        return None
+    write_kept(records / CLOCK, after_restore(known(records / CLOCK), known(target / CLOCK)))
 
 
 def _give(staged: dict[str, Path], wanted: Wanted) -> None:
@@ -240,7 +240,7 @@ def _swap(targets: dict[str, Path], staged: dict[str, Path], done: Restored) -> 
             put_in_place(staged[top], targets[top])
     except BaseException:
         for target, old in reversed(moved):
-            _remove(target)
+            remove(target)
             if old is not None:
                 old.rename(target)
         raise
@@ -259,10 +259,3 @@ def _aside(path: Path) -> Path | None:
     path.rename(old)
     sync_folder(path.parent)
     return old
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -6,8 +6,10 @@ that ends. Where the file system has none, as some network file systems, nothing
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from aoi_daemon.errors import AoiError
@@ -28,7 +30,7 @@ def hold(folder: Path, *, in_common: bool = False) -> int | None:
         HeldError: another process has it.
         OSError: it is not there, or may not be read.
     """
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = _opened(folder)
     try:
         fcntl.flock(fd, (fcntl.LOCK_SH if in_common else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -38,3 +40,22 @@ def hold(folder: Path, *, in_common: bool = False) -> int | None:
         os.close(fd)
         return None
     return fd
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Two that change what is in `folder` at once do so one after the other: waits for its turn.
+
+    Raises:
+        OSError: it is not there, may not be read, or cannot be held.
+    """
+    fd = _opened(folder)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _opened(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

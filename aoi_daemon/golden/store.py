@@ -6,11 +6,9 @@ Process: offline. A kill at any point leaves the manifest as it was, and at wors
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from aoi_daemon.config.boxes import Box
 from aoi_daemon.files import make_folder, replace_file
+from aoi_daemon.files.lock import alone
 from aoi_daemon.golden.manifest import MANIFEST, MAX_PARTS, Golden, GoldenError, Image, Manifest, Part, read_golden
 
 _LONGEST_NAME: Final = 80
@@ -45,7 +44,7 @@ def add(folder: Path, new: Sequence[NewPart], *, by: str, when: str) -> list[Par
         OSError: a file cannot be written; the manifest is as it was.
     """
     make_folder(folder)
-    with _alone(folder):
+    with alone(folder):
         before = read_golden(folder)
         if len(before.parts) + len(new) > MAX_PARTS:
             raise GoldenError(
@@ -78,7 +77,7 @@ def remove(folder: Path, names: Sequence[str]) -> list[Part]:
     """
     if not folder.is_dir():
         raise GoldenError(f"{folder}: there are no golden parts of this recipe")
-    with _alone(folder):
+    with alone(folder):
         before = read_golden(folder)
         there = [part.name for part in before.parts]
         for name in names:
@@ -135,14 +134,3 @@ def _clean(golden: Golden) -> None:
         if half or (path.suffix == ".png" and path.name not in named):
             with contextlib.suppress(OSError):
                 path.unlink()
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two that change it at once do so one after the other."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import fcntl
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.errors import ConfigError
+from aoi_daemon.files import sync_folder
+from aoi_daemon.files.lock import alone
 from aoi_daemon.files.text import TextError, decode
 from aoi_daemon.files.toml import parse
 from aoi_daemon.hmi.users_password import take_apart
@@ -184,7 +185,7 @@ def change_users(path: Path, change: Callable[[dict[str, User]], None], owner: t
         ConfigError: the file is wrong, or cannot be written.
     """
     try:
-        with _alone_in(path.parent):
+        with alone(path.parent):
             users = read_users(path)
             change(users)
             if len(users) > MAX_USERS:
@@ -192,17 +193,6 @@ def change_users(path: Path, change: Callable[[dict[str, User]], None], owner: t
             _write(path, users, owner)
     except OSError as error:
         raise ConfigError(path, [f"cannot be written: {error.strerror}"]) from error
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-        os.fsync(fd)  # the rename too is on the disk
-    finally:
-        os.close(fd)
 
 
 def _write(path: Path, users: Users, owner: tuple[int, int] | None) -> None:
@@ -221,6 +211,7 @@ def _write(path: Path, users: Users, owner: tuple[int, int] | None) -> None:
             file.flush()
             os.fsync(fd)
         partial.replace(path)
+        sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 

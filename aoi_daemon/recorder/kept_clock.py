@@ -102,6 +102,19 @@ def read_kept(file: Path) -> Kept:
     return Kept.model_validate_json(read_bytes(file, _MOST_BYTES))
 
 
+def known(file: Path) -> Kept | None:
+    """The same; None where there is nothing that can be used: nothing is known then, which is safe."""
+    try:
+        return read_kept(file)
+    except (OSError, TextError, ValueError):
+        return None
+
+
+def write_kept(file: Path, kept: Kept) -> None:
+    """Replace `file`. Raises OSError."""
+    replace_file(file, kept.model_dump_json(indent=1).encode() + b"\n", 0o640)
+
+
 class ClockFile:
     """`clock.json` of the records in `folder`."""
 
@@ -126,7 +139,7 @@ class ClockFile:
     def write(self, kept: Kept) -> None:
         """Keep this; a disk that does not take it is told of once, and asked again the next time."""
         try:
-            replace_file(self.path, kept.model_dump_json(indent=1).encode() + b"\n", 0o640)
+            write_kept(self.path, kept)
         except OSError as error:
             if not self._failed:
                 self._log.warning("clock_not_kept", file=str(self.path), error=str(error))

@@ -15,13 +15,14 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.board import Cell
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.control_path import socket_path
 from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.files.lock import hold
+from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.logs import logger
 from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.events import EventWriter
@@ -66,7 +67,7 @@ class Supervisor:
             self.shared = owned.enter_context(Shared(line))
             # Several lines may have one; a restore, which replaces it, has it to itself. Not line.toml's own folder:
             # whoever changes users holds that.
-            held = hold(configuration.file.parent / "recipes", in_common=True)
+            held = self._hold_recipes(configuration.file.parent / "recipes")
             if held is not None:
                 owned.callback(os.close, held)
             self.control = ControlServer(socket_path(line.supervisor.socket, line.line.name).absolute())
@@ -115,6 +116,13 @@ class Supervisor:
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
         self._ticked_ns = now_ns()
+
+    @staticmethod
+    def _hold_recipes(folder: Path) -> int | None:
+        try:
+            return hold(folder, in_common=True)
+        except HeldError:
+            raise HeldError(f"{folder}: a backup is being restored there; start the line when that is done") from None
 
     @property
     def configuration(self) -> Configuration:

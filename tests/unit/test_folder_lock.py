@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from aoi_daemon.files.lock import HeldError, hold
+from aoi_daemon.files.lock import HeldError, alone, hold
 
 
 def test_one_has_it_or_several_in_common(tmp_path):
@@ -67,3 +69,21 @@ def test_users_and_golden_parts_are_changed_while_a_line_runs(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
     os.close(held)
     assert (tmp_path / "users.toml").exists() and (recipes / "demo.golden").is_dir()
+
+
+def test_two_that_change_a_folder_do_so_one_after_the_other(tmp_path):
+    """Whoever comes second waits for its turn; a fault in its turn gives it back."""
+    inside = threading.Event()
+
+    def change():
+        with alone(tmp_path):
+            inside.set()
+
+    with contextlib.suppress(ZeroDivisionError), alone(tmp_path):
+        second = threading.Thread(target=change, daemon=True)
+        second.start()
+        assert not inside.wait(0.1)
+        raise ZeroDivisionError
+    assert inside.wait(10)
+    second.join(10)
+    os.close(hold(tmp_path))

@@ -19,13 +19,14 @@ from aoi_daemon.backup.manifest import read_manifest
 from aoi_daemon.backup.restore import new_value
 from aoi_daemon.cli import main
 from aoi_daemon.config.load import load
-from aoi_daemon.files.lock import hold
+from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.kernel_time import Reading
 from aoi_daemon.recorder.kept_clock import read_kept
 from aoi_daemon.recorder.wall import RecordsClock
 from aoi_daemon.records.audit import verify
 from aoi_daemon.records.database import open_reader, open_writer, writing
 from aoi_daemon.records.parts import insert_event
+from aoi_daemon.supervisor.main import Supervisor
 from tests.unit.backup.conftest import Pc
 
 FOLDERS = st.sampled_from(["etc", "etc/here", "data", "srv", "etc/recipes/deep", "data/more", "srv/a b", "other/ü"])
@@ -475,3 +476,24 @@ def test_a_line_that_runs_with_another_socket_is_not_restored_over(pc, tmp_path,
     assert tree(tmp_path / "new") == before
     os.close(fd)
     assert restore(tmp_path / "out", "--into", tmp_path / "new", "--replace") == 0
+
+
+def test_no_line_starts_with_what_a_restore_is_replacing(pc, tmp_path, monkeypatch, capsys):
+    """From its first look to its end; the line says what it waits for."""
+    assert pc.backup(tmp_path / "out") == 0
+    assert restore(tmp_path / "out", "--into", tmp_path / "new") == 0
+    copied, seen = restoring._copy, []
+
+    def meanwhile(*arguments):
+        for folder, in_common in ((tmp_path / "new/recipes", True), (tmp_path / "new/records", False)):
+            with pytest.raises(HeldError):
+                hold(folder, in_common=in_common)
+        with pytest.raises(HeldError, match="recipes: a backup is being restored there; start the line when that is done"):
+            Supervisor._hold_recipes(tmp_path / "new/recipes")
+        seen.append(True)
+        return copied(*arguments)
+
+    monkeypatch.setattr(restoring, "_copy", meanwhile)
+    assert restore(tmp_path / "out", "--into", tmp_path / "new", "--replace") == 0
+    assert seen
+    os.close(Supervisor._hold_recipes(tmp_path / "new/recipes"))
