@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+SAID: Final = {True: "yes", False: "no", None: "unknown"}
+"""What `synchronised` is called for people."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 # <linux/timex.h>; the states are what adjtimex returns.
 _STA_UNSYNC: Final = 0x0040

@@ -18,7 +18,7 @@ from aoi_daemon.config.publisher import find_file
 from aoi_daemon.config.weblink import Weblink, parse_weblink
 from aoi_daemon.notifier.dial import Call, context_of
 from aoi_daemon.notifier.outcome import Outcome, one_line
-from aoi_daemon.notifier.trouble import too_slow, unreachable
+from aoi_daemon.notifier.trouble import too_slow, unreachable, unusable
 
 _BODY_BYTES: Final = 2048
 _MOST_WAIT_S: Final = 3600.0
@@ -52,10 +52,8 @@ def deliver(receiver: WebhookReceiver, folder: Path, body: bytes, notice: str, t
             secrets.append(token)
             headers[receiver.header] = f"Bearer {token}" if receiver.header.lower() == "authorization" else token
         context = context_of(ca_of(receiver, folder)) if link.scheme == "https" else None
-    except ssl.SSLError as error:
-        return Outcome(what=f"{keys}.ca_file: {error.reason or error}", remedy="name a PEM file", of_server=True)
     except (OSError, ValueError) as error:
-        return Outcome(what=f"{keys}: {error}", remedy="mend the file; it is read anew each time", of_server=True)
+        return unusable(error, keys)
     with Call(timeout_s) as call:
         outcome = _post(call, link, context, headers, body, keys=keys, timeout_s=timeout_s)
     return outcome.without(secrets)

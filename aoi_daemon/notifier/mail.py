@@ -20,7 +20,7 @@ from aoi_daemon.config.notices_check import ca_of, read_secret
 from aoi_daemon.config.publisher import find_file
 from aoi_daemon.notifier.dial import Call, context_of
 from aoi_daemon.notifier.outcome import Outcome, one_line
-from aoi_daemon.notifier.trouble import too_slow, unreachable
+from aoi_daemon.notifier.trouble import too_slow, unreachable, unusable
 
 _MOST_BYTES: Final = 64 * 1024
 """Of all that a server says in one conversation."""
@@ -95,10 +95,8 @@ def deliver(
         context = None if receiver.tls == "none" else context_of(ca_of(receiver, folder))
         if receiver.password_file is not None:
             secrets.append(read_secret(find_file(receiver.password_file, folder)))
-    except ssl.SSLError as error:
-        return Outcome(what=f"{keys}.ca_file: {error.reason or error}", remedy="name a PEM file", of_server=True)
     except (OSError, ValueError) as error:
-        return Outcome(what=f"{keys}: {error}", remedy="mend the file; it is read anew each time", of_server=True)
+        return unusable(error, keys)
     with Call(timeout_s) as call:
         try:
             smtp = _Smtp(call, receiver, context)

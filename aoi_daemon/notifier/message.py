@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from aoi_daemon.notifier.notice import Kind, Notice
 from aoi_daemon.notifier.words import Wording
+from aoi_daemon.publisher.payloads import times
 
 VERSION: Final = 1
 _POLICY: Final = SMTP.clone(cte_type="7bit")
@@ -81,9 +82,5 @@ def harmless(text: str) -> str:
 
 
 def _time(name: str, at: float) -> dict[str, Any]:
-    """`at` (Unix seconds; 0 for none) as ISO 8601 in UTC and as epoch ms."""
-    if not at:
-        return {name: None, f"{name}_ms": None}
-    at_ms = round(at * 1000)
-    text = datetime.fromtimestamp(at_ms / 1000, timezone.utc).isoformat(timespec="milliseconds")
-    return {name: text.replace("+00:00", "Z"), f"{name}_ms": at_ms}
+    """`at` (Unix seconds; 0 for none) as the messages of the publisher have it."""
+    return times(at, name) if at else {name: None, f"{name}_ms": None}

@@ -14,6 +14,13 @@ def unreachable(error: Exception, at: str, keys: str) -> Outcome:
     return Outcome(what=one_line(what, 400), remedy=remedy, of_server=True)
 
 
+def unusable(error: OSError | ValueError, keys: str) -> Outcome:
+    """A file that the receiver's part of line.toml names cannot be used, or does not hold what it should."""
+    if isinstance(error, ssl.SSLError):
+        return Outcome(what=f"{keys}.ca_file: {error.reason or error}", remedy="name a PEM file", of_server=True)
+    return Outcome(what=f"{keys}: {error}", remedy="mend the file; it is read anew each time", of_server=True)
+
+
 def too_slow(at: str, timeout_s: float, keys: str) -> Outcome:
     """The time for the attempt was over."""
     remedy = f"look at the server; check network, firewall and {keys}; a slow server needs a larger notices.timeout_s"

@@ -236,7 +236,7 @@ class Disk:
         gaps = self._inbox.gaps() if gaps_too else []
         if not (rows or moments or gaps or self._filed):
             return
-        dated = self.clock.dated
+        dated = self.clock.dating()
         done = self._with_room(
             session,
             lambda: session.commit(
@@ -274,7 +274,7 @@ class Disk:
             self._inbox.lose_picture(job, at=job.at, why="the disk is full")
             return
         try:
-            self._filed += self._with_room(session, lambda: session.file(replace(job, at=self.clock.dated(job.at))))
+            self._filed += self._with_room(session, lambda: session.file(replace(job, at=self.clock.dating()(job.at))))
         except _Fault as error:
             what = self._fault(error)
             full = what == DISK_FULL

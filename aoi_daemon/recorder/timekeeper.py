@@ -19,7 +19,6 @@ from aoi_daemon.recorder.wall import DAY_S, RecordsClock
 
 _KEEP_S: Final = 300.0
 """Kept so often, and whenever something changes. After a cut less is known of how long the PC has run; no more."""
-_SAID: Final = {True: "yes", False: "no", None: "unknown"}
 
 
 class Timekeeper:
@@ -50,8 +49,8 @@ class Timekeeper:
         """What is told of it.
 
         `believed`: yes, no, or unknown before the records were opened; `ahead_s`: the wall clock less the time by which
-        parts are dated; `deletes_behind_days`: by so much more than
-        is configured the oldest records are kept, None before it is known what is due next.
+        parts are dated; `deletes_behind_days`: by so much more than is configured the oldest records are kept, None
+        before it is known what is due next.
         """
         opened, clock = self._open, self._clock
         # Of records that it knows nothing of, and has not looked through, none is due by any time.
@@ -59,7 +58,7 @@ class Timekeeper:
         believed = "no" if clock.doubt is not None else "yes" if opened else "unknown"
         return {
             "believed": believed,
-            "synchronised": _SAID[clock.synchronised],
+            "synchronised": kernel_time.SAID[clock.synchronised],
             "doubt": clock.doubt.why if clock.doubt is not None else "",
             "ahead_s": round(clock.ahead_s, 1),
             "deletes_behind_days": behind_days,
@@ -116,10 +115,10 @@ class Timekeeper:
         """One step of what must go for want of room, doubt or not."""
         return session.retention.make_room(self._clock.now_s, self._clock.spans())
 
-    def dated(self, at: float) -> float:
-        """`at` for what is written now."""
-        now = self._read()
-        return self._clock.dated(at, now.wall_s, now.boot_s)
+    def dating(self) -> Callable[[float], float]:
+        """What gives `at` for a row that is written now; by one look at the clocks, however many rows there are."""
+        now, clock = self._read(), self._clock
+        return lambda at: clock.dated(at, now.wall_s, now.boot_s)
 
     def keep(self) -> None:
         """Keep it over a restart."""

@@ -69,10 +69,7 @@ def append(connection: sqlite3.Connection, event_id: int) -> None:
     ).fetchone()
     last = head(connection)
     # After a cut the count goes on where it was, and the hole shows.
-    (counted,) = connection.execute(
-        "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'audit_chain'"
-    ).fetchone()
-    n = max(last.n, counted) + 1
+    n = max(last.n, _counted(connection)) + 1
     connection.execute("INSERT INTO audit_chain VALUES (?, ?, ?)", (n, event_id, link(last.hash, n, Row(*row))))
 
 
@@ -152,9 +149,7 @@ def _verify(connection: sqlite3.Connection, kept: str) -> Verified:
             rows += not problem
         before, expected = hashed, n + 1
         since = 0 if hashed == kept else since if since is None else since + 1
-    (counted,) = connection.execute(
-        "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'audit_chain'"
-    ).fetchone()
+    counted = _counted(connection)
     if counted >= expected:
         problems.append(f"{_rows(expected, counted)}: cut off the end")
     older = 0
@@ -164,6 +159,12 @@ def _verify(connection: sqlite3.Connection, kept: str) -> Verified:
         if anchored or not is_older:
             problems.append(f"event {event_id} (at {at}): was put in, it is in no link")
     return Verified(rows, first, Head(expected - 1, before), older, anchored, tuple(problems), since)
+
+
+def _counted(connection: sqlite3.Connection) -> int:
+    """The number of the last link that there ever was."""
+    found = connection.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'audit_chain'").fetchone()
+    return int(found[0])
 
 
 _UNCHAINED: Final = """

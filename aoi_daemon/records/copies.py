@@ -7,13 +7,14 @@ The copy goes when the disk is short of room, before anything else, or when the 
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+from aoi_daemon.files import put_in_place
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 """Almost a million parts. A slow disk (50 MB/s) copies it in 5 s, while parts wait in the verdict ring and pictures of
@@ -41,7 +42,7 @@ def keep_copy(file: Path, version: int) -> str:
     partial = copy.with_name(f"{copy.name}.partial")
     try:
         _copy(file, partial)
-        partial.replace(copy)
+        put_in_place(partial, copy)
     except (OSError, sqlite3.Error) as error:
         partial.unlink(missing_ok=True)
         return f"{copy.name}: {error}"
@@ -64,8 +65,3 @@ def _copy(file: Path, to: Path) -> None:
         new.execute("PRAGMA journal_mode = OFF")
         new.execute("PRAGMA synchronous = OFF")
         old.backup(new)
-    handle = os.open(to, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,7 +11,6 @@ from aoi_daemon.supervisor.attendants import Attendant
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.control import answer
 
-_SAID: Final = {True: "yes", False: "no", None: "unknown"}
 _MOST: Final = 200
 
 
@@ -33,7 +32,8 @@ class ClockDesk:
 
         `believed`: yes, no, or unknown where no recorder has looked at it yet.
         """
-        return {"believed": "unknown", "doubt": "", **self._told(), "synchronised": _SAID[kernel_time.synchronised()]}
+        synchronised = kernel_time.SAID[kernel_time.synchronised()]
+        return {"believed": "unknown", "doubt": "", **self._told(), "synchronised": synchronised}
 
     def confirm(self, client: socket.socket, by: str, reason: object, via: str) -> None:
         """`by` says that the clock is right, because of `reason`."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
-import shutil
 import struct
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.preload import build as build_library
 
 SOURCE = Path(__file__).with_name("moved_clock.c")
 
@@ -23,17 +23,7 @@ def build(folder: Path) -> Path:
     Raises:
         NoMovedClockError: there is no C compiler, or it has no C library to build against.
     """
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise NoMovedClockError("no C compiler, so no moved clock (Debian: apt-get install gcc libc6-dev)")
-    library = folder / "moved_clock.so"
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl", "-pthread"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        if "fatal error" in done.stderr and "No such file" in done.stderr:
-            raise NoMovedClockError("no headers of the C library, so no moved clock (Debian: apt-get install libc6-dev)")
-        raise RuntimeError(f"{SOURCE.name} does not compile:\n{done.stderr}")
-    return library
+    return build_library(SOURCE, folder, "moved clock", NoMovedClockError)
 
 
 def environment(library: Path, offset_s: int, zone: str = "", base: Mapping[str, str] = os.environ) -> dict[str, str]:

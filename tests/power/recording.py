@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
 from aoi_daemon.records.database import open_reader
 from tests.power.disk import Record, read_log
+from tests.preload import build as build_library
 from tools.boards.generate import generate, write_boards
 from tools.boards.options import BoardOptions
 from tools.line.daemon import LineDaemon, wait_for
@@ -48,17 +48,7 @@ def build(folder: Path) -> Path:
     Raises:
         NoLogError: there is no C compiler.
     """
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise NoLogError("no C compiler, so no log of writes (Debian: apt-get install gcc libc6-dev)")
-    library = folder / "write_log.so"
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl", "-pthread"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode and "No such file" in done.stderr:
-        raise NoLogError("no headers of the C library, so no log of writes (Debian: apt-get install libc6-dev)")
-    if done.returncode:
-        raise RuntimeError(f"{SOURCE.name} does not compile:\n{done.stderr}")
-    return library
+    return build_library(SOURCE, folder, "log of writes", NoLogError)
 
 
 def line_of(boards: Path, bundle: Path, plc: SimulatorProcess) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
