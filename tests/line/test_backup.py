@@ -39,14 +39,15 @@ def test_a_running_lines_backup_runs_elsewhere_with_the_same_records(line, tmp_p
     )  # fmt: skip
     assert command("recipe", "--socket", running.daemon.socket, "other").returncode == 0
     running.wait_parts(15)
-    before = running.plc.decided()
+    # The changeover itself may have cost a part: READY falls for it, and a PASS under way is then refused.
+    before = running.plc.status()["counters"]
     made = command("backup", out, "--config", running.daemon.config, "--mb-per-s", "20")
     assert made.returncode == 0, made.stderr
-    during = running.plc.decided() - before
+    during = running.plc.decided() - before["good"] - before["escape"] - before["ejected"]
     running.wait_parts(5)
     counters = running.plc.status()["counters"]
     assert during >= 1, made.stderr
-    assert counters["missed"] == counters["refused"] == counters["late"] == 0, counters
+    assert [counters[lost] - before[lost] for lost in ("missed", "refused", "late", "ready_drops", "escape")] == [0] * 5, counters
     assert running.daemon.status()["deadline_misses"] == 0 and "recorder" in running.daemon.status()["beside"]
     assert command("restore", out, "--into", there).returncode == 2, "a line is running"
     assert running.daemon.stop() == 0
