@@ -136,9 +136,16 @@ class Tab:
         self.page.set_default_timeout(10_000)
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self.violations: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _said(self, said: Any) -> None:
+        if "Content Security Policy" in said.text or "Content-Security-Policy" in said.text:
+            self.violations.append(said.text)
+        elif said.type in ("error", "warning"):
+            self.complaints.append(said.text)
 
     def open(self, path: str) -> Any:
         """Go to `path` and wait for the first beat."""
@@ -156,12 +163,15 @@ class Tab:
 
     def tap(self, what: str, argument: object = None) -> None:
         """Send a tap that no button of this page offers."""
-        self.page.evaluate("([what, arg]) => emitEvent('aoi', {do: what, arg})", [what, argument])
+        self.page.evaluate("([what, arg]) => aoi.send(what, arg)", [what, argument])
 
 
 @pytest.fixture
 def tab(browser, line):
-    """`tab(viewport, language)`: a browser window. Whatever it does, it asks this machine alone and does not complain."""
+    """`tab(viewport, language)`: a browser window. Whatever it does, it asks this machine alone and does not complain.
+
+    Nor does it want anything that the page's policy keeps from it.
+    """
     opened: list[Tab] = []
 
     def start(viewport: dict[str, int] = PANEL, language: str = "en", url: str = "") -> Tab:
@@ -173,6 +183,7 @@ def tab(browser, line):
         each.context.close()
         asked_elsewhere = [url for url in each.requests if not url.startswith((each.url, "data:", "blob:"))]
         assert not asked_elsewhere
+        assert not each.violations
         assert not each.complaints
 
 

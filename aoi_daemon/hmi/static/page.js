@@ -4,27 +4,35 @@ window.aoi = (() => {
   const LOST_MS = 1500; // no beat for so long: what is shown is old
   const HUNG_S = 1.2; // the supervisor has not moved for so long
   const RENEW_MS = 700; // a forced output ends by itself after 2000
+  const SILENT_MS = 5000; // nothing for so long: the stream is dead, and has not told the browser
+  const AGAIN_MS = 1000; // between two tries of ours
+  const RELOADS_MS = 5000; // between two reloads that nobody asked for
+  const DRIFT = 0.0005; // two clocks may part by so much
+  const TAP_MS = 4000;
   const find = (id) => document.getElementById(id);
-  const send = (what, arg) => window.emitEvent && window.emitEvent("aoi", { do: what, arg: arg === undefined ? null : arg });
 
   // ---- the beat: the one thing that says that the page is alive -------------------------------------------------
-  let heard = performance.now();
+  let heard = performance.now(); // when the newest beat was so, by this browser's clock
+  let since = Infinity; // the server's clock against this one's, by the beat that was fastest on its way
+  let beaten = heard;
   let hung = 0;
   let clock = "";
   let state = "ok";
 
   function beat(b) {
-    heard = performance.now();
-    hung = b.hung;
-    clock = b.clock;
-    if (find("clock")) find("clock").textContent = clock;
+    if (b.at !== undefined) {
+      const now = performance.now();
+      // A proxy that collects events brings old ones; by when they arrive they would look new.
+      since = Math.min(since + (now - beaten) * DRIFT, now - b.at);
+      beaten = now;
+      heard = b.at + since;
+      hung = b.hung;
+      clock = b.clock;
+      if (find("clock")) find("clock").textContent = clock;
+    }
     for (const [id, html] of Object.entries(b.put || {})) put(id, html);
     if (b.part) shots.offer(b.part);
-    look();
-  }
-
-  function gone() {
-    heard = performance.now() - LOST_MS - 1;
+    for (const [call, ...given] of b.do || []) calls[call](...given);
     look();
   }
 
@@ -35,7 +43,6 @@ window.aoi = (() => {
 
   function look() {
     const banner = find("banner");
-    if (!banner) return;
     const silent_ms = performance.now() - heard;
     const age_s = silent_ms / 1000 + (silent_ms > LOST_MS ? 0 : hung);
     const now = silent_ms > LOST_MS ? "lost" : age_s > HUNG_S ? "hung" : "ok";
@@ -50,25 +57,71 @@ window.aoi = (() => {
     find("banner-age").textContent = age.replace("{s}", Math.floor(age_s)).replace("{at}", clock || "–");
     for (const element of document.querySelectorAll(".live, .told")) element.dataset.age = Math.floor(age_s) + " s";
   }
-  setInterval(look, 200);
 
-  // ---- the connection -------------------------------------------------------------------------------------------
-  // NiceGUI reloads the page when a connection attempt times out. With the network gone that would replace
-  // the page, and what it last knew, by the browser's own error page. Only a server that answers is worth a reload.
-  const patch = setInterval(() => {
-    if (!window.socket) return;
-    clearInterval(patch);
-    window.socket.io.reconnectionDelayMax(2000);
-    window.socket.io.timeout(4000);
-    window.socket.off("connect_error");
-    window.socket.on("connect_error", (error) => {
-      if (/handshake/i.test(error.message)) return window.location.reload();
-      // Where looking needs a login that has ended, the way back is the login page.
-      const answer = fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" });
-      answer.then((found) => found.type === "opaqueredirect" && window.location.reload(), () => {});
+  // ---- the stream: it comes back by itself, and where it does not, it is begun anew -----------------------------
+  const me = document.body.dataset;
+  let stream = null;
+  let begun = 0;
+
+  function listen() {
+    if (stream) stream.close();
+    begun = performance.now();
+    stream = new EventSource("/page/events?page=" + encodeURIComponent(me.page));
+    stream.onopen = () => { since = Infinity; beaten = performance.now(); };
+    stream.onmessage = (event) => { begun = performance.now(); beat(JSON.parse(event.data)); };
+  }
+
+  function watch() {
+    look();
+    if (document.hidden || !stream) return;
+    const now = performance.now();
+    const refused = stream.readyState === EventSource.CLOSED && now - begun > AGAIN_MS;
+    if (!refused && now - begun < SILENT_MS) return;
+    // Where looking needs a login that has ended, the way back is the login page.
+    if (refused)
+      fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" })
+        .then((answer) => answer.type === "opaqueredirect" && reload(), () => {});
+    listen();
+  }
+
+  // Only a server that answers asks for a reload: with the network gone it would replace the page, and what it last
+  // knew, by the browser's own error page.
+  function reload() {
+    const wait = Number(sessionStorage.getItem("aoi-reloaded") || 0) + RELOADS_MS - Date.now();
+    if (wait > 0 && wait <= RELOADS_MS) return setTimeout(reload, wait);
+    sessionStorage.setItem("aoi-reloaded", String(Date.now()));
+    window.location.reload();
+  }
+
+  // A tab behind another needs no stream; a browser has six connections to one server for all its tabs.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) { if (stream) stream.close(); stream = null; return; }
+    heard = Math.max(heard, performance.now() - LOST_MS / 2);
+    look();
+    listen();
+  });
+
+  // ---- taps: one after the other, as they were made -------------------------------------------------------------
+  let number = 0;
+  let last = Promise.resolve();
+
+  function post(what, arg) {
+    const body = { page: me.page, number: ++number, do: what, arg: arg === undefined || arg === null ? null : String(arg) };
+    const sent = fetch("/page/tap", {
+      method: "POST", headers: { "content-type": "application/json", "x-csrf-token": me.csrf },
+      body: JSON.stringify(body), keepalive: true, signal: AbortSignal.timeout(TAP_MS),
     });
-  }, 50);
-  document.addEventListener("visibilitychange", () => send("visible", !document.hidden));
+    return sent.then(
+      async (answer) => { if (answer.status === 401 || (answer.status === 403 && (await answer.json()).why === "CSRF")) reload(); },
+      () => calls.say(false, "", find("banner").dataset.lost),
+    );
+  }
+
+  function send(what, arg) {
+    // What is done when the connection is back is done behind the back of whoever tapped it.
+    if (state === "lost") return calls.say(false, "", find("banner").dataset.lost);
+    last = last.then(() => post(what, arg));
+  }
 
   // ---- the picture of the part, as fast as the browser takes it -------------------------------------------------
   const shots = {
@@ -157,21 +210,29 @@ window.aoi = (() => {
   // ---- the dead man's switch: outputs stay forced for as long as it is held, and no longer -----------------------
   const hold = {
     timer: 0,
+    under_way: false,
     button: null,
     word: () => [...document.querySelectorAll("[data-bit][aria-pressed=true]")].reduce((w, e) => w | (1 << Number(e.dataset.bit)), 0),
     press(button) {
       if (this.timer || state !== "ok") return;
       this.button = button;
       button.classList.add("held");
-      send("force", this.word());
-      this.timer = setInterval(() => send("force", this.word()), RENEW_MS);
+      this.renew();
+      this.timer = setInterval(() => this.renew(), RENEW_MS);
+    },
+    async renew() {
+      if (this.under_way) return; // it ends by itself where the last one is not answered
+      this.under_way = true;
+      await post("force", this.word());
+      this.under_way = false;
     },
     release(refused = false) {
       if (!this.timer) return;
       clearInterval(this.timer);
       this.timer = 0;
       this.button.classList.remove("held");
-      if (!refused) send("unforce");
+      // Not behind another one: by its number the server knows that what comes later is old.
+      if (!refused) post("unforce");
     },
   };
   for (const end of ["pointerup", "pointercancel", "blur", "pagehide", "keyup"]) window.addEventListener(end, () => hold.release());
@@ -221,9 +282,9 @@ window.aoi = (() => {
   });
   document.addEventListener("change", (e) => e.target.dataset && e.target.dataset.go && (window.location.href = e.target.dataset.go + encodeURIComponent(e.target.value)));
 
-  return {
-    beat, put, gone,
-    // Shown by the server: the result of an action. A refusal stays until it is tapped away.
+  // ---- what the server asks for ----------------------------------------------------------------------------------
+  const calls = {
+    // The result of an action. A refusal stays until it is tapped away.
     say(ok, sign, text) {
       const toast = document.createElement("button");
       toast.className = "toast " + (ok ? "done" : "refused");
@@ -237,12 +298,16 @@ window.aoi = (() => {
     press: (id, group) => choose(find(id), group),
     open: (id, html) => { put(id + "-body", html); find(id).showModal(); ready(find(id)); },
     shut: (id) => find(id).close(),
-    ready,
+    gone: () => { heard = performance.now() - LOST_MS - 1; },
+    reload,
   };
 
   function ready(root) {
     for (const group of root.querySelectorAll(".zoomer:not([data-ready])")) { group.dataset.ready = ""; zoomer(group); }
   }
+
+  ready(document);
+  if (!document.hidden) listen();
+  setInterval(watch, 200);
+  return { send };
 })();
-// The page's elements are made by script: those that are there at once are made ready as they appear.
-new MutationObserver(() => window.aoi.ready(document)).observe(document.documentElement, { childList: true, subtree: true });
