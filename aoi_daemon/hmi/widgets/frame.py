@@ -31,16 +31,16 @@ def frame(page: Page, body: Markup) -> Markup:
     words, line = page.words, page.site.config.line.name
     return render(
         "aoi_daemon.hmi", "frame.html", page=page, body=body, words=words, line=line,
-        sign=lambda name: Markup(sign(name)), content=_CONTENT,
+        sign=sign, content=_CONTENT,
         title=f"{words(page.here)} – {line}".replace("\u00ad", ""),
         theme="night" if page.request.cookies.get("aoi-theme") == "night" else "day",
         other=next(one for one in LANGUAGES if one != words.language), path=page.request.url.path, pages=_PAGES,
-        head_state=Markup(page.cell("head-state", cells.head_state, "live told")),
-        head_alarms=Markup(page.cell("head-alarms", cells.head_alarms)),
-        bypass=Markup(page.cell("bypass", cells.bypass_banner)),
+        head_state=page.cell("head-state", cells.head_state, "live told"),
+        head_alarms=page.cell("head-alarms", cells.head_alarms),
+        bypass=page.cell("bypass", cells.bypass_banner),
     )  # fmt: skip
 
 
-def piece(template: str, **values: object) -> str:
+def piece(template: str, **values: object) -> Markup:
     """A small piece of every page, of `templates/frame`."""
-    return str(render("aoi_daemon.hmi", f"frame/{template}.html", **values))
+    return render("aoi_daemon.hmi", f"frame/{template}.html", **values)

@@ -30,7 +30,7 @@ _MOST_CALLS: Final = 16
 """What a browser that does not listen may have waiting for it; the oldest makes room."""
 _MOST_TAPS: Final = 8
 
-Render = Callable[[Site, Words], str]
+Render = Callable[[Site, Words], Markup]
 Handler = Callable[[str], Awaitable[None]]
 
 
@@ -56,8 +56,8 @@ class Page:
         self.cells: dict[str, Render] = {}
         self.handlers: dict[str, Handler] = {}
         self.listener: asyncio.Event | None = None
-        self._sent: dict[str, str] = {}
-        self._puts: dict[str, str] = {}
+        self._sent: dict[str, Markup] = {}
+        self._puts: dict[str, Markup] = {}
         self._calls: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MOST_CALLS)
         self._taps: deque[tuple[str, str]] = deque()
         self._last_tap = 0
@@ -67,30 +67,30 @@ class Page:
         """Whether to offer `action`; the gate asks again when it is tapped."""
         return self.site.actions.may(self.session, action)
 
-    def for_role(self, role: str) -> str:
+    def for_role(self, role: str) -> Markup:
         """Why a button is not offered: a login, or a role, is wanting."""
         key = "for_role" if self.session is None else "only_role"
         return piece("note", text=self.words(key, role=self.words(role)))
 
-    def problem(self, text: str) -> str:
+    def problem(self, text: str) -> Markup:
         """The records cannot be read, and why."""
         return piece("problem", words=self.words, text=text)
 
-    def cell(self, name: str, render: Render, css: str = "", tag: str = "div") -> str:
+    def cell(self, name: str, render: Render, css: str = "", tag: str = "div") -> Markup:
         """A piece that lives: its element, filled as the line is now."""
         self.cells[name] = render
         self._sent[name] = self.site.render(render, self.words)
-        return piece("cell", tag=tag, name=name, css=css, html=Markup(self._sent[name]))
+        return piece("cell", tag=tag, name=name, css=css, html=self._sent[name])
 
-    def show(self, body: str) -> None:
+    def show(self, body: Markup) -> None:
         """Build the page around `body`."""
-        self.html = frame(self, Markup(body))
+        self.html = frame(self, body)
 
     # ---- what the browser is told -------------------------------------------------------------------------------
 
-    def put(self, name: str, html: str) -> None:
+    def put(self, name: str, html: Markup) -> None:
         """Fill an element that is no cell."""
-        self._puts[name] = str(html)
+        self._puts[name] = html
         self.wake()
 
     def run(self, call: str, *arguments: Any) -> None:
@@ -100,7 +100,7 @@ class Page:
 
     def say(self, text: str, *, ok: bool) -> None:
         """What came of a tap, in a corner."""
-        self.run("say", ok, str(sign("check" if ok else "cross")), text)
+        self.run("say", ok, sign("check" if ok else "cross"), text)
 
     def wake(self) -> None:
         """There is something to tell; a page that nobody listens to keeps it."""
@@ -120,7 +120,7 @@ class Page:
         """
         found: dict[str, Any] = {}
         puts = self._changed()
-        puts.update(self._puts)
+        puts |= self._puts
         if puts:
             found["put"] = puts
         if self._calls:
@@ -129,8 +129,8 @@ class Page:
         self._calls.clear()
         return found
 
-    def _changed(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _changed(self) -> dict[str, Markup]:
+        found: dict[str, Markup] = {}
         for name, render in self.cells.items():
             html = self.site.render(render, self.words)
             if html != self._sent.get(name):

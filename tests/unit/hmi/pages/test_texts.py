@@ -57,7 +57,8 @@ def test_each_name_that_the_daemon_shows_has_a_text():
 
 def test_each_text_is_used_and_each_that_is_used_is_there():
     folder = Path(aoi_daemon.hmi.__file__).parent
-    sources = [file.read_text() for file in folder.rglob("*.py") if file.name != "texts.py"]
+    files = [*folder.rglob("*.py"), *folder.rglob("templates/**/*.html")]
+    sources = [file.read_text() for file in files if file.name != "texts.py"]
     source = "\n".join(sources)
     used = set(re.findall(r"words\(\s*f?[\"']([^\"'{]+)[\"']", source))
     assert not sorted(used - TEXTS.keys())
