@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -125,6 +126,25 @@ def browser():
         found.close()
 
 
+def until(page: Any, expression: str, arg: object = None, timeout_ms: int = 10_000) -> None:
+    """Wait until `expression`, or a function of `arg`, is true in `page`.
+
+    Not by Playwright's `wait_for_function`: that one evaluates in the page itself, which our policy does not allow.
+    """
+    from playwright.sync_api import Error
+
+    end, problem = time.monotonic() + timeout_ms / 1000, ""
+    while time.monotonic() < end:
+        try:
+            if page.evaluate(expression, arg):
+                return
+            problem = "it is false"
+        except Error as error:
+            problem = str(error)  # the page is being loaded, or what is asked of is not there yet
+        page.wait_for_timeout(15)
+    raise AssertionError(f"{expression}: not within {timeout_ms} ms: {problem}")
+
+
 class Tab:
     """One browser with one page: what it asked for, and what it complained of."""
 
@@ -150,7 +170,7 @@ class Tab:
     def open(self, path: str) -> Any:
         """Go to `path` and wait for the first beat."""
         self.page.goto(self.url + path)
-        self.page.wait_for_function("document.querySelector('#clock')?.textContent")
+        until(self.page, "document.querySelector('#clock')?.textContent")
         return self.page
 
     def log_in(self, name: str) -> None:

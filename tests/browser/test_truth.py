@@ -6,6 +6,7 @@ import os
 import signal
 
 from .blocking_proxy import Wire
+from .conftest import until
 
 WITHIN_MS = 2000
 
@@ -15,7 +16,7 @@ def link(page):
 
 
 def wait_link(page, state, timeout_ms=WITHIN_MS):
-    page.wait_for_function("state => (document.body.dataset.link ?? 'ok') == state", arg=state, timeout=timeout_ms, polling=50)
+    until(page, "state => (document.body.dataset.link ?? 'ok') == state", arg=state, timeout_ms=timeout_ms)
 
 
 def assert_old(page, words, what=".live"):
@@ -76,10 +77,10 @@ def test_a_cut_network_is_said_within_two_seconds_and_the_page_comes_back(line, 
         wait_link(page, "lost")
         assert_old(page, "No connection")
         # Long enough for the browser to give the connection up, and for the server to forget this page.
-        page.wait_for_function("Number(document.querySelector('#tiles').dataset.age.split(' ')[0]) >= 8", timeout=12_000)
+        until(page, "Number(document.querySelector('#tiles').dataset.age.split(' ')[0]) >= 8", timeout_ms=12_000)
         assert link(page) == "lost"
         wire.mend()
         wait_link(page, "ok", 15_000)
-        page.wait_for_function("document.querySelector('.pictures')?.dataset.part", timeout=15_000)
+        until(page, "document.querySelector('.pictures')?.dataset.part", timeout_ms=15_000)
         window.complaints.clear()
         window.context.close()
