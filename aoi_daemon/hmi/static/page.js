@@ -4,8 +4,8 @@ window.aoi = (() => {
   const LOST_MS = 1500; // no beat for so long: what is shown is old
   const HUNG_S = 1.2; // the supervisor has not moved for so long
   const RENEW_MS = 700; // a forced output ends by itself after 2000
-  const SILENT_MS = 5000; // nothing for so long: the stream is dead, and has not told the browser
-  const AGAIN_MS = 1000; // between two tries of ours
+  const DEAD_MS = 5000; // a stream that has lasted so long and brings nothing new is dead, and has not told the browser
+  const AGAIN_MS = 1000; // between two tries
   const RELOADS_MS = 5000; // between two reloads that nobody asked for
   const DRIFT = 0.0005; // two clocks may part by so much
   const TAP_MS = 4000;
@@ -13,7 +13,7 @@ window.aoi = (() => {
 
   // ---- the beat: the one thing that says that the page is alive -------------------------------------------------
   let heard = performance.now(); // when the newest beat was so, by this browser's clock
-  let since = Infinity; // the server's clock against this one's, by the beat that was fastest on its way
+  let since = Infinity; // what to add to the server's clock to have this one's, at least
   let beaten = heard;
   let hung = 0;
   let clock = "";
@@ -22,8 +22,9 @@ window.aoi = (() => {
   function beat(b) {
     if (b.at !== undefined) {
       const now = performance.now();
-      // A proxy that collects events brings old ones; by when they arrive they would look new.
-      since = Math.min(since + (now - beaten) * DRIFT, now - b.at);
+      // By when they arrive, the events that a proxy has collected would look new. The first beat was made after it
+      // was asked for, and none is on its way for less than no time.
+      since = Math.min(since === Infinity ? begun - b.at : since + (now - beaten) * DRIFT, now - b.at);
       beaten = now;
       heard = b.at + since;
       hung = b.hung;
@@ -58,7 +59,7 @@ window.aoi = (() => {
     for (const element of document.querySelectorAll(".live, .told")) element.dataset.age = Math.floor(age_s) + " s";
   }
 
-  // ---- the stream: it comes back by itself, and where it does not, it is begun anew -----------------------------
+  // ---- the stream: where it ends, or brings nothing new, it is begun anew ---------------------------------------
   const me = document.body.dataset;
   let stream = null;
   let begun = 0;
@@ -66,19 +67,20 @@ window.aoi = (() => {
   function listen() {
     if (stream) stream.close();
     begun = performance.now();
+    since = Infinity;
     stream = new EventSource("/page/events?page=" + encodeURIComponent(me.page));
-    stream.onopen = () => { since = Infinity; beaten = performance.now(); };
-    stream.onmessage = (event) => { begun = performance.now(); beat(JSON.parse(event.data)); };
+    stream.onmessage = (event) => beat(JSON.parse(event.data));
+    stream.onerror = (event) => event.target.close();
   }
 
   function watch() {
     look();
-    if (document.hidden || !stream) return;
-    const now = performance.now();
-    const refused = stream.readyState === EventSource.CLOSED && now - begun > AGAIN_MS;
-    if (!refused && now - begun < SILENT_MS) return;
+    if (!stream) return;
+    const lasted = performance.now() - begun;
+    const ended = stream.readyState === EventSource.CLOSED && lasted > AGAIN_MS;
+    if (!ended && (state !== "lost" || lasted < DEAD_MS)) return;
     // Where looking needs a login that has ended, the way back is the login page.
-    if (refused)
+    if (ended)
       fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" })
         .then((answer) => answer.type === "opaqueredirect" && reload(), () => {});
     listen();
@@ -151,61 +153,6 @@ window.aoi = (() => {
       find("template-boxes").innerHTML = shot.template_boxes;
     },
   };
-
-  // ---- zoom: all panes of a group together, by fingers, wheel and buttons ---------------------------------------
-  function zoomer(group) {
-    const view = { scale: 1, x: 0, y: 0 };
-    const fingers = new Map();
-    let spread = 0;
-    const apply = () => {
-      const box = group.querySelector(".pane").getBoundingClientRect();
-      view.scale = Math.min(12, Math.max(1, view.scale));
-      view.x = Math.min(0, Math.max(box.width * (1 - view.scale), view.x));
-      view.y = Math.min(0, Math.max(box.height * (1 - view.scale), view.y));
-      group.classList.toggle("zoomed", view.scale > 1);
-      for (const stage of group.querySelectorAll(".stage"))
-        stage.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
-    };
-    const at = (factor, x, y) => {
-      const scale = Math.min(12, Math.max(1, view.scale * factor));
-      view.x = x - ((x - view.x) * scale) / view.scale;
-      view.y = y - ((y - view.y) * scale) / view.scale;
-      view.scale = scale;
-      apply();
-    };
-    const local = (event, pane) => {
-      const box = pane.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    group.zoomTo = (way) => {
-      const box = group.querySelector(".pane").getBoundingClientRect();
-      if (way === "fit") view.scale = 1;
-      at(way === "in" ? 1.6 : way === "out" ? 1 / 1.6 : 1, box.width / 2, box.height / 2);
-    };
-    for (const pane of group.querySelectorAll(".pane")) {
-      pane.addEventListener("wheel", (e) => { e.preventDefault(); at(Math.exp(-e.deltaY / 400), ...local(e, pane)); }, { passive: false });
-      pane.addEventListener("dblclick", (e) => (view.scale > 1 ? group.zoomTo("fit") : at(3, ...local(e, pane))));
-      pane.addEventListener("pointerdown", (e) => { fingers.set(e.pointerId, e); spread = 0; });
-      for (const end of ["pointerup", "pointercancel", "pointerleave"])
-        pane.addEventListener(end, (e) => { fingers.delete(e.pointerId); spread = 0; });
-      pane.addEventListener("pointermove", (e) => {
-        const before = fingers.get(e.pointerId);
-        if (!before) return;
-        fingers.set(e.pointerId, e);
-        if (fingers.size === 1) {
-          view.x += e.clientX - before.clientX;
-          view.y += e.clientY - before.clientY;
-          apply();
-        } else if (fingers.size === 2) {
-          const [a, b] = [...fingers.values()];
-          const now = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
-          const [ax, ay] = local(a, pane), [bx, by] = local(b, pane);
-          if (spread) at(now / spread, (ax + bx) / 2, (ay + by) / 2);
-          spread = now;
-        }
-      });
-    }
-  }
 
   // ---- the dead man's switch: outputs stay forced for as long as it is held, and no longer -----------------------
   const hold = {

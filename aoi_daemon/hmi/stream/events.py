@@ -17,8 +17,6 @@ from starlette.types import Receive, Scope, Send
 
 from aoi_daemon.hmi.widgets.shell import Page
 
-_AGAIN_MS: Final = 1000
-"""When a browser tries again after its stream has ended."""
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     # `no-transform`, and nginx's own word: a proxy that collects events before it passes them on shows old figures.
@@ -52,17 +50,13 @@ class Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the browser is gone, or there is nothing more to tell it."""
-        page, news = self._page, asyncio.Event()
-        if page.listener is not None:
-            page.listener.set()
-        page.listener = news
+        page = self._page
+        news = page.listen()
         self._begins(page)
-        news.set()
         gone = asyncio.create_task(_until_gone(receive))
         gone.add_done_callback(lambda _: news.set())
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await send(_body(f"retry: {_AGAIN_MS}\n\n".encode()))
             while True:
                 await news.wait()
                 news.clear()

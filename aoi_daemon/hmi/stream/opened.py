@@ -53,6 +53,7 @@ class Opened:
 
     def ends(self, page: Page) -> None:
         """The stream of `page` has ended."""
+        self._pages[page.id] = page
         self._pages.move_to_end(page.id)
         self._until_s[page.id] = self._clock() + KEPT_S
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from aoi_daemon.hmi.widgets.shell import Page
 
 STATIC: Final = Path(__file__).parents[1] / "static"
-_CONTENT: Final = f"{zlib.crc32(b''.join((STATIC / name).read_bytes() for name in ('page.css', 'page.js'))):08x}"
+_FILES: Final = ("page.css", "page.js", "zoom.js")
+_CONTENT: Final = f"{zlib.crc32(b''.join((STATIC / name).read_bytes() for name in _FILES)):08x}"
 """In the files' addresses: a browser that has kept older ones asks for the new."""
 _PAGES: Final = (
     ("main", "/", True), ("rejects", "/rejects", True), ("alarms", "/alarms", True), ("report", "/report", True),

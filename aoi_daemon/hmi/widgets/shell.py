@@ -56,6 +56,7 @@ class Page:
         self.cells: dict[str, Render] = {}
         self.handlers: dict[str, Handler] = {}
         self.listener: asyncio.Event | None = None
+        self._listened = False
         self._sent: dict[str, Markup] = {}
         self._puts: dict[str, Markup] = {}
         self._calls: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MOST_CALLS)
@@ -107,10 +108,18 @@ class Page:
         if self.listener is not None:
             self.listener.set()
 
-    def forget_sent(self) -> None:
-        """Its stream begins anew, and what the last one sent may not have come: all is sent again."""
-        self._sent.clear()
-        self.shot = None
+    def listen(self) -> asyncio.Event:
+        """A stream begins, and is to send news whenever this is set; an older one ends."""
+        if self.listener is not None:
+            self.listener.set()
+        if self._listened:
+            # What the last stream sent may not have come: all is sent again.
+            self._sent.clear()
+            self.shot = None
+        self._listened = True
+        self.listener = asyncio.Event()
+        self.listener.set()
+        return self.listener
 
     def news(self) -> dict[str, Any]:
         """What the browser does not know yet; it is taken as told.
