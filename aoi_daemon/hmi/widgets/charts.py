@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from markupsafe import Markup
 
 from aoi_daemon.hmi.widgets.layout import lay_out
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.markup.svg import element
+from aoi_daemon.texts.words import Words
 
 STRIP_MARKS: Final = 60
 _EDGE: Final = 1.25

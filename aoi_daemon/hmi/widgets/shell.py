@@ -23,7 +23,7 @@ from aoi_daemon.hmi.pictures import Shot
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import cells
 from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import LANGUAGES, Words
+from aoi_daemon.texts.words import LANGUAGES, Words
 
 STATIC: Final = Path(__file__).parents[1] / "static"
 _CONTENT: Final = f"{zlib.crc32(b''.join((STATIC / name).read_bytes() for name in ('page.css', 'page.js'))):08x}"
