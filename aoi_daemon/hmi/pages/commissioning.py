@@ -33,7 +33,7 @@ def build(page: Page) -> None:
     )  # fmt: skip
 
     async def force(word: str) -> None:
-        page.put("refused", "")
+        page.put("refused", Markup())
         number = whole(word)
         try:
             result = await page.site.actions.force(page.session, -1 if number is None else number)
