@@ -22,11 +22,11 @@ from aoi_daemon.hmi.pictures import Pictures
 from aoi_daemon.hmi.shifts.figures import Base, ShiftFigures, Tally, read_base
 from aoi_daemon.hmi.shifts.times import Shift, shift_at
 from aoi_daemon.hmi.widgets.classes import class_name
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.infer.bundle import MANIFEST
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.stage import Stage
+from aoi_daemon.texts.words import Words
 
 _SINCE_START: Final = "-"
 T = TypeVar("T")

@@ -17,10 +17,10 @@ from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import cells
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from aoi_daemon.records.faults import RecordsError
+from aoi_daemon.texts.words import Words
 
 _SHOWN: Final = 60
 

@@ -13,10 +13,10 @@ from aoi_daemon.hmi.widgets.cells import proof
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.plcmap.coils import COILS, bits
 from aoi_daemon.plcmap.table import coil_meaning, coil_name
 from aoi_daemon.stage.board import Cell, Link, plc_address
+from aoi_daemon.texts.words import Words
 
 
 def build(page: Page) -> None:

@@ -19,7 +19,7 @@ from aoi_daemon.hmi.widgets.cells import proof
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.texts import Words
+from aoi_daemon.texts.words import Words
 
 
 class _Product(NamedTuple):

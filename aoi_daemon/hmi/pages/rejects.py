@@ -17,11 +17,11 @@ from aoi_daemon.hmi.widgets.boxes import Box, overlay, pane, verdict, zoom_butto
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from aoi_daemon.records.faults import RecordsError
 from aoi_daemon.records.rows import Image, Part
+from aoi_daemon.texts.words import Words
 
 SHOWN: Final = 12
 

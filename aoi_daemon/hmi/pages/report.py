@@ -18,9 +18,9 @@ from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import charts
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.markup.svg import join
 from aoi_daemon.records.faults import RecordsError
+from aoi_daemon.texts.words import Words
 
 _SHIFTS: Final = 21
 _STOPS: Final = 20

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from aoi_daemon.hmi.widgets.layout import lay_out
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.markup.svg import element
+from aoi_daemon.texts.words import Words
 
 
 class Box(NamedTuple):

@@ -14,11 +14,11 @@ from aoi_daemon.hmi.shifts.figures import HOUR_S
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import charts
 from aoi_daemon.hmi.widgets.layout import lay_out
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.messages import Proof
 from aoi_daemon.stage.board import CameraCell, Cell, Link, StageState, bypassed, camera_cell
 from aoi_daemon.stage.lifecycle import Line
 from aoi_daemon.stage.stage import now_ns
+from aoi_daemon.texts.words import Words
 
 _HOURS: Final = 8
 _FEW: Final = 2

@@ -6,14 +6,14 @@ Gray is the ordinary, colour the abnormal; what is coloured also differs in shap
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
 from aoi_daemon.hmi.widgets.layout import lay_out
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.markup.svg import element
+from aoi_daemon.texts.words import Words
 
 STRIP_MARKS: Final = 60
 _EDGE: Final = 1.25
@@ -108,12 +108,13 @@ def latency(seconds: Sequence[Second], now_s: int, deadline_ms: float, span_s: i
     return element("svg", *pieces, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none", role="img")
 
 
-def _bars(full: float, hollow: float) -> Markup:
-    """One row of the Pareto: two bars end to end, their lengths in % of its width."""
-    pieces = [element("rect", class_="full", width=f"{full:.1f}%", height="100%")]
+@lru_cache(maxsize=500)
+def _bars(full: str, hollow: str) -> Markup:
+    """One row of the Pareto: two bars end to end, their lengths in % of its width; they change seldom."""
+    pieces = [element("rect", class_="full", width=f"{full}%", height="100%")]
     if hollow:
         # 1 px less at top and bottom: half of its outline lies outside.
-        pieces.append(element("rect", class_="hollow", x=f"{full:.1f}%", y=1, width=f"{hollow:.1f}%", height=16))
+        pieces.append(element("rect", class_="hollow", x=f"{full}%", y=1, width=f"{hollow}%", height=16))
     return element("svg", *pieces, class_="bars", aria_hidden="true")
 
 
@@ -124,7 +125,8 @@ def pareto(counts: Sequence[ClassCount], words: Words, at_most: int = 6) -> Mark
     shown = []
     for row in rows if longest else ():
         real = row.rejects - row.false_calls
-        shown.append((row.name, real, row.false_calls, _bars(92 * real / longest, 92 * row.false_calls / longest)))
+        full, hollow = (f"{92 * count / longest:.1f}" if count else "" for count in (real, row.false_calls))
+        shown.append((row.name, real, row.false_calls, _bars(full or "0.0", hollow)))
     return lay_out("parts/pareto.html", words, rows=shown)
 
 

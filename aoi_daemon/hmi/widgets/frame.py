@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 
 from aoi_daemon.hmi.widgets import cells
-from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import LANGUAGES
-from aoi_daemon.markup.templates import render
+from aoi_daemon.hmi.widgets.layout import lay_out
+from aoi_daemon.texts.words import LANGUAGES
 
 if TYPE_CHECKING:
     from aoi_daemon.hmi.widgets.shell import Page
@@ -30,9 +29,8 @@ _PAGES: Final = (
 def frame(page: Page, body: Markup) -> Markup:
     """The complete page around `body`."""
     words, line = page.words, page.site.config.line.name
-    return render(
-        "aoi_daemon.hmi", "frame.html", page=page, body=body, words=words, line=line,
-        sign=sign, content=_CONTENT,
+    return lay_out(
+        "frame.html", words, page=page, body=body, line=line, content=_CONTENT,
         title=f"{words(page.here)} – {line}".replace("\u00ad", ""),
         theme="night" if page.request.cookies.get("aoi-theme") == "night" else "day",
         other=next(one for one in LANGUAGES if one != words.language), path=page.request.url.path, pages=_PAGES,
@@ -40,8 +38,3 @@ def frame(page: Page, body: Markup) -> Markup:
         head_alarms=page.cell("head-alarms", cells.head_alarms),
         bypass=page.cell("bypass", cells.bypass_banner),
     )  # fmt: skip
-
-
-def piece(template: str, **values: object) -> Markup:
-    """A small piece of every page, of `templates/frame`."""
-    return render("aoi_daemon.hmi", f"frame/{template}.html", **values)

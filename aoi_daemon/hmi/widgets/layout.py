@@ -5,8 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from aoi_daemon.hmi.widgets.symbols import priority_sign, sign
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.markup.templates import render
+from aoi_daemon.texts.words import Words
 
 
 def lay_out(template: str, words: Words, **values: object) -> Markup:

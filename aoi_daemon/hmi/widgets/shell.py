@@ -19,10 +19,11 @@ from aoi_daemon.hmi.access.roles import Action, Refused, Session
 from aoi_daemon.hmi.api.actions import Result
 from aoi_daemon.hmi.pictures import Shot
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.widgets.frame import STATIC, frame, piece
+from aoi_daemon.hmi.widgets.frame import STATIC, frame
+from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import LANGUAGES, Words
 from aoi_daemon.stage.logs import logger
+from aoi_daemon.texts.words import LANGUAGES, Words
 
 __all__ = ["STATIC", "Page"]
 
@@ -71,17 +72,17 @@ class Page:
     def for_role(self, role: str) -> Markup:
         """Why a button is not offered: a login, or a role, is wanting."""
         key = "for_role" if self.session is None else "only_role"
-        return piece("note", text=self.words(key, role=self.words(role)))
+        return lay_out("frame/note.html", self.words, text=self.words(key, role=self.words(role)))
 
     def problem(self, text: str) -> Markup:
         """The records cannot be read, and why."""
-        return piece("problem", words=self.words, text=text)
+        return lay_out("frame/problem.html", self.words, text=text)
 
     def cell(self, name: str, render: Render, css: str = "", tag: str = "div") -> Markup:
         """A piece that lives: its element, filled as the line is now."""
         self.cells[name] = render
         self._sent[name] = self.site.render(render, self.words)
-        return piece("cell", tag=tag, name=name, css=css, html=self._sent[name])
+        return lay_out("frame/cell.html", self.words, tag=tag, name=name, css=css, html=self._sent[name])
 
     def show(self, body: Markup) -> None:
         """Build the page around `body`."""

@@ -11,7 +11,7 @@ from aoi_daemon.hmi.widgets import charts
 from aoi_daemon.hmi.widgets.boxes import Box, overlay, verdict
 from aoi_daemon.hmi.widgets.charts import ClassCount, Mark, Second
 from aoi_daemon.hmi.widgets.symbols import priority_sign, sign
-from aoi_daemon.hmi.widgets.texts import Words
+from aoi_daemon.texts.words import Words
 
 EVIL = '<script>alert("1")</script>'
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from aoi_daemon.hmi.stream.events import Reload, Stream
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.texts import Words
+from aoi_daemon.texts.words import Words
 
 
 class Line:
