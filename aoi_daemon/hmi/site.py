@@ -45,7 +45,7 @@ class Site:
         self.folder: Path | None = None
         if recorder is not None:
             self.folder = stage.setup.config_file.parent / recorder.folder
-        self.live = Live(stage)
+        self.live = Live(stage, backend.verdict_memory)
         rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
         self.pictures = Pictures(rings, stage.setup.recipe)
         self._counting: asyncio.Task[None] | None = None

@@ -39,6 +39,7 @@ from aoi_daemon.hmi.doors.turns import Turns
 from aoi_daemon.hmi.metrics.health import Limits, health
 from aoi_daemon.hmi.metrics.view import Metric, Metrics, Source, counters
 from aoi_daemon.ring import verdicts
+from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage.board import Board
 from aoi_daemon.stage.logs import logger
@@ -82,6 +83,7 @@ class Backend:
         reader: VerdictReader, run: str = "", clock: Callable[[], int] = now_ns,
     ) -> None:  # fmt: skip
         self.config = config
+        self.verdict_memory: SharedMemory | None = None
         self.section = section
         self.board = board
         self.clock = clock
@@ -99,12 +101,13 @@ class Backend:
     def of(cls, stage: Stage) -> Backend:
         """From what a stage is given. Its config has a section `hmi`, or it would not run."""
         section = stage.config.hmi or HmiSection()
-        reader = VerdictReader(stage.memory("verdicts", verdicts.SIZE_BYTES))
-        setup = stage.setup
-        return cls(
+        setup, memory = stage.setup, stage.memory("verdicts", verdicts.SIZE_BYTES)
+        found = cls(
             config=stage.config, section=section, folder=setup.config_file.parent, board=stage.board,
-            socket=setup.socket, reader=reader, run=setup.run,
+            socket=setup.socket, reader=VerdictReader(memory), run=setup.run,
         )  # fmt: skip
+        found.verdict_memory = memory
+        return found
 
     def behind_doors(self, pages: Iterable[BaseRoute], dear: Iterable[str] = ()) -> Starlette:
         """An app of our routes and those of `pages`; before them who asks, the guard, and the turns of who asks.
