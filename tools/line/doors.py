@@ -4,7 +4,7 @@
     python -m tools.line.doors --port 8080 --seconds 30      for longer
 
 From 127.0.0.2: 500 connections that send a byte now and then, 300 quick look-ups, 200 wrong passwords, each with
-another forged `X-Forwarded-For`. Meanwhile `/api/status` from 127.0.0.1. Each door is tried alone first. Exit code 1
+another forged `X-Forwarded-For`, 100 pages whose streams of events are opened and never read. Meanwhile `/api/status` from 127.0.0.1. Each door is tried alone first. Exit code 1
 when a look took half a second, or more than one password in ten was looked at. The audit of that line names each.
 """
 
@@ -15,6 +15,7 @@ import contextlib
 import http.client
 import json
 import random
+import re
 import selectors
 import socket
 import sys
@@ -105,6 +106,33 @@ def slow_connections(port: int, count: int, seconds: float) -> Slow:
     return found
 
 
+def sleepers(port: int, count: int, seconds: float) -> Slow:
+    """Open `count` pages and their streams, and read none of it for `seconds`, as phones do that fall asleep."""
+    found = Slow()
+    until = time.monotonic() + seconds
+    with contextlib.ExitStack() as owned:
+        wires: list[socket.socket] = []
+        for _ in range(count):
+            _, page = ask(port, STRANGER, "/")
+            name = re.search(rb'data-page="([^"]+)"', page)
+            if name is None:
+                continue  # too many pages a second: refused
+            wire = owned.enter_context(socket.socket())
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.bind((STRANGER, 0))
+            try:
+                wire.connect((HOST, port))
+                head = b"GET /page/events?page=%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % name[1]
+                wire.sendall(head)
+            except OSError:
+                found.ended += 1
+                continue
+            wires.append(wire)
+        found.most_open = len(wires)
+        time.sleep(max(0.0, until - time.monotonic()))
+    return found
+
+
 def look_ups(port: int, count: int, at_once: int = 40) -> Counter[int]:
     """`count` requests as quick as they go; answers by status, 0: no answer."""
     return _many(lambda number: ask(port, STRANGER, _PATHS[number % len(_PATHS)])[0], count, at_once)
@@ -191,6 +219,7 @@ def main(argv: list[str] | None = None) -> int:
         ("200 wrong passwords", lambda: wrong_passwords(port, 200)),
         ("30 wrong passwords from this PC", lambda: wrong_passwords(port, 30, HOST, at_once=1)),
         ("300 look-ups", lambda: look_ups(port, 300)),
+        ("100 streams that nobody reads", lambda: sleepers(port, 100, arguments.seconds)),
         ("500 slow connections", lambda: slow_connections(port, 500, arguments.seconds)),
         ("all of it", lambda: together(port, arguments.seconds)),
     )
