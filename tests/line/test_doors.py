@@ -35,7 +35,7 @@ def test_one_address_costs_nobody_else_the_page_and_the_line_no_part(page):
     with doors.looking(port) as looked_2:
         look_ups = doors.look_ups(port, 300)
     with doors.looking(port) as looked_4:
-        asleep = doors.sleepers(port, 60, 4.0)
+        asleep = doors.sleepers(port, 4.0)
     with doors.looking(port) as looked_3:
         slow, _, more = doors.together(port, 6.0)
     # Last: the line's own PC waits with its next password, too. A proxy there was believed by whoever came from there.
@@ -47,7 +47,7 @@ def test_one_address_costs_nobody_else_the_page_and_the_line_no_part(page):
     assert own["CREDENTIALS"] <= 4 and own["TOO_OFTEN"] >= 11
     assert look_ups[429] > 100 and not look_ups[500] and look_ups[200]
     assert slow.ended > 400
-    assert 5 <= asleep.most_open < 60  # so many pages a second; each has a stream, and costs nobody else anything
+    assert asleep.most_open >= 5  # so many pages a second: each has a stream, and costs nobody else anything
     assert not any(looked.failed for looked in looks)
     assert max(looked.worst_s for looked in looks) < doors.MOST_S, figures
     after = page.daemon.status()
