@@ -22,6 +22,7 @@ from aoi_daemon.config.section import Section
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.program import track
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
+from tools.reference import architecture
 
 README: Final = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -156,6 +157,7 @@ def renewed(text: str) -> str:
 def main() -> int:
     """Renew the README in place."""
     README.write_text(renewed(README.read_text()))
+    architecture.renew()
     return 0
 
 
