@@ -103,6 +103,26 @@ def test_every_file_that_a_document_names_is_there(file):
     assert missing == []
 
 
+def rows_of(heading):
+    """The rows, as cells, of the tables under `heading` of the architecture document."""
+    section = re.split(r"^## ", DOCUMENT.read_text().split(f"\n## {heading}\n")[1], flags=re.M)[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")]
+
+
+def test_each_word_is_used_where_the_glossary_says():
+    """A word that has gone from the code must go from the glossary, or change in both."""
+    words = [row for row in rows_of("Words") if len(row) == 4 and row[0] not in ("word", "---")]
+    assert len(words) > 40
+    strangers = []
+    for word, _, _, where in words:
+        text = "".join((ROOT / PACKAGE / name).read_text() for name in re.findall(r"`([^`]+)`", where)).casefold()
+        # A name of the code may be what people write in two words.
+        plain = re.sub(r"[\W_]+", "", text)
+        if not any(re.sub(r"[\W_]+", "", each.casefold()) in plain for each in word.split(", ")):
+            strangers.append(word)
+    assert strangers == []
+
+
 def test_a_decision_has_a_number_of_its_own_and_says_why():
     assert len({file.name[:4] for file in RECORDS}) == len(RECORDS) >= 7
     for file in RECORDS:

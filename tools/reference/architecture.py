@@ -1,4 +1,4 @@
-"""The generated parts of the architecture document: rooms, layers, arrows; and the index of the decisions.
+"""The generated parts of the architecture document: rooms, layers, arrows, libraries, the line's states; the decisions.
 
 Rooms are the packages and modules directly in `aoi_daemon`. What they are for is the first sentence of their docstring,
 what they may import is pyproject.toml's contract of layers, what they do import is the import graph itself.
@@ -11,9 +11,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grimp
+
+from aoi_daemon.stage.lifecycle import TRANSITIONS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,10 +33,14 @@ Arrows = Mapping[str, frozenset[str]]
 """For each room those that it imports."""
 
 
-def _rows() -> list[str]:
+def _contract(kind: str) -> dict[str, Any]:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    [rows] = [each["layers"] for each in tools["importlinter"]["contracts"] if each["type"] == "layers"]
-    return [str(row) for row in rows]
+    [found] = [each for each in tools["importlinter"]["contracts"] if each["type"] == kind]
+    return dict(found)
+
+
+def _rows() -> list[str]:
+    return [str(row) for row in _contract("layers")["layers"]]
 
 
 def layers() -> list[tuple[str, ...]]:
@@ -43,8 +49,8 @@ def layers() -> list[tuple[str, ...]]:
 
 
 def import_graph() -> grimp.ImportGraph:
-    """The imports of the package, of types alone too, as import-linter sees them."""
-    return grimp.build_graph(PACKAGE, cache_dir=None)
+    """The imports of the package, those of libraries and of types alone too, as import-linter sees them."""
+    return grimp.build_graph(PACKAGE, include_external_packages=True, cache_dir=None)
 
 
 def room_of(module: str) -> str:
@@ -142,6 +148,26 @@ def _by_layer(some: frozenset[str]) -> list[str]:
     return [room for row in layers() for room in row if room in some]
 
 
+def libraries() -> str:
+    """Which modules import the libraries that have an adapter: pyproject.toml's second contract lists them."""
+    graph = import_graph()
+    lines = ["| library | imported by |", "|---|---|"]
+    for library in _contract("forbidden")["forbidden_modules"]:
+        importers = sorted(graph.find_modules_that_directly_import(library)) if library in graph.modules else []
+        rooms_of_it = [module.removeprefix(f"{PACKAGE}.").replace(".", "/") for module in importers]
+        # A machine may have none of it, or another version: such a one is loaded by name.
+        lines.append(f"| {library} | {', '.join(f'`{name}.py`' for name in rooms_of_it) or 'none; at most by name'} |")
+    return "\n".join(lines)
+
+
+def line_states() -> str:
+    """What moves the line from one state to another, from the table that the supervisor moves it by."""
+    lines = ["```mermaid", "stateDiagram-v2", "  [*] --> STARTING"]
+    for state, moves in TRANSITIONS.items():
+        lines += [f"  {state.name} --> {then.name}: {event.value}" for event, then in moves.items()]
+    return "\n".join([*lines, "```"])
+
+
 def decisions() -> str:
     """A line for each decision record: its number, and its title as a link."""
     lines = ["| | decision |", "|---|---|"]
@@ -154,7 +180,13 @@ def decisions() -> str:
 
 
 PARTS: Final[Mapping[Path, Mapping[str, Callable[[], str]]]] = {
-    DOCUMENT: {"rooms": rooms, "layers": drawing, "arrows": graph_and_table},
+    DOCUMENT: {
+        "line states": line_states,
+        "rooms": rooms,
+        "layers": drawing,
+        "arrows": graph_and_table,
+        "libraries": libraries,
+    },
     DECISIONS / "README.md": {"decisions": decisions},
 }
 
