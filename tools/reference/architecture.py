@@ -28,6 +28,8 @@ DOCUMENT: Final = ROOT / PACKAGE / "README.md"
 DECISIONS: Final = ROOT / PACKAGE / "decisions"
 _ROW: Final = 72
 """Characters of a row of the drawing."""
+_MANY: Final = 3
+"""Files of one room that are named one by one."""
 
 Arrows = Mapping[str, frozenset[str]]
 """For each room those that it imports."""
@@ -153,11 +155,33 @@ def libraries() -> str:
     graph = import_graph()
     lines = ["| library | imported by |", "|---|---|"]
     for library in _contract("forbidden")["forbidden_modules"]:
-        importers = sorted(graph.find_modules_that_directly_import(library)) if library in graph.modules else []
-        rooms_of_it = [module.removeprefix(f"{PACKAGE}.").replace(".", "/") for module in importers]
-        # A machine may have none of it, or another version: such a one is loaded by name.
-        lines.append(f"| {library} | {', '.join(f'`{name}.py`' for name in rooms_of_it) or 'none; at most by name'} |")
+        importers = graph.find_modules_that_directly_import(library) if library in graph.modules else set()
+        said = _folders({module.removeprefix(f"{PACKAGE}.").replace(".", "/") + ".py" for module in importers})
+        said += [f"`{name}`, by name" for name in _loaders(library)]
+        lines.append(f"| {library} | {'; '.join(said) or 'none'} |")
     return "\n".join(lines)
+
+
+def _folders(files: set[str]) -> list[str]:
+    """The files; of a room that has many of them the room alone."""
+    rooms_of_them = {file: file.split("/")[0] for file in files}
+    many = {room for room in rooms_of_them.values() if list(rooms_of_them.values()).count(room) > _MANY}
+    return sorted({f"`{room}/`" if room in many else f"`{file}`" for file, room in rooms_of_them.items()})
+
+
+def _loaders(library: str) -> list[str]:
+    """Files that load it with importlib: a machine may have none of it, or another version."""
+    name = re.compile(rf"{library}(?:[._]\w+)*")
+    return [
+        file.relative_to(DOCUMENT.parent).as_posix()
+        for file in sorted(DOCUMENT.parent.rglob("*.py"))
+        if "importlib.import_module(" in (text := file.read_text(encoding="utf-8")) and _has_text(text, name)
+    ]
+
+
+def _has_text(source: str, pattern: re.Pattern[str]) -> bool:
+    texts = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
+    return any(isinstance(text, str) and pattern.fullmatch(text) for text in texts)
 
 
 def line_states() -> str:
