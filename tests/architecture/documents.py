@@ -120,6 +120,13 @@ def inline_commands(document: Path) -> list[Command]:
     return found
 
 
+def examples(text: str) -> list[Command]:
+    """The commands of aoi-daemon that a `--help` names as examples; what each does is behind two blanks."""
+    text = re.sub(r"\\\n\s*", "", text)
+    found = re.findall(r"^  (?:sudo )?(?:-u \w+ )?(?:\S+/)?(aoi-daemon .*?)(?:  .*| \|.*)?$", text, re.MULTILINE)
+    return [each for line in found for each in _split("--help", line) if each.program == "aoi-daemon"]
+
+
 def _name(document: Path) -> str:
     return str(document.relative_to(ROOT)) if document.is_relative_to(ROOT) else document.name
 

@@ -154,14 +154,37 @@ def known_as(arguments: list[str]) -> tuple[str, argparse.ArgumentParser]:
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each.program == "aoi-daemon"], ids=str)
 def test_aoi_daemon_takes_each_command(command: Command):
+    assert wrong_in(command) == ""
+    name, _ = known_as(command.arguments)
+    assert (name in RUN) is not (name in NOT_RUN), f"{command}: either it is run, or NOT_RUN says why not"
+
+
+def wrong_in(command: Command) -> str:
+    """What the program's own parser says against `command`."""
+    first = command.arguments[:1]
+    if first and first[0] in cli._KIT:  # has a parser of its own
+        known = asked([sys.executable, "-m", "aoi_daemon", *first])
+        return " ".join(word for word in command.arguments if word.startswith("-") and f"{word} " not in known)
     told = io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
         try:
             cli.parser().parse_args(command.arguments)
         except SystemExit as end:
-            assert end.code == 0, f"{command}: {told.getvalue().splitlines()[-1]}"
-    name, _ = known_as(command.arguments)
-    assert (name in RUN) is not (name in NOT_RUN), f"{command}: either it is run, or NOT_RUN says why not"
+            return "" if end.code == 0 else told.getvalue().splitlines()[-1]
+    return ""
+
+
+def test_each_example_of_a_help_is_a_command_that_is_taken():
+    examples = [each for text in helps(cli.parser()) for each in docs.examples(text)]
+    assert len(examples) > 80
+    assert [f"{each}: {wrong}" for each in examples if (wrong := wrong_in(each))] == []
+
+
+def helps(parser: argparse.ArgumentParser) -> list[str]:
+    """What each --help says below its options, of every command and sub-command."""
+    kit = [asked([sys.executable, "-m", "aoi_daemon", name]) for name in cli._KIT] if parser.prog == "aoi-daemon" else []
+    below = [text for name, each in subparsers(parser).items() if name not in cli._KIT for text in helps(each)]
+    return [parser.epilog or "", *kit, *below]
 
 
 def test_a_sentence_names_no_command_or_option_that_is_not_there():
@@ -211,13 +234,19 @@ def help_of(program: str, first: tuple[str, ...]) -> str:
     return said + (asked([*call, first[0]]) if choice else "")
 
 
-def asked(call: list[str]) -> str:
+@cache
+def answer(call: tuple[str, ...]) -> str:
     done = subprocess.run([*call, "--help"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     if "No module named 'torch'" in done.stderr:
         # The trainer is installed apart. Its options are in its text all the same.
         return "\n".join(file.read_text() for file in (ROOT / call[-1].replace(".", "/")).glob("*.py"))
     assert done.returncode == 0, f"{' '.join(call)} --help: {done.stderr}"
     return done.stdout
+
+
+def asked(call: list[str]) -> str:
+    """What `--help` says, asked for once."""
+    return answer(tuple(call))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named(DOCUMENTS))

@@ -27,7 +27,7 @@ _EXAMPLES = """examples:
   aoi-daemon demo --takt-ms 20 --parts 1000   faster
   aoi-daemon demo --boards FOLDER       your own: NAME_test.png, NAME_temp.png, NAME.txt (x1 y1 x2 y2 class)
   aoi-daemon demo --parts 0             until Ctrl-C, with the operator's page at the address that is shown
-  aoi-daemon demo --records DIR         keep the records: aoi-daemon export --folder DIR --help
+  aoi-daemon demo --records DIR         keep the records: aoi-daemon export --records DIR --help
   aoi-daemon demo --report run.json     the figures as JSON
 
 exit codes: 0 every part had its verdict in time; 1 a part was missed, or passed without
