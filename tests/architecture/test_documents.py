@@ -28,6 +28,7 @@ MOST_LINES = 170
 RUN = {"--help", "--version", "check-config", "plc-program", "bundle show", "bundle verify", "golden list", "init", "install --dry-run"}
 """Commands of aoi-daemon that need nothing but a configuration: they are run, in their order, and must exit with 0."""
 NOT_RUN = {
+    "stage": "of the supervisor alone: how it starts its processes",
     "demo": "runs a line for minutes; tests/line runs it",
     "install": "changes the machine",
     "simulate-plc": "listens until it is ended",
@@ -165,6 +166,8 @@ def wrong_in(command: Command) -> str:
     if first and first[0] in cli._KIT:  # has a parser of its own
         known = asked([sys.executable, "-m", "aoi_daemon", *first])
         return " ".join(word for word in command.arguments if word.startswith("-") and f"{word} " not in known)
+    if any("..." in word for word in command.arguments):
+        return " ".join(sorted(named_options(command) - options_of(known_as(command.arguments)[1])))
     told = io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -187,15 +190,23 @@ def helps(parser: argparse.ArgumentParser) -> list[str]:
     return [parser.epilog or "", *kit, *below]
 
 
+def named_options(command: Command) -> set[str]:
+    return {word.split("=")[0] for word in command.arguments if re.match(r"--?[a-z]", word)}
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for action in parser._actions for option in action.option_strings}
+
+
 def test_a_sentence_names_no_command_or_option_that_is_not_there():
     wrong = []
     for command in INLINE:
-        if command.program != "aoi-daemon":
+        if command.program != "aoi-daemon" or command.arguments[:1] == []:
             continue
         name, parser = known_as(command.arguments)
-        options = {option for action in parser._actions for option in action.option_strings}
-        named_options = {word.split("=")[0] for word in command.arguments if word.startswith("--")}
-        if (command.arguments and name not in RUN | NOT_RUN.keys() | subparsers(cli.parser()).keys()) or named_options - options:
+        there = name in RUN | NOT_RUN.keys() | subparsers(cli.parser()).keys()
+        known = asked([sys.executable, "-m", "aoi_daemon", name.split()[0]]) if name.split()[0] in cli._KIT else options_of(parser)
+        if not there or any(option not in known for option in named_options(command)):
             wrong.append(str(command))
     assert wrong == []
 
@@ -204,9 +215,8 @@ def test_a_sentence_names_no_command_or_option_that_is_not_there():
 def test_each_tool_is_there_and_knows_its_options(program):
     calls = [each for each in (*COMMANDS, *INLINE) if each.program == program]
     for command in calls:
-        options = {word.split("=")[0] for word in command.arguments if re.match(r"--?[a-z]", word)}
         known = pytest_knows(command) if program == "tools/test" else help_of(program, tuple(command.arguments[:1]))
-        unknown = {option for option in options if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", known)}
+        unknown = {option for option in named_options(command) if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", known)}
         assert unknown == set(), str(command)
 
 

@@ -22,6 +22,7 @@ from aoi_daemon.config.section import Section
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.program import track
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
+from tools.reference import architecture
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -160,6 +161,7 @@ def main() -> int:
     for document in PARTS:
         file = ROOT / document
         file.write_text(renewed(document, file.read_text(encoding="utf-8")), encoding="utf-8")
+    architecture.renew()
     return 0
 
 
