@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aoi_daemon import __version__
 from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.backup.commands import run as run_backup
 from aoi_daemon.engine.build.command import add_parser as add_build_parser
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("/etc/aoi-daemon/line.toml")
 
 _EXAMPLES = """examples:
+  aoi-daemon demo                                     boards pass a simulated line on this machine
+  aoi-daemon init line-3                              a folder to start from: line.toml, a product, its model
   aoi-daemon check-config --config config/line.toml   is the configuration right?
   aoi-daemon plc-program > aoi.st                     the PLC's program for this line, as structured text
   aoi-daemon run --config config/line.toml            run the line in the foreground
@@ -59,6 +60,8 @@ _EXAMPLES = """examples:
   aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
   aoi-daemon audit verify                             is the record of who did what as it was written?
   aoi-daemon backup /mnt/usb/line-3                   all of it to another disk, while the line runs
+  aoi-daemon simulate-plc                             a PLC to try a line with
+  sudo /opt/aoi-daemon/bin/aoi-daemon install         as a service of systemd
 """
 
 _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
@@ -76,6 +79,23 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
+_KIT: Mapping[str, tuple[str, str]] = {
+    "demo": ("aoi_daemon.kit.line.demo", "boards pass a simulated line on this machine, and a PLC has their verdicts"),
+    "init": ("aoi_daemon.kit.init", "make a folder to start from: line.toml, a product, its model and golden parts"),
+    "install": ("aoi_daemon.kit.install", "make it a service of systemd, or take the service away again"),
+    "simulate-plc": ("aoi_daemon.kit.simulator.__main__", "a simulated PLC: Modbus/TCP, part tracking, an ejector"),
+}
+"""By command: the module whose main() takes the rest of the line, and a line of help. Loaded when it is asked for."""
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from aoi_daemon.version import described
+
+        print(f"aoi-daemon {described()}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
@@ -84,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"aoi-daemon {__version__}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show version and commit, and end")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in (
         ("run", "run the line in the foreground (systemd does this)"),
@@ -134,6 +154,8 @@ def parser() -> argparse.ArgumentParser:
     add_user_parsers(commands)
     add_notices_parsers(commands)
     add_backup_parsers(commands)
+    for name, (_, help_text) in _KIT.items():
+        commands.add_parser(name, help=help_text, add_help=False)
     return top
 
 
@@ -142,6 +164,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["stage"]:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
+    if words[:1] and words[0] in _KIT:
+        made: int = importlib.import_module(_KIT[words[0]][0]).main(words[1:])
+        return made
     arguments = parser().parse_args(words)
     try:
         if arguments.command in _ELSEWHERE:

@@ -1,7 +1,7 @@
 """The line's configuration: what each key means, its bounds, and how it reloads.
 
 Frozen and bounded: a model that exists is right. `config/load.py` reads files
-into it and words the errors; the README's reference is generated from it.
+into it and words the errors; the reference in config/README.md is generated from it.
 """
 
 from __future__ import annotations

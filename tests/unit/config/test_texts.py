@@ -1,4 +1,4 @@
-"""How long a text may be, and of which type a value: what the reference of the README does not show."""
+"""How long a text may be, and of which type a value: what the reference does not show."""
 
 import pytest
 from pydantic import ValidationError
