@@ -20,7 +20,7 @@ def notices_problems(section: NoticesSection, folder: Path, alarms: Collection[s
     for index, rule in enumerate(section.rules):
         for name in rule.alarms:
             if name not in alarms:
-                near = difflib.get_close_matches(name.upper(), sorted(alarms), 1)
+                near = difflib.get_close_matches(name.upper(), alarms)
                 remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(alarms)}"
                 yield f"notices.rules[{index}].alarms: no alarm is called {name!r} ({remedy})"
     keeps = folder / section.folder

@@ -89,7 +89,7 @@ def _suggest(key: str, kind: str, model: type[BaseModel]) -> str:
     if key in homes:
         this = f'; this one is of kind = "{kind}"' if kind and " of kind" in homes[key] else ""
         return f": it belongs to {homes[key]}{this}"
-    near = difflib.get_close_matches(key, sorted(homes), 1)
+    near = difflib.get_close_matches(key, homes)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -14,10 +14,10 @@ from aoi_daemon.plcmap import registers
 CAMERA = {"kind": "replay", "source": "."}
 
 
-def config(takt_ms, answer_ms, **plc):
+def config(takt_ms, answer_ms, sensor_to_frame_ms=0.0, **plc):
     return LineConfig.model_validate(
         {
-            "cameras": [CAMERA],
+            "cameras": [{**CAMERA, "sensor_to_frame_ms": sensor_to_frame_ms}],
             "line": {"takt_ms": takt_ms, "deadline_ms": takt_ms},
             "plc": {"answer_ms": answer_ms, "timeout_ms": max(answer_ms, 1.0), **plc},
             "supervisor": {"hang_ms": 60_000.0},
@@ -35,22 +35,33 @@ def test_the_lengths_of_the_blocks_are_those_of_the_map():
     assert (timing.REPORT_WORDS, timing.POLL_WORDS) == (registers.REPORT_WORDS, registers.POLL_WORDS)
 
 
-@given(st.floats(1, 1000), st.floats(0, 1000), st.booleans(), st.booleans())
-def test_what_is_accepted_leaves_time_and_what_is_refused_names_what_would_be_accepted(takt, answer, has_registers, polls):
-    plc = ({"registers": {"base": 0}} if has_registers else {}) | ({"poll": {"base": 16}} if polls else {})
+@given(st.floats(1, 1000), st.floats(0, 1000), st.floats(0, 500), st.booleans(), st.booleans())
+def test_what_is_accepted_leaves_time_and_what_is_refused_names_what_would_be_accepted(takt, answer, late, has_registers, polls):
+    """Each way out that is named is one, and coils alone are named where they are one."""
+
+    def config_of(takt, answer, **plc):
+        return config(takt, answer, sensor_to_frame_ms=late, **plc)
+
+    def is_taken(takt, answer, **plc):
+        try:
+            return bool(config_of(takt, answer, **plc))
+        except ValidationError:
+            return False
+
+    polled = {"poll": {"base": 16}} if polls else {}
+    plc = ({"registers": {"base": 0}} if has_registers else {}) | polled
     try:
-        line = config(takt, answer, **plc)
+        line = config_of(takt, answer, **plc)
     except ValidationError as error:
         text = str(error)
         better_takt = float(re.search(r"takt of ([\d.]+) ms", text).group(1))
-        config(better_takt, answer, **plc)
+        config_of(better_takt, answer, **plc)
         better_answer = re.search(r"plc\.answer_ms = ([\d.]+)", text)
-        if better_answer is not None and float(better_answer.group(1)) > 0:
-            config(takt, float(better_answer.group(1)), **plc)
-        if "coils alone" in text:
-            config(takt, answer)
+        if better_answer is not None:
+            config_of(takt, float(better_answer.group(1)), **plc)
+        assert ("coils alone" in text) is (has_registers and is_taken(takt, answer, **polled))
     else:
-        assert timing.timing_of(line.line, line.plc).judge_ms >= 0.1 * takt
+        assert timing.timing_of(line.line, line.plc, late).judge_ms >= 0.1 * takt - 1e-5
 
 
 def test_the_defaults_work():
