@@ -82,6 +82,11 @@ def test_what_is_no_host_is_refused_with_what_was_probably_meant(text, says, pro
         assert f'"{probably[0]}"' in said and ("port" in said) == (probably[1] is not None or "port" in says)
 
 
+def test_what_was_meant_is_looked_for_in_a_text_of_1000_characters():
+    assert meant("https://plc/".ljust(1000, "x")) == ("plc", None)
+    assert meant("https://plc/".ljust(1001, "x")) is None
+
+
 def test_a_password_in_an_address_is_not_told_on():
     assert "secret" not in str(problem("mqtts://anna:secret@broker:8883"))
 
