@@ -64,7 +64,7 @@ def meant(text: str) -> Meant | None:
     if len(text) > _LONGEST_MEANT:
         return None
     rest = unicodedata.normalize("NFKC", text).strip()
-    rest = re.split(r"[/?#\\]", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}", "", rest), maxsplit=1)[0]
+    rest = re.split(r"[/?#\\]", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}", "", rest))[0]
     rest = rest.rpartition("@")[2].strip()
     found = re.fullmatch(r"\[(?P<six>[^\[\]]*)\](?::(?P<port>[0-9]*))?|(?P<name>[^:\[\]]*):(?P<after>[0-9]*)", rest)
     port = ""

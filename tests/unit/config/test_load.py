@@ -188,6 +188,14 @@ def test_two_configurations_that_say_the_same_are_equal_however_it_was_written(f
     first = load(folder / "line.toml")
     (folder / "line.toml").write_text(LINE + "# a remark\n")
     assert load(folder / "line.toml") == first
+    assert "# a remark" not in repr(load(folder / "line.toml")), "a log line is not the place for a file"
+
+
+def test_paths_hold_wherever_the_process_goes_from_here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    found = load(Path("line.toml"))
+    assert found.file == folder / "line.toml"
+    assert found.line.cameras[0].source == folder / "images" and found.recipe.bundle.is_absolute()
 
 
 def test_of_many_problems_the_first_twenty_are_told_with_their_line(folder):

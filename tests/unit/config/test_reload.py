@@ -140,6 +140,10 @@ def test_files_that_were_replaced_under_their_old_name_are_another_engine():
     assert found.standby and found.changed == ("recipes/demo",)
 
 
+def test_a_recipe_that_came_or_went_is_told():
+    assert plan(configuration(), two_products()) == ReloadPlan(changed=("recipes/second",)) == plan(two_products(), configuration())
+
+
 def test_a_product_that_is_not_in_use_is_kept_for_its_changeover():
     found = plan(two_products(), two_products(bundle="other"))
     assert found.changed == ("recipes/second",)

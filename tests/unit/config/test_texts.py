@@ -46,3 +46,4 @@ def test_a_frame_has_a_pixel_each_way_and_not_more_than_16384(size):
     with pytest.raises(ValidationError):
         FrameSize(**size)
     assert FrameSize(width_px=1, height_px=16_384).height_px == 16_384
+    assert FrameSize(width_px=16_384, height_px=1).width_px == 16_384
