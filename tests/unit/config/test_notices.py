@@ -85,8 +85,12 @@ def test_a_secret_that_cannot_be_read_is_told_with_the_remedy(secret, monkeypatc
     with pytest.raises(ValueError, match="Is a directory; write the secret into its first line, and chmod 600 it"):
         read_secret(secret.parent)
 
-    def closed(*_):
-        raise PermissionError(13, "Permission denied")
+    opened = Path.open
+
+    def closed(path, *args, **keys):
+        if path == secret:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **keys)
 
     monkeypatch.setattr(Path, "open", closed)
     with pytest.raises(ValueError, match="secret cannot be read: give it to the service's user"):
