@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING
 from aoi_daemon import __version__
 from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.backup.commands import run as run_backup
-from aoi_daemon.engine.build_command import add_parser as add_build_parser
-from aoi_daemon.engine.build_command import run as run_build
+from aoi_daemon.engine.build.command import add_parser as add_build_parser
+from aoi_daemon.engine.build.command import run as run_build
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
 from aoi_daemon.engine.commands import run as run_engine
-from aoi_daemon.engine.golden_command import add_parsers as add_golden_parsers
-from aoi_daemon.engine.golden_command import run as run_golden
+from aoi_daemon.engine.golden_parts.command import add_parsers as add_golden_parsers
+from aoi_daemon.engine.golden_parts.command import run as run_golden
 from aoi_daemon.errors import AoiError, ConfigError
-from aoi_daemon.hmi.users_command import add_parsers as add_user_parsers
-from aoi_daemon.hmi.users_command import run as run_users
+from aoi_daemon.hmi.access.command import add_parsers as add_user_parsers
+from aoi_daemon.hmi.access.command import run as run_users
 from aoi_daemon.notifier.command import add_parsers as add_notices_parsers
 from aoi_daemon.notifier.command import run as run_notices
-from aoi_daemon.recorder.clock_command import add_parser as add_clock_parser
-from aoi_daemon.recorder.clock_command import run as run_clock
-from aoi_daemon.recorder.commands import add_parsers as add_recorder_parsers
-from aoi_daemon.recorder.commands import run as run_recorder
+from aoi_daemon.recorder.commands.clock import add_parser as add_clock_parser
+from aoi_daemon.recorder.commands.clock import run as run_clock
+from aoi_daemon.recorder.commands.main import add_parsers as add_recorder_parsers
+from aoi_daemon.recorder.commands.main import run as run_recorder
 
 if TYPE_CHECKING:
     from aoi_daemon.config.schema import LineConfig
@@ -207,9 +207,9 @@ def _plc_program(arguments: argparse.Namespace) -> int:
 
 
 def _run(file: Path) -> int:
-    from aoi_daemon import logs
     from aoi_daemon.preflight import check
-    from aoi_daemon.service import give_up
+    from aoi_daemon.stage import logs
+    from aoi_daemon.stage.service import give_up
     from aoi_daemon.supervisor.main import Supervisor
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -229,7 +229,7 @@ def _run(file: Path) -> int:
 
 def _stage(name: str, control_fd: int) -> int:
     from aoi_daemon.ring.parcel import MessageError
-    from aoi_daemon.stage import Stage
+    from aoi_daemon.stage.stage import Stage
 
     try:
         stage = Stage(control_fd)
@@ -238,7 +238,7 @@ def _stage(name: str, control_fd: int) -> int:
         return 1
     try:
         # Each process loads what it needs and no more: a restart is as quick as its imports.
-        module = "aoi_daemon.inspection" if name == "inspection" else f"aoi_daemon.{name}.main"
+        module = "aoi_daemon.inspection.main" if name == "inspection" else f"aoi_daemon.{name}.main"
         importlib.import_module(module).main(stage)
     except Exception:
         stage.log.exception("stage_failed")
@@ -250,8 +250,8 @@ def _stage(name: str, control_fd: int) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.control import request
-    from aoi_daemon.control_path import find_socket
+    from aoi_daemon.stage.control import request
+    from aoi_daemon.stage.control_path import find_socket
 
     if arguments.command == "clock":
         return run_clock(arguments)
@@ -272,7 +272,7 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 def _order(arguments: argparse.Namespace, path: Path) -> int:
     """A reload or a changeover: a new engine may load and prove itself first, which is told while it lasts."""
-    from aoi_daemon.control import request, request_and_wait
+    from aoi_daemon.stage.control import request, request_and_wait
 
     said = ""
 

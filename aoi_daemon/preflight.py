@@ -10,23 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from aoi_daemon.config.hmi_check import hmi_problems
+from aoi_daemon.config.checks.hmi import hmi_problems
+from aoi_daemon.config.checks.notices import notices_problems
 from aoi_daemon.config.load import Configuration, load
-from aoi_daemon.config.notices_check import notices_problems
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.alarm_list import Alarm
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.golden.manifest import MANIFEST, Golden, GoldenError, folder_of, read_golden
-from aoi_daemon.golden.prove import Product
 from aoi_daemon.infer.bundle import Bundle, load_bundle
-from aoi_daemon.infer.decode import decoder_for
+from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.exports import check_file
-from aoi_daemon.infer.trt_machine import this_machine
-from aoi_daemon.infer.trt_plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
-from aoi_daemon.look import read_templates
+from aoi_daemon.infer.trt.machine import this_machine
+from aoi_daemon.infer.trt.plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
+from aoi_daemon.inspection.look import read_templates
+from aoi_daemon.inspection.prove import Product
 from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, MessageError, encoded
 
 MAX_RECIPES: Final = 1000
@@ -197,7 +197,7 @@ def open_models(configuration: Configuration) -> None:
     section = configuration.line.inspection
     if section.backend != "onnx":
         return
-    from aoi_daemon.infer.onnx import open_only  # noqa: PLC0415
+    from aoi_daemon.infer.onnx.executor import open_only  # noqa: PLC0415
 
     opened: set[tuple[Path, FrameShape]] = set()
     for name, recipe in configuration.recipes.items():

@@ -8,6 +8,6 @@ checkout = Path(__file__).resolve().parents[1]
 if (checkout / "aoi_daemon").is_dir():
     sys.path.insert(0, str(checkout))
 
-from aoi_daemon.engine.build_command import main  # noqa: E402  # found through the lines above
+from aoi_daemon.engine.build.command import main  # noqa: E402  # found through the lines above
 
 sys.exit(main())

@@ -40,7 +40,7 @@ from aoi_daemon.acquire.ticks import HZ_NODES, INCREMENT_NODES, LATCH_NODES, PRO
 from aoi_daemon.acquire.triggers import TriggerPipe
 from aoi_daemon.config.schema import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
-from aoi_daemon.logs import logger
+from aoi_daemon.stage.logs import logger
 
 SLICE_MS: Final = 20
 """Longest single wait in the producer: Python runs no signal handler before it is over."""

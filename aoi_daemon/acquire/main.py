@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from aoi_daemon.acquire.camera import CameraDriver, Dropped, Grab
 from aoi_daemon.acquire.clock import ClockEvent
-from aoi_daemon.board import CameraCell, Cell, Hears, StageState, camera_cell
 from aoi_daemon.config.schema import CameraSection, GenicamCamera, ReplayCamera
 from aoi_daemon.decide.line_limit import LineLimit
 from aoi_daemon.errors import CameraError, DoorbellFullError
 from aoi_daemon.messages import Announcement, Arrival
 from aoi_daemon.ring.doorbell import ring
-from aoi_daemon.stage import Stage, now_ns
+from aoi_daemon.stage.board import CameraCell, Cell, Hears, StageState, camera_cell
+from aoi_daemon.stage.stage import Stage, now_ns
 
 _SLICE_S: Final = 0.02
 """Longest wait inside the driver, so that a stop, a stall or a silence is noticed."""

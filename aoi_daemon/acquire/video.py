@@ -16,8 +16,8 @@ import numpy as np
 
 from aoi_daemon.acquire.images import Expose, Picture, Truth
 from aoi_daemon.errors import CameraError, PictureError
-from aoi_daemon.logs import logger
 from aoi_daemon.pictures import size_of
+from aoi_daemon.stage.logs import logger
 
 # Read by OpenCV at the first video: FFmpeg prints what it makes of damage; what counts is said by our own words.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.backup.faults import BackupError
-from aoi_daemon.offline import run_offline
+from aoi_daemon.files.offline import run_offline
 
 _BACKUP_EXAMPLES: Final = """examples:
   aoi-daemon backup /mnt/usb/line-3                       everything, while the line runs

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from aoi_daemon.backup.copying import Pace
 from aoi_daemon.backup.faults import BackupError
-from aoi_daemon.recorder.wall import Span
+from aoi_daemon.recorder.clock.wall import Span
 from aoi_daemon.records import audit
 
 _MAGIC: Final = b"SQLite format 3\0"

@@ -25,9 +25,9 @@ from aoi_daemon.backup.state import kept_product
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.files import make_folder, put_in_place, replace_file
 from aoi_daemon.files.lock import HeldError, hold
-from aoi_daemon.recorder.kept_clock import FILE as CLOCK
-from aoi_daemon.recorder.kept_clock import known
-from aoi_daemon.recorder.wall import spans_of
+from aoi_daemon.recorder.clock.kept import FILE as CLOCK
+from aoi_daemon.recorder.clock.kept import known
+from aoi_daemon.recorder.clock.wall import spans_of
 from aoi_daemon.records.database import DATABASE, IMAGES, TEMPLATES
 
 _LEFT: Final = ("incoming",)

@@ -19,11 +19,11 @@ from aoi_daemon.backup.manifest import Manifest
 from aoi_daemon.backup.named import CONFIG
 from aoi_daemon.config.load import read_model
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.control import NotRunningError, connect
-from aoi_daemon.control_path import find_socket, old_socket_path, socket_path
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.recorder.retention import free_bytes
+from aoi_daemon.stage.control import NotRunningError, connect
+from aoi_daemon.stage.control_path import find_socket, old_socket_path, socket_path
 
 _SPARE_BYTES: Final = 64 << 20
 _STOP: Final = "systemctl stop aoi-daemon, or end its `aoi-daemon run`"

@@ -36,9 +36,9 @@ from aoi_daemon.errors import ConfigError
 from aoi_daemon.files import make_folder, put_in_place, replace_file, sync_folder
 from aoi_daemon.files.text import decode
 from aoi_daemon.files.toml import parse
-from aoi_daemon.hmi.users_command import SERVICE_USER
-from aoi_daemon.recorder.kept_clock import FILE as CLOCK
-from aoi_daemon.recorder.kept_clock import after_restore, known, write_kept
+from aoi_daemon.hmi.access.command import SERVICE_USER
+from aoi_daemon.recorder.clock.kept import FILE as CLOCK
+from aoi_daemon.recorder.clock.kept import after_restore, known, write_kept
 
 _STATE_KEY: Final[Key] = ("supervisor", "state_folder")
 

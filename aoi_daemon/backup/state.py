@@ -7,7 +7,7 @@ from typing import Final
 
 from aoi_daemon.backup.faults import BackupError
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.control_path import socket_path
+from aoi_daemon.stage.control_path import socket_path
 from aoi_daemon.supervisor.product import former_paths, state_path
 
 SERVICE_CONFIG: Final = Path("/etc/aoi-daemon")

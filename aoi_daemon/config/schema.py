@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar, Literal, Union
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config import timing
+from aoi_daemon.config.checks.poll import check_poll
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.host import HostPort, Peer
 from aoi_daemon.config.notices import NoticesSection
-from aoi_daemon.config.poll_check import check_poll
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.config.section import FilePath, Name, Reload, Section

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from aoi_daemon.engine.build_arguments import TARGETS, parse_size
+from aoi_daemon.engine.build.arguments import TARGETS, parse_size
 
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 _BUNDLE_EXAMPLES: Final = """examples:

@@ -19,7 +19,7 @@ from aoi_daemon.engine.arguments import PRECISIONS, add_parsers
 from aoi_daemon.engine.faults import InputError, RefusedError
 from aoi_daemon.errors import AoiError
 from aoi_daemon.files import put_in_place
-from aoi_daemon.offline import run_offline
+from aoi_daemon.files.offline import run_offline
 
 __all__ = ["add_parsers", "run"]
 
@@ -41,15 +41,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _make(arguments: argparse.Namespace) -> int:
     _need("onnx", "rich")
-    from aoi_daemon.engine.bundle import make_bundle  # noqa: PLC0415
-    from aoi_daemon.engine.bundle_records import Request  # noqa: PLC0415
+    from aoi_daemon.engine.bundle.make import make_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.bundle.records import Request  # noqa: PLC0415
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
-    from aoi_daemon.engine.text import summary  # noqa: PLC0415
+    from aoi_daemon.engine.report.text import summary  # noqa: PLC0415
 
     if arguments.size and not arguments.target:
         raise InputError("--size goes with --target: the ONNX models take every size that their boards have")
     if arguments.target:
-        from aoi_daemon.engine.build_bundle import check_targets  # noqa: PLC0415
+        from aoi_daemon.engine.build.bundle import check_targets  # noqa: PLC0415
 
         check_targets(arguments.target)
     request = Request(
@@ -80,9 +80,9 @@ def _make(arguments: argparse.Namespace) -> int:
 
 def _build_engines(arguments: argparse.Namespace) -> int:
     """Engines for a bundle that is made; 1 where one could not be built. The bundle is whole without them."""
-    from aoi_daemon.engine.build_bundle import build_for_targets  # noqa: PLC0415
-    from aoi_daemon.engine.build_command import described  # noqa: PLC0415
-    from aoi_daemon.engine.build_progress import shown  # noqa: PLC0415
+    from aoi_daemon.engine.build.bundle import build_for_targets  # noqa: PLC0415
+    from aoi_daemon.engine.build.command import described  # noqa: PLC0415
+    from aoi_daemon.engine.build.progress import shown  # noqa: PLC0415
 
     try:
         with shown() as progress:
@@ -99,7 +99,7 @@ def _build_engines(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
-    from aoi_daemon.engine.qualify_bundle import verify_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.qualify.bundle import verify_bundle  # noqa: PLC0415
 
     with Progress() as progress:
         bundle, wrong = verify_bundle(arguments.bundle, threads=arguments.threads, progress=progress)
@@ -114,7 +114,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.engine.text import show  # noqa: PLC0415
+    from aoi_daemon.engine.report.text import show  # noqa: PLC0415
     from aoi_daemon.infer.bundle import load_bundle  # noqa: PLC0415
 
     sys.stdout.write(f"{show(load_bundle(arguments.bundle))}\n")
@@ -122,12 +122,12 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _qualify(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.engine.conclusion import Bounds, State  # noqa: PLC0415
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
-    from aoi_daemon.engine.qualify_bundle import qualify_bundle  # noqa: PLC0415
-    from aoi_daemon.engine.report import as_json  # noqa: PLC0415
-    from aoi_daemon.engine.report_html import page  # noqa: PLC0415
-    from aoi_daemon.engine.text import summary  # noqa: PLC0415
+    from aoi_daemon.engine.qualify.bundle import qualify_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.qualify.conclusion import Bounds, State  # noqa: PLC0415
+    from aoi_daemon.engine.report.html import page  # noqa: PLC0415
+    from aoi_daemon.engine.report.report import as_json  # noqa: PLC0415
+    from aoi_daemon.engine.report.text import summary  # noqa: PLC0415
 
     for file in (arguments.report, arguments.json):
         if file is not None and not file.absolute().parent.is_dir():

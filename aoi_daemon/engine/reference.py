@@ -35,7 +35,7 @@ TOLERANCE: Final = 20.0
 """In gray levels, where the template spans 255."""
 FULL_SCORE: Final = 220.0
 """The mean difference that scores 1, as TOLERANCE. Score 0.5 was set on 400 generated boards
-(tools/boards, seed 21): 4.3 % of the good ones rejected, 1.1 % of the bad ones passed."""
+(aoi_daemon/kit/boards, seed 21): 4.3 % of the good ones rejected, 1.1 % of the bad ones passed."""
 LEAST_CONTRAST: Final = 50.0
 """In gray levels as they come: a template without a board on it is not stretched to show its noise."""
 

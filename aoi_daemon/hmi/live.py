@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from aoi_daemon.board import Board, Cell
 from aoi_daemon.decide.alarm_list import KINDS, Alarm, alarms_in
 from aoi_daemon.decide.alarms import AlarmState
 from aoi_daemon.decide.rules import BAD_PART_REASONS
-from aoi_daemon.hmi.charts import STRIP_MARKS, Mark, Second
+from aoi_daemon.hmi.widgets.charts import STRIP_MARKS, Mark, Second
 from aoi_daemon.messages import Outcome
 from aoi_daemon.ring import events, verdicts
 from aoi_daemon.ring.events import Event, EventReader
 from aoi_daemon.ring.verdicts import VerdictReader
-from aoi_daemon.stage import Stage, now_ns
-from aoi_daemon.status import quantiles
+from aoi_daemon.stage.board import Board, Cell
+from aoi_daemon.stage.stage import Stage, now_ns
+from aoi_daemon.stage.status import quantiles
 
 SPAN_S: Final = 120
 """The latency chart's width."""

@@ -24,15 +24,15 @@ from fastapi import FastAPI
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.hmi.doors import Doors
-from aoi_daemon.hmi.doors_http import MOST_BODY_BYTES, DoorProtocol
-from aoi_daemon.hmi.doors_socket import Listener
+from aoi_daemon.hmi.api.routes import Backend
+from aoi_daemon.hmi.doors.doors import Doors
+from aoi_daemon.hmi.doors.http import MOST_BODY_BYTES, DoorProtocol
+from aoi_daemon.hmi.doors.socket import Listener
 from aoi_daemon.hmi.pulse import Pulse
-from aoi_daemon.hmi.routes import Backend
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.web import DEAR, install
 from aoi_daemon.hmi.web_log import install as install_log
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.stage import Stage
 
 _LISTEN_AGAIN_S: Final = 2.0
 _COMMANDS_S: Final = 0.25

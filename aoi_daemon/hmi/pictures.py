@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.errors import AoiError, FrameOverrunError
-from aoi_daemon.logs import logger
 from aoi_daemon.messages import Outcome
 from aoi_daemon.pictures import read_picture
 from aoi_daemon.ring.frames import FrameRing
+from aoi_daemon.stage.logs import logger
 
 SMALL_PX: Final = 640
 """The long side of what a page shows unzoomed."""

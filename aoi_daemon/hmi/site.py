@@ -13,18 +13,18 @@ from typing import Any, Final, TypeVar
 
 from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.hmi.access import Refused
-from aoi_daemon.hmi.classes import class_name
+from aoi_daemon.hmi.access.roles import Refused
+from aoi_daemon.hmi.api.routes import Backend
 from aoi_daemon.hmi.live import Live
 from aoi_daemon.hmi.pictures import Pictures
-from aoi_daemon.hmi.routes import Backend
-from aoi_daemon.hmi.shift_figures import Base, ShiftFigures, Tally, read_base
-from aoi_daemon.hmi.shifts import Shift, shift_at
-from aoi_daemon.hmi.texts import Words
+from aoi_daemon.hmi.shifts.figures import Base, ShiftFigures, Tally, read_base
+from aoi_daemon.hmi.shifts.times import Shift, shift_at
+from aoi_daemon.hmi.widgets.classes import class_name
+from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.infer.bundle import MANIFEST
-from aoi_daemon.logs import logger
 from aoi_daemon.messages import Outcome, Reason
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.stage import Stage
 
 _SINCE_START: Final = "-"
 T = TypeVar("T")

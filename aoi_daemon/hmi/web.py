@@ -16,15 +16,15 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from aoi_daemon.errors import AoiError
-from aoi_daemon.hmi.access import Action, Refused
-from aoi_daemon.hmi.numbers import Number
+from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.pages import alarms, commissioning, overview, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
 from aoi_daemon.hmi.pictures import LARGE_PX, to_jpeg
 from aoi_daemon.hmi.pulse import Pulse
-from aoi_daemon.hmi.shell import STATIC, Page
-from aoi_daemon.hmi.shift_report import read_csv
+from aoi_daemon.hmi.shifts.report import read_csv
 from aoi_daemon.hmi.site import Site
+from aoi_daemon.hmi.widgets.numbers import Number
+from aoi_daemon.hmi.widgets.shell import STATIC, Page
 from aoi_daemon.pictures import read_picture as read_file
 from aoi_daemon.plcmap.program import Variant, as_structured_text
 from aoi_daemon.plcmap.table import as_csv

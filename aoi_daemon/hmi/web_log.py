@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from aoi_daemon.hmi.doors import Lines
+from aoi_daemon.hmi.doors.doors import Lines
 
 _GONE: Final = "No response returned."
 """Starlette's word for a browser that went away while its answer was being made: no fault of anybody's."""

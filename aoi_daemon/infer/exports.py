@@ -14,7 +14,7 @@ from typing import Final
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import FrameShape, TensorInfo, check_model
-from aoi_daemon.infer.onnx_file import Declared, declared, weights_elsewhere
+from aoi_daemon.infer.onnx.file import Declared, declared, weights_elsewhere
 
 _ULTRALYTICS: Final = {"detect": "yolo", "classify": "classify", "segment": None, "pose": None, "obb": None}
 """Their tasks, and ours that reads the outputs of one; None: none does."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from aoi_daemon import __version__
+from aoi_daemon.config.checks.notices import ca_of, read_secret
 from aoi_daemon.config.notices import WebhookReceiver, check_scheme
-from aoi_daemon.config.notices_check import ca_of, read_secret
 from aoi_daemon.config.publisher import find_file
 from aoi_daemon.config.weblink import Weblink, parse_weblink
 from aoi_daemon.notifier.dial import Call, context_of

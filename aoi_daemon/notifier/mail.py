@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.config.checks.notices import ca_of, read_secret
 from aoi_daemon.config.notices import MailReceiver
-from aoi_daemon.config.notices_check import ca_of, read_secret
 from aoi_daemon.config.publisher import find_file
 from aoi_daemon.notifier.dial import Call, context_of
 from aoi_daemon.notifier.outcome import Outcome, one_line

@@ -6,10 +6,8 @@ import time
 from functools import partial
 from typing import Any, Final
 
-from aoi_daemon.board import Board, Cell
 from aoi_daemon.config.notices import NoticesSection
 from aoi_daemon.decide.alarms import KINDS, Alarm, Priority, alarms_in
-from aoi_daemon.logs import logger
 from aoi_daemon.notifier.budget import Budget
 from aoi_daemon.notifier.notice import Kind, Notice
 from aoi_daemon.notifier.outbox import Entry, Outbox
@@ -19,6 +17,8 @@ from aoi_daemon.notifier.store import Kept, Store, StoreError
 from aoi_daemon.notifier.watch import Watch, Wish, high_first
 from aoi_daemon.notifier.words import Wording
 from aoi_daemon.ring.events import EventReader
+from aoi_daemon.stage.board import Board, Cell
+from aoi_daemon.stage.logs import logger
 
 _RETRY_S: Final = 5.0
 _AGE_S: Final = 60.0

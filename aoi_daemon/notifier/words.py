@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aoi_daemon.decide.alarm_list import Alarm
-from aoi_daemon.hmi.texts import Language, Words
+from aoi_daemon.hmi.widgets.texts import Language, Words
 from aoi_daemon.notifier.notice import Kind, Notice
 from aoi_daemon.notifier.outcome import one_line
 

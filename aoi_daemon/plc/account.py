@@ -5,7 +5,6 @@ Process: plc. Blocks: nowhere. Memory: writes the verdict ring, and the board's 
 
 from __future__ import annotations
 
-from aoi_daemon.board import Cell, Stopped, bypassed, reason_cell
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.decide.rules import ProcessFeedback, Stop, StopWatch
@@ -14,7 +13,8 @@ from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.report import NO_JUDGEMENT, recipe_of
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictWriter
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.board import Cell, Stopped, bypassed, reason_cell
+from aoi_daemon.stage.stage import Stage
 
 
 class Account:

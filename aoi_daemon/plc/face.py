@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from aoi_daemon.board import Board, Cell
 from aoi_daemon.plcmap import coils
 from aoi_daemon.plcmap.coils import Result
 from aoi_daemon.plcmap.registers import Flag, Report, encode_report, offset_of
+from aoi_daemon.stage.board import Board, Cell
 
 _HEARTBEAT: Final = offset_of("heartbeat")
 _VERDICT: Final = offset_of("verdict")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aoi_daemon.board import Cell
 from aoi_daemon.plc.force import Force, LineNow
 from aoi_daemon.plc.ports import Link
 from aoi_daemon.ring.ports import Clock
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.board import Cell
+from aoi_daemon.stage.stage import Stage
 
 
 class Forcing:

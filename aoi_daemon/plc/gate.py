@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aoi_daemon.board import Board, Cell, Link, Stopped, bypassed
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.decide.line_limit import LineLimit
 from aoi_daemon.messages import Outcome
 from aoi_daemon.plc.confirm import Confirmations, Seen
 from aoi_daemon.plcmap.registers import Poll, Status
+from aoi_daemon.stage.board import Board, Cell, Link, Stopped, bypassed
 
 _NAMED: Final = 8
 """Parts that a line of the log names."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from aoi_daemon.board import Board, Cell, Link, put_plc_address
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.config.timing import CONNECT_MS
 from aoi_daemon.decide.line_limit import LineLimit
@@ -21,6 +20,7 @@ from aoi_daemon.plc.client import PlcClient
 from aoi_daemon.plcmap.coils import bits
 from aoi_daemon.plcmap.registers import POLL_WORDS
 from aoi_daemon.ring.ports import Clock
+from aoi_daemon.stage.board import Board, Cell, Link, put_plc_address
 
 _MS: Final = 1_000_000
 STEADY_NS: Final = 1_000 * _MS

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.timing import timing_of
 from aoi_daemon.decide.alarms import Alarm
@@ -31,7 +30,8 @@ from aoi_daemon.plcmap import coils
 from aoi_daemon.plcmap.coils import Result
 from aoi_daemon.plcmap.registers import Flag, Report, encode_report
 from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC, Clock, Wait
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.board import Cell, StageState
+from aoi_daemon.stage.stage import Stage
 
 _MS: Final = 1_000_000
 _SEQUENCE: Final = 0xFF << coils.Coil.SEQ

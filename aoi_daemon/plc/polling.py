@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from aoi_daemon.board import Board, CameraCell, Cell, Hears, camera_cell
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.messages import Reading
 from aoi_daemon.plc.gate import Gate
@@ -17,7 +16,8 @@ from aoi_daemon.plc.ports import Link
 from aoi_daemon.plc.stood import Stood
 from aoi_daemon.plcmap.registers import POLL_WORDS, Poll, Status, decode_poll
 from aoi_daemon.ring.ports import Clock
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.board import Board, CameraCell, Cell, Hears, camera_cell
+from aoi_daemon.stage.stage import Stage
 
 _MS: Final = 1_000_000
 

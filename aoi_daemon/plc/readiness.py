@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aoi_daemon.board import Board, CameraCell, Cell, StageState, camera_cell, frozen
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Proof
+from aoi_daemon.stage.board import Board, CameraCell, Cell, StageState, camera_cell, frozen
+from aoi_daemon.stage.lifecycle import Line
 
 
 class Readiness:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from aoi_daemon.board import Board, Cell
 from aoi_daemon.decide.rules import ProcessFeedback
 from aoi_daemon.messages import Judgement, Reason
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plcmap.coils import Result
 from aoi_daemon.plcmap.registers import Flag, Report, encode_report
+from aoi_daemon.stage.board import Board, Cell
 
 NO_JUDGEMENT: Final = Judgement(False, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, b"")
 _TENTH_MS: Final = 100_000

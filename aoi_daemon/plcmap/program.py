@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from aoi_daemon.config.poll_check import PROGRAM_BEAT_MS
+from aoi_daemon.config.checks.poll import PROGRAM_BEAT_MS
 from aoi_daemon.config.schema import LineSection, PlcSection
 from aoi_daemon.config.timing import scan_ms
 from aoi_daemon.messages import Reason

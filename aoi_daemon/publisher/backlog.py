@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from aoi_daemon.errors import AoiError
-from aoi_daemon.logs import logger
 from aoi_daemon.publisher.cursor import CursorError, CursorFile
 from aoi_daemon.publisher.losses import Losses
 from aoi_daemon.publisher.source import Source
 from aoi_daemon.publisher.stream import Cursor, Row, Stream
+from aoi_daemon.stage.logs import logger
 
 POLL_S: Final = 0.1
 _BATCH: Final = 500

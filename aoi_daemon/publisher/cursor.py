@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from aoi_daemon.errors import AoiError
-from aoi_daemon.logs import logger
 from aoi_daemon.publisher.stream import Cursor
+from aoi_daemon.stage.logs import logger
 
 FILE: Final = "publisher.sqlite"
 _APPLICATION_ID: Final = 0x616F6970  # "aoip"

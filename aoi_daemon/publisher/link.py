@@ -6,7 +6,6 @@ import random
 import time
 from typing import Any, Final
 
-from aoi_daemon.logs import logger
 from aoi_daemon.publisher import payloads
 from aoi_daemon.publisher.access import Access
 from aoi_daemon.publisher.backlog import POLL_S, Backlog
@@ -14,6 +13,7 @@ from aoi_daemon.publisher.broker import Broker, Confirmed, Down, Up, Will
 from aoi_daemon.publisher.live import AlarmNow, Live
 from aoi_daemon.publisher.pace import Allowance, Backoff
 from aoi_daemon.publisher.stream import Stream
+from aoi_daemon.stage.logs import logger
 
 _STATE_S: Final = 10.0
 _LEAVE_S: Final = 1.0

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Union
 
-from aoi_daemon.board import Board, Cell
 from aoi_daemon.decide.alarms import Alarm, AlarmState, alarms_in
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.ring.events import EventReader
+from aoi_daemon.stage.board import Board, Cell
+from aoi_daemon.stage.lifecycle import Line
 
 AlarmNow = tuple[str, Mapping[str, Any], Union[float, None]]  # noqa: UP007
 """Name of an alarm, body of its last event (empty: not known), and when that was (Unix s)."""

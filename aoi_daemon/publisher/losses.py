@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aoi_daemon.logs import logger
+from aoi_daemon.stage.logs import logger
 
 _SAY_S: Final = 600.0
 

@@ -19,7 +19,7 @@ from aoi_daemon.publisher.link import Link
 from aoi_daemon.publisher.live import Live
 from aoi_daemon.publisher.source import Source
 from aoi_daemon.ring import events
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.stage import Stage
 
 _TELL_S: Final = 1.0
 _DAY_S: Final = 86_400.0

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aoi_daemon.decide.alarms import KINDS, Alarm, AlarmState
 from aoi_daemon.records.rows import Event, Part
-from aoi_daemon.status import STAGES
+from aoi_daemon.stage.status import STAGES
 
 VERSION: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)

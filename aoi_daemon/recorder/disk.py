@@ -23,6 +23,7 @@ from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.files import make_folder
 from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.kernel_time import Reading
+from aoi_daemon.recorder.clock.timekeeper import Timekeeper
 from aoi_daemon.recorder.flight import FlightRecorder
 from aoi_daemon.recorder.health import DISK_FULL, Health, fault_of
 from aoi_daemon.recorder.inbox import Inbox, Job
@@ -31,7 +32,6 @@ from aoi_daemon.recorder.products import Products
 from aoi_daemon.recorder.removed import Removed
 from aoi_daemon.recorder.retention import free_bytes
 from aoi_daemon.recorder.session import Filed, Line, Session
-from aoi_daemon.recorder.timekeeper import Timekeeper
 from aoi_daemon.records.database import RecordsError, is_damage
 
 _TICK_S: Final = 0.05

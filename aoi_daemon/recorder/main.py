@@ -30,7 +30,7 @@ from aoi_daemon.recorder.reader import Reader
 from aoi_daemon.recorder.session import Line
 from aoi_daemon.ring import events, verdicts
 from aoi_daemon.ring.frames import RingLayout
-from aoi_daemon.stage import Stage, now_ns, ring_layout
+from aoi_daemon.stage.stage import Stage, now_ns, ring_layout
 
 _MOST_POLL_S: Final = 0.01
 _LEAST_POLL_S: Final = 0.001

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final, NamedTuple
 
-from aoi_daemon.board import Board, CameraCell, camera_cell
 from aoi_daemon.decide.alarms import AlarmState
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.recorder.flight import Context, FlightRecorder, Frame
@@ -18,6 +17,7 @@ from aoi_daemon.recorder.triage import has_frame, why_keep
 from aoi_daemon.records.parts import Why
 from aoi_daemon.ring.events import EventReader
 from aoi_daemon.ring.verdicts import VerdictReader
+from aoi_daemon.stage.board import Board, CameraCell, camera_cell
 
 _ROWS_AT_ONCE: Final = 256
 _MOST_MOMENTS: Final = 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from aoi_daemon.recorder.wall import DAY_S
+from aoi_daemon.recorder.clock.wall import DAY_S
 
 Reason = Literal["age", "room"]
 Table = Literal["images", "parts", "events", "gaps"]

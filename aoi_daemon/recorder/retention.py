@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.config.recorder import RecorderSection
+from aoi_daemon.recorder.clock.wall import Span
 from aoi_daemon.recorder.removed import Reason, Removed, Table
-from aoi_daemon.recorder.wall import Span
 from aoi_daemon.records import audit
 from aoi_daemon.records.copies import remove_copies
 from aoi_daemon.records.database import DATABASE, TEMPLATES, writing

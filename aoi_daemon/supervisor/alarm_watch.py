@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aoi_daemon.board import Board, CameraCell, Cell, camera_cell, unpack_size
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.alarms import Alarm, AlarmRow, Alarms, Transition
 from aoi_daemon.decide.chatter import Chatter
+from aoi_daemon.stage.board import Board, CameraCell, Cell, camera_cell, unpack_size
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 

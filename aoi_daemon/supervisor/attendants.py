@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from aoi_daemon.config.load import Configuration
-from aoi_daemon.logs import logger
 from aoi_daemon.ring.parcel import MessageError
-from aoi_daemon.stage import BESIDE, SECTIONS, Setup, now_ns
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.stage import BESIDE, SECTIONS, Setup, now_ns
 from aoi_daemon.supervisor.progress import Progress
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import STOPPED, StageProcess

@@ -20,16 +20,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.changes import Change, changes
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan, plan
 from aoi_daemon.errors import ConfigError
-from aoi_daemon.logs import logger
 from aoi_daemon.messages import Proof
 from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.ring.ports import Clock
-from aoi_daemon.stage import Setup
+from aoi_daemon.stage.board import Cell, StageState
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.checking import Checking, settled
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.stages import StageProcess

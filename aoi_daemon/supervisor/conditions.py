@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aoi_daemon.board import (
+from aoi_daemon.decide.alarms import Alarm
+from aoi_daemon.messages import Reason
+from aoi_daemon.stage.board import (
     Board,
     CameraCell,
     Cell,
@@ -14,9 +16,7 @@ from aoi_daemon.board import (
     frozen,
     reason_cell,
 )
-from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.lifecycle import Line
-from aoi_daemon.messages import Reason
+from aoi_daemon.stage.lifecycle import Line
 
 
 class Conditions:

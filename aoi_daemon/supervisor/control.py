@@ -1,4 +1,4 @@
-"""The control socket's listening end; the other is `aoi_daemon.control`."""
+"""The control socket's listening end; the other is `aoi_daemon.stage.control`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aoi_daemon.control import MAX_ANSWER_BYTES, NotRunningError, check_length, connect
 from aoi_daemon.errors import AoiError
+from aoi_daemon.stage.control import MAX_ANSWER_BYTES, NotRunningError, check_length, connect
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 

@@ -11,14 +11,14 @@ import signal
 from collections.abc import Callable
 from typing import Any, Final
 
-from aoi_daemon.board import CameraCell, Cell, Hears, Link, StageState, camera_cell
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.lifecycle import Event, Line, after
-from aoi_daemon.logs import logger
 from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.ring.ports import Clock
-from aoi_daemon.stage import Setup, now_ns
+from aoi_daemon.stage.board import CameraCell, Cell, Hears, Link, StageState, camera_cell
+from aoi_daemon.stage.lifecycle import Event, Line, after
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.stage import Setup, now_ns
 from aoi_daemon.supervisor.pair import InspectionPair
 from aoi_daemon.supervisor.restarts import RestartBudget
 from aoi_daemon.supervisor.shared import Shared

@@ -18,18 +18,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from aoi_daemon.board import Cell
 from aoi_daemon.config.load import Configuration
-from aoi_daemon.control_path import socket_path
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.files.lock import HeldError, hold
-from aoi_daemon.logs import logger
 from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.events import EventWriter
 from aoi_daemon.ring.ports import MONOTONIC
-from aoi_daemon.service import take_environment
-from aoi_daemon.stage import Setup, now_ns
-from aoi_daemon.status import snapshot
+from aoi_daemon.stage.board import Cell
+from aoi_daemon.stage.control_path import socket_path
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.service import take_environment
+from aoi_daemon.stage.stage import Setup, now_ns
+from aoi_daemon.stage.status import snapshot
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.awake import CpuLatency

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from aoi_daemon.board import Board, Cell
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.lifecycle import Line
-from aoi_daemon.service import Manager, Notifier
+from aoi_daemon.stage.board import Board, Cell
+from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.stage.service import Manager, Notifier
 from aoi_daemon.supervisor.watchdog import Look, Watchdog
 from aoi_daemon.supervisor.words import Words, describe
 

@@ -11,13 +11,13 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from aoi_daemon.board import Board, Cell
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan
 from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.logs import logger
 from aoi_daemon.ring.ports import Clock
-from aoi_daemon.stage import Setup
+from aoi_daemon.stage.board import Board, Cell
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.changeover import Changeover, Order, Result

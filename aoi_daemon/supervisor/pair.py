@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from aoi_daemon.ring.ports import Clock
-from aoi_daemon.stage import Setup
+from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.stages import StageProcess
 
 _LEAVE_NS: Final = 10_000_000_000

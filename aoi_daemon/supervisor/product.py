@@ -18,9 +18,9 @@ from pydantic import ConfigDict, Field
 
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.section import Name, Section
-from aoi_daemon.control_path import old_socket_path
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.files import replace_file
+from aoi_daemon.stage.control_path import old_socket_path
 
 _SUFFIX: Final = ".product"
 _MAX_BYTES: Final = 4096

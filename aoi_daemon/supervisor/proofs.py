@@ -12,14 +12,14 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final
 
-from aoi_daemon.board import Board, Cell, StageState
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import judges_otherwise
 from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.logs import logger
 from aoi_daemon.messages import Proof
 from aoi_daemon.records.database import RecordsError, open_reader
 from aoi_daemon.records.queries import judged_before_proof
+from aoi_daemon.stage.board import Board, Cell, StageState
+from aoi_daemon.stage.logs import logger
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.product import Grace, Kept
 

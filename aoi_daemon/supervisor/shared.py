@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
-from aoi_daemon import board as cells
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.ring import events, verdicts
 from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.memory import SharedMemory
-from aoi_daemon.stage import ring_layout
+from aoi_daemon.stage import board as cells
+from aoi_daemon.stage.stage import ring_layout
 
 PIPES = ("announcements", "frames", "judgements")
 

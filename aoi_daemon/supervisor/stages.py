@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import aoi_daemon
-from aoi_daemon.logs import logger
 from aoi_daemon.ring.parcel import MessageError, receive, send, send_parcel
-from aoi_daemon.stage import START_SIGNALS, Setup, now_ns
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.stage import START_SIGNALS, Setup, now_ns
 
 _PROGRAM: Final = Path(aoi_daemon.__file__).with_name("__main__.py")
 STOPPED: Final = ("signal SIGTERM", "exit code 0")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from aoi_daemon.board import Cell, StageState
-from aoi_daemon.lifecycle import Line
+from aoi_daemon.stage.board import Cell, StageState
+from aoi_daemon.stage.lifecycle import Line
 
 _SLACK_NS: Final = 5_000_000_000
 """What the supervisor may take to act on a bound that it keeps itself."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from aoi_daemon.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Proof
+from aoi_daemon.stage.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell
+from aoi_daemon.stage.lifecycle import Line
 
 _INSPECTION: Final[Mapping[int, str]] = MappingProxyType({
     StageState.STARTING: "the model is loaded and its golden parts are judged",

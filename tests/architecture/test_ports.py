@@ -100,7 +100,7 @@ def test_every_exception_is_needed_and_has_a_reason():
     "line",
     [
         "import time", "from time import monotonic", "import select", "import random", "from datetime import datetime",
-        "from aoi_daemon.stage import Stage, now_ns", "from aoi_daemon.ring.ports import MONOTONIC", "import os, socket",
+        "from aoi_daemon.stage.stage import Stage, now_ns", "from aoi_daemon.ring.ports import MONOTONIC", "import os, socket",
         "import numpy as np\nnp.random.default_rng()", "import numpy\nnumpy.random.rand()", "import os\nos.read(3, 1)",
         "import os\ndata = os.urandom(4)", "from aoi_daemon.ring import ports\nports.DOORBELLS.select([], 1)",
         "from aoi_daemon import stage\nstage.now_ns()", "import importlib\nimportlib.import_module('time')",

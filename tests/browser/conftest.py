@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
-from aoi_daemon.hmi.users import Role, User, change_users
-from aoi_daemon.hmi.users_password import keep
-from tools.boards.generate import generate, write_boards
-from tools.boards.options import BoardOptions
+from aoi_daemon.hmi.access.password import keep
+from aoi_daemon.hmi.access.users import Role, User, change_users
+from aoi_daemon.kit.boards.generate import generate, write_boards
+from aoi_daemon.kit.boards.options import BoardOptions
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.line.setup import demo_recipe, line_config
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from tools.line.beside import free_port
-from tools.line.daemon import LineDaemon, wait_for
-from tools.line.setup import demo_recipe, line_config
-from tools.simulator.client import SimulatorProcess
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (

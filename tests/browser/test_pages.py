@@ -8,9 +8,9 @@ import time
 import httpx
 import pytest
 
-from aoi_daemon.control import request
-from aoi_daemon.hmi.texts import TEXTS
-from tools.line.daemon import wait_for
+from aoi_daemon.hmi.widgets.texts import TEXTS
+from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.stage.control import request
 
 from .conftest import PANEL, PHONE
 

@@ -16,9 +16,9 @@ from tests.clock.moved import NoMovedClockError, build, environment
 
 LONG = ("tests/unit", "tests/properties", "tests/processes")
 QUICK = (
-    "tests/unit/recorder", "tests/unit/records", "tests/unit/publisher", "tests/unit/hmi_page", "tests/unit/metrics",
-    "tests/unit/hmi_access/test_sessions.py", "tests/unit/hmi_access/test_limits.py", "tests/unit/hmi_access/test_users_file.py",
-    "tests/unit/engine/test_report.py", "tests/unit/test_logs.py",
+    "tests/unit/recorder", "tests/unit/records", "tests/unit/publisher", "tests/unit/hmi/pages", "tests/unit/hmi/metrics",
+    "tests/unit/hmi/access/test_sessions.py", "tests/unit/hmi/access/test_limits.py", "tests/unit/hmi/access/test_users_file.py",
+    "tests/unit/engine/report/test_report.py", "tests/unit/stage/test_logs.py",
 )  # fmt: skip
 """What tells the time of day, or asks how old something is."""
 

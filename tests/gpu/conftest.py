@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from aoi_daemon.engine.build_bundle import build_for_bundle
+from aoi_daemon.engine.build.bundle import build_for_bundle
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.infer.bundle import load_bundle
-from aoi_daemon.infer.tensorrt import TensorRtExecutor
-from aoi_daemon.infer.trt_cuda import CudaDevice
-from aoi_daemon.infer.trt_driver import load_driver
-from aoi_daemon.infer.trt_plan import Machine, choose_plan
-from aoi_daemon.infer.trt_vendor import load_vendor
+from aoi_daemon.infer.trt.cuda import CudaDevice
+from aoi_daemon.infer.trt.driver import load_driver
+from aoi_daemon.infer.trt.executor import TensorRtExecutor
+from aoi_daemon.infer.trt.plan import Machine, choose_plan
+from aoi_daemon.infer.trt.vendor import load_vendor
 from tests.unit.engine.toy_detector import write_boards, write_bundle
 
 SIZES = ((96, 96), (160, 96), (128, 160))

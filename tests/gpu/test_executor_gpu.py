@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
-from aoi_daemon.engine.build import Order, build_plan
+from aoi_daemon.engine.build.build import Order, build_plan
 from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
 from aoi_daemon.infer.executor import NO_DEADLINE
-from aoi_daemon.infer.onnx import OnnxExecutor
-from aoi_daemon.infer.trt_plan import Machine, choose_plan
+from aoi_daemon.infer.onnx.executor import OnnxExecutor
+from aoi_daemon.infer.trt.plan import Machine, choose_plan
 from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
 from tests.gpu.conftest import SIZES
-from tests.unit.infer_trt import trt_graphs
+from tests.unit.infer.trt import trt_graphs
 
 MS = 1_000_000
 _WAIT_GEQ = 0  # CU_STREAM_WAIT_VALUE_GEQ
@@ -257,7 +257,7 @@ def test_the_finished_engine_is_asked_for_its_types(device, tell, tmp_path):
 
 def test_a_network_of_the_detectors_size_keeps_the_contract(device, vendor, tell, tmp_path, bundle):
     """640 x 640, image and template, 100 boxes: outputs of the right kind from random weights, well inside 50 ms."""
-    from aoi_daemon.infer.tensorrt import TensorRtExecutor
+    from aoi_daemon.infer.trt.executor import TensorRtExecutor
 
     (tmp_path / "m.onnx").write_bytes(trt_graphs.detector(half=True))
     plan = build_plan(Order(tmp_path / "m.onnx", tmp_path / "m.plan", "fp16", sizes=[(640, 640)]))

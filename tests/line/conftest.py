@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from aoi_daemon.control import request
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
+from aoi_daemon.kit.boards.generate import generate, write_boards
+from aoi_daemon.kit.boards.options import BoardOptions
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.line.setup import demo_recipe, line_config
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from aoi_daemon.messages import Outcome
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage.control import request
 from tests.line.models import copied, first_wrong
 from tests.line.witnessed import pytest_runtest_makereport, pytest_runtest_protocol, pytest_terminal_summary
 from tests.unit.publisher.mosquitto import broker, subscriber
-from tools.boards.generate import generate, write_boards
-from tools.boards.options import BoardOptions
-from tools.line.daemon import LineDaemon, wait_for
-from tools.line.setup import demo_recipe, line_config
-from tools.simulator.client import SimulatorProcess
 
 __all__ = [  # fixtures and hooks that are defined elsewhere
     "broker", "pytest_runtest_makereport", "pytest_runtest_protocol", "pytest_terminal_summary", "subscriber",

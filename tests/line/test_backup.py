@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
 from aoi_daemon.records.database import open_reader
-from tools.line.daemon import LineDaemon, wait_for
 
 
 class Restored(LineDaemon):

@@ -8,10 +8,10 @@ import signal
 import time
 from contextlib import closing
 
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import RecordsError, open_reader
 from tools.line.beside import free_port
-from tools.line.daemon import wait_for
 
 NAMES = ("recorder", "hmi", "publisher")
 

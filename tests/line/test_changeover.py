@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from aoi_daemon.control import request
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
 from aoi_daemon.ring.events import EventReader
-from aoi_daemon.stage import now_ns
+from aoi_daemon.stage.control import request
+from aoi_daemon.stage.stage import now_ns
 from tests.line.conftest import starter
 from tests.line.models import copied, first_wrong
-from tools.line.daemon import wait_for
 
 PLC = {"registers": {"base": 0}, "poll": {"base": 100, "period_ms": 5.0}}
 PASSES_ALL = [{"name": "*", "max_count": 10_000}]

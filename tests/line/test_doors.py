@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aoi_daemon.kit.line.daemon import wait_for
 from tests.line.test_hmi_routes import ALL_ROUTES
 from tools.line import doors
 from tools.line.beside import free_port
-from tools.line.daemon import wait_for
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 import aoi_daemon
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
 from tests.line.models import flip_a_bit, slow_bundle
-from tools.line.daemon import wait_for
 
 STANDSTILLS = 20
 PASSES_ALL = {"limits": [{"name": "*", "max_count": 10_000}]}

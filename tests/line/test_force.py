@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from aoi_daemon.control import request
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.plcmap.coils import Coil
 from aoi_daemon.ring.events import EventReader
+from aoi_daemon.stage.control import request
 from tests.line.conftest import starter
-from tools.line.daemon import wait_for
 
 READY, HEARTBEAT = 1 << Coil.READY, 1 << Coil.HEARTBEAT
 LIGHTS = 1 << Coil.ALARM | 1 << Coil.OVERRUN | 1 << Coil.REJECT

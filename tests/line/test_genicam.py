@@ -11,8 +11,8 @@ import genicam
 import numpy as np
 import pytest
 
-from tools.line.daemon import LineDaemon, wait_for
-from tools.simulator.client import SimulatorProcess
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 
 PRODUCER = Path(genicam.__file__).parent / "viky.cti"
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from aoi_daemon.cli import main
+from aoi_daemon.kit.boards.generate import generate
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.line.setup import DEMO_BUNDLE, demo_recipe, line_config
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from aoi_daemon.messages import Proof, Reason
 from aoi_daemon.records.database import RecordsError, open_reader
 from aoi_daemon.records.queries import parts_after
 from aoi_daemon.ring.events import EventReader
 from tests.line.conftest import OPTIONS, TestLine
-from tools.boards.generate import generate
-from tools.line.daemon import LineDaemon, wait_for
-from tools.line.setup import DEMO_BUNDLE, demo_recipe, line_config
-from tools.simulator.client import SimulatorProcess
 
 UNPROVEN = {"accept_unproven": None}
 

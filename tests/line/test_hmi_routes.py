@@ -11,11 +11,11 @@ import sys
 import httpx
 import pytest
 
-from aoi_daemon.hmi.users import Role, User, change_users, folded
-from aoi_daemon.hmi.users_password import keep
+from aoi_daemon.hmi.access.password import keep
+from aoi_daemon.hmi.access.users import Role, User, change_users, folded
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.ring.events import EventReader
 from tools.line.beside import free_port
-from tools.line.daemon import wait_for
 
 PASSWORD = "vier blaue Kisten am Band"
 

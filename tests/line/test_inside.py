@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from aoi_daemon.control import request
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.stage.control import request
 from tools.line.beside import free_port
-from tools.line.daemon import LineDaemon, wait_for
 
 ROOT = Path(__file__).parents[2]
 CORNERS = 64

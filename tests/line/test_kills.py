@@ -8,8 +8,8 @@ import signal
 import time
 from pathlib import Path
 
-from aoi_daemon.stage import now_ns
-from tools.line.daemon import wait_for
+from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.stage.stage import now_ns
 
 
 def stages_end(pids):

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tools.line.daemon import DaemonError, wait_for
+from aoi_daemon.kit.line.daemon import DaemonError, wait_for
 
 
 def test_a_faulted_line_is_not_waited_for(line):

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
-from tools.line.daemon import wait_for
+from aoi_daemon.kit.line.daemon import wait_for
 
 WINDOW_PARTS = 400
 WINDOWS = 4

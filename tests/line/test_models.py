@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from aoi_daemon.config.recipe import Manifest, Model
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
 from tests.unit.infer.made_models import fixed
-from tools.line.daemon import wait_for
 
 SIDE = 320
 """Width and height of the boards, px."""

@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
+from aoi_daemon.kit.line.daemon import wait_for
 from tests.unit.notifier.conftest import Server
-from tools.line.daemon import wait_for
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.line.daemon import wait_for
+from aoi_daemon.kit.line.daemon import wait_for
 
 
 def active(running: Any) -> set[str]:

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from aoi_daemon.kit.line.daemon import wait_for
 from tests.unit.publisher.mosquitto import needs_mosquitto
-from tools.line.daemon import wait_for
 
 pytestmark = needs_mosquitto
 

@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import RecordsError, open_reader
 from tests.processes.recorder_feed import fill, mounted
-from tools.line.daemon import wait_for
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from aoi_daemon.kit.boards.generate import generate
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
 from tests.line.conftest import OPTIONS
-from tools.boards.generate import generate
-from tools.line.daemon import wait_for
 
 SHIFT_PX = 7
 """At 48 px per mm, 15 hundredths of a millimetre; the reference model tolerates 2 px."""

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 import tomli_w
 
-from aoi_daemon.control import request
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
-from aoi_daemon.stage import now_ns
+from aoi_daemon.stage.control import request
+from aoi_daemon.stage.stage import now_ns
 from tests.line.conftest import starter
 from tests.line.models import flip_a_bit
-from tools.line.daemon import wait_for
 
 JUDGED = (Reason.NONE, Reason.DEFECT)
 BOARDS = 12

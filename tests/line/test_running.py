@@ -6,11 +6,11 @@ from pathlib import Path
 import cv2
 import pytest
 
+from aoi_daemon.kit.boards.generate import generate
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.registers import MAP_VERSION
 from tests.line.conftest import OPTIONS
-from tools.boards.generate import generate
-from tools.line.daemon import wait_for
 
 
 def test_each_part_gets_its_verdict_within_its_window(line):

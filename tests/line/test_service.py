@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.line.daemon import wait_for
+from aoi_daemon.kit.line.daemon import wait_for
 
 WATCHDOG_S = 0.4
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aoi_daemon.kit.line.daemon import LineDaemon
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from tests.power.disk import Disk, states
 from tests.power.left import Confirmed, problems, put
 from tests.power.recording import Recording, line_of
-from tools.line.daemon import LineDaemon
-from tools.simulator.client import SimulatorProcess
 
 FAULTS = {
     "files": "no file is synced before it is renamed, and no database is synced at all",

@@ -16,15 +16,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from aoi_daemon.control import request
-from aoi_daemon.engine.plan import write_plan
+from aoi_daemon.engine.build.plan import write_plan
 from aoi_daemon.files import replace_file
 from aoi_daemon.golden import store
-from aoi_daemon.hmi.users import Role, User, change_users
+from aoi_daemon.hmi.access.users import Role, User, change_users
 from aoi_daemon.publisher.cursor import CursorFile
 from aoi_daemon.publisher.stream import Cursor
 from aoi_daemon.records.database import RecordsError, open_writer
 from aoi_daemon.records.reviews import review
+from aoi_daemon.stage.control import request
 from aoi_daemon.supervisor.product import Kept, ProductFile
 from tests.power.disk import mark
 

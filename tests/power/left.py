@@ -14,8 +14,8 @@ from unittest.mock import Mock
 
 from aoi_daemon.errors import AoiError, PictureError
 from aoi_daemon.golden.manifest import read_golden
-from aoi_daemon.hmi.users import read_users
-from aoi_daemon.infer.trt_plan import SIDECAR
+from aoi_daemon.hmi.access.users import read_users
+from aoi_daemon.infer.trt.plan import SIDECAR
 from aoi_daemon.pictures import read_picture
 from aoi_daemon.publisher.cursor import CursorError, CursorFile
 from aoi_daemon.recorder.mending import mend, open_whole

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
+from aoi_daemon.kit.boards.generate import generate, write_boards
+from aoi_daemon.kit.boards.options import BoardOptions
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.line.setup import demo_recipe, line_config
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from aoi_daemon.records.database import open_reader
 from tests.power.disk import Record, read_log
 from tests.preload import build as build_library
-from tools.boards.generate import generate, write_boards
-from tools.boards.options import BoardOptions
-from tools.line.daemon import LineDaemon, wait_for
-from tools.line.setup import demo_recipe, line_config
-from tools.simulator.client import SimulatorProcess
 
 SOURCE = Path(__file__).with_name("write_log.c")
 TAKT_MS = 50.0

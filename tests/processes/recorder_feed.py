@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from aoi_daemon.board import CameraCell, camera_cell
 from aoi_daemon.config.load import load
 from aoi_daemon.messages import Defect, Outcome, Reason, pack_defects
 from aoi_daemon.records import queries
@@ -22,7 +21,8 @@ from aoi_daemon.records.database import RecordsError, open_reader
 from aoi_daemon.ring.events import EventWriter
 from aoi_daemon.ring.frames import FrameRing
 from aoi_daemon.ring.verdicts import VerdictWriter
-from aoi_daemon.stage import Setup, now_ns, ring_layout
+from aoi_daemon.stage.board import CameraCell, camera_cell
+from aoi_daemon.stage.stage import Setup, now_ns, ring_layout
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.infer_trt import trt_graphs
-from tests.unit.infer_trt.need_rtx import need_rtx
+from tests.unit.infer.trt import trt_graphs
+from tests.unit.infer.trt.need_rtx import need_rtx
 
 need_rtx()
 
@@ -85,7 +85,7 @@ def test_several_sizes_and_a_recipe_become_profiles(folder):
 )
 def test_what_is_wrong_is_one_line_and_an_exit_code(folder, capsys, monkeypatch, arguments, code, said):
     """1: refused; 2: the command line. No traceback, nothing written. In this process: a dozen starts cost a minute."""
-    from aoi_daemon.engine.build_command import main
+    from aoi_daemon.engine.build.command import main
 
     monkeypatch.chdir(folder)
     before = sorted(folder.iterdir())

@@ -14,10 +14,10 @@ import time
 import pytest
 
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from aoi_daemon.plc.client import EXCEPTIONS, PlcClient
 from aoi_daemon.plcmap.coils import SAFE, Result, bits, pack
 from aoi_daemon.plcmap.registers import POLL_WORDS, Report, decode_poll, encode_report
-from tools.simulator.client import SimulatorProcess
 
 HOST = "127.0.0.1"
 POLL_BASE = 100

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from aoi_daemon.errors import PlcAnswerError
+from aoi_daemon.kit.simulator.client import SimulatorError, SimulatorProcess
+from aoi_daemon.kit.simulator.options import Options
 from aoi_daemon.plc.client import PlcClient
 from aoi_daemon.plcmap.coils import SAFE, Result, bits, pack
 from aoi_daemon.plcmap.registers import POLL_WORDS, Status, decode_poll
-from tools.simulator.client import SimulatorError, SimulatorProcess
-from tools.simulator.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 ENOUGH_S = 30.0
@@ -214,7 +214,7 @@ def test_datagrams_of_others_are_no_parts():
 
 def start(*arguments, **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "tools.simulator", *arguments],
+        [sys.executable, "-m", "aoi_daemon.kit.simulator", *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
     )  # fmt: skip
 
@@ -291,7 +291,7 @@ def test_on_a_terminal_there_is_a_live_line_and_ctrl_c_ends_both_processes():
     ours, theirs = os.openpty()
     try:
         with subprocess.Popen(
-            [sys.executable, "-m", "tools.simulator", "--port", "0"],
+            [sys.executable, "-m", "aoi_daemon.kit.simulator", "--port", "0"],
             cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             env=os.environ | {"TERM": "xterm", "COLUMNS": "200"},
         ) as process:  # fmt: skip

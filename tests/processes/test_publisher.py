@@ -11,11 +11,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import aoi_daemon.publisher
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.publisher.cursor import CursorFile
 from tests.unit.publisher.mosquitto import needs_mosquitto
 from tests.unit.publisher.recording import RUN, record, record_alarm, remove
 from tests.unit.publisher.supervised import SupervisedPublisher
-from tools.line.daemon import wait_for
 
 pytestmark = needs_mosquitto
 SCHEMA = json.loads((Path(aoi_daemon.publisher.__file__).parent / "schema.json").read_text())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aoi_daemon.board import Cell
 from aoi_daemon.decide.alarms import Alarm, mask_of
-from aoi_daemon.lifecycle import Line
+from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.stage.board import Cell
+from aoi_daemon.stage.lifecycle import Line
 from tests.unit.publisher.mosquitto import Mosquitto, Subscriber, needs_mosquitto
 from tests.unit.publisher.recording import record
 from tests.unit.publisher.stepped import SteppedPublisher
-from tools.line.daemon import wait_for
 
 pytestmark = needs_mosquitto
 

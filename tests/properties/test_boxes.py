@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aoi_daemon.config.boxes import read_box
 from aoi_daemon.config.recipe import GoldenPart
 from aoi_daemon.engine.faults import InputError
-from aoi_daemon.engine.golden_parts import parse_box
+from aoi_daemon.engine.golden_parts.read import parse_box
 
 PX = st.integers(0, 4096)
 NAMES = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters=" -_,"), min_size=1, max_size=64)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoi_daemon.lifecycle import TRANSITIONS, Event, Line, after
+from aoi_daemon.stage.lifecycle import TRANSITIONS, Event, Line, after
 
 
 @given(st.lists(st.sampled_from(list(Event))))

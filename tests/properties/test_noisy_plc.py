@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link, StageState
 from aoi_daemon.config.load import load
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.decide.alarms import Alarm
@@ -27,7 +26,8 @@ from aoi_daemon.ring import events
 from aoi_daemon.ring.events import EventReader, EventWriter
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import MONOTONIC
-from aoi_daemon.stage import now_ns
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, Link, StageState
+from aoi_daemon.stage.stage import now_ns
 from aoi_daemon.supervisor import orders as orders_module
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
 from aoi_daemon.supervisor.changeover import Step

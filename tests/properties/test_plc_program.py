@@ -11,10 +11,10 @@ import random
 import pytest
 
 from aoi_daemon.config.schema import LineSection, PlcSection
+from aoi_daemon.kit.simulator.program import Program
 from aoi_daemon.plcmap.coils import Result, pack
 from aoi_daemon.plcmap.program import HEALS_WITHIN, Variant
 from aoi_daemon.plcmap.registers import Flag, Report, encode_report
-from tools.simulator.program import Program
 
 MS = 1_000_000
 TAKT = DEADLINE = 50 * MS

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.kernel_time import Reading
-from aoi_daemon.recorder.kept_clock import Kept, after_restore
-from aoi_daemon.recorder.wall import DAY_S, MOST_OFF_S, RecordsClock
+from aoi_daemon.recorder.clock.kept import Kept, after_restore
+from aoi_daemon.recorder.clock.wall import DAY_S, MOST_OFF_S, RecordsClock
 
 HOUR = 3600.0
 LONGEST_S = 6 * HOUR

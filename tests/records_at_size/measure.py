@@ -21,7 +21,7 @@ from typing import Final
 
 from aoi_daemon.hmi.pages.rejects import read_rejects
 from aoi_daemon.hmi.pages.report import _SHIFTS
-from aoi_daemon.hmi.shifts import last_shifts
+from aoi_daemon.hmi.shifts.times import last_shifts
 from aoi_daemon.messages import Reason
 from aoi_daemon.records.database import DATABASE, open_reader, open_writer
 from tests.processes.recorder_feed import RecorderFeed, write_config

@@ -14,10 +14,10 @@ from typing import Final
 import tomli_w
 
 from aoi_daemon.files import toml
-from aoi_daemon.hmi.users import Role, User, change_users, folded
-from aoi_daemon.hmi.users_password import keep
+from aoi_daemon.hmi.access.password import keep
+from aoi_daemon.hmi.access.users import Role, User, change_users, folded
 from aoi_daemon.records.database import DATABASE, open_reader
-from aoi_daemon.stage import Setup
+from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.stages import StageProcess
 from tests.processes.recorder_feed import RecorderFeed
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from aoi_daemon.kit.simulator.structured_text import Text
 from tools.simulation.__main__ import main
 from tools.simulation.plan import Kind, plan_of
 from tools.simulation.report import Total
 from tools.simulation.run import Run
 from tools.simulation.shrink import shrunk, told
-from tools.simulator.structured_text import Text
 
 SEEDS = 250
 CHUNKS = 10

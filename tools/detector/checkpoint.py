@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import torch
 
-from tools.boards.labels import BoardsError
+from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector.model import Detector, Shape
 
 FORMAT: Final = 1

@@ -12,8 +12,8 @@ from typing import Final
 from rich.console import Console
 
 from aoi_daemon.engine.arguments import add_bits
-from tools.boards.labels import BoardsError
-from tools.boards.options import BoardOptions, Style
+from aoi_daemon.kit.boards.labels import BoardsError
+from aoi_daemon.kit.boards.options import BoardOptions, Style
 from tools.detector.run import Job, run
 from tools.detector.train import Plan
 

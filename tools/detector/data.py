@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.boards.labels import BoardsError, Pair, read_image, read_pairs
+from aoi_daemon.kit.boards.labels import BoardsError, Pair, read_image, read_pairs
 
 TILE_PX: Final = 640
 # Label slots of a tile. DeepPCB has 15 at most, generated boards 11 by default.

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.engine import metrics
-from aoi_daemon.engine.metrics import (
+from aoi_daemon.engine.qualify import metrics
+from aoi_daemon.engine.qualify.metrics import (
     COCO_IOUS,
     DEEPPCB_IOU,
     Matches,
@@ -24,7 +24,7 @@ from aoi_daemon.engine.metrics import (
     iou_matrix,
     match_all,
 )
-from tools.boards.labels import CLASS_NAMES
+from aoi_daemon.kit.boards.labels import CLASS_NAMES
 
 IOU_THRESHOLDS: Final = (DEEPPCB_IOU, *COCO_IOUS)
 # Below it a detection changes no figure by more than its fourth decimal.

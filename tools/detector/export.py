@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from tools.boards.labels import BoardsError
+from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector.decoder import TOP, Decoder
 
 OPSET: Final = 17

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tools.boards.labels import CLASS_NAMES
+from aoi_daemon.kit.boards.labels import CLASS_NAMES
 
 STRIDE: Final = 8
 # Heights and widths must be multiples of this, the stride of the deepest stage.

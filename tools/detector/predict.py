@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tools.boards.labels import Pair
+from aoi_daemon.kit.boards.labels import Pair
 from tools.detector.data import SUBSTRATE, read_both
 from tools.detector.decoder import Decoder, fused
 from tools.detector.evaluate import SCORE_FLOOR, Detections, Truth, suppress

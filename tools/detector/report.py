@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from aoi_daemon.engine.metrics import DEEPPCB_IOU, Rule, average_precision, curve, match
-from tools.boards.labels import CLASS_NAMES, BoardsError, Pair, read_image
-from tools.boards.sheet import COLOURS
+from aoi_daemon.engine.qualify.metrics import DEEPPCB_IOU, Rule, average_precision, curve, match
+from aoi_daemon.kit.boards.labels import CLASS_NAMES, BoardsError, Pair, read_image
+from aoi_daemon.kit.boards.sheet import COLOURS
 from tools.detector.checkpoint import write_whole
 from tools.detector.evaluate import Detections, Truth, matched
 

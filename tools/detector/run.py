@@ -11,10 +11,10 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
-from aoi_daemon.engine.metrics import DEEPPCB_IOU
-from tools.boards.generate import write_boards
-from tools.boards.labels import BoardsError, Pair, read_pairs
-from tools.boards.options import BoardOptions
+from aoi_daemon.engine.qualify.metrics import DEEPPCB_IOU
+from aoi_daemon.kit.boards.generate import write_boards
+from aoi_daemon.kit.boards.labels import BoardsError, Pair, read_pairs
+from aoi_daemon.kit.boards.options import BoardOptions
 from tools.detector import checkpoint, data, evaluate, predict, report
 from tools.detector.decoder import Decoder, fused
 from tools.detector.export import export_onnx

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.boards.generate import generate
-from tools.boards.labels import BoardsError
-from tools.boards.options import BoardOptions, Colour
+from aoi_daemon.kit.boards.generate import generate
+from aoi_daemon.kit.boards.labels import BoardsError
+from aoi_daemon.kit.boards.options import BoardOptions, Colour
 from tools.detector.data import TILE_PX, Tiles, empty_tiles, fill_labels, is_binary
 
 # Boards in a slot: large enough that messages are few, small enough that the first comes soon.

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from tools.boards.labels import BoardsError
+from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector import checkpoint
 from tools.detector.augment import GENTLE, Strength, augment
 from tools.detector.loss import detection_loss

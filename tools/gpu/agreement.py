@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, judge
-from aoi_daemon.engine.metrics import iou_matrix
+from aoi_daemon.engine.qualify.metrics import iou_matrix
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.executor import NO_DEADLINE, Detections
-from aoi_daemon.infer.onnx import OnnxExecutor
-from aoi_daemon.infer.trt_open import open_executor
+from aoi_daemon.infer.onnx.executor import OnnxExecutor
+from aoi_daemon.infer.trt.open import open_executor
 from tools.gpu.frames import boards
 
 LOOKED_AT: Final = 0.25

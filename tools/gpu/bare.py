@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import FrameShape
-from aoi_daemon.infer.trt_cuda import CudaDevice
-from aoi_daemon.infer.trt_lane import Buffers, GraphMode, Lane, Loaded, profile_for
-from aoi_daemon.infer.trt_plan import Machine, Precision, choose_plan
-from aoi_daemon.infer.trt_vendor import load_vendor
+from aoi_daemon.infer.trt.cuda import CudaDevice
+from aoi_daemon.infer.trt.lane import Buffers, GraphMode, Lane, Loaded, profile_for
+from aoi_daemon.infer.trt.plan import Machine, Precision, choose_plan
+from aoi_daemon.infer.trt.vendor import load_vendor
 
 
 class BareLoop:

@@ -23,12 +23,12 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from aoi_daemon.engine.build_arguments import parse_size
-from aoi_daemon.engine.build_bundle import build_for_bundle
-from aoi_daemon.engine.build_progress import shown
+from aoi_daemon.engine.build.arguments import parse_size
+from aoi_daemon.engine.build.bundle import build_for_bundle
+from aoi_daemon.engine.build.progress import shown
 from aoi_daemon.errors import AoiError
-from aoi_daemon.infer.trt_driver import load_driver
-from aoi_daemon.infer.trt_vendor import load_vendor
+from aoi_daemon.infer.trt.driver import load_driver
+from aoi_daemon.infer.trt.vendor import load_vendor
 from tools.gpu.report import show, write_json
 
 PARTS: Final = ("executor", "bare", "eager", "agreement")

@@ -2,7 +2,7 @@
 
 The bindings are ordinary wheels of about 1 MB; what they bind to is not. They are imported against stub
 libraries that define the symbols the loader asks for and do nothing, so no NVIDIA library and no GPU is
-needed: pip, gcc and the registry are. The result is kept in tests/unit/infer_trt/binding_names.json, by
+needed: pip, gcc and the registry are. The result is kept in tests/unit/infer/trt/binding_names.json, by
 which the tests know the names of releases that cannot be installed side by side.
 """
 
@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-TABLE: Final = Path(__file__).parents[2] / "tests/unit/infer_trt/binding_names.json"
+TABLE: Final = Path(__file__).parents[2] / "tests/unit/infer/trt/binding_names.json"
 RELEASES: Final = (
     "tensorrt-bindings==8.6.1",
     "tensorrt-cu12-bindings==10.3.0",

@@ -39,7 +39,7 @@ def run(case: Case) -> Case:
 
 
 def _executor(case: Case) -> Case:
-    from aoi_daemon.infer.trt_open import open_executor  # noqa: PLC0415  # CUDA starts in this process alone
+    from aoi_daemon.infer.trt.open import open_executor  # noqa: PLC0415  # CUDA starts in this process alone
 
     bundle = load_bundle(Path(case["bundle"]))
     width_px, height_px = case["size"]

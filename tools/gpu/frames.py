@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.kit.boards.generate import generate
+from aoi_daemon.kit.boards.options import BoardOptions, Colour
 from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
-from tools.boards.generate import generate
-from tools.boards.options import BoardOptions, Colour
 
 Image = NDArray[np.uint8]
 SLOTS: Final = 8

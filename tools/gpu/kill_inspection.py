@@ -18,16 +18,16 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from aoi_daemon.control import NotRunningError
 from aoi_daemon.errors import AoiError
 from aoi_daemon.infer.bundle import load_bundle
+from aoi_daemon.kit.line.daemon import DaemonError
+from aoi_daemon.kit.line.report import readiness
+from aoi_daemon.kit.line.run import Line, simulated_line
+from aoi_daemon.kit.line.setup import DEMO_BUNDLE, ROOT, demo_boards
+from aoi_daemon.kit.simulator.client import SimulatorError
+from aoi_daemon.stage.control import NotRunningError
 from tools.line.bench import add_inspection, inspection_of
 from tools.line.bench_report import told
-from tools.line.daemon import DaemonError
-from tools.line.report import readiness
-from tools.line.run import Line, simulated_line
-from tools.line.setup import DEMO_BUNDLE, ROOT, demo_boards
-from tools.simulator.client import SimulatorError
 
 _READY_0_MS: Final = 300.0
 """READY=0 has to be at the PLC so soon after the kill."""

@@ -37,6 +37,6 @@ need_venv() { # EXTRA ...
     cmp -s "$stamp.new" "$stamp" && rm "$stamp.new" || mv "$stamp.new" "$stamp"
     flock -u 9
     exec 9>&-
-    # Tools are run as modules of this checkout (python -m tools.boards).
+    # Tools are run as modules of this checkout (python -m aoi_daemon.kit.boards).
     export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 }

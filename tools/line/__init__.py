@@ -1,1 +1,1 @@
-"""A whole line on one machine: the daemon, the PLC simulator, and what both say of each part."""
+"""Measurements on a complete line: latency over its floor, memory, the page's doors, the machine's own stalls."""

@@ -20,16 +20,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aoi_daemon.infer.bundle import load_bundle
+from aoi_daemon.kit.line.ending import exit_code
+from aoi_daemon.kit.line.run import simulated_line
+from aoi_daemon.kit.line.setup import DEMO_BOARDS, DEMO_BUNDLE, ROOT, demo_boards
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from tools.line import beside
 from tools.line.awake import Awake
 from tools.line.bench_report import over_floor, summary, told
-from tools.line.ending import exit_code
 from tools.line.floor import floor
 from tools.line.memory import Memory
-from tools.line.run import simulated_line
-from tools.line.setup import DEMO_BOARDS, DEMO_BUNDLE, ROOT, demo_boards
 from tools.line.witness import Witness
-from tools.simulator.client import SimulatorProcess
 
 _EXAMPLES = """examples:
   ./tools/bench_line --parts 2000 --takt-ms 50 --report bench.json

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from aoi_daemon.status import quantiles
+from aoi_daemon.stage.status import quantiles
 
 _ENOUGH: Final = {"p50": 1, "p99": 100, "p999": 1000, "p9999": 10_000, "max": 1}
 """Fewer samples than this, and the quantile would be the greatest one by another name."""

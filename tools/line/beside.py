@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from aoi_daemon.hmi.users import Role, User, change_users
-from aoi_daemon.hmi.users_password import keep
-from tools.line.daemon import DaemonError
+from aoi_daemon.hmi.access.password import keep
+from aoi_daemon.hmi.access.users import Role, User, change_users
+from aoi_daemon.kit.line.daemon import DaemonError
 
 PAGE_PORT: Final = 8080
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")

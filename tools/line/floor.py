@@ -25,9 +25,9 @@ from aoi_daemon.acquire.images import list_stills
 from aoi_daemon.errors import AoiError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.executor import NO_DEADLINE
+from aoi_daemon.kit.line.daemon import DaemonError
 from aoi_daemon.pictures import Channels, read_picture
 from tools.gpu.realtime import PRIORITY, go_fifo, measure, settle
-from tools.line.daemon import DaemonError
 
 _FC15: Final = struct.Struct(">HHHBBHHBH")
 _PLC_PRIORITY: Final = 50
@@ -75,7 +75,7 @@ def board_pairs(boards: Path, channels: Channels) -> Iterator[tuple[Image, Image
 @contextmanager
 def bare_onnx(boards: Path, bundle: Bundle, precision: str, *, threads: int) -> Iterator[tuple[str, Once]]:
     """ONNX Runtime on boards that lie in memory, and nothing else: what it is, and one run."""
-    from aoi_daemon.infer.onnx import OnnxExecutor  # noqa: PLC0415  # the GPU's process has no use for it
+    from aoi_daemon.infer.onnx.executor import OnnxExecutor  # noqa: PLC0415  # the GPU's process has no use for it
 
     pairs = list(board_pairs(boards, bundle.manifest.channels))
     with OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads) as executor:

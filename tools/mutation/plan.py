@@ -16,8 +16,8 @@ from tools.mutation.errors import MutationError
 _RULES: Final = ("tests/properties/test_decide.py", "tests/properties/test_boxes.py")
 _PLC: Final = (
     "tests/unit/plc",
-    "tests/unit/test_plc_a*.py",
-    "tests/unit/test_watchdog.py",
+    "tests/unit/supervisor/test_plc_says.py",
+    "tests/unit/supervisor/test_watchdog.py",
     "tests/processes/test_plc_client.py",
     "tests/properties/test_confirm.py",
     "tests/properties/test_doorbells.py",
@@ -36,15 +36,15 @@ class Group(NamedTuple):
 
 GROUPS: Final = (
     Group("plc", ("aoi_daemon/plc",), _PLC),
-    Group("decide", ("aoi_daemon/decide",), ("tests/unit/decide", "tests/unit/test_notices.py", *_RULES)),
+    Group("decide", ("aoi_daemon/decide",), ("tests/unit/decide", "tests/unit/supervisor/test_notices.py", *_RULES)),
     Group(
         "plcmap",
         ("aoi_daemon/plcmap",),
         (
             "tests/unit/plcmap",
             "tests/unit/plc/test_wire.py",
-            "tests/unit/test_plc_program_command.py",
-            "tests/unit/tools_simulator",
+            "tests/unit/plcmap/test_program_command.py",
+            "tests/unit/kit/simulator",
             "tests/properties/test_plc_program.py",
             "tests/architecture",
         ),
@@ -54,11 +54,11 @@ GROUPS: Final = (
         ("aoi_daemon/supervisor/changeover.py", "aoi_daemon/supervisor/product.py"),
         (
             "tests/unit/supervisor",
-            "tests/unit/test_product.py",
-            "tests/unit/test_control.py",
-            "tests/unit/test_checking.py",
-            "tests/unit/test_proofs.py",
-            "tests/unit/test_watchdog.py",
+            "tests/unit/supervisor/test_product.py",
+            "tests/unit/stage/test_control.py",
+            "tests/unit/supervisor/test_checking.py",
+            "tests/unit/supervisor/test_proofs.py",
+            "tests/unit/supervisor/test_watchdog.py",
         ),
     ),
     Group(
@@ -75,9 +75,9 @@ GROUPS: Final = (
     ),
     Group(
         "infer",
-        ("aoi_daemon/infer/decode*.py", "aoi_daemon/infer/executor.py"),
+        ("aoi_daemon/infer/decode", "aoi_daemon/infer/executor.py"),
         (
-            "tests/unit/infer/test_decode*.py",
+            "tests/unit/infer/decode",
             "tests/unit/infer/test_executor.py",
             "tests/unit/infer/test_wrong_layouts.py",
         ),
@@ -88,12 +88,12 @@ GROUPS: Final = (
         ("aoi_daemon/config",),
         (
             "tests/unit/config",
-            "tests/unit/test_check_config.py",
-            "tests/unit/test_changes.py",
-            "tests/unit/test_texts_read.py",
-            "tests/unit/test_plc_address.py",
+            "tests/unit/preflight/test_check_config.py",
+            "tests/unit/config/test_changes.py",
+            "tests/unit/files/test_text.py",
+            "tests/unit/plcmap/test_plc_address.py",
             "tests/unit/recorder/test_section.py",
-            "tests/unit/hmi_access/test_hmi_section.py",
+            "tests/unit/hmi/access/test_hmi_section.py",
             "tests/unit/publisher/test_publisher_config.py",
             "tests/unit/notifier/test_notices_config.py",
             "tests/properties/test_hosts.py",

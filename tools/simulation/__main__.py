@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
+from aoi_daemon.kit.simulator.structured_text import Text
 from tools.simulation.plan import Kind, plan_of
 from tools.simulation.report import Total
 from tools.simulation.run import Run
 from tools.simulation.shrink import shrunk, told
-from tools.simulator.structured_text import Text
 
 _PARTS: Final = 200
 _CHUNK: Final = 50

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, cast
 
-from aoi_daemon.board import SIZE_BYTES, Board
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.plc.main import Plc, modbus_link
 from aoi_daemon.plc.ports import Address, Connection
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.board import SIZE_BYTES, Board
+from aoi_daemon.stage.stage import Stage
 from tools.simulation.timeline import Timeline
 
 _CONTROL: Final = -2

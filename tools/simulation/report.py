@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from aoi_daemon.kit.simulator.structured_text import Text
 from aoi_daemon.messages import Reason
 from tools.simulation.plan import Kind
 from tools.simulation.run import Outcome
-from tools.simulator.structured_text import Text
 
 _RAREST: Final = 12
 """Branches that are told with their count."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from aoi_daemon.board import Board
 from aoi_daemon.plcmap.coils import Coil
 from aoi_daemon.plcmap.registers import offset_of
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import RECORDS, VerdictReader
+from aoi_daemon.stage.board import Board
 from tools.simulation.network import Line, Network
 from tools.simulation.plan import MILD, TOO_MANY, Fault, Kind, Plan, calm_parts, lasts
 from tools.simulation.process import Doors, Here, Killed, Log, Memory, Outside, Stuck, memories, plc_of, serve

@@ -10,13 +10,13 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from aoi_daemon.kit.simulator.program import Program
 from aoi_daemon.plcmap.coils import COILS, Coil
 from aoi_daemon.plcmap.program import Variant
 from aoi_daemon.plcmap.registers import POLL_WORDS, REPORT_WORDS, offset_of
 from tools.simulation.network import Line, Weather
 from tools.simulation.plan import Kind, Shape
 from tools.simulation.timeline import MS, Timeline, chance
-from tools.simulator.program import Program
 
 _HEADER: Final = struct.Struct(">HHHB")
 _SETTLES: Final = 2

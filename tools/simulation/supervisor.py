@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from aoi_daemon.board import Board, Cell, StageState
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.reload import ReloadPlan
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
-from aoi_daemon.stage import Setup
+from aoi_daemon.stage.board import Board, Cell, StageState
+from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
 from aoi_daemon.supervisor.changeover import Changeover, Order, Result
 from aoi_daemon.supervisor.chronicle import Chronicle

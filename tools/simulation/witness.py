@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aoi_daemon.board import Cell
 from aoi_daemon.config.timing import timing_of
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.plcmap.coils import Coil, Result
 from aoi_daemon.plcmap.registers import Flag, offset_of
+from aoi_daemon.stage.board import Cell
 from tools.simulation.network import Line
 from tools.simulation.plan import Plan
 from tools.simulation.timeline import MS, SECOND, Timeline

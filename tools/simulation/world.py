@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from aoi_daemon.board import Board, CameraCell, Cell, Hears, StageState, camera_cell
 from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Proof, Reason, pack_defects
+from aoi_daemon.stage.board import Board, CameraCell, Cell, Hears, StageState, camera_cell
 from tools.simulation.plan import Fault, Kind, Plan, judge_of, pauses
 from tools.simulation.process import Doors
 from tools.simulation.timeline import MS, SECOND, Timeline, chance

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tools.simulator.client import SimulatorError
+from aoi_daemon.kit.simulator.client import SimulatorError
 from tools.slower.ratios import LEAST_PAIRS, LEAST_PARTS, LIMIT, Comparison, Pair, Run, compare, order
 from tools.slower.revision import RevisionError, Tree, as_it_is, beside
 from tools.slower.run import Bench, RunError

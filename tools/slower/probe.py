@@ -1,13 +1,14 @@
 """Runs one tree's line against a PLC simulator that is there already, and tells what it measured, as JSON lines.
 
 Process: one for each run, `python -c` of this text in the root of the tree that is measured, so that `aoi_daemon` and
-`tools.line` are that tree's own: its configuration and its verdict ring have that revision's format. Whatever a change
+its harness are that tree's own: its configuration and its verdict ring have that revision's format. Whatever a change
 of this tree's harness costs is therefore no part of the comparison but through these names, which both trees have:
 LineDaemon, line_config, demo_recipe, Tally, make_reference_bundle, GoldenPair.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -18,6 +19,8 @@ _LOOK_S = 0.05
 _PATIENCE_S = 10.0
 _PATH = ("queue", "decide", "handover", "plc")
 _STAGES = ("plc", "inspection")
+_HOME_OF_0_1 = "tools.line"
+"""Where the harness of 0.1.0 lies."""
 
 
 def cpu_ns(pid: int) -> int:
@@ -59,25 +62,26 @@ def make_bundle(boards: Path, folder: Path) -> None:
 
 def run(case: dict[str, Any]) -> None:
     """The line from the first part to the last; tells `decided` as it goes, and `result` at the end."""
-    from tools.line.daemon import LineDaemon  # noqa: PLC0415  # the tree's own
-    from tools.line.report import Tally  # noqa: PLC0415
-    from tools.line.setup import demo_recipe, line_config  # noqa: PLC0415
+    # The tree's own.
+    home = "aoi_daemon.kit.line" if Path("aoi_daemon/kit/line").is_dir() else _HOME_OF_0_1
+    daemon, report, setup = (importlib.import_module(f"{home}.{name}") for name in ("daemon", "report", "setup"))
 
     boards, parts, takt_ms = Path(case["boards"]), case["parts"], case["takt_ms"]
-    config = line_config(
+    config = setup.line_config(
         boards, takt_ms=takt_ms, deadline_ms=takt_ms, plc_port=case["plc_port"],
         photo_eye_port=case["photo_eye_port"], parts=parts, **case["sections"],
     )  # fmt: skip
-    with LineDaemon(Path(case["folder"]), config, {"demo": demo_recipe(boards, Path(case["bundle"]))}) as daemon:
-        daemon.watch()
-        daemon.wait_ready()
-        stages = daemon.status()["stages"]
-        tally = Tally()
+    recipes = {"demo": setup.demo_recipe(boards, Path(case["bundle"]))}
+    with daemon.LineDaemon(Path(case["folder"]), config, recipes) as line:
+        line.watch()
+        line.wait_ready()
+        stages = line.status()["stages"]
+        tally = report.Tally()
         missed_ns: list[tuple[int, int]] = []
         samples: list[tuple[int, dict[str, int]]] = []
         moved_s = time.monotonic()
         while tally.parts < parts:
-            new = daemon.outcomes()
+            new = line.outcomes()
             tally.add(new)
             missed_ns += [way(part) for part in new if not 0 < part.answered_ns <= part.deadline_ns]
             # Steady: READY and the first parts behind it, the last parts not yet through.
@@ -88,10 +92,10 @@ def run(case: dict[str, Any]) -> None:
                 tell(decided=tally.parts)
                 moved_s = time.monotonic()
             elif time.monotonic() - moved_s > _PATIENCE_S:
-                raise SystemExit(f"the line stands at {tally.parts} of {parts} parts\n{daemon.log()}")
+                raise SystemExit(f"the line stands at {tally.parts} of {parts} parts\n{line.log()}")
             time.sleep(_LOOK_S)
-        if daemon.status()["stages"] != stages:
-            raise SystemExit(f"a stage was restarted while the parts passed\n{daemon.log()}")
+        if line.status()["stages"] != stages:
+            raise SystemExit(f"a stage was restarted while the parts passed\n{line.log()}")
     (from_part, from_ns), (to_part, to_ns) = samples
     skipped = [tally.stages_ms[name][case["skip"] :] for name in _PATH]
     tell(

@@ -18,10 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_NEEDED: Final = (
-    "aoi_daemon/engine/reference.py", "tools/line/bench.py", "tools/line/daemon.py", "tools/line/report.py",
-    "tools/line/setup.py", "pyproject.toml",
-)  # fmt: skip
+_NEEDED: Final = ("aoi_daemon/engine/reference.py", "tools/line/bench.py", "pyproject.toml")
 _EXTRAS: Final = ("demo", "engine", "hmi")
 """Of pyproject.toml: those that a measured line runs with."""
 

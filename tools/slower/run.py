@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tools.boards.generate import write_boards
-from tools.boards.options import BoardOptions
+from aoi_daemon.kit.boards.generate import write_boards
+from aoi_daemon.kit.boards.options import BoardOptions
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 from tools.line.witness import Witness, begun, met
-from tools.simulator.client import SimulatorProcess
 from tools.slower import probe
 from tools.slower.ratios import Run
 from tools.slower.revision import Tree

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.decide.alarm_list import Alarm
-from aoi_daemon.hmi import cells
-from aoi_daemon.hmi.access import Action, Refused
-from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.symbols import priority_sign, sign
-from aoi_daemon.hmi.texts import Words
+from aoi_daemon.hmi.widgets import cells
+from aoi_daemon.hmi.widgets.shell import Page
+from aoi_daemon.hmi.widgets.symbols import priority_sign, sign
+from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from aoi_daemon.records.faults import RecordsError

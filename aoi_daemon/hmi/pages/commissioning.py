@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from html import escape
 
-from aoi_daemon.board import Cell, Link, plc_address
 from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.hmi.access import Action, Refused
-from aoi_daemon.hmi.cells import proof
-from aoi_daemon.hmi.numbers import whole
-from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.symbols import sign
-from aoi_daemon.hmi.texts import Words
+from aoi_daemon.hmi.widgets.cells import proof
+from aoi_daemon.hmi.widgets.numbers import whole
+from aoi_daemon.hmi.widgets.shell import Page
+from aoi_daemon.hmi.widgets.symbols import sign
+from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.plcmap.coils import COILS, bits
 from aoi_daemon.plcmap.table import coil_meaning, coil_name
+from aoi_daemon.stage.board import Cell, Link, plc_address
 
 
 def build(page: Page) -> None:

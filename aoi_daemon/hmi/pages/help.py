@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 
 from aoi_daemon import __version__
-from aoi_daemon.hmi.access import Refused
-from aoi_daemon.hmi.shell import Page
-from aoi_daemon.hmi.symbols import priority_sign, sign
+from aoi_daemon.hmi.access.roles import Refused
+from aoi_daemon.hmi.widgets.shell import Page
+from aoi_daemon.hmi.widgets.symbols import priority_sign, sign
 from aoi_daemon.infer.bundle import MANIFEST
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aoi_daemon.hmi import cells
-from aoi_daemon.hmi.boxes import pane, zoom_buttons
-from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.widgets import cells
+from aoi_daemon.hmi.widgets.boxes import pane, zoom_buttons
+from aoi_daemon.hmi.widgets.shell import Page
 
 
 def build(page: Page) -> None:

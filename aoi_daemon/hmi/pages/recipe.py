@@ -11,14 +11,14 @@ from aoi_daemon.config.load import load
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.errors import AoiError
 from aoi_daemon.golden.manifest import Golden, folder_of, read_golden
-from aoi_daemon.hmi.access import Action, Refused
-from aoi_daemon.hmi.actions import Result
-from aoi_daemon.hmi.cells import proof
-from aoi_daemon.hmi.numbers import whole
-from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.access.roles import Action, Refused
+from aoi_daemon.hmi.api.actions import Result
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.symbols import sign
-from aoi_daemon.hmi.texts import Words
+from aoi_daemon.hmi.widgets.cells import proof
+from aoi_daemon.hmi.widgets.numbers import whole
+from aoi_daemon.hmi.widgets.shell import Page
+from aoi_daemon.hmi.widgets.symbols import sign
+from aoi_daemon.hmi.widgets.texts import Words
 
 
 class _Product(NamedTuple):

@@ -9,14 +9,14 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from aoi_daemon.hmi import cells
-from aoi_daemon.hmi.access import Action, Refused
-from aoi_daemon.hmi.boxes import Box, overlay, pane, verdict, zoom_buttons
-from aoi_daemon.hmi.numbers import whole
-from aoi_daemon.hmi.shell import Page
+from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.symbols import sign
-from aoi_daemon.hmi.texts import Words
+from aoi_daemon.hmi.widgets import cells
+from aoi_daemon.hmi.widgets.boxes import Box, overlay, pane, verdict, zoom_buttons
+from aoi_daemon.hmi.widgets.numbers import whole
+from aoi_daemon.hmi.widgets.shell import Page
+from aoi_daemon.hmi.widgets.symbols import sign
+from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from aoi_daemon.records.faults import RecordsError

@@ -9,15 +9,15 @@ from html import escape
 from typing import Final
 
 from aoi_daemon.decide.alarm_list import Alarm
-from aoi_daemon.hmi import charts
-from aoi_daemon.hmi.access import Action, Refused
-from aoi_daemon.hmi.shell import Page
-from aoi_daemon.hmi.shift_figures import HOUR_S
-from aoi_daemon.hmi.shift_report import Report, read_report
-from aoi_daemon.hmi.shifts import Shift, last_shifts
+from aoi_daemon.hmi.access.roles import Action, Refused
+from aoi_daemon.hmi.shifts.figures import HOUR_S
+from aoi_daemon.hmi.shifts.report import Report, read_report
+from aoi_daemon.hmi.shifts.times import Shift, last_shifts
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.symbols import sign
-from aoi_daemon.hmi.texts import Words
+from aoi_daemon.hmi.widgets import charts
+from aoi_daemon.hmi.widgets.shell import Page
+from aoi_daemon.hmi.widgets.symbols import sign
+from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.records.faults import RecordsError
 
 _SHIFTS: Final = 21

@@ -13,15 +13,15 @@ import pytest
 from aoi_daemon.cli import main
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle
+from aoi_daemon.kit.boards.generate import generate, write_boards
+from aoi_daemon.kit.boards.options import BoardOptions
+from aoi_daemon.kit.line.daemon import LineDaemon
+from aoi_daemon.kit.line.setup import demo_recipe, line_config
+from aoi_daemon.kit.simulator.plc import PHOTO_EYE, PHOTO_EYE_MAGIC
+from aoi_daemon.kit.simulator.program import Program
 from aoi_daemon.messages import Outcome, Reason
 from tests.line.peers.judge import Findings, Seen
 from tests.line.peers.peer import COIL_BASE, POLL_BASE, REPORT_BASE, Request
-from tools.boards.generate import generate, write_boards
-from tools.boards.options import BoardOptions
-from tools.line.daemon import LineDaemon
-from tools.line.setup import demo_recipe, line_config
-from tools.simulator.plc import PHOTO_EYE, PHOTO_EYE_MAGIC
-from tools.simulator.program import Program
 
 DELAY_MS = (12.0, 17.0)
 ANSWER_MS = 18.0

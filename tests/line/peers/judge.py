@@ -25,7 +25,7 @@ SCAN_NS: Final = 5_000_000
 
 
 class Program(Protocol):
-    """The PLC program that is handed out, compiled. `tools/simulator/program.py` has it."""
+    """The PLC program that is handed out, compiled. `aoi_daemon/kit/simulator/program.py` has it."""
 
     def write_coils(self, word: int, now_ns: int) -> None: ...
     def write_registers(self, offset: int, values: Sequence[int], now_ns: int) -> None: ...

@@ -13,11 +13,11 @@ import time
 
 import pytest
 
+from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
 from tests.line.peers.conftest import ANSWER_MS, DELAY_MS, PhotoEye
 from tests.line.peers.judge import BAD, GOOD, judge
 from tests.line.peers.peer import PEERS, Peer
-from tools.line.daemon import wait_for
 
 MS = 1_000_000
 SEED = 11

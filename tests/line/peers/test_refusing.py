@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
 from aoi_daemon.plc.client import EXCEPTIONS
 from aoi_daemon.plcmap.coils import Coil
 from tests.line.peers.peer import COIL_BASE, POLL_BASE, REPORT_BASE
 from tests.line.peers.refusing import COILS, READ, REGISTERS, Refusal, RefusingPlc
-from tools.line.daemon import LineDaemon, wait_for
 
 pytestmark = [pytest.mark.line, pytest.mark.timeout(300)]  # the first of them starts the lines
 

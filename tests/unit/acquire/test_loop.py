@@ -14,13 +14,13 @@ from aoi_daemon.acquire.buffers import BufferReader, CameraFacts
 from aoi_daemon.acquire.clock import ClockEvent
 from aoi_daemon.acquire.main import Acquire
 from aoi_daemon.acquire.stamps import QueueWatch
-from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, camera_cell
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Arrival, Judgement, Reason
 from aoi_daemon.plc.parts import Parts
 from aoi_daemon.ring.doorbell import drain, make_pipe
 from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, camera_cell
 from tests.unit.acquire.test_buffers import CODES, HEIGHT, WIDTH, FakeBuffer, UnavailableError
 
 MS = 1_000_000

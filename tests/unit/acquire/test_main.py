@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from aoi_daemon.acquire.main import hears
-from aoi_daemon.board import Hears
 from aoi_daemon.config.schema import GenicamCamera, ReplayCamera
+from aoi_daemon.stage.board import Hears
 
 REPLAY = {"kind": "replay", "source": Path()}
 GENICAM = {"kind": "genicam", "producer": Path()}

@@ -21,8 +21,8 @@ from aoi_daemon.cli import main
 from aoi_daemon.config.load import load
 from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.kernel_time import Reading
-from aoi_daemon.recorder.kept_clock import read_kept
-from aoi_daemon.recorder.wall import RecordsClock
+from aoi_daemon.recorder.clock.kept import read_kept
+from aoi_daemon.recorder.clock.wall import RecordsClock
 from aoi_daemon.records.audit import verify
 from aoi_daemon.records.database import open_reader, open_writer, writing
 from aoi_daemon.records.parts import insert_event

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from aoi_daemon.config.checks.notices import ca_of, notices_problems, read_secret
 from aoi_daemon.config.notices import MailReceiver, NoticeRule, NoticesSection, WebhookReceiver
-from aoi_daemon.config.notices_check import ca_of, notices_problems, read_secret
 
 MAIL = {"name": "people", "host": "mail.example", "sender": "aoi@plant.example", "to": ["anna@plant.example"]}
 

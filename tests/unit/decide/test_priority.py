@@ -63,7 +63,7 @@ REAL = """
     import os, time
     from types import SimpleNamespace
     from aoi_daemon.decide.priority import PriorityTrial
-    from aoi_daemon.stage import Stage, now_ns
+    from aoi_daemon.stage.stage import Stage, now_ns
     stage = SimpleNamespace(
         config=SimpleNamespace(realtime=SimpleNamespace(fifo=True, inspection_priority=2)), _stood_aside=None,
         setup=SimpleNamespace(stage="inspection"),

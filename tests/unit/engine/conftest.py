@@ -6,7 +6,7 @@ import pytest
 
 from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.engine.commands import add_parsers, run
-from aoi_daemon.engine.prepare import prepare_fp32
+from aoi_daemon.engine.precision.prepare import prepare_fp32
 from tests.unit.engine.toy_detector import CLASSES, write_boards, write_toy
 
 

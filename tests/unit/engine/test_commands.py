@@ -16,8 +16,8 @@ import pytest
 from onnx import numpy_helper
 
 from aoi_daemon.config.recipe import ClassLimit
-from aoi_daemon.engine import variants
-from aoi_daemon.engine.lint import lint_quantised
+from aoi_daemon.engine.precision import variants
+from aoi_daemon.engine.precision.lint import lint_quantised
 from aoi_daemon.infer.bundle import load_bundle
 from tests.unit.engine.toy_detector import insert_before, toy_model, write_boards
 
@@ -271,7 +271,7 @@ def test_a_full_disk_leaves_nothing(make, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("aoi_daemon.engine.bundle.page", full)
+    monkeypatch.setattr("aoi_daemon.engine.bundle.make.page", full)
     code, _, err = make()
     assert code == 1
     assert "No space left on device" in err
@@ -282,7 +282,7 @@ def test_sigterm_leaves_nothing(tmp_path, toy, boards):
     """A real process, stopped by the signal that a service manager sends."""
     code = (
         "import argparse, os, signal, sys\n"
-        "from aoi_daemon.engine import variants\n"
+        "from aoi_daemon.engine.precision import variants\n"
         "from aoi_daemon.engine.commands import add_parsers, run\n"
         "variants.Bench.try_fp16 = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
         "parser = argparse.ArgumentParser()\n"

@@ -160,6 +160,6 @@ def test_labels_and_metrics_load_without_the_programs_other_packages():
     code = (
         "import sys\n"
         "for name in ('pydantic', 'structlog', 'onnxruntime', 'onnx', 'rich'): sys.modules[name] = None\n"
-        "import aoi_daemon.engine.labels, aoi_daemon.engine.metrics, aoi_daemon.engine.rates\n"
+        "import aoi_daemon.engine.labels, aoi_daemon.engine.qualify.metrics, aoi_daemon.engine.qualify.rates\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -18,7 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from aoi_daemon.config.recipe import Manifest, Model
-from aoi_daemon.engine.prepare import convert_fp16, prepare_fp32
+from aoi_daemon.engine.precision.prepare import convert_fp16, prepare_fp32
 
 CLASSES = ("bright", "dark")
 HALF_BOX_PX = 12

@@ -5,10 +5,10 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from tools.boards import imaging
-from tools.boards.canvas import BORDER_PX
-from tools.boards.generate import generate
-from tools.boards.options import BoardOptions, Colour, Style
+from aoi_daemon.kit.boards import imaging
+from aoi_daemon.kit.boards.canvas import BORDER_PX
+from aoi_daemon.kit.boards.generate import generate
+from aoi_daemon.kit.boards.options import BoardOptions, Colour, Style
 
 
 def board_at(index, dx_px, dy_px, *, turn_deg=0.0, style=Style.MIXED, good=0.3, size=(640, 640), colour=Colour.MONO):

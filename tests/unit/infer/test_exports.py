@@ -6,7 +6,7 @@ import pytest
 
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.exports import check_file
-from aoi_daemon.infer.onnx import OnnxExecutor
+from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from tests.unit.infer.made_models import fixed
 from tests.unit.infer.manifests import manifest_of
 

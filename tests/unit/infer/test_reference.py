@@ -9,7 +9,7 @@ from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle, make_reference_model
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.executor import NO_DEADLINE
-from aoi_daemon.infer.onnx import OnnxExecutor
+from aoi_daemon.infer.onnx.executor import OnnxExecutor
 
 COPPER, SUBSTRATE = 60, 190
 

@@ -6,7 +6,7 @@ import sys
 
 LIST_WHAT_IS_OPEN = """
 import os
-import aoi_daemon.infer.onnx
+import aoi_daemon.infer.onnx.executor
 for fd in os.listdir("/proc/self/fd"):
     try:
         print(os.readlink(f"/proc/self/fd/{fd}"))

@@ -11,9 +11,9 @@ import pytest
 from aoi_daemon.config.recipe import ClassLimit, Recipe, Region
 from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.errors import InferenceError
-from aoi_daemon.infer.decode import decoder_for
+from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE
-from aoi_daemon.infer.onnx import OnnxExecutor
+from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from aoi_daemon.messages import Reason
 from tests.unit.infer.made_models import fixed
 from tests.unit.infer.manifests import manifest_of

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell
 from aoi_daemon.config.notices import NoticesSection
 from aoi_daemon.decide.alarms import KINDS, Alarm, AlarmState, Event, mask_of
 from aoi_daemon.notifier.notifier import Notifier
@@ -25,6 +24,7 @@ from aoi_daemon.notifier.store import Store
 from aoi_daemon.notifier.words import Wording
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell
 
 SCRIPT = Path(__file__).with_name("misbehaving.py")
 WORDING = Wording("line-1", ("en",))

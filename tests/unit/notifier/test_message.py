@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 import aoi_daemon.notifier
 from aoi_daemon.decide.alarms import KINDS, Alarm
-from aoi_daemon.hmi.texts import ALARMS_ZH
+from aoi_daemon.hmi.widgets.texts import ALARMS_ZH
 from aoi_daemon.notifier.message import harmless, mail, webhook
 from aoi_daemon.notifier.notice import Kind, Notice
 from aoi_daemon.notifier.outcome import scrub

@@ -5,9 +5,9 @@ import json
 import pytest
 import tomli_w
 
+from aoi_daemon.config.checks.notices import notices_problems, read_secret
 from aoi_daemon.config.load import read_model
 from aoi_daemon.config.notices import NoticesSection
-from aoi_daemon.config.notices_check import notices_problems, read_secret
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.weblink import parse_weblink
 from aoi_daemon.decide.alarms import Alarm
@@ -206,7 +206,7 @@ def test_what_reload_shows_of_a_change_has_no_secret(tmp_path):
 
 def test_reload_restarts_the_notifier_alone(tmp_path):
     from aoi_daemon.config.section import Reload
-    from aoi_daemon.stage import SECTIONS
+    from aoi_daemon.stage.stage import SECTIONS
 
     assert NoticesSection.reload is Reload.BESIDE and SECTIONS["notifier"] == "notices"
     assert all(section in LineConfig.model_fields for section in SECTIONS.values())

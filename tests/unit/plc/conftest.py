@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.plc.main import Plc
@@ -15,6 +14,7 @@ from aoi_daemon.plcmap.registers import Poll, encode_poll
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
+from aoi_daemon.stage.board import SIZE_BYTES, Board
 from tools.simulation.network import Network
 from tools.simulation.timeline import Timeline
 

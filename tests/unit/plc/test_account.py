@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, reason_cell
 from aoi_daemon.config.recipe import Recipe, StopRules
 from aoi_daemon.messages import Announcement, Arrival, Defect, Judgement, Reason, pack_defects
 from aoi_daemon.plc.account import Account
@@ -15,6 +14,7 @@ from aoi_daemon.plc.report import NO_JUDGEMENT
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictReader
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, reason_cell
 
 DEADLINE = 50
 

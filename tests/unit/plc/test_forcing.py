@@ -2,9 +2,9 @@
 
 import pytest
 
-from aoi_daemon.board import Cell
 from aoi_daemon.plc.main import Plc
 from aoi_daemon.plcmap.coils import Coil
+from aoi_daemon.stage.board import Cell
 
 REJECT_AND_ALARM = 0b110
 MS = 1_000_000

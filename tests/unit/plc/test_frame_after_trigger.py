@@ -6,9 +6,9 @@ photo-eye saw them.
 
 import pytest
 
+from aoi_daemon.kit.simulator.program import Program
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plcmap.program import Variant
-from tools.simulator.program import Program
 
 MS = 1_000_000
 TAKT = 50 * MS

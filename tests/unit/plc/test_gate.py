@@ -2,12 +2,12 @@
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link, Stopped
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plcmap.registers import Poll, Status
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, Link, Stopped
 
 SECOND = 1_000_000_000
 START = 1_000 * SECOND

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, Link, plc_address
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.errors import PlcAnswerError, PlcError, PlcRefusedError, PlcTimeoutError
 from aoi_daemon.plc.link import STEADY_NS, PlcLink
 from aoi_daemon.plcmap.coils import word_of
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, Link, plc_address
 
 MS = 1_000_000
 SECOND = 1_000 * MS

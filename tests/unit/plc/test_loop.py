@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.main import Plc, modbus_link
@@ -14,7 +13,8 @@ from aoi_daemon.plc.wire import Tcp
 from aoi_daemon.plcmap.coils import Result, view
 from aoi_daemon.plcmap.registers import decode_report, offset_of
 from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
-from aoi_daemon.stage import now_ns
+from aoi_daemon.stage.board import Cell, StageState
+from aoi_daemon.stage.stage import now_ns
 from tests.unit.plc.conftest import Link
 
 SECOND = 1_000_000_000

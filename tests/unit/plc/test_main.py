@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import Cell, StageState
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.errors import PlcTimeoutError
 from aoi_daemon.messages import Announcement, Reason
@@ -14,6 +13,7 @@ from aoi_daemon.plc.main import Plc, modbus_link
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plcmap.coils import Coil, Result, view
 from aoi_daemon.plcmap.registers import POLL_WORDS, decode_report
+from aoi_daemon.stage.board import Cell, StageState
 from tests.unit.plc.conftest import MS
 
 

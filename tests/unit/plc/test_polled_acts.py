@@ -9,10 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell
 from aoi_daemon.config.recipe import Recipe, StopRules
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Announcement, Reason
 from aoi_daemon.plc.account import Account
 from aoi_daemon.plc.parts import Part
@@ -23,6 +21,8 @@ from aoi_daemon.plcmap.registers import Flag, Poll, Status, encode_poll
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import MONOTONIC
+from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell
+from aoi_daemon.stage.lifecycle import Line
 
 MS = 1_000_000
 NOTHING = Status(0)

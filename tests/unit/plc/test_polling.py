@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, CameraCell, Cell, Hears, camera_cell
 from aoi_daemon.config.schema import PollSection
 from aoi_daemon.messages import READING, Reading
 from aoi_daemon.plc.gate import Gate
@@ -15,7 +14,8 @@ from aoi_daemon.plcmap.registers import Poll, Status, encode_poll
 from aoi_daemon.ring.doorbell import drain
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import MONOTONIC
-from aoi_daemon.stage import now_ns
+from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, Cell, Hears, camera_cell
+from aoi_daemon.stage.stage import now_ns
 
 CAMERAS = 3
 

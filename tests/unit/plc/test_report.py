@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from aoi_daemon.board import Cell, Stopped
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.decide.rules import ProcessFeedback
 from aoi_daemon.messages import Announcement, Judgement, Reason
@@ -12,6 +11,7 @@ from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.report import flags_of, registers_of
 from aoi_daemon.plcmap.coils import Result
 from aoi_daemon.plcmap.registers import MAP_VERSION, Flag, Report, decode_report
+from aoi_daemon.stage.board import Cell, Stopped
 
 MS = 1_000_000
 NOW = 1_000 * MS

@@ -10,15 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.board import CameraCell, Cell, StageState, Stopped, camera_cell, reason_cell
 from aoi_daemon.decide.alarms import Alarm
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import Announcement, Judgement, Proof, Reason
 from aoi_daemon.plc.main import Plc
 from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plcmap.coils import Coil, Result, view
 from aoi_daemon.plcmap.registers import Flag, decode_report
-from aoi_daemon.stage import Stage
+from aoi_daemon.stage.board import CameraCell, Cell, StageState, Stopped, camera_cell, reason_cell
+from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.stage.stage import Stage
 from tests.unit.plc.conftest import RECIPE
 
 MS = 1_000_000

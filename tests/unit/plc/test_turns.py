@@ -3,8 +3,8 @@
 from itertools import pairwise
 from types import SimpleNamespace
 
-from aoi_daemon.board import Cell
 from aoi_daemon.plcmap.coils import Coil, view
+from aoi_daemon.stage.board import Cell
 from tests.unit.plc.conftest import MS
 
 

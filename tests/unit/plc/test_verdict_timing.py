@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from aoi_daemon.board import Cell, reason_cell
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.face import Face
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plcmap.coils import Coil, Result, view
 from aoi_daemon.plcmap.registers import Flag, decode_report
+from aoi_daemon.stage.board import Cell, reason_cell
 
 MS = 1_000_000
 ANSWER = 5 * MS  # the default

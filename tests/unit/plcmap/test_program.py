@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from aoi_daemon.config.schema import LineSection, PlcSection
+from aoi_daemon.kit.simulator.program import Program
+from aoi_daemon.kit.simulator.structured_text import Program as StructuredText
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.coils import COILS, Result, pack, view
 from aoi_daemon.plcmap.program import HEALS_WITHIN, Variant, as_structured_text, track, variant_of
@@ -26,8 +28,6 @@ from aoi_daemon.plcmap.registers import (
     encode_report,
 )
 from aoi_daemon.plcmap.table import as_csv, coil_meaning, coil_name
-from tools.simulator.program import Program
-from tools.simulator.structured_text import Program as StructuredText
 
 MS = 1_000_000
 PLC = PlcSection(coil_base=100)

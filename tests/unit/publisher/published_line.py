@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
-from aoi_daemon.stage import now_ns
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell
+from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.stage.stage import now_ns
 
 
 class PublishedLine:

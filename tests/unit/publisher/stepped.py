@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from aoi_daemon.config.publisher import PublisherSection
+from aoi_daemon.kit.line.daemon import DaemonError
 from aoi_daemon.publisher.access import Access
 from aoi_daemon.publisher.live import Live
 from aoi_daemon.publisher.main import Publisher
 from aoi_daemon.ring.events import EventReader
 from tests.unit.publisher.mosquitto import Subscriber
 from tests.unit.publisher.published_line import PublishedLine, as_wanted
-from tools.line.daemon import DaemonError
 
 QUICK = {"host": "127.0.0.1", "answer_s": 1.0, "reconnect_max_s": 0.5}
 RUN = "f" * 32

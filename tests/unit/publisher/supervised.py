@@ -14,9 +14,9 @@ from typing import Any
 
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.stage import Setup
+from aoi_daemon.kit.line.daemon import DaemonError, wait_for
+from aoi_daemon.stage.stage import Setup
 from tests.unit.publisher.published_line import PublishedLine, as_wanted
-from tools.line.daemon import DaemonError, wait_for
 
 RECIPE = {"id": 7, "name": "board-a", "bundle": "unused", "width_px": 64, "height_px": 64, "limits": [{"name": "*"}]}
 

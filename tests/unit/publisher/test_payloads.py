@@ -8,11 +8,11 @@ from jsonschema import Draft202012Validator
 
 import aoi_daemon.publisher
 from aoi_daemon.decide.alarms import AlarmState, Priority
-from aoi_daemon.lifecycle import Line
 from aoi_daemon.messages import MAX_DEFECTS, Reason
 from aoi_daemon.publisher import payloads
 from aoi_daemon.records.rows import Event
-from aoi_daemon.status import STAGES
+from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.stage.status import STAGES
 from tests.unit.publisher.recording import RUN
 
 SCHEMA = json.loads((Path(aoi_daemon.publisher.__file__).parent / "schema.json").read_text())

@@ -18,13 +18,15 @@ from types import SimpleNamespace
 import pytest
 
 import aoi_daemon
-from aoi_daemon.hmi import shift_figures, shift_report, web
+from aoi_daemon.hmi import web
 from aoi_daemon.hmi.pages import alarms, rejects
-from aoi_daemon.hmi.shifts import Shift
+from aoi_daemon.hmi.shifts import figures as shift_figures
+from aoi_daemon.hmi.shifts import report as shift_report
+from aoi_daemon.hmi.shifts.times import Shift
 from aoi_daemon.publisher.source import Source
 from aoi_daemon.publisher.stream import Cursor
-from aoi_daemon.recorder.choice import Choice
-from aoi_daemon.recorder.export import export
+from aoi_daemon.recorder.export.choice import Choice
+from aoi_daemon.recorder.export.make import export
 from aoi_daemon.records import database
 from tests.records_at_size.make import TAKT_S, make
 
@@ -33,9 +35,9 @@ UNTIL = 1_795_348_800.0
 SMALL = {"runs", "products", "fills", "CONSTANT", "gaps"}
 NOT_PAGES = {
     # Offline commands that a person starts, on one part or on a choice that `Walk` reads.
-    "engine/golden_parts.py:from_record", "recorder/commands.py:_replay",
+    "engine/golden_parts/read.py:from_record", "recorder/commands/main.py:_replay",
     # One that is meant to read every row of the audit.
-    "recorder/audit_command.py:run",
+    "recorder/commands/audit.py:run",
     # Once at the daemon's start, the last thousand parts.
     "supervisor/proofs.py:_recorded",
 }  # fmt: skip

@@ -73,7 +73,7 @@ def line(frames):
 
 
 def frame_cell(camera):
-    from aoi_daemon.board import CameraCell, camera_cell
+    from aoi_daemon.stage.board import CameraCell, camera_cell
 
     return camera_cell(camera, CameraCell.FRAME)
 

@@ -7,9 +7,9 @@ import pytest
 
 from aoi_daemon.messages import Reason
 from aoi_daemon.recorder import retention
+from aoi_daemon.recorder.clock.wall import Span
 from aoi_daemon.recorder.removed import Removed
 from aoi_daemon.recorder.retention import Retention, free_bytes
-from aoi_daemon.recorder.wall import Span
 from aoi_daemon.records.database import writing
 from aoi_daemon.records.parts import Gap, insert_event, insert_gap
 from aoi_daemon.records.reviews import review

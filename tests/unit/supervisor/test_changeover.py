@@ -15,12 +15,12 @@ from typing import Any, cast
 
 import pytest
 
-from aoi_daemon.board import SIZE_BYTES, Board, Cell, StageState
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.messages import Proof
 from aoi_daemon.ring.parcel import MessageError
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, StageState
 from aoi_daemon.supervisor import changeover as under_test
 from aoi_daemon.supervisor.changeover import Changeover, Order, Result, Step
 from aoi_daemon.supervisor.keeper import StageKeeper

@@ -7,21 +7,21 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from aoi_daemon.control import NotRunningError
 from aoi_daemon.engine.reference import make_reference_bundle
 from aoi_daemon.errors import CameraError, ModelError
 from aoi_daemon.infer.bundle import load_bundle
-from tests.unit.infer_trt.trt_fakes import Clock, FakeApi, FakeDevice, fake_vendor
-from tools.boards.generate import write_boards
-from tools.boards.options import BoardOptions
+from aoi_daemon.kit.boards.generate import write_boards
+from aoi_daemon.kit.boards.options import BoardOptions
+from aoi_daemon.kit.line.daemon import DaemonError
+from aoi_daemon.kit.line.ending import exit_code
+from aoi_daemon.kit.line.report import readiness
+from aoi_daemon.kit.simulator.client import SimulatorProcess
+from aoi_daemon.kit.simulator.records import Event, PartRecord
+from aoi_daemon.stage.control import NotRunningError
+from tests.unit.infer.trt.trt_fakes import Clock, FakeApi, FakeDevice, fake_vendor
 from tools.gpu import bare, kill_inspection
 from tools.line import bench, bench_report
-from tools.line.daemon import DaemonError
-from tools.line.ending import exit_code
 from tools.line.floor import bare_tensorrt, board_pairs, floor
-from tools.line.report import readiness
-from tools.simulator.client import SimulatorProcess
-from tools.simulator.records import Event, PartRecord
 
 MS = 1_000_000
 ONNX = {"backend": "onnx", "precision": "fp32", "threads": 1, "wait": "block", "device": 0, "cuda_graph": True}

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tools.boards.labels import BoardsError, read_pairs
+from aoi_daemon.kit.boards.labels import BoardsError, read_pairs
 from tools.detector.data import IGNORE, NO_LABEL, TILE_PX, load_tiles, read_folders, split
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.boards.labels import CLASS_NAMES
+from aoi_daemon.kit.boards.labels import CLASS_NAMES
 from tools.detector.evaluate import (
     Detections,
     Truth,

@@ -14,9 +14,9 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("matplotlib")
 pytest.importorskip("rich")
 
-from tools.boards.generate import generate, write_boards  # noqa: E402  # after the skips
-from tools.boards.labels import BoardsError  # noqa: E402
-from tools.boards.options import BoardOptions, Style  # noqa: E402
+from aoi_daemon.kit.boards.generate import generate, write_boards  # noqa: E402  # after the skips
+from aoi_daemon.kit.boards.labels import BoardsError  # noqa: E402
+from aoi_daemon.kit.boards.options import BoardOptions, Style  # noqa: E402
 from tools.detector import checkpoint  # noqa: E402
 from tools.detector.augment import OPPOSITE, Strength, augment  # noqa: E402
 from tools.detector.cli import main  # noqa: E402

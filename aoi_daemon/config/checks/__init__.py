@@ -1,0 +1,1 @@
+"""What a key alone cannot show to be wrong: sections checked with the machine and with each other."""

@@ -1,0 +1,1 @@
+"""ONNX to TensorRT: the network, its calibration, the build and its report."""

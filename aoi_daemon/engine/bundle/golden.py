@@ -1,0 +1,169 @@
+"""Choose the parts that a bundle proves itself with, and write them.
+
+Process: offline.
+
+Only clear cases: what a bundle is held to on another machine and engine must not hang on the last digit
+of a score. A bad part is clear when a right detection scores at least half way from its threshold to 1,
+a good one when no detection scores more than half its threshold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.config.boxes import Box, read_box
+from aoi_daemon.config.recipe import GoldenPart
+from aoi_daemon.engine.frames import Frame
+from aoi_daemon.engine.labels import BoardsError
+from aoi_daemon.engine.qualify.metrics import DEEPPCB_IOU, match
+from aoi_daemon.engine.qualify.qualify import Board, Run
+from aoi_daemon.infer.executor import Detections
+
+FOLDER: Final = "golden"
+BILEVEL: Final = (cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9)
+
+
+class Chosen(NamedTuple):
+    """A golden part before it is written: its frame, its name in the bundle, the verdict it must get.
+
+    `boxes`: of a bad part the labels that FP32 found clearly; what it found less clearly may hang on the engine.
+    """
+
+    name: str
+    frame: Frame
+    passed: bool
+    boxes: tuple[Box, ...] = ()
+
+
+class _Case(NamedTuple):
+    place: int
+    clearness: float
+    """0 at the threshold, 1 as far from it as can be; below 0.5 it is not clear."""
+    classes: frozenset[int] = frozenset()
+    """Classes of which a clear right detection is on the board."""
+    labels: tuple[int, ...] = ()
+    """The board's labels that they are of."""
+
+
+def choose(
+    boards: Sequence[Board], run: Run, thresholds: NDArray[np.float32], classes: Sequence[str], *, count: int
+) -> list[Chosen]:
+    """Choose `count` parts: half of them good, half bad, each class among the bad, the clearest first.
+
+    A set without enough good boards is filled up with golden templates, each held against itself.
+
+    Args:
+        boards: labelled boards.
+        run: FP32's answers to them.
+        thresholds: (classes,) scores from which a detection counts.
+        classes: names, for the errors.
+        count: of the parts; the command line asks for 24 at least.
+
+    Raises:
+        BoardsError: there are not enough clear cases, or none of some class.
+    """
+    cases = [
+        _case(index, board, seen, thresholds) for index, (board, seen) in enumerate(zip(boards, run.found, strict=True))
+    ]
+    right = [
+        case
+        for case, verdict in zip(cases, run.verdicts, strict=True)
+        if case.clearness >= 0.5 and verdict.passed is boards[case.place].pair.is_good
+    ]
+    right.sort(key=lambda case: -case.clearness)
+    want_good, want_bad = count // 2, count - count // 2
+    good = [case for case in right if boards[case.place].pair.is_good][:want_good]
+    pool = [case for case in right if not boards[case.place].pair.is_good]
+    bad = _one_of_each_class(pool, classes)
+    bad += [case for case in pool if case not in bad][: max(0, want_bad - len(bad))]
+    chosen = [_chosen(boards[case.place], passed=True) for case in good]
+    for case in bad:
+        board = boards[case.place]
+        chosen.append(_chosen(board, passed=False, boxes=_boxes(board, case, classes)))
+    chosen += _templates([boards[case.place] for case in bad], want_good - len(good))
+    if len(bad) < want_bad or len(chosen) < count:
+        raise BoardsError(
+            f"golden: {len(bad)} bad and {len(good)} good boards of {len(boards)} are clear cases, {want_bad} bad "
+            f"and as many good (or their templates) are needed; give --golden a larger folder"
+        )
+    return sorted(chosen, key=lambda part: part.name)
+
+
+def write_golden(folder: Path, chosen: Sequence[Chosen]) -> tuple[GoldenPart, ...]:
+    """Write the parts as PNG under `folder`/golden; their entries for the manifest."""
+    (folder / FOLDER).mkdir()
+    parts = []
+    for name, frame, passed, boxes in chosen:
+        image, template = frame.read()
+        file = f"{FOLDER}/{name}_test.png"
+        entry = GoldenPart(image=file, sha256=_write(folder / file, image), passed=passed, boxes=boxes)
+        if template is not None:
+            file = f"{FOLDER}/{name}_temp.png"
+            entry = entry.model_copy(update={"template": file, "template_sha256": _write(folder / file, template)})
+        parts.append(entry)
+    return tuple(parts)
+
+
+def _case(index: int, board: Board, seen: Detections, thresholds: NDArray[np.float32]) -> _Case:
+    limits = thresholds[seen.classes]
+    if board.pair.is_good:
+        worst = float((seen.scores / limits).max(initial=0.0))
+        return _Case(index, 1.0 - worst)
+    taken = match(seen, board.pair, DEEPPCB_IOU)
+    clearness = np.where(taken >= 0, (seen.scores - limits) / np.maximum(1.0 - limits, 1e-6), -1.0)
+    found = frozenset(int(kind) for kind in seen.classes[clearness >= 0.5])
+    labels = tuple(sorted(int(label) for label in taken[clearness >= 0.5]))
+    return _Case(index, float(clearness.max(initial=-1.0)), found, labels)
+
+
+def _one_of_each_class(pool: Sequence[_Case], classes: Sequence[str]) -> list[_Case]:
+    chosen: list[_Case] = []
+    for kind, name in enumerate(classes):
+        if any(kind in case.classes for case in chosen):
+            continue
+        case = next((case for case in pool if kind in case.classes), None)
+        if case is None:
+            raise BoardsError(f"golden: no board has a clear {name}; give --golden a folder with some")
+        chosen.append(case)
+    return chosen
+
+
+def _chosen(board: Board, *, passed: bool, boxes: tuple[Box, ...] = ()) -> Chosen:
+    return Chosen(board.pair.name, board.frame, passed, boxes)
+
+
+def _boxes(board: Board, case: _Case, classes: Sequence[str]) -> tuple[Box, ...]:
+    pair = board.pair
+    return tuple(read_box([*pair.boxes[label].tolist(), classes[pair.classes[label]]]) for label in case.labels)
+
+
+def _templates(boards: Sequence[Board], count: int) -> list[Chosen]:
+    """Golden templates as parts: what a template shows is good by definition."""
+    found = []
+    for board in boards[: max(0, count)]:
+        template = board.pair.template_path
+        frame = Frame(
+            board.pair.name, template, template if board.frame.template is not None else None, board.frame.channels,
+            board.frame.bits,
+        )  # fmt: skip
+        found.append(Chosen(f"{board.pair.name}-template", frame, passed=True))
+    return found
+
+
+def _write(file: Path, image: NDArray[np.uint8]) -> str:
+    """Write a PNG; its SHA-256."""
+    # One bit a pixel where black and white are all there is: 3.0 kB for a scan of DeepPCB's instead of 7.1.
+    bilevel = image.shape[2] == 1 and bool(np.isin(image, (0, 255)).all())
+    done, png = cv2.imencode(".png", image, BILEVEL if bilevel else [])
+    if not done:
+        raise BoardsError(f"{file.name}: an image of shape {image.shape} cannot be written as PNG")
+    raw = png.tobytes()
+    file.write_bytes(raw)
+    return hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,159 @@
+"""What a bundle says about itself: manifest, report, recommended limits.
+
+Process: offline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from aoi_daemon.config import recipe as schema
+from aoi_daemon.config.recipe import ClassLimit, GoldenPart, Manifest
+from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, set_hash
+from aoi_daemon.engine.precision.variants import Precision, Variant
+from aoi_daemon.engine.qualify.qualify import Board
+from aoi_daemon.engine.qualify.thresholds import Recommendation
+from aoi_daemon.engine.report.report import Report, figures_of, now_utc, versions
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `aoi-daemon bundle make` was asked for; the command's help says what each is.
+
+    Attributes:
+        must: refuse the whole bundle where a precision does not qualify; else it is left out.
+        stride_px: None: read off the model.
+        least_score: no threshold is chosen below.
+        cache: folder of calibration ranges; None: nowhere.
+        command: as it goes into the manifest.
+        bits: depth of all images whose samples have 16 bits; see `pictures`.
+    """
+
+    model: Path
+    name: str
+    classes: tuple[str, ...]
+    calibration: Path | None
+    qualification: Path
+    golden: Path
+    validation: Path
+    out: Path
+    precisions: tuple[Precision, ...]
+    must: bool
+    threads: int
+    golden_count: int
+    calibration_count: int
+    stride_px: int | None
+    least_score: float
+    cache: Path | None
+    command: str
+    bits: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What making the precisions came to.
+
+    Attributes:
+        variants: those that could be made, FP32 first.
+        refused: why a precision is not shipped.
+        notes: what else is worth telling.
+    """
+
+    variants: tuple[Variant, ...]
+    refused: Mapping[Literal["fp16", "int8"], str]
+    notes: Mapping[str, str]
+
+    @property
+    def shipped(self) -> dict[Precision, Variant]:
+        """Those that qualified."""
+        return {v.precision: v for v in self.variants if v.precision not in self.refused}
+
+
+def limits_of(classes: Sequence[str], chosen: Sequence[Recommendation]) -> tuple[ClassLimit, ...]:
+    """Recommended thresholds as limits."""
+    return tuple(ClassLimit(name=name, score=row.threshold) for name, row in zip(classes, chosen, strict=True))
+
+
+def limits_toml(report: Report) -> str:
+    """The recommended thresholds as a snippet of a recipe."""
+    rows = zip(report.classes, report.recommended, strict=True)
+    head = f"# Score thresholds for {report.bundle}, chosen on {report.recommended_from}; copy into a recipe.\n"
+    return head + "".join(f"\n[[limits]]\nname = {json.dumps(name)}\nscore = {row.threshold}\n" for name, row in rows)
+
+
+def make_report(
+    request: Request,
+    outcome: Outcome,
+    *,
+    boards: Sequence[Board],
+    calibration: Sequence[Frame],
+    chosen: Sequence[Recommendation],
+) -> Report:
+    """The record of what was measured on `boards`, with the thresholds `chosen`."""
+    notes = {"command": request.command, **outcome.notes}
+    if calibration and request.calibration is not None:
+        notes["calibration"] = f"{len(calibration)} frames of {folder_name(request.calibration)}"
+    notes.update({f"{precision} refused": reason for precision, reason in outcome.refused.items()})
+    return Report(
+        bundle=request.name,
+        classes=request.classes,
+        boards_from=folder_name(request.qualification),
+        set_sha256=pairs_hash([board.pair for board in boards]),
+        boards=tuple(boards),
+        thresholds=tuple(row.threshold for row in chosen),
+        limits_from=f"chosen on {folder_name(request.validation)}: fewest escapes first, then fewest false calls",
+        runs={v.precision: v.run for v in outcome.variants},
+        measured={v.precision: v.measured for v in outcome.variants},
+        golden_parts=request.golden_count,
+        golden_wrong={v.precision: v.golden_wrong for v in outcome.variants},
+        refused={precision: reason for precision, reason in outcome.refused.items()},
+        recommended=tuple(chosen),
+        recommended_from=folder_name(request.validation),
+        notes=notes,
+        made_at=now_utc(),
+    )
+
+
+def complete(
+    manifest: Manifest,
+    request: Request,
+    outcome: Outcome,
+    report: Report,
+    *,
+    golden: tuple[GoldenPart, ...],
+    calibration: Sequence[Frame],
+    report_sha256: str,
+) -> Manifest:
+    """The manifest with all that was made and measured."""
+    int8 = outcome.shipped.get("int8")
+    sizes = sorted({(board.pair.width_px, board.pair.height_px) for board in report.boards})
+    return manifest.model_copy(
+        update={
+            "models": {p: schema.Model(file=v.file.name, sha256=v.sha256) for p, v in outcome.shipped.items()},
+            "golden": golden,
+            "golden_limits": limits_of(request.classes, report.recommended),
+            "calibration": None
+            if int8 is None or int8.method is None
+            else schema.Calibration(method=int8.method, frames=len(calibration), set_sha256=set_hash(calibration)),
+            "qualification": schema.Qualification(
+                boards=len(report.boards),
+                set_sha256=report.set_sha256,
+                sizes=tuple(schema.FrameSize(width_px=w, height_px=h) for w, h in sizes),
+                models={precision: figures_of(v.measured) for precision, v in outcome.shipped.items()},
+                refused=dict(outcome.refused),
+                report_sha256=report_sha256,
+            ),
+            "provenance": schema.Provenance(
+                command=request.command,
+                made_at=report.made_at,
+                source_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
+                versions=versions(),
+                boxes=f"labels of {folder_name(request.golden)} that fp32 found clearly",
+            ),
+        }
+    )

@@ -1,0 +1,1 @@
+"""`aoi-daemon golden`: the parts by which a product proves itself, added and shown."""

@@ -1,0 +1,146 @@
+"""From real frames to the ranges of a model's activations.
+
+Process: offline. Needs `onnx`; blocks in ONNX Runtime. Memory: one frame's activations at a time.
+
+Two passes over the frames: how far each tensor reaches, then a histogram of fixed width. Both methods
+are read off the same histograms. What was found is kept in a cache, by the hash of the model, of the
+frames and of the methods, for it takes minutes and changes only with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from aoi_daemon.engine.frames import Frame, set_hash
+from aoi_daemon.engine.precision.graph import Graph, Model
+from aoi_daemon.engine.precision.ranges import BINS, LEVELS, PERCENTILE, entropy_range, histogram, percentile_range
+from aoi_daemon.errors import ModelError
+from aoi_daemon.files import make_folder, replace_file
+
+Method = Literal["entropy", "percentile"]
+METHODS: Final[tuple[Method, ...]] = ("entropy", "percentile")
+Ranges = dict[str, float]
+"""The greatest magnitude of a tensor that INT8 keeps, by the tensor's name."""
+
+_RECIPE: Final = f"abs histogram {BINS}, entropy {LEVELS}, percentile {PERCENTILE}, zero bin replaced; 1"
+"""Part of the cache's key: changed whenever the ranges would be."""
+_FATAL_ALONE: Final = 4
+
+
+def calibrate(
+    model: Model,
+    frames: Sequence[Frame],
+    *,
+    threads: int,
+    advance: Callable[[], None],
+    cache: Path | None = None,
+) -> dict[Method, Ranges]:
+    """The ranges of all activations that INT8 quantises, by method.
+
+    Args:
+        model: prepared FP32.
+        frames: real ones; each is run twice.
+        threads: of ONNX Runtime.
+        advance: called 2 * len(frames) times, at once where the cache knows the answer.
+        cache: folder to keep the answer in; None: nowhere.
+
+    Raises:
+        ModelError: the model has nothing to quantise, or a frame is not one that it takes.
+        BoardsError: a frame cannot be read.
+    """
+    graph = Graph(model)
+    tensors = sorted({name for node in graph.quantizable() for name in graph.activations(node)})
+    if not tensors:
+        raise ModelError("has no convolution between the first and the last: there is nothing to quantise")
+    file = None if cache is None else cache / f"{_key(model, frames)}.json"
+    known = _read_cache(file, tensors)
+    if known is not None:
+        for _ in range(2 * len(frames)):
+            advance()
+        return known
+    histograms = _collect(model, tensors, frames, threads, advance)
+    ranges: dict[Method, Ranges] = {
+        "entropy": {name: entropy_range(counts, reach) for name, (counts, reach) in histograms.items()},
+        "percentile": {name: percentile_range(counts, reach) for name, (counts, reach) in histograms.items()},
+    }
+    _write_cache(file, ranges)
+    return ranges
+
+
+def _collect(
+    model: Model, tensors: Sequence[str], frames: Sequence[Frame], threads: int, advance: Callable[[], None]
+) -> dict[str, tuple[NDArray[np.int64], float]]:
+    """A histogram of magnitudes and the greatest of them, by tensor."""
+    session = _open_with_outputs(model, tensors, threads)
+    reach = dict.fromkeys(tensors, 0.0)
+    for frame in frames:
+        for name, values in _run(session, tensors, frame):
+            reach[name] = max(reach[name], float(np.abs(values).max(initial=0.0)))
+        advance()
+    wild = [name for name, value in reach.items() if not np.isfinite(value)]
+    if wild:
+        raise ModelError(f"tensor {wild[0]} is not finite on the calibration frames")
+    counts = {name: np.zeros(BINS, np.int64) for name in tensors}
+    for frame in frames:
+        for name, values in _run(session, tensors, frame):
+            counts[name] += histogram(values, reach[name])
+        advance()
+    return {name: (counts[name], reach[name]) for name in tensors}
+
+
+def _open_with_outputs(model: Model, tensors: Sequence[str], threads: int) -> Any:
+    """A session that also gives `tensors`."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    wide.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in tensors)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _FATAL_ALONE
+    return ort.InferenceSession(wide.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, tensors: Sequence[str], frame: Frame) -> list[tuple[str, NDArray[np.float32]]]:
+    image, template = frame.read()
+    feed = {"image": image[None]}
+    if template is not None:
+        feed["template"] = template[None]
+    try:
+        values = session.run(list(tensors), feed)
+    except Exception as error:  # ONNX Runtime's errors have no other base
+        raise ModelError(f"{frame.image}: the model does not take it: {error}") from error
+    return list(zip(tensors, values, strict=True))
+
+
+def _key(model: Model, frames: Sequence[Frame]) -> str:
+    parts = (hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(), set_hash(frames), _RECIPE)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _read_cache(file: Path | None, tensors: Sequence[str]) -> dict[Method, Ranges] | None:
+    if file is None:
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        known: dict[Method, Ranges] = {m: {name: float(found[m][name]) for name in tensors} for m in METHODS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing or damaged: it is made anew
+    return known
+
+
+def _write_cache(file: Path | None, ranges: Mapping[Method, Ranges]) -> None:
+    if file is None:
+        return
+    try:
+        make_folder(file.parent)
+        replace_file(file, json.dumps(ranges, indent=1).encode(), 0o600)
+    except OSError:
+        pass  # a cache that cannot be written costs time, not the bundle

@@ -1,0 +1,109 @@
+"""Write the INT8 model: explicit Q/DQ around the inner convolutions and the residual Adds.
+
+Process: offline. Needs `onnx` and onnxruntime's quantisation tool.
+
+The options are those by which TensorRT 8.6 to 11 builds what comes out (lint.py holds it to them). The
+ranges are given as scales, tensor by tensor, so the tool's own calibration has no say.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+from aoi_daemon.engine.frames import Frame
+from aoi_daemon.engine.precision.calibrate import Ranges
+from aoi_daemon.engine.precision.graph import Graph, Model, load_model
+from aoi_daemon.engine.precision.lint import lint_quantised
+from aoi_daemon.errors import ModelError
+
+_LEAST_SCALE: Final = 1e-8
+"""For a tensor that never left 0: any scale is right but 0."""
+
+
+def quantise(model: Model, ranges: Ranges, frame: Frame) -> Model:
+    """The INT8 model.
+
+    Args:
+        model: prepared FP32.
+        ranges: by tensor, from `calibrate`.
+        frame: any real one; the tool insists on a run.
+
+    Raises:
+        ModelError: what came out breaks a rule of lint.py.
+    """
+    graph = Graph(model)
+    scales = {
+        name: [
+            {
+                "quant_type": QuantType.QInt8,
+                "scale": np.array(max(reach / 127.0, _LEAST_SCALE), np.float32),
+                "zero_point": np.array(0, np.int8),
+            }
+        ]
+        for name, reach in ranges.items()
+    }
+    with tempfile.TemporaryDirectory(prefix="aoi-quantise-") as folder:
+        source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+        onnx.save(model, str(source))
+        with _Quiet():
+            quantize_static(
+                str(source),
+                str(target),
+                _Once(frame),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv", "Add"],
+                nodes_to_quantize=[node.name for node in graph.quantizable()],
+                per_channel=True,
+                activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                extra_options={
+                    "ActivationSymmetric": True,
+                    "WeightSymmetric": True,
+                    "AddQDQPairToWeight": True,
+                    "QuantizeBias": False,
+                    # TensorRT joins a convolution with the activation behind it; Q/DQ between would part them.
+                    "OpTypesToExcludeOutputQuantization": ["Conv", "Add"],
+                    "TensorQuantOverrides": scales,
+                },
+            )
+        quantised = load_model(target)
+    problems = lint_quantised(quantised)
+    if problems:
+        raise ModelError("int8: " + "; ".join(problems))
+    return quantised
+
+
+class _Once:
+    """A calibration reader of one frame."""
+
+    def __init__(self, frame: Frame) -> None:
+        image, template = frame.read()
+        self._feed: dict[str, Any] | None = {"image": image[None]}
+        if template is not None:
+            self._feed["template"] = template[None]
+
+    def get_next(self) -> dict[str, Any] | None:
+        feed, self._feed = self._feed, None
+        return feed
+
+
+class _Quiet:
+    """The tool advises on the root logger to pre-process; the model was prepared by prepare.py."""
+
+    def __enter__(self) -> None:
+        logging.getLogger().addFilter(self._refuse)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeFilter(self._refuse)
+
+    @staticmethod
+    def _refuse(record: logging.LogRecord) -> bool:
+        return "pre-processing before quantization" not in record.getMessage()

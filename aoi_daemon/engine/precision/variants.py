@@ -1,0 +1,147 @@
+"""Make each precision of a model, hold it against FP32, and keep what keeps up with it.
+
+Process: offline. Needs the extra `engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from aoi_daemon.config.recipe import Manifest
+from aoi_daemon.engine.frames import Frame
+from aoi_daemon.engine.precision.calibrate import METHODS, Method, calibrate
+from aoi_daemon.engine.precision.graph import Model, save_model
+from aoi_daemon.engine.precision.prepare import convert_fp16
+from aoi_daemon.engine.precision.quantize import quantise
+from aoi_daemon.engine.progress import Progress
+from aoi_daemon.engine.qualify.qualify import (
+    Board,
+    Golden,
+    Judging,
+    Measured,
+    Run,
+    golden_wrong,
+    measure,
+    refusal,
+    run_boards,
+)
+from aoi_daemon.errors import ModelError
+from aoi_daemon.infer.onnx.executor import OnnxExecutor
+
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
+
+@dataclass(frozen=True)
+class Variant:
+    """One precision, made and measured. `refused`: why it may not ship, with its figures; None: it may."""
+
+    precision: Precision
+    file: Path
+    sha256: str
+    run: Run
+    measured: Measured
+    golden_wrong: tuple[str, ...]
+    refused: str | None
+    method: Method | None = None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every variant is held against.
+
+    Attributes:
+        folder: where the ONNX files are written.
+        manifest: says what the model is; its own models are not looked at.
+        judging: with the limits that the bundle will carry.
+        boards: the qualification set.
+        golden: the golden parts.
+        reference: FP32's run and figures; None while FP32 itself is on the bench.
+    """
+
+    folder: Path
+    manifest: Manifest
+    judging: Judging
+    boards: Sequence[Board]
+    golden: Mapping[str, Golden]
+    threads: int
+    progress: Progress
+    reference: Variant | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def try_model(self, precision: Precision, model: Model, method: Method | None = None) -> Variant:
+        """Write the model, run it over the boards and the golden parts, and judge it.
+
+        Raises:
+            ModelError: the model does not keep the contract.
+        """
+        name = precision if method is None else f"{precision}-{method}"
+        file = self.folder / f"{name}.onnx"
+        sha256 = save_model(model, file)
+        advance = self.progress.task(f"qualifying {name}", len(self.boards))
+        with OnnxExecutor(file, self.manifest, threads=self.threads) as executor:
+            run = run_boards(precision, executor, self.boards, self.judging, threads=self.threads, advance=advance)
+            wrong = golden_wrong(executor, self.golden, self.judging)
+        reference = self.reference
+        measured = measure(run, self.boards, self.judging, None if reference is None else reference.run)
+        refused = refusal(measured, measured if reference is None else reference.measured, wrong)
+        return Variant(precision, file, sha256, run, measured, tuple(wrong), refused, method)
+
+    def try_fp16(self, model: Model) -> Variant:
+        """Half precision. Raises ModelError where there is nothing to convert."""
+        return self.try_model("fp16", convert_fp16(model))
+
+    def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None) -> Variant:
+        """INT8 by each method of calibration; the one that keeps up better, as `int8.onnx`.
+
+        Better is: may ship before may not, then the higher mAP at IoU 0.5, then at 0.5:0.95.
+
+        Raises:
+            ModelError: there is nothing to quantise.
+        """
+        advance = self.progress.task("calibrating int8", 2 * len(frames))
+        ranges = calibrate(model, frames, threads=self.threads, advance=advance, cache=cache)
+        variants = [self.try_model("int8", quantise(model, ranges[method], frames[0]), method) for method in METHODS]
+        variants.sort(key=lambda v: (v.refused is None, v.measured.map50, v.measured.map50_95), reverse=True)
+        best, *others = variants
+        for other in others:
+            other.file.unlink()
+            self.notes[f"int8 by {other.method}"] = _figures(other)
+        self.notes[f"int8 by {best.method}"] = f"{_figures(best)}; kept"
+        return _renamed(best, self.folder / "int8.onnx")
+
+
+def check_contract(model: Model, file: Path) -> tuple[bool, Literal[1, 3]]:
+    """Whether the model takes a template, and how many channels a frame has.
+
+    Raises:
+        ModelError: its inputs are not `image` alone, or `image` and `template`, of 1 or 3 channels.
+    """
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
+    if set(shapes) not in ({"image"}, {"image", "template"}):
+        raise ModelError(f"{file}: inputs are {', '.join(shapes) or 'none'}; expected image, or image and template")
+    channels = shapes["image"][3].dim_value if len(shapes["image"]) == 4 else 0
+    if channels not in (1, 3):
+        raise ModelError(f"{file}: input image has no 1 or 3 channels in its last dimension; expected (1, H, W, C)")
+    return "template" in shapes, 1 if channels == 1 else 3
+
+
+def attempt(make: Callable[[], Variant]) -> Variant | str:
+    """The variant, or why it cannot be made."""
+    try:
+        return make()
+    except ModelError as error:
+        return str(error)
+
+
+def _figures(variant: Variant) -> str:
+    measured = variant.measured
+    text = f"mAP {measured.map50:.2%} at IoU 0.5, {measured.map50_95:.2%} at 0.5:0.95, {len(measured.flips)} flips"
+    return text if variant.refused is None else f"{text}; refused: {variant.refused}"
+
+
+def _renamed(variant: Variant, file: Path) -> Variant:
+    variant.file.rename(file)
+    return Variant(**{**vars(variant), "file": file})

@@ -1,0 +1,240 @@
+"""Hold a finished bundle against boards, or against its own golden parts.
+
+Process: offline. Needs no more than the core: it runs on the line PC too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aoi_daemon.config.load import read_recipe
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.engine.faults import InputError
+from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, spread
+from aoi_daemon.engine.labels import read_pairs
+from aoi_daemon.engine.progress import Progress
+from aoi_daemon.engine.qualify.conclusion import Bounds
+from aoi_daemon.engine.qualify.qualify import (
+    Board,
+    Golden,
+    Judging,
+    Measured,
+    Run,
+    boards_of,
+    golden_wrong,
+    measure,
+    refusal,
+    run_boards,
+)
+from aoi_daemon.engine.qualify.registration_gain import SHIFTS_PX, measure_gain
+from aoi_daemon.engine.qualify.registration_gain import as_json as gain_as_json
+from aoi_daemon.engine.qualify.thresholds import recommend
+from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
+from aoi_daemon.errors import ConfigError, ModelError
+from aoi_daemon.infer.bundle import Bundle, load_bundle
+from aoi_daemon.infer.executor import frame_problems
+from aoi_daemon.infer.onnx.executor import OnnxExecutor
+
+
+def qualify_bundle(
+    folder: Path | None,
+    boards_folder: Path,
+    *,
+    recipe_file: Path | None,
+    precisions: Sequence[str],
+    limit: int | None,
+    threads: int,
+    progress: Progress,
+    bounds: Bounds,
+    fov: int | None = None,
+    registration: int | None = None,
+    bits: int | None = None,
+) -> Report:
+    """Run the bundle's models over labelled boards; FP32 always, as the reference.
+
+    Args:
+        folder: the bundle; None: the recipe's.
+        boards_folder: NAME_test, NAME_temp and NAME.txt.
+        recipe_file: judge by this recipe, as the line does; None: by the bundle's golden limits, over the whole frame.
+        precisions: what is concluded is of these; empty: all that the bundle has.
+        limit: at most so many boards, evenly spread; None: all.
+        threads: of ONNX Runtime.
+        progress: shows how far it is.
+        bounds: the rates that are asked for.
+        fov: the field of view of the recipe that the boards are of; None: 0, where the recipe has that.
+        registration: measure its gain on so many of the boards; None: do not.
+        bits: depth of the boards' images whose samples have 16 bits; see `pictures`.
+
+    Raises:
+        AoiError: naming what is wrong.
+    """
+    recipe = None if recipe_file is None else read_recipe(recipe_file)
+    bundle = _bundle(folder, recipe, recipe_file)
+    manifest = bundle.manifest
+    view = _view(recipe, fov)
+    judging, by_golden_limits = Judging(manifest, recipe, fov=view), Judging(manifest, None)
+    pairs = read_pairs(boards_folder, class_count=len(manifest.classes), need_defects=False, bits=bits)
+    pairs = pairs if limit is None else spread(pairs, limit)
+    boards = boards_of(pairs, manifest, aligned=recipe is not None and recipe.registration is not None)
+    asked = tuple(dict.fromkeys(precisions or manifest.models))
+    golden = golden_of(bundle)
+    runs: dict[str, Run] = {}
+    measured: dict[str, Measured] = {}
+    wrong: dict[str, list[str]] = {}
+    refused: dict[str, str] = {}
+    for precision in dict.fromkeys((REFERENCE, *asked)):
+        advance = progress.task(f"qualifying {precision}", len(boards))
+        with OnnxExecutor(bundle.model_path(precision), manifest, threads=threads) as executor:
+            run = run_boards(precision, executor, boards, judging, threads=threads, advance=advance)
+            wrong[precision] = golden_wrong(executor, golden, by_golden_limits)
+        runs[precision] = run
+        measured[precision] = measure(run, boards, judging, None if precision == REFERENCE else runs[REFERENCE])
+        reason = refusal(measured[precision], measured[REFERENCE], wrong[precision])
+        if reason:
+            refused[precision] = reason
+    return Report(
+        bundle=manifest.name,
+        classes=manifest.classes,
+        boards_from=folder_name(boards_folder),
+        set_sha256=pairs_hash(pairs),
+        boards=tuple(_as_compared(board, recipe, view) for board in boards),
+        thresholds=tuple(float(np.round(score, 6)) for score in judging.thresholds),
+        limits_from="the bundle's golden limits" if recipe is None else f"recipe {recipe.name}",
+        bounds=bounds,
+        asked=asked,
+        runs=runs,
+        measured=measured,
+        golden_parts=len(golden),
+        golden_wrong=wrong,
+        refused=refused,
+        recommended=recommend(runs[REFERENCE].found, pairs, len(manifest.classes)),
+        recommended_from="these boards",
+        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, view)},
+        made_at=now_utc(),
+        registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
+    )
+
+
+def _gain(bundle: Bundle, boards: Sequence[Board], count: int, threads: int, progress: Progress) -> dict[str, Any]:
+    some = spread(boards, count)
+    advance = progress.task("moving boards", len(some) * len(SHIFTS_PX))
+    return gain_as_json(measure_gain(bundle, some, threads=threads, advance=advance))
+
+
+def _bundle(folder: Path | None, recipe: Recipe | None, recipe_file: Path | None) -> Bundle:
+    """The bundle that is asked for: what the recipe runs with, where there is one.
+
+    Raises:
+        InputError: neither is named, or the recipe runs with another bundle.
+        ConfigError: the recipe does not fit its bundle.
+    """
+    if recipe is None or recipe_file is None:
+        if folder is None:
+            raise InputError("qualify: give --bundle DIR, or --recipe FILE, whose bundle is taken then")
+        return load_bundle(folder)
+    bundle = load_bundle(recipe.bundle)
+    if folder is not None and load_bundle(folder).hash != bundle.hash:
+        raise InputError(
+            f"{recipe_file}: bundle = '{recipe.bundle}' is another than --bundle {folder}: the line would not run "
+            "that; leave --bundle out, or name this one in (a copy of) the recipe"
+        )
+    problems = frame_problems((recipe.height_px, recipe.width_px, recipe.channels), bundle.manifest)
+    if problems:
+        raise ConfigError(recipe_file, problems)
+    return bundle
+
+
+def _view(recipe: Recipe | None, fov: int | None) -> int:
+    """The field of view that the boards are of.
+
+    Raises:
+        InputError: the recipe does not have it.
+    """
+    if recipe is None:
+        if fov is not None:
+            raise InputError(f"--fov {fov}: fields of view are a recipe's; give --recipe FILE")
+        return 0
+    marks = () if recipe.registration is None else recipe.registration.fiducials
+    fovs = {part.fov for parts in (recipe.templates, recipe.regions, marks) for part in parts}
+    named = {each for each in fovs if each is not None}
+    there = ", ".join(map(str, sorted(named)))
+    if fov is None and named and 0 not in named:
+        raise InputError(f"recipe {recipe.name} has fov {there}: say with --fov N which one the boards are of")
+    if fov and fov not in named:
+        raise InputError(f"--fov {fov}: recipe {recipe.name} names it nowhere (there: {there or '0'})")
+    return fov or 0
+
+
+def _as_compared(board: Board, recipe: Recipe | None, fov: int) -> Board:
+    """The board beside the template that it was compared with: the recipe's, where it has one."""
+    images = [template.image for template in (recipe.templates if recipe is not None else ()) if template.fov == fov]
+    return replace(board, frame=replace(board.frame, template=images[0])) if images else board
+
+
+def _judged_by(recipe: Recipe | None, fov: int) -> str:
+    """In words, all that boards went through."""
+    if recipe is None:
+        return "the bundle's golden limits over the whole frame, each board beside its own template"
+    parts = [f"recipe {recipe.name} as the line runs it, fov {fov}: limits"]
+    if recipe.regions:
+        parts.append("regions")
+    parts += [name for name in ("optics", "registration", "maps") if getattr(recipe, name) is not None]
+    has_template = fov in {template.fov for template in recipe.templates}
+    return f"{', '.join(parts)}, {'its own template' if has_template else 'the template of each board'}"
+
+
+def golden_of(bundle: Bundle) -> dict[str, Golden]:
+    """The bundle's golden parts by name."""
+    found = {}
+    for part in bundle.manifest.golden:
+        template = None if part.template is None else bundle.folder / part.template
+        frame = Frame(part.image, bundle.folder / part.image, template, bundle.manifest.channels)
+        found[part.image] = Golden(frame, part.passed, part.boxes)
+    return found
+
+
+def verify_bundle(folder: Path, *, threads: int, progress: Progress) -> tuple[Bundle, list[str]]:
+    """Check every hash, the report's too, and run the golden parts with every precision.
+
+    Returns:
+        The bundle, and a line for each golden verdict that does not hold.
+
+    Raises:
+        ModelError: a file is missing or not the one that the manifest names, or a model does not load.
+    """
+    bundle = load_bundle(folder)
+    _check_report(bundle)
+    golden, judging = golden_of(bundle), Judging(bundle.manifest, None)
+    lines = []
+    advance = progress.task("running golden parts", len(bundle.manifest.models))
+    for precision in bundle.manifest.models:
+        with OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads) as executor:
+            lines += [
+                f"{precision}: {name} must be {'PASS' if golden[name].passed else _must_be(golden[name])} and is not"
+                for name in golden_wrong(executor, golden, judging)
+            ]
+        advance()
+    return bundle, lines
+
+
+def _must_be(part: Golden) -> str:
+    return "REJECT" if not part.boxes else f"REJECT with a defect in {' and '.join(map(str, part.boxes))}"
+
+
+def _check_report(bundle: Bundle) -> None:
+    file = bundle.folder / "report.json"
+    # A line needs no report: a bundle that was copied without it is as good.
+    if bundle.manifest.qualification is None or not file.exists():
+        return
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != bundle.manifest.qualification.report_sha256:
+        raise ModelError(
+            f"{file}: has SHA-256 {found}, the manifest says {bundle.manifest.qualification.report_sha256}; "
+            "it was changed, copy the bundle again"
+        )

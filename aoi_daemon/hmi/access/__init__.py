@@ -1,0 +1,1 @@
+"""Who may do what: roles, users, sessions, the guard before every route."""

@@ -1,0 +1,1 @@
+"""How much one address may ask of the page: connections, requests, bodies, and who stands behind a proxy."""

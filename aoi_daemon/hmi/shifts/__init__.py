@@ -1,0 +1,1 @@
+"""Shifts: their times, their figures, their report."""

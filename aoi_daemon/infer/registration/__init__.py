@@ -1,0 +1,1 @@
+"""Where the board lies in the frame: phase correlation or fiducials."""

@@ -1,0 +1,61 @@
+"""The back end that judges parts, opened, and its proof: the golden parts' verdicts hold on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.decide.judge import Criteria, judge
+from aoi_daemon.decide.labelled import unmet
+from aoi_daemon.infer.bundle import Bundle
+from aoi_daemon.infer.executor import Executor
+from aoi_daemon.stage.stage import Stage, now_ns
+
+_GOLDEN_OVERLAP: Final = 0.5
+_GOLDEN_S: Final = 5.0
+"""Time allowed to one golden part; it is not on the takt."""
+_GPU_WARM_UP_RUNS: Final = 200
+
+Image = NDArray[np.uint8]
+
+
+def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Executor:
+    """The back end that the configuration names; `frames` is the memory that it will read frames from.
+
+    GPU packages are imported only where used.
+    """
+    section, recipe = stage.config.inspection, stage.setup.recipe
+    if section.backend == "tensorrt":
+        from aoi_daemon.infer.trt.open import open_executor  # noqa: PLC0415
+        from aoi_daemon.infer.trt.plan import golden_shapes  # noqa: PLC0415
+
+        executor = open_executor(
+            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels), *golden_shapes(bundle)],
+            device=section.device, wait=section.wait, cuda_graph=section.cuda_graph,
+            warm_up_runs=max(_GPU_WARM_UP_RUNS, section.warm_up_runs), pinned=frames,
+        )  # fmt: skip
+        stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
+        return executor
+    from aoi_daemon.infer.onnx.executor import OnnxExecutor  # noqa: PLC0415
+
+    return OnnxExecutor(bundle.model_path(section.precision), bundle.manifest, threads=section.threads)
+
+
+def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:
+    """Judge the bundle's golden parts by its own limits; the names of those with another verdict, or another defect."""
+    # The bundle's own limits, in pixels: what a recipe asks of its product changes no golden verdict.
+    own = {"limits": bundle.manifest.golden_limits, "regions": (), "unit": "px", "overlap": _GOLDEN_OVERLAP}
+    wrong: list[str] = []
+    for part in bundle.golden():
+        size = {"height_px": part.image.shape[0], "width_px": part.image.shape[1]}
+        criteria = Criteria.compile(recipe.model_copy(update=own | size), bundle.manifest.classes)
+        found = executor.infer(part.image, part.template, now_ns() + int(_GOLDEN_S * 1e9))
+        verdict = judge(found, criteria, 0, slack_ns=1, at_most=None)
+        if verdict.passed is not part.passed or unmet(part.boxes, verdict.defects, criteria.classes):
+            wrong.append(part.name)
+        progress()
+    return wrong

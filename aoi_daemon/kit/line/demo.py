@@ -1,0 +1,136 @@
+"""`tools/demo`: boards pass a simulated line, and the PLC has a verdict for each in time."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from aoi_daemon.kit.line.ending import exit_code
+from aoi_daemon.kit.line.report import Tally
+from aoi_daemon.kit.line.run import simulated_line
+from aoi_daemon.kit.line.setup import DEMO_BOARDS, ROOT, demo_boards
+from tools.line import beside
+
+_EXAMPLES = """examples:
+  ./tools/demo                                  400 generated boards at 50 ms
+  ./tools/demo --takt-ms 20 --parts 1000        faster
+  ./tools/demo --boards FOLDER                  your own: NAME_test.png, NAME_temp.png, NAME.txt (x1 y1 x2 y2 class)
+  ./tools/demo --parts 0                        until Ctrl-C, with the operator's page at the address that is shown
+  ./tools/demo --records DIR                    keep the records: aoi-daemon export --folder DIR --help
+  ./tools/demo --report run.json                the figures as JSON
+
+exit codes: 0 every part had its verdict in time; 1 a part was missed, or passed without
+the daemon's PASS; 2 the command line or a folder is wrong; 130 stopped with Ctrl-C.
+"""
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="tools/demo", description=__doc__, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--parts", type=int, default=400, metavar="N", help="parts to pass (default 400); 0: until Ctrl-C"
+    )
+    parser.add_argument("--takt-ms", type=float, default=50.0, metavar="MS", help="time from part to part (default 50)")
+    parser.add_argument("--deadline-ms", type=float, metavar="MS", help="trigger to verdict (default: the takt)")
+    parser.add_argument("--scan-ms", type=float, default=2.0, metavar="MS", help="the PLC's scan cycle (default 2)")
+    parser.add_argument("--boards", type=Path, metavar="DIR", help="boards in DeepPCB's layout (default: generated)")
+    parser.add_argument(
+        "--page", type=int, default=beside.PAGE_PORT, metavar="PORT",
+        help="port of the operator's page (default %(default)s, or a free one); 0: no page",
+    )  # fmt: skip
+    parser.add_argument("--records", type=Path, metavar="DIR", help="where records are kept (default: gone at the end)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
+    found = parser.parse_args(argv)
+    found.deadline_ms = found.deadline_ms or found.takt_ms
+    if found.parts < 0:
+        parser.error(f"--parts {found.parts}: at least 0")
+    if not 0 <= found.page <= 65_535:
+        parser.error(f"--page {found.page}: 0 to 65535")
+    if not 2 <= found.takt_ms <= 60_000:
+        parser.error(f"--takt-ms {found.takt_ms:g}: 2 to 60000")
+    if not 2 <= found.deadline_ms <= found.takt_ms:
+        parser.error(f"--deadline-ms {found.deadline_ms:g}: 2 to the takt ({found.takt_ms:g})")
+    if found.boards is not None and not found.boards.is_dir():
+        parser.error(f"--boards {found.boards}: no such folder")
+    if found.report is not None and not found.report.resolve().parent.is_dir():
+        parser.error(f"--report {found.report}: its folder does not exist")
+    return found
+
+
+def main() -> int:
+    """Run the demo; the exit code."""
+    options = arguments(sys.argv[1:])
+    return exit_code(lambda console: run(options, console), summary, options.report)
+
+
+def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Make boards where none are given, start the line, and watch it; its report."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as progress:
+        boards = options.boards
+        if boards is None:
+            drawing = progress.add_task("drawing boards", total=DEMO_BOARDS, figures="")
+            boards = demo_boards(ROOT / "runs", lambda done: progress.update(drawing, completed=done))
+            progress.remove_task(drawing)
+        task = progress.add_task("starting", total=options.parts or None, figures="")
+        with ExitStack() as owned:
+            folder = Path(owned.enter_context(TemporaryDirectory(prefix="aoi-demo-")))
+            more: dict[str, Any] = {}
+            if options.page:
+                port = beside.free_port(options.page)
+                more = beside.sections(port, options.records)
+                password = beside.make_users(folder)
+            line = owned.enter_context(
+                simulated_line(
+                    boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.deadline_ms,
+                    scan_ms=options.scan_ms, folder=folder, **more,
+                )
+            )  # fmt: skip
+            if options.page:
+                console.print(f"page     http://127.0.0.1:{port}   (metrics: /metrics, health: /readyz)")
+                console.print(f"log in   operator, quality or maintenance; password {password}", highlight=False)
+            progress.update(task, description="inspecting")
+
+            def show(tally: Tally, plc: dict[str, Any]) -> None:
+                latency = tally.latency(1000)
+                figures = (
+                    f"rejects {plc['ejected']}  p50 {latency['p50']:.1f} ms  p99 {latency['p99']:.1f} ms  "
+                    f"misses {tally.misses}"
+                )
+                progress.update(task, completed=plc["parts"], figures=figures)
+
+            try:
+                line.run(options.parts, show)
+            except KeyboardInterrupt:
+                if options.parts:
+                    raise
+            return line.report()
+
+
+def summary(report: dict[str, Any]) -> Table:
+    """The figures as a table."""
+    table = Table("", "value", title="What the PLC saw", title_justify="left", show_header=False)
+    table.add_row("parts", str(report["parts"]))
+    table.add_row("passed / rejected", f"{report['passed']} / {report['rejected']}")
+    reasons = ", ".join(f"{name} {count}" for name, count in sorted(report["rejected_for"].items())) or "-"
+    table.add_row("rejected for", reasons)
+    table.add_row("escapes / false calls (of the model)", f"{report['escapes']} / {report['false_calls']}")
+    table.add_row("deadlines missed / undelivered", f"{report['deadline_misses']} / {report['undelivered']}")
+    for name, values in (("frame to verified PLC answer", report["latency_ms"]), *report["stages_ms"].items()):
+        figures = "  ".join(f"{key} {value:.2f}" for key, value in values.items())
+        table.add_row(f"{name}, ms", figures)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands on the records: `aoi-daemon export`, `replay`, `audit`, `clock`."""

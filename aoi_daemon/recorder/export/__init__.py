@@ -1,0 +1,1 @@
+"""Recorded parts as files and data sets."""

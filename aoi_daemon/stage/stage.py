@@ -1,0 +1,318 @@
+"""What every stage process has: its setup, its tie to the supervisor, its real-time face.
+
+A stage is `aoi-daemon stage NAME FD`: a fresh interpreter, never a fork (CUDA
+does not survive one). FD is a socket to the supervisor. The first message on it
+brings the setup and the descriptors of shared memory and doorbells; later ones
+bring commands; its end means that the supervisor is gone.
+
+SIGTERM before a stage is ready ends it at once, plc as soon as the safe state is
+written; that is a stop, and no crash. From then on the supervisor says when.
+
+The processes beside the path (BESIDE) start the same way, but they are given
+memory that they can only read, and ordinary, lowered priority.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import resource
+import signal
+import socket as sockets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.ring.frames import FrameRing, RingLayout
+from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.ring.parcel import MessageError, receive, send, send_parcel
+from aoi_daemon.stage.board import SIZE_BYTES, Board
+from aoi_daemon.stage.logs import configure, logger
+
+BESIDE: Final = ("recorder", "hmi", "publisher", "notifier")
+"""Beside the path: none of them gates a part, and READY does not depend on them."""
+SECTIONS: Final = {name: name for name in BESIDE} | {"notifier": "notices"}
+"""The section of line.toml that says whether each of them is wanted."""
+START_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What a terminal or the service manager sends to all processes of the service; blocked while a stage is started."""
+_NICE: Final = 10
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
+_MCL_CURRENT_FUTURE_ONFAULT: Final = 7
+_STARTING_PRIORITY: Final = 1
+_STANDBY_NICE: Final = 10
+_STANDBY_OOM: Final = 500
+"""Added to what the kernel weighs when memory runs out: it ends the process that no part depends on yet."""
+_OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that a stage is told at its start.
+
+    `index` is the camera's number for acquire; `run` is a name of this start of
+    the daemon, 32 hex digits; `socket` is the control socket. `standby`: an
+    inspection that proves itself beside the one on the line, and waits. `product`
+    is the recipe's file without its ending; `upgraded`: it was in use before proof
+    of it was asked for, and may be for a while without.
+    """
+
+    stage: str
+    index: int
+    config: LineConfig
+    recipe: Recipe
+    log_format: str
+    run: str
+    config_file: Path
+    socket: Path
+    fds: dict[str, int] = field(default_factory=dict)
+    standby: bool = False
+    product: str = ""
+    upgraded: bool = False
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """All but the descriptors, as it is sent."""
+        return {
+            "stage": self.stage,
+            "index": self.index,
+            "config": self.config.model_dump_json(),
+            "recipe": self.recipe.model_dump_json(),
+            "log_format": self.log_format,
+            "run": self.run,
+            "config_file": str(self.config_file),
+            "socket": str(self.socket),
+            "fds": list(self.fds),
+            "standby": self.standby,
+            "product": self.product,
+            "upgraded": self.upgraded,
+        }
+
+    def send(self, control: sockets.socket) -> None:
+        """Supervisor: send this with its descriptors. Raises MessageError and OSError as `send_parcel` does."""
+        send_parcel(control, self.body, list(self.fds.values()))
+
+    @classmethod
+    def receive(cls, control: sockets.socket) -> Setup:
+        """Stage: the inverse of `send`; the descriptors are this process' own."""
+        found = receive(control)
+        if found is None:
+            raise MessageError("the supervisor is gone")
+        body, fds = found
+        return cls(
+            stage=body["stage"],
+            index=body["index"],
+            config=LineConfig.model_validate_json(body["config"]),
+            recipe=Recipe.model_validate_json(body["recipe"]),
+            log_format=body["log_format"],
+            run=body["run"],
+            config_file=Path(body["config_file"]),
+            socket=Path(body["socket"]),
+            fds=dict(zip(body["fds"], fds, strict=True)),
+            standby=body["standby"],
+            product=body["product"],
+            upgraded=body["upgraded"],
+        )
+
+
+def ring_layout(config: LineConfig, camera: int) -> RingLayout:
+    """The layout of the frame ring of camera number `camera`."""
+    section = config.cameras[camera]
+    return RingLayout(config.ring.slots, section.max_width_px, section.max_height_px, section.channels)
+
+
+class Stage:
+    """The process' side of its setup: board, log, stop request."""
+
+    def __init__(self, control_fd: int) -> None:
+        # What they ask of all processes of the service is the supervisor's to do, in its order.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.control = sockets.socket(fileno=control_fd)
+        self.setup = Setup.receive(self.control)
+        self.control.setblocking(False)
+        self.config = self.setup.config
+        self.fds = self.setup.fds
+        self.stopping = False
+        self._refusal_told = False
+        self._stood_aside: tuple[int, str] | None = None  # niceness and oom_score_adj as they were
+        name = self.setup.stage
+        configure(name, self.config.log.level, self.setup.log_format)
+        self.log = logger()
+        if name == "plc":
+            # So does the SIGABRT of systemd's watchdog, and plc still has the safe state to write.
+            signal.signal(signal.SIGABRT, signal.SIG_IGN)
+            # For the same reason it ends by its own loop, and not at once as the others do until they are ready.
+            signal.signal(signal.SIGTERM, self._stop_in_order)
+        # They were blocked when this process was started: what came meanwhile is heard now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, START_SIGNALS)
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_NAME, f"aoi-{name}".encode()[:15], 0, 0, 0)
+        if name in BESIDE:
+            os.nice(_NICE)
+            _be_first_to_go()
+        elif name != "plc":
+            # plc outlives the supervisor for the moment it needs to write the safe state; those
+            # beside the path for what they need to end their work.
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        self.board = Board(self.memory("board", SIZE_BYTES))
+
+    def _stop_in_order(self, _number: int, _frame: object) -> None:
+        self.stopping = True
+
+    @staticmethod
+    def ready() -> None:
+        """The stage does its work, and hears the supervisor: SIGTERM is left to that one from now on."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def memory(self, name: str, size_bytes: int) -> SharedMemory:
+        """Attach to the shared memory sent as `name`; it goes with the process. Beside the path: to read."""
+        return SharedMemory(self.fds[name], size_bytes, read_only=self.setup.stage in BESIDE)
+
+    def frame_ring(self, camera: int) -> FrameRing:
+        """The frame ring of camera number `camera`."""
+        layout = ring_layout(self.config, camera)
+        return FrameRing(self.memory(f"ring{camera}", layout.size_bytes), layout)
+
+    def commands(self) -> list[dict[str, Any]]:
+        """Commands waiting on the control socket; sets `stopping` on `stop` and when the supervisor is gone."""
+        found: list[dict[str, Any]] = []
+        while True:
+            try:
+                message = receive(self.control)
+            except BlockingIOError:
+                return found
+            except OSError:
+                message = None
+            if message is None:
+                self.stopping = True
+                return found
+            command, _ = message
+            if command["do"] == "stop":
+                self.stopping = True
+            found.append(command)
+
+    def tell(self, **message: Any) -> None:
+        """Send a message to the supervisor; dropped when it does not listen, and said where it does not fit.
+
+        `alive`, the word of those beside the path, says that they are ready.
+        """
+        if message.get("tell") == "alive":
+            self.ready()
+        try:
+            send(self.control, message)
+        except MessageError as error:
+            self.log.error("message_not_sent", error=str(error))
+        except OSError:
+            pass
+
+    def prepare_realtime(self) -> None:
+        """For start-up and re-opening: locked memory, and above ordinary work but below every stage that runs.
+
+        Imports and a camera's discovery burn a core for a second; at the stage's own priority
+        they were seen to hold up another stage's parts for 400 ms.
+        """
+        section = self.config.realtime
+        refused: list[str] = []
+        if self.setup.standby:
+            self._stand_aside()
+        elif section.fifo and not _set_policy(os.SCHED_FIFO, _STARTING_PRIORITY):
+            refused.append("SCHED_FIFO (LimitRTPRIO= in the unit, or rtprio in limits.conf)")
+        if section.lock_memory and not _lock_memory():
+            refused.append("mlockall (LimitMEMLOCK=infinity in the unit)")
+        if refused and not self._refusal_told:
+            self._refusal_told = True
+            self.log.warning("realtime_refused", refused=refused)
+            self.tell(tell="realtime_refused")
+
+    def go_realtime(self) -> None:
+        """The last act before READY: all threads take the stage's priority; nothing is left to collect."""
+        self.take_priority()
+        self.freeze()
+
+    @staticmethod
+    def freeze() -> None:
+        """All that is needed is there: nothing is left to collect, and nothing is looked at again."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def _stand_aside(self) -> None:
+        """Below whoever is on the line: in time, and when memory runs out."""
+        score = ""
+        with contextlib.suppress(OSError, ValueError):  # what a sandbox hides is done without
+            score = _OOM_SCORE.read_text().strip()
+            _OOM_SCORE.write_text(str(min(int(score) + _STANDBY_OOM, 1000)))
+        self._stood_aside = (os.nice(0), score)
+        try:
+            # One step, which nobody feels, shows whether the way back is open (root, CAP_SYS_NICE, LimitNICE=).
+            os.nice(1)
+            os.nice(-1)
+        except PermissionError:
+            return
+        os.nice(_STANDBY_NICE)
+
+    def _step_up(self, niceness: int, score: str) -> None:
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
+        with contextlib.suppress(OSError):
+            _OOM_SCORE.write_text(score)
+
+    def take_priority(self) -> None:
+        """The stage's own priority for all threads, where it is allowed."""
+        if self._stood_aside is not None:
+            self._step_up(*self._stood_aside)
+            self._stood_aside = None
+        if self.config.realtime.fifo:
+            _set_policy(os.SCHED_FIFO, getattr(self.config.realtime, f"{self.setup.stage}_priority"))
+
+    def yield_priority(self) -> None:
+        """Go on as ordinary work: for a stage that has come to load every core.
+
+        The kernel gives ordinary work its share of a loaded core (50 ms in each second) ahead of every
+        SCHED_FIFO thread, plc's among them: that was seen to cost a deadline.
+        """
+        if self.config.realtime.fifo:
+            _set_policy(os.SCHED_OTHER, 0)
+
+
+def _be_first_to_go() -> None:
+    """When memory runs out, the kernel takes those beside the path, not the line that shares their service."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("300")
+    except OSError:
+        pass  # no /proc to write to: as with the others then
+
+
+def _set_policy(policy: int, priority: int) -> bool:
+    """`policy` for every thread of this process, a vendor's and a pool's too; False where it is refused."""
+    for thread in Path("/proc/self/task").iterdir():
+        try:
+            os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
+        except PermissionError:
+            return False
+        except ProcessLookupError:
+            continue  # it has ended meanwhile
+    return True
+
+
+def _lock_memory() -> bool:
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
+        # With a limit, MCL_FUTURE would make a later allocation fail: worse than a page fault.
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    # On fault: what the warm-up has touched stays. All of it at once would be hundreds of MB of libraries
+    # that nobody calls, and tens of ms more until a killed process is gone.
+    return bool(libc.mlockall(_MCL_CURRENT_FUTURE_ONFAULT) == 0)
+
+
+def now_ns() -> int:
+    """CLOCK_MONOTONIC in ns: the one clock of the path; a step of the wall clock does not touch it."""
+    return time.monotonic_ns()
