@@ -1,5 +1,5 @@
 PRAGMA application_id = 1095715140;
-PRAGMA user_version = 3;
+PRAGMA user_version = 1;
 CREATE TABLE defects (
     part_id INTEGER NOT NULL REFERENCES parts (id) ON DELETE CASCADE,
     number INTEGER NOT NULL,            -- from 1, worst first
@@ -39,32 +39,13 @@ CREATE TABLE events (
     kind TEXT NOT NULL,
     body TEXT NOT NULL                  -- JSON object
 );
-INSERT INTO "events" VALUES(1,1,1,1.79582601737646627431e+09,'line','{"was": "STARTING", "now": "RUNNING", "because": "all stages are ready"}');
-INSERT INTO "events" VALUES(2,1,2,1.79582601963878440856e+09,'alarm','{"name": "CAMERA_LOST", "was": "normal", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(3,1,3,1.79582601988383960727e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(4,1,4,1.79582602088460111617e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(5,1,5,1.79582602129853916169e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(6,1,6,1.79582602229892611496e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(7,1,7,1.79582602313616585733e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(8,1,8,1.79582602416909575459e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(9,1,9,1.79582602582793068889e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(10,1,10,1.79582602683420920371e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(11,1,11,1.79582603007718753819e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(12,1,12,1.7958260310370173454e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(13,1,13,1.79582603613117384915e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(14,1,14,1795826037.08918,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(15,1,15,1.79582604215711474416e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(16,1,16,1.7958260431644992828e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(17,1,17,1.79582604818297290804e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(18,1,18,1.79582604924498176576e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(19,1,19,1.79582605426162075995e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(20,1,20,1.7958260552338647843e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(21,1,21,1.79582606032138419153e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(22,1,22,1.79582606128362321853e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(23,1,23,1.7958260663209791183e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(24,1,24,1.79582606649722290037e+09,'audit','{"what": "recipe", "by": "root", "via": "command", "ok": true, "detail": "recipe 2 second is in use; switched in 12.6 ms", "changes": [{"key": "product", "was": "demo", "now": "second"}]}');
-INSERT INTO "events" VALUES(25,1,25,1.79582606734711551664e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
-INSERT INTO "events" VALUES(26,1,26,1.79582606878966617586e+09,'line','{"was": "RUNNING", "now": "STOPPING", "because": "the service is asked to stop"}');
+INSERT INTO "events" VALUES(1,1,1,1.79582679822646427156e+09,'line','{"was": "STARTING", "now": "RUNNING", "because": "all stages are ready"}');
+INSERT INTO "events" VALUES(2,1,2,1.7958268001810545921e+09,'audit','{"what": "recipe", "by": "root", "via": "command", "ok": true, "detail": "recipe 2 second is in use", "changes": [{"key": "product", "was": "demo", "now": "second"}]}');
+INSERT INTO "events" VALUES(3,1,3,1.79582680048333978651e+09,'alarm','{"name": "CAMERA_LOST", "was": "normal", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
+INSERT INTO "events" VALUES(4,1,4,1.79582680069385838515e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
+INSERT INTO "events" VALUES(5,1,5,1.79582680170163440707e+09,'alarm','{"name": "CAMERA_LOST", "was": "returned, unacknowledged", "state": "unacknowledged", "event": "the condition came", "priority": "HIGH", "detail": "", "by": ""}');
+INSERT INTO "events" VALUES(6,1,6,1.79582680213922214512e+09,'alarm','{"name": "CAMERA_LOST", "was": "unacknowledged", "state": "returned, unacknowledged", "event": "the condition went", "priority": "HIGH", "detail": "", "by": ""}');
+INSERT INTO "events" VALUES(7,1,7,1.79582680233320426945e+09,'line','{"was": "RUNNING", "now": "STOPPING", "because": "the service is asked to stop"}');
 CREATE TABLE gaps (
     id INTEGER PRIMARY KEY,
     run_id INTEGER NOT NULL REFERENCES runs (id),
@@ -75,7 +56,7 @@ CREATE TABLE gaps (
     at REAL NOT NULL,
     why TEXT NOT NULL
 );
-INSERT INTO "gaps" VALUES(1,1,'images',2,2,1,1.79582601760561633109e+09,'the recorder was not there yet');
+INSERT INTO "gaps" VALUES(1,1,'images',2,2,1,1.79582679846710371969e+09,'the recorder was not there yet');
 CREATE TABLE images (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     part_id INTEGER REFERENCES parts (id) ON DELETE SET NULL,
@@ -90,16 +71,16 @@ CREATE TABLE images (
     width_px INTEGER NOT NULL,
     height_px INTEGER NOT NULL
 );
-INSERT INTO "images" VALUES(1,8,NULL,1.79582601820617723462e+09,'top','frame','reject','','images/2026-11-28/00/5e52f6ae-00000008-top.png',20739,640,640);
-INSERT INTO "images" VALUES(2,8,NULL,1.79582601820617723462e+09,'top','template','reject','','templates/8adddd50c13408e29af07155be82d7ee.png',20512,640,640);
-INSERT INTO "images" VALUES(3,9,NULL,1.79582601830669856069e+09,'top','frame','reject','','images/2026-11-28/00/5e52f6ae-00000009-top.png',9250,640,640);
-INSERT INTO "images" VALUES(4,9,NULL,1.79582601830669856069e+09,'top','template','reject','','templates/b9ccfeda77fa9bb336b916b0603ec3c7.png',8810,640,640);
-INSERT INTO "images" VALUES(5,10,NULL,1.7958260183797779083e+09,'top','context','around','alarm CAMERA_LOST','images/2026-11-28/00/5e52f6ae-00000010-top.png',21824,640,640);
-INSERT INTO "images" VALUES(6,10,NULL,1.7958260183797779083e+09,'top','template','around','alarm CAMERA_LOST','templates/16a41a2d485b541b8e639db44a201c60.png',20679,640,640);
-INSERT INTO "images" VALUES(7,11,NULL,1.79582601847982048989e+09,'top','context','around','alarm CAMERA_LOST','images/2026-11-28/00/5e52f6ae-00000011-top.png',7047,640,640);
-INSERT INTO "images" VALUES(8,11,NULL,1.79582601847982048989e+09,'top','template','around','alarm CAMERA_LOST','templates/7a5cc63433594d12eefeebad6d52c900.png',6259,640,640);
-INSERT INTO "images" VALUES(9,12,NULL,1.79582601857993650433e+09,'top','context','around','alarm CAMERA_LOST','images/2026-11-28/00/5e52f6ae-00000012-top.png',6899,640,640);
-INSERT INTO "images" VALUES(10,12,NULL,1.79582601857993650433e+09,'top','template','around','alarm CAMERA_LOST','templates/9816a2712b03ce9cee3ae5be01fe760c.png',6029,640,640);
+INSERT INTO "images" VALUES(1,8,NULL,1.79582679906519532197e+09,'top','frame','reject','','images/2026-11-28/00/5fa4fe87-00000008-top.png',20739,640,640);
+INSERT INTO "images" VALUES(2,8,NULL,1.79582679906519532197e+09,'top','template','reject','','templates/8adddd50c13408e29af07155be82d7ee.png',20512,640,640);
+INSERT INTO "images" VALUES(3,9,NULL,1.79582679916577696798e+09,'top','frame','reject','','images/2026-11-28/00/5fa4fe87-00000009-top.png',9250,640,640);
+INSERT INTO "images" VALUES(4,9,NULL,1.79582679916577696798e+09,'top','template','reject','','templates/b9ccfeda77fa9bb336b916b0603ec3c7.png',8810,640,640);
+INSERT INTO "images" VALUES(5,10,NULL,1.79582679923169302943e+09,'top','context','around','alarm CAMERA_LOST','images/2026-11-28/00/5fa4fe87-00000010-top.png',21824,640,640);
+INSERT INTO "images" VALUES(6,10,NULL,1.79582679923169302943e+09,'top','template','around','alarm CAMERA_LOST','templates/16a41a2d485b541b8e639db44a201c60.png',20679,640,640);
+INSERT INTO "images" VALUES(7,11,NULL,1.79582679933159136773e+09,'top','context','around','alarm CAMERA_LOST','images/2026-11-28/00/5fa4fe87-00000011-top.png',7047,640,640);
+INSERT INTO "images" VALUES(8,11,NULL,1.79582679933159136773e+09,'top','template','around','alarm CAMERA_LOST','templates/7a5cc63433594d12eefeebad6d52c900.png',6259,640,640);
+INSERT INTO "images" VALUES(9,12,NULL,1.79582679943461704253e+09,'top','context','around','alarm CAMERA_LOST','images/2026-11-28/00/5fa4fe87-00000012-top.png',6899,640,640);
+INSERT INTO "images" VALUES(10,12,NULL,1.79582679943461704253e+09,'top','template','around','alarm CAMERA_LOST','templates/9816a2712b03ce9cee3ae5be01fe760c.png',6029,640,640);
 CREATE TABLE parts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id INTEGER NOT NULL REFERENCES runs (id),
@@ -125,23 +106,20 @@ CREATE TABLE parts (
     answered_ns INTEGER NOT NULL,
     latency_ms REAL,                    -- NULL: not delivered
     delivered INTEGER NOT NULL,
-    missed INTEGER NOT NULL,
-    trigger_id INTEGER NOT NULL DEFAULT 0, -- the PLC's number of the trigger; 0: not known
-    bypassed INTEGER NOT NULL DEFAULT 0, -- 1: the PLC let parts go whatever their verdict
-    proof INTEGER                       -- of the product: 0 not proven, 1 proven, 2 accepted, 3 upgraded; NULL: unknown
+    missed INTEGER NOT NULL
 );
-INSERT INTO "parts" VALUES(1,1,1,1.79582601750564813613e+09,'top',0,1,1,1,'NONE',0,NULL,0,0,41538862871530,41538863318983,41538962871530,41538863582719,41538888775523,41538888903694,41538889134541,41538890023384,26.704401,1,0,0,0,1);
-INSERT INTO "parts" VALUES(2,1,2,1.79582601760561633109e+09,'top',0,2,1,0,'DEFECT',9,'copper',0,0,41538962871530,41538963252784,41539062871530,41538963480196,41538988569517,41538988868961,41538989102783,41538989948207,26.695423,1,0,0,0,1);
-INSERT INTO "parts" VALUES(3,1,3,1.79582601770560693738e+09,'top',0,3,1,1,'NONE',0,NULL,0,0,41539062871530,41539063257075,41539162871530,41539063477056,41539088789693,41539088899867,41539089093464,41539089883320,26.626245,1,0,0,0,1);
-INSERT INTO "parts" VALUES(4,1,4,1.79582601780528712271e+09,'top',0,4,1,1,'NONE',0,NULL,0,0,41539162871530,41539163259954,41539262871530,41539163485343,41539188462808,41539188572601,41539188773734,41539189655602,26.395648,1,0,0,0,1);
-INSERT INTO "parts" VALUES(5,1,5,1.79582601790532159812e+09,'top',0,5,1,1,'NONE',0,NULL,0,0,41539262871530,41539263238476,41539362871530,41539263458878,41539288502251,41539288612264,41539288808040,41539289585538,26.347062,1,0,0,0,1);
-INSERT INTO "parts" VALUES(6,1,6,1.79582601800544404985e+09,'top',0,6,1,1,'NONE',0,NULL,0,0,41539362871530,41539363511305,41539462871530,41539363780389,41539388632739,41539388735341,41539388930546,41539389596584,26.085279,1,0,0,0,1);
-INSERT INTO "parts" VALUES(7,1,7,1.79582601810648798939e+09,'top',0,7,1,1,'NONE',0,NULL,0,0,41539462871530,41539463278515,41539562871530,41539463515962,41539489532398,41539489783575,41539489974529,41539490701011,27.422496,1,0,0,0,1);
-INSERT INTO "parts" VALUES(8,1,8,1.79582601820617723462e+09,'top',0,8,1,0,'DEFECT',6,'mousebite',0,0,41539562871530,41539563265029,41539662871530,41539563486512,41539589097272,41539589376606,41539589663857,41539590377340,27.112311,1,0,0,0,1);
-INSERT INTO "parts" VALUES(9,1,9,1.79582601830669856069e+09,'top',0,9,1,0,'DEFECT',8,'pin-hole',0,0,41539662871530,41539663248188,41539762871530,41539663467459,41539689551665,41539690002865,41539690185185,41539691105665,27.857477,1,0,0,0,1);
-INSERT INTO "parts" VALUES(10,1,10,1.79582601840580439568e+09,'top',0,10,1,1,'NONE',0,NULL,0,0,41539762871530,41539763264387,41539862871530,41539763498970,41539788928666,41539789058619,41539789290918,41539790075121,26.810734,1,0,0,0,1);
-INSERT INTO "parts" VALUES(11,1,11,1.79582601850563693046e+09,'top',0,11,1,1,'NONE',0,NULL,0,0,41539862871530,41539863306960,41539962871530,41539863553150,41539888854801,41539888954719,41539889123389,41539889766573,26.459613,1,0,0,0,1);
-INSERT INTO "parts" VALUES(12,1,12,1.79582601860625243189e+09,'top',0,12,1,1,'NONE',0,NULL,0,0,41539962871530,41539963423116,41540062871530,41539963626173,41539989450524,41539989558314,41539989738886,41539990434638,27.011522,1,0,0,0,1);
+INSERT INTO "parts" VALUES(1,1,1,1.79582679836749887461e+09,'top',0,1,1,1,'NONE',0,NULL,0,0,42319714753073,42319715146421,42319814753073,42319715511392,42319750671229,42319750806360,42319750987208,42319751627207,36.480786,1,0);
+INSERT INTO "parts" VALUES(2,1,2,1.79582679846710371969e+09,'top',0,2,1,0,'DEFECT',9,'copper',0,0,42319814753073,42319815171527,42319914753073,42319815551341,42319849807888,42319850416847,42319850592056,42319851269175,36.097648,1,0);
+INSERT INTO "parts" VALUES(3,1,3,1.79582679856547498698e+09,'top',0,3,1,1,'NONE',0,NULL,0,0,42319914753073,42319915095214,42320014753073,42319915282151,42319948652795,42319948777389,42319948963460,42319949562634,34.46742,1,0);
+INSERT INTO "parts" VALUES(4,1,4,1.79582679866628599162e+09,'top',0,4,1,1,'NONE',0,NULL,0,0,42320014753073,42320015108778,42320114753073,42320015301264,42320049406317,42320049570390,42320049774507,42320050419840,35.311062,1,0);
+INSERT INTO "parts" VALUES(5,1,5,1.79582679876514530181e+09,'top',0,5,1,1,'NONE',0,NULL,0,0,42320114753073,42320115084867,42320214753073,42320115357241,42320148319850,42320148445296,42320148633730,42320149222563,34.137696,1,0);
+INSERT INTO "parts" VALUES(6,1,6,1.79582679886614871023e+09,'top',0,6,1,1,'NONE',0,NULL,0,0,42320214753073,42320215138682,42320314753073,42320215337517,42320249317338,42320249444737,42320249637133,42320250222150,35.083468,1,0);
+INSERT INTO "parts" VALUES(7,1,7,1.79582679896511697775e+09,'top',0,7,1,1,'NONE',0,NULL,0,0,42320314753073,42320315137044,42320414753073,42320315402112,42320348284711,42320348413452,42320348605462,42320349179904,34.04286,1,0);
+INSERT INTO "parts" VALUES(8,1,8,1.79582679906519532197e+09,'top',0,8,1,0,'DEFECT',6,'mousebite',0,0,42320414753073,42320415172335,42320514753073,42320415374265,42320448194567,42320448488924,42320448683793,42320449284388,34.112053,1,0);
+INSERT INTO "parts" VALUES(9,1,9,1.79582679916577696798e+09,'top',0,9,1,0,'DEFECT',8,'pin-hole',0,0,42320514753073,42320515130293,42320614753073,42320515313204,42320548762749,42320549068563,42320549265445,42320549916005,34.785712,1,0);
+INSERT INTO "parts" VALUES(10,1,10,1.79582679926876306536e+09,'top',0,10,1,1,'NONE',0,NULL,0,0,42320614753073,42320615180456,42320714753073,42320617817953,42320651904439,42320652074160,42320652251378,42320652946013,37.765557,1,0);
+INSERT INTO "parts" VALUES(11,1,11,1.79582679936569261551e+09,'top',0,11,1,1,'NONE',0,NULL,0,0,42320714753073,42320715078740,42320814753073,42320715299227,42320748872010,42320748989014,42320749180994,42320749842785,34.764045,1,0);
+INSERT INTO "parts" VALUES(12,1,12,1.79582679947110390662e+09,'top',0,12,1,1,'NONE',0,NULL,0,0,42320814753073,42320818104497,42320914753073,42320818464261,42320854275274,42320854401521,42320854592379,42320855293614,37.189117,1,0);
 CREATE TABLE products (
     id INTEGER PRIMARY KEY,
     recipe_id INTEGER NOT NULL,
@@ -151,7 +129,7 @@ CREATE TABLE products (
     px_per_mm REAL NOT NULL,
     UNIQUE (recipe_id, recipe, bundle, classes, px_per_mm)
 );
-INSERT INTO "products" VALUES(1,1,'demo','ef5d349e1baa123d','["open", "short", "mousebite", "spur", "copper", "pin-hole"]',48.0);
+INSERT INTO "products" VALUES(1,1,'demo','d2bdb42f18285a6a','["open", "short", "mousebite", "spur", "copper", "pin-hole"]',48.0);
 CREATE TABLE review_log (
     id INTEGER PRIMARY KEY,
     part_id INTEGER NOT NULL REFERENCES parts (id) ON DELETE CASCADE,
@@ -173,7 +151,7 @@ CREATE TABLE runs (
     line TEXT NOT NULL,
     at REAL NOT NULL                    -- when the recorder first saw it, UTC, Unix seconds
 );
-INSERT INTO "runs" VALUES(1,'5e52f6ae115745e4a4a089d026b6aec6','line-1',1.79582602128939294817e+09);
+INSERT INTO "runs" VALUES(1,'5fa4fe8791424c0996228daa86a4ca7f','line-1',1.79582679948868155486e+09);
 CREATE UNIQUE INDEX parts_by_number ON parts (run_id, part);
 CREATE INDEX parts_by_time ON parts (at, passed, missed, latency_ms);
 CREATE INDEX parts_rejected ON parts (at, reason, worst_class) WHERE passed = 0;
@@ -189,10 +167,9 @@ CREATE VIEW part_list AS
 SELECT p.id, r.run || '-' || p.part AS uid, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence,
        d.recipe_id, d.recipe, d.bundle, d.px_per_mm, p.passed, p.reason, p.defect_count, p.worst_class,
        p.offset_x, p.offset_y, p.trigger_ns, p.ready_ns, p.deadline_ns, p.picked_ns, p.inferred_ns,
-       p.judged_ns, p.sent_ns, p.answered_ns, p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed,
-       p.proof
+       p.judged_ns, p.sent_ns, p.answered_ns, p.latency_ms, p.delivered, p.missed
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id;
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('parts',12);
-INSERT INTO "sqlite_sequence" VALUES('events',26);
+INSERT INTO "sqlite_sequence" VALUES('events',7);
 INSERT INTO "sqlite_sequence" VALUES('images',10);
