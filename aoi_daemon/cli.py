@@ -98,11 +98,12 @@ class _Version(argparse.Action):
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
+    raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
         prog="aoi-daemon",
         description="Real-time automated optical inspection: camera to PLC coil inside the takt.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=raw,
     )
     top.add_argument("--version", action=_Version, nargs=0, help="show version and commit, and end")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -110,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
         ("run", "run the line in the foreground (systemd does this)"),
         ("check-config", "validate the files and the bundles they name; nothing is started"),
     ):
-        command = commands.add_parser(name, help=help_text)
+        command = commands.add_parser(name, help=help_text, epilog=_epilog(name), formatter_class=raw)
         command.add_argument(
             "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
         )
@@ -120,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="examples:\n  aoi-daemon plc-program > aoi.st\n"
         "  aoi-daemon plc-program --variant registers > aoi-registers.st   a PLC without coils that can be written\n"
         "  aoi-daemon plc-program --map > aoi-map.csv\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=raw,
     )
     program.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
@@ -137,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
         ("recipe", "change over to another product; the one in use stays where it is refused"),
         ("reset", "acknowledge all alarms, lift a stop, and start again after a fault"),
     ):
-        command = commands.add_parser(name, help=help_text)
+        command = commands.add_parser(name, help=help_text, epilog=_epilog(name), formatter_class=raw)
         command.add_argument(
             "--config", type=Path, metavar="FILE", help="line.toml of the line that is meant, where several run here"
         )
@@ -157,6 +158,12 @@ def parser() -> argparse.ArgumentParser:
     for name, (_, help_text) in _KIT.items():
         commands.add_parser(name, help=help_text, add_help=False)
     return top
+
+
+def _epilog(name: str) -> str:
+    """The examples of one command, of those of all."""
+    lines = [line for line in _EXAMPLES.splitlines() if line.split()[:2] == ["aoi-daemon", name]]
+    return "examples:\n" + "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

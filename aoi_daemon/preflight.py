@@ -15,6 +15,7 @@ from aoi_daemon.config.checks.notices import notices_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import CameraSection, GenicamCamera
 from aoi_daemon.decide.alarm_list import Alarm
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
@@ -30,6 +31,8 @@ from aoi_daemon.inspection.prove import Product
 from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, MessageError, encoded
 
 MAX_RECIPES: Final = 1000
+_OF_GENICAM: Final = ("harvesters", "genicam")
+"""What a GenICam camera needs beside the core."""
 _ROOM_BYTES: Final = 64 * 1024
 """Of a setup, for what is not configuration."""
 
@@ -171,9 +174,10 @@ def _check_messages(configuration: Configuration) -> None:
 
 
 def _check_beside(configuration: Configuration) -> None:
-    """The packages and files that those beside the path need."""
+    """The packages and files that cameras and those beside the path need."""
     line, folder = configuration.line, configuration.file.parent
-    problems = [] if line.hmi is None else hmi_problems(line.hmi, folder)
+    problems = _camera_problems(line.cameras)
+    problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)
     if line.publisher is not None:
         problems += missing_files(line.publisher, folder)
         if importlib.util.find_spec("paho") is None:
@@ -182,6 +186,16 @@ def _check_beside(configuration: Configuration) -> None:
         problems += notices_problems(line.notices, folder, Alarm.__members__)
     if problems:
         raise ConfigError(configuration.file, problems)
+
+
+def _camera_problems(cameras: Sequence[CameraSection]) -> list[str]:
+    """Of cameras whose packages are not installed."""
+    missing = [package for package in _OF_GENICAM if importlib.util.find_spec(package) is None]
+    return [
+        f"cameras[{index}].kind = 'genicam': needs {', '.join(missing)}: pip install 'aoi-daemon[cameras]'"
+        for index, camera in enumerate(cameras)
+        if missing and isinstance(camera, GenicamCamera)
+    ]
 
 
 def open_models(configuration: Configuration) -> None:

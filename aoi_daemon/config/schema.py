@@ -307,13 +307,13 @@ class LineConfig(Section):
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         for camera in self.cameras:
             if camera.kind == "genicam" and camera.trigger_within_ms is not None:
-                _check_trigger_numbers(camera, self)
+                _check_trigger_numbers(camera.trigger_within_ms, self)
         return self
 
 
-def _check_trigger_numbers(camera: GenicamCamera, line: LineConfig) -> None:
+def _check_trigger_numbers(within_ms: float, line: LineConfig) -> None:
     """Refuse times at which it would never be certain which trigger a frame belongs to."""
-    within_ms, poll, half_ms = camera.trigger_within_ms or 0.0, line.plc.poll, line.line.takt_ms / 2
+    poll, half_ms = line.plc.poll, line.line.takt_ms / 2
     if poll is None:
         raise ValueError("cameras.trigger_within_ms needs [plc.poll]: the trigger's number is read from the PLC")
     if within_ms + poll.period_ms + line.plc.answer_ms > half_ms:

@@ -46,6 +46,7 @@ from aoi_daemon.supervisor.product import ProductFile, choose, of_another_name, 
 from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
+from aoi_daemon.version import described
 
 _TICK_S: Final = 0.05
 _PAUSE_NS: Final = int(10 * _TICK_S * 1e9)
@@ -79,6 +80,7 @@ class Supervisor:
         self.signal_r, self.signal_w = make_pipe()
         self.chronicle = Chronicle(EventWriter(self.shared.event_memory), self.log, now_ns)
         self._run_id = uuid.uuid4().hex
+        self._version = described()
         self._log_format = log_format
         kept_at = state_file(line.supervisor.state_folder, self.control.path, line.line.name)
         file = ProductFile(kept_at, self.log)
@@ -86,6 +88,7 @@ class Supervisor:
         kept = file.read()
         configuration, wrong = choose(configuration, kept)
         wrong = wrong or of_another_name(kept_at)
+        self.log.info("program", version=self._version)
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
         self.keeper = StageKeeper(
             configuration, self.shared, self._stage_setup, self.chronicle.event,
@@ -299,6 +302,7 @@ class Supervisor:
         return {
             "name": line.line.name,
             "pid": os.getpid(),
+            "version": self._version,
             "config": str(self.configuration.file),
             **shown,
             "plc": {"host": line.plc.host, "port": line.plc.port, **shown["plc"]},

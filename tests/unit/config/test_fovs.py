@@ -52,6 +52,7 @@ def problems(fovs, **sections):
         ([0, 1], {"templates": [0, 1], "regions": [0, 1, 1]}),
         ([5, 2], {"templates": [2, 5], "marks": [2, 5]}),
         (["chunk"], {"templates": [0, 1, 17]}),  # known at run time only
+        (["chunk"], {"templates": [3]}),
         ([3, "chunk"], {"templates": [3, 4]}),
     ],
 )
