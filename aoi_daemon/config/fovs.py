@@ -56,7 +56,7 @@ def section_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]
 
 
 def template_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
-    """Of a `recipe` whose model compares each frame with a template: that it has none. Replayed pairs bring their own."""
+    """Of a `recipe` whose model compares each frame with a template: that it has none. Replayed pairs have theirs."""
     camera = next((camera for camera in cameras if isinstance(camera, GenicamCamera)), None)
     if camera is not None and not recipe.templates:
         yield (
