@@ -142,6 +142,19 @@ def test_the_summary_of_a_new_bundle_names_who_is_left_out_and_why_and_promises_
     assert "qualified" not in text
 
 
+def test_what_registration_gained_is_a_row_for_each_shift_with_both_ways_of_judging(report):
+    side = {"map33": 0.5, "map50": 0.5, "f_score": 0.5, "escapes": 2, "bad_boards": 8, "false_calls": 1, "good_boards": 4}
+    shift = {
+        "shift_px": [-8.0, 6.0], "unaligned": 1, "as_it_comes": side, "aligned": {**side, "map33": 0.75, "escapes": 0},
+    }  # fmt: skip
+    gain = {"boards": 12, "max_offset_px": 16.0, "cost_ms": {"median": 1.25, "p99": 3.0}, "shifts": [shift]}
+    found = page(replace(report, registration=gain))
+    assert "12 boards, each moved" in found and "1.2 ms a frame" in found
+    for cell in ("-8, +6", "50.00", "75.00", "2 of 8", "0 of 8", "1 of 4"):
+        assert f"<td>{cell}</td>" in found
+    assert "<h2>Registration</h2>" not in page(report)
+
+
 class TestOfAProduct:
     """`qualify` has bounds: page, summary and JSON say the same three words, with their figures."""
 
