@@ -26,7 +26,8 @@ def page(report: Report) -> Markup:
     boards = wrong_boards(report)
     first = next(iter(report.measured.values()))
     return render(
-        _PACKAGE, "report.html", report=report, reasons=list(_reasons(report)), method=_method(report), colours=COLOURS,
+        _PACKAGE, "report.html", report=report, title=_title(report), colours=COLOURS,
+        reasons=list(_reasons(report)), method=_method(report),
         labels=sum(len(board.pair.boxes) for board in report.boards),
         sizes=sorted({f"{board.pair.width_px} x {board.pair.height_px} px" for board in report.boards}),
         threads=next(iter(report.runs.values())).threads, label_counts=first.matches.label_counts,
@@ -36,10 +37,18 @@ def page(report: Report) -> Markup:
     )  # fmt: skip
 
 
+def _title(report: Report) -> str:
+    # `bundle make` measures; only `qualify` concludes something of a product.
+    return f"{'Measurements' if report.bounds is None else 'Qualification'} of {report.bundle}"
+
+
 def _reasons(report: Report) -> Iterator[tuple[str, str]]:
     """What is said of each precision below the table."""
     if report.bounds is None:
-        yield from ((precision, f"left out: {reason}") for precision, reason in report.refused.items())
+        for precision, measured in report.measured.items():
+            reason = report.refused.get(precision)
+            seen = f"escapes: {measured.agreement.escapes}; false calls: {measured.agreement.false_calls}"
+            yield precision, seen if reason is None else f"left out: {reason}; {seen}"
     else:
         yield from ((precision, str(found)) for precision, found in report.conclusions.items())
     for precision in report.runs:
@@ -63,17 +72,17 @@ def _method(report: Report) -> dict[str, str]:
     first = next(iter(report.runs.values()))
     return {
         "gate": f"a precision is kept when it loses at most {MAX_MAP_LOSS * 100:.0f} point of mAP at IoU 0.5 "
-        "against fp32 and every golden verdict holds; this says nothing of a product",
+        "against fp32 and gets every golden part right; this says nothing about a product",
         **_outcome_rows(report),
         "mAP 0.33": "DeepPCB's protocol: same class, IoU above 0.33, area under the precision-recall curve as it is; "
         "mean over classes",
         "mAP 0.5, 0.5:0.95": "COCO's: 101 recall points of the smoothed curve",
         "F-score": "2PR / (P + R) over all classes, IoU above 0.33, at the thresholds above",
-        "escapes, false calls": "verdicts of complete boards, with upper 95 % limits (Clopper and Pearson, one-sided); "
-        "bad boards passed, good boards rejected",
+        "escapes, false calls": "bad boards that passed, good boards that were rejected, and how many of all such "
+        "boards that may be at most: the upper 95 % limit (Clopper and Pearson, one-sided)",
         "flips": "boards whose verdict is not fp32's",
-        "ms": f"one frame (optics, registration, model), median over {len(first.took_ns)} boards that the model "
-        "saw, on the CPU; " + first.executor.rsplit(", ", 1)[0],
+        "ms": f"one frame through the model, and optics and registration where the recipe has them; median over "
+        f"{len(first.took_ns)} boards that the model saw, on the CPU; " + first.executor.rsplit(", ", 1)[0],
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "boards' hash": report.set_sha256,
         **report.notes,
@@ -82,11 +91,14 @@ def _method(report: Report) -> dict[str, str]:
 
 def _outcome_rows(report: Report) -> dict[str, str]:
     if report.bounds is None:
-        return {"kept": "what becomes of a product with this bundle, `aoi-daemon qualify` says"}
+        return {
+            "kept": "the gate holds. Whether the bundle is good enough for a product, `aoi-daemon qualify` says by "
+            "boards of that product"
+        }
     return {
         "qualified": f"at most {report.bounds.max_escapes * 100:g} % of the bad boards passed and at most "
         f"{report.bounds.max_false_calls * 100:g} % of the good ones were rejected, of at least {LEAST_BAD} bad and "
-        f"{LEAST_GOOD} good boards",
+        f"{LEAST_GOOD} good boards. That is what these boards showed; what other boards may do, the upper limits say",
         "refused": "the lower 95 % limit of one of the two rates is above what is allowed, or the gate does not hold",
         "not shown": "neither: too few boards, or a rate that is above what is allowed and may be chance",
     }

@@ -70,6 +70,14 @@ def test_the_page_is_whole_and_needs_nothing_else(report):
     assert "http" not in re.sub(r"data:image/[^\"]*", "", html)
 
 
+def test_the_page_of_a_new_bundle_tells_of_each_precision_what_was_seen_and_what_may_be_and_promises_nothing(report):
+    html = page(report)
+    assert "<h1>Measurements of demo" in html and "qualified" not in html
+    for precision, measured in report.measured.items():
+        assert re.search(rf"<p><b>{precision}</b>.* escapes: {re.escape(str(measured.agreement.escapes))};", html)
+    assert html.count("at most 31.2 % at 95 %") == 1
+
+
 def test_names_from_files_are_not_markup(report):
     assert "demo&lt;&amp;&gt;" in page(report)
     assert "demo<" not in page(report)
