@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tools.locks import __main__ as command
 from tools.locks import licences, pins, resolve
@@ -29,6 +31,18 @@ def held(*words: str) -> list[pins.Pin]:
     return [pins.Pin(Requirement(each), (HASH,)) for each in words]
 
 
+def inner_of(name: str, extra: str) -> list[Requirement]:
+    """What an installed package asks for with this extra; none is installed of what another machine needs."""
+    try:
+        inner = [Requirement(each) for each in metadata.requires(name) or ()]
+    except metadata.PackageNotFoundError:
+        return []
+    found = [each for each in inner if each.marker is None or each.marker.evaluate({"extra": extra})]
+    for each in found:
+        each.marker = None
+    return found
+
+
 class TestAgreement:
     def test_the_lock_files_are_of_this_pyproject(self):
         """Make them anew: ./tools/lock"""
@@ -41,6 +55,23 @@ class TestAgreement:
                 assert pin.version and pin.hashes, pin.requirement
                 assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in pin.hashes)
             assert not re.search(r"://|--(?!hash=)\w", "\n".join(pins.entries(text)))
+
+    def test_no_package_stays_in_the_lock_that_nothing_needs_any_more(self):
+        """By what the packages that are installed here say of themselves."""
+        asked = pins.wanted((pins.ROOT / "pyproject.toml").read_text())["dev"]
+        needed, looked = set(), set()
+        while asked:
+            each = asked.pop()
+            if each.marker is not None and not each.marker.evaluate({"extra": ""}):
+                continue
+            name = canonicalize_name(each.name)
+            needed.add(name)
+            for extra in {"", *each.extras} - {seen for of, seen in looked if of == name}:
+                looked.add((name, extra))
+                asked += inner_of(name, extra)
+        here = {pin.name for pin in pins.read_pins(pins.lock_file("dev").read_text())
+                if pin.requirement.marker is None or pin.requirement.marker.evaluate()}  # fmt: skip
+        assert here - needed == set(), "make the lock anew: ./tools/lock"
 
     def test_an_extra_has_what_the_extras_that_it_names_have_and_gpus_are_not_locked(self):
         asked = {name: sorted({each.name for each in found}) for name, found in pins.wanted(PYPROJECT).items()}
@@ -178,8 +209,6 @@ class TestLicences:
         ],
     )  # fmt: skip
     def test_a_licence_is_read_from_where_a_package_names_it(self, tmp_path, fields, licence, home):
-        from importlib import metadata
-
         folder = tmp_path / "x-1.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text("\n".join(["Metadata-Version: 2.4", "Name: x", "Version: 1", *fields, ""]))
