@@ -19,10 +19,11 @@ from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import Board, Cell, StageState
 from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
-from aoi_daemon.supervisor.changeover import Changeover, Order, Result
+from aoi_daemon.supervisor.changeover import Changeover
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 from aoi_daemon.supervisor.keeper import StageKeeper
+from aoi_daemon.supervisor.order import Order, Result
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess

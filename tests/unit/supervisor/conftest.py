@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from aoi_daemon.config.load import load
+from aoi_daemon.config.load import Configuration, load
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.messages import Proof
 from aoi_daemon.ring import events
@@ -26,6 +27,7 @@ from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 from aoi_daemon.supervisor.control import ControlServer
 from aoi_daemon.supervisor.keeper import StageKeeper
+from aoi_daemon.supervisor.main import Supervisor
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
@@ -180,3 +182,29 @@ def server(tmp_path):
     server = ControlServer(tmp_path / "c.sock")
     yield server
     server.close()
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    """A supervisor that has not started its stages; its signals are the test's again afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    found = None
+    try:
+        found = Supervisor(configuration_in(tmp_path), "json", 2)
+        yield found
+    finally:
+        if found is not None:
+            found._owned.close()
+            found.board._cells.release()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def configuration_in(folder: Path) -> Configuration:
+    (folder / "recipes").mkdir(exist_ok=True)
+    line = LineConfig.model_validate({
+        "line": {"recipe": "demo"}, "cameras": [{"name": "top", "kind": "replay", "source": "images"}],
+        "supervisor": {"socket": str(folder / "c.sock"), "state_folder": str(folder)},
+    })  # fmt: skip
+    recipe = Recipe.model_validate({"id": 1, "name": "demo", "bundle": "b", "width_px": 64, "height_px": 64})
+    return Configuration(folder / "line.toml", line, {"demo": recipe})

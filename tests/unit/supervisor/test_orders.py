@@ -17,7 +17,7 @@ from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.stage.board import Cell
 from aoi_daemon.supervisor import orders as under_test
-from aoi_daemon.supervisor.changeover import Result, Step
+from aoi_daemon.supervisor.order import Result, Step
 from aoi_daemon.supervisor.orders import Orders
 
 SECOND = 1_000_000_000
