@@ -56,7 +56,7 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/architecture/test_readme.py",
     ),
     # What plc waits for, and doorbells rung in every order.
-    "aoi_daemon/ring": ("tests/unit/plc/test_turns.py", "tests/properties/test_doorbells.py"),
+    "aoi_daemon/ring": ("tests/unit/plc/test_upkeep.py", "tests/properties/test_doorbells.py"),
     # Whoever packs and unpacks them.
     "aoi_daemon/messages.py": ("tests/unit/ring", "tests/unit/records", "tests/unit/decide"),
     # A section is tested beside what it configures; the documents print each field.

@@ -234,7 +234,7 @@ def test_a_group_is_killed_by_the_tests_of_its_modules_names(group):
         ("aoi_daemon/messages.py", {"test_messages.py", "ring/test_frames.py"}, {"plc/test_wire.py"}),
         ("aoi_daemon/preflight.py", {"preflight/test_preflight.py"}, {"test_messages.py"}),
         ("aoi_daemon/hmi/access/users.py", {"hmi/access/test_users_file.py"}, {"hmi/pages/test_live.py"}),
-        ("aoi_daemon/ring", {"ring/test_journal.py", "plc/test_turns.py"}, {"plc/test_link.py"}),
+        ("aoi_daemon/ring", {"ring/test_journal.py", "plc/test_upkeep.py"}, {"plc/test_link.py"}),
     ],
 )
 def test_a_modules_tests_are_those_of_its_place_and_a_few_more(module, tests, none):
