@@ -37,7 +37,7 @@ from aoi_daemon.acquire.sigint import sigint_kept
 from aoi_daemon.acquire.stamps import QueueWatch
 from aoi_daemon.acquire.ticks import HZ_NODES, INCREMENT_NODES, LATCH_NODES, PRODUCER, rates
 from aoi_daemon.acquire.triggers import TriggerPipe
-from aoi_daemon.config.schema import GenicamCamera
+from aoi_daemon.config.cameras import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
 from aoi_daemon.stage.logs import logger
 
