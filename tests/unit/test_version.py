@@ -54,6 +54,7 @@ def test_a_folder_inside_somebody_elses_repository_has_no_commit(package, tmp_pa
     inside = package.parent / "site-packages" / "aoi_daemon"
     inside.mkdir(parents=True)
     git(package.parent, "init", "--quiet")
+    git(package.parent, "commit", "--quiet", "--allow-empty", "-m", "theirs")
     assert version.commit_of(inside.parent) == "unknown"
 
 
