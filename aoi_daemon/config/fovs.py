@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from aoi_daemon.config.cameras import Camera, GenicamCamera
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.schema import Camera, GenicamCamera
 
 
 def camera_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
@@ -53,6 +53,16 @@ def section_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]
                     f"{kind}: none is for fov {fov}, camera {name!r}, and each of its frames would be rejected: "
                     f"add `[[{kind}]]` with `fov = {fov}`"
                 )
+
+
+def template_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
+    """Of a `recipe` whose model compares each frame with a template: that it has none. Replayed pairs have theirs."""
+    camera = next((camera for camera in cameras if isinstance(camera, GenicamCamera)), None)
+    if camera is not None and not recipe.templates:
+        yield (
+            f"templates: none; the model compares each frame with a template, and camera {camera.name!r} brings none: "
+            "each of its frames would be rejected: add `[[templates]]` with the `image` of a good part"
+        )
 
 
 def _kinds(recipe: Recipe) -> list[str]:

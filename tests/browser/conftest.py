@@ -22,9 +22,9 @@ from aoi_daemon.hmi.access.users import Role, User, change_users
 from aoi_daemon.kit.boards.generate import generate, write_boards
 from aoi_daemon.kit.boards.options import BoardOptions
 from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.kit.line.setup import demo_recipe, line_config
 from aoi_daemon.kit.simulator.client import SimulatorProcess
-from tools.line.beside import free_port
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (

@@ -30,15 +30,15 @@ from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, Link, StageState
 from aoi_daemon.stage.stage import now_ns
 from aoi_daemon.supervisor import orders as orders_module
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
-from aoi_daemon.supervisor.changeover import Step
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
+from aoi_daemon.supervisor.order import Step
 from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.proofs import Proofs
 
 ROOT = Path(__file__).parents[2]
-LINES_A_MINUTE = int(re.search(r"writes at most (\d+) lines a minute", (ROOT / "README.md").read_text())[1])
+LINES_A_MINUTE = int(re.search(r"writes at most (\d+) lines a minute", (ROOT / "aoi_daemon" / "plc" / "README.md").read_text())[1])
 MS, S = 1_000_000, 1_000_000_000
 POLL = PollSection(base=0, period_ms=20.0, watch_ms=200.0, confirm_parts=2)
 

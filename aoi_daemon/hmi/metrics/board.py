@@ -16,6 +16,7 @@ from aoi_daemon.messages import Reason
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell, reason_cell
 from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.version import commit
 
 
 @dataclass
@@ -74,9 +75,9 @@ def of_board(source: Source) -> Iterator[Metric]:
 
 def _line(source: Source, now_ns: int) -> Iterator[Metric]:
     config, board = source.config, source.board
-    about = GaugeMetricFamily("aoi_build_info", "1; version of the program, name of the line, this start of the daemon",
-                              labels=["version", "line", "run"])  # fmt: skip
-    about.add_metric([__version__, config.line.name, source.run], 1)
+    about = GaugeMetricFamily("aoi_build_info", "1; version and commit, the line's name, this start of the daemon",
+                              labels=["version", "commit", "line", "run"])  # fmt: skip
+    about.add_metric([__version__, commit(), config.line.name, source.run], 1)
     yield about
     model = GaugeMetricFamily(
         "aoi_bundle_info", "1; the bundle that judges, by the start of its hash", labels=["bundle"]

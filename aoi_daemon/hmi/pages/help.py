@@ -6,11 +6,11 @@ import hashlib
 import sys
 from pathlib import Path
 
-from aoi_daemon import __version__
 from aoi_daemon.hmi.access.roles import Refused
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.shell import Page
 from aoi_daemon.infer.bundle import MANIFEST
+from aoi_daemon.version import described
 
 
 async def build(page: Page) -> None:
@@ -20,11 +20,12 @@ async def build(page: Page) -> None:
         bundle = await site.read(bundle_hash, site.recipe.bundle)
     except (OSError, Refused) as error:
         bundle = words("not_found", why=str(error))
+    version = await site.read(described)  # in a checkout git is asked
     setup, section = site.stage.setup, site.config.line
     python = ".".join(map(str, sys.version_info[:3]))
     facts = (
         ("line", section.name),
-        ("version", f"aoi-daemon {__version__}, Python {python}"),
+        ("version", f"aoi-daemon {version}, Python {python}"),
         ("config_file", str(setup.config_file)),
         ("recipe", f"{site.recipe.id}  {site.recipe.name}"),
         ("bundle", f"{site.recipe.bundle.name}  {bundle}"),

@@ -18,8 +18,8 @@ from aoi_daemon.hmi import main as hmi_main
 from aoi_daemon.hmi.access.password import keep
 from aoi_daemon.hmi.access.users import Role, User, change_users
 from aoi_daemon.hmi.doors import http as doors_http
+from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.stage.board import Cell
-from tools.line.beside import free_port
 
 PASSWORD = "drei rote Lampen am Band"
 BOUND_S = 20.0
