@@ -22,6 +22,7 @@ class Wire:
         self._late_s = 0.0
         self._under_way: deque[tuple[float, socket.socket, bytes]] = deque()
         self._pairs: dict[socket.socket, socket.socket] = {}
+        self._forgotten: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._carry, daemon=True)
 
     def cut(self) -> None:
@@ -32,13 +33,17 @@ class Wire:
         """All that was held up gets through."""
         self._cut.clear()
 
+    def forget(self) -> None:
+        """What is open stays so and passes nothing any more; who connects anew gets through."""
+        self._forgotten |= set(self._pairs)
+
     def delay(self, seconds: float) -> None:
         """From now on everything takes so long on its way, and comes as steadily as before."""
         self._late_s = seconds
 
     def _carry(self) -> None:
         while not self._ends:
-            watched = [] if self._cut.is_set() else [self._listener, *self._pairs]
+            watched = [] if self._cut.is_set() else [self._listener, *(one for one in self._pairs if one not in self._forgotten)]
             ready, _, _ = select.select(watched, [], [], 0.02)
             self._deliver()
             for one in ready:

@@ -88,6 +88,18 @@ def test_a_cut_network_is_said_within_two_seconds_and_the_page_comes_back(line, 
         window.context.close()
 
 
+def test_a_connection_that_died_and_told_nobody_is_replaced_by_another(line, tab):
+    """As a firewall leaves one that it has forgotten."""
+    with Wire(line.port) as wire:
+        window = tab(url=f"http://127.0.0.1:{wire.port}")
+        page = window.open("/")
+        wire.forget()
+        wait_link(page, "lost")
+        wait_link(page, "ok", 40_000)  # Chromium has up to five more of them in its pool
+        window.complaints.clear()
+        window.context.close()
+
+
 def test_a_wire_that_brings_all_later_shows_no_old_figures_as_new(line, tab):
     """As a proxy does that collects what it passes on: by when they arrive, the beats would be fresh."""
     with Wire(line.port) as wire:

@@ -5,6 +5,7 @@ window.aoi = (() => {
   const HUNG_S = 1.2; // the supervisor has not moved for so long
   const RENEW_MS = 700; // a forced output ends by itself after 2000
   const DEAD_MS = 5000; // a stream that has lasted so long and brings nothing new is dead, and has not told the browser
+  const FIRST_MS = 2000; // its first beat comes sooner, or never: browsers use connections again that are long dead
   const AGAIN_MS = 1000; // between two tries
   const RELOADS_MS = 5000; // between two reloads that nobody asked for
   const DRIFT = 0.0005; // two clocks may part by so much
@@ -78,7 +79,7 @@ window.aoi = (() => {
     if (!stream) return;
     const lasted = performance.now() - begun;
     const ended = stream.readyState === EventSource.CLOSED && lasted > AGAIN_MS;
-    if (!ended && (state !== "lost" || lasted < DEAD_MS)) return;
+    if (!ended && (state !== "lost" || lasted < (since === Infinity ? FIRST_MS : DEAD_MS))) return;
     // Where looking needs a login that has ended, the way back is the login page.
     if (ended)
       fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" })
