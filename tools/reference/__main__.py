@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +23,7 @@ from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.program import track
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
 from tools.reference import architecture
-
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tools.reference.architecture import ROOT
 
 
 def configuration() -> str:
@@ -163,9 +162,10 @@ def plc_program() -> str:
     return f"```\n{track()}\n```"
 
 
-PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
+PARTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "config/README.md": {"configuration": configuration},
     "aoi_daemon/plc/README.md": {"registers": registers, "reasons": reasons, "plc program": plc_program},
+    **architecture.PARTS,
 }
 """By document, from the root of the checkout."""
 
@@ -186,7 +186,6 @@ def main() -> int:
     for document in PARTS:
         file = ROOT / document
         file.write_text(renewed(document, file.read_text(encoding="utf-8")), encoding="utf-8")
-    architecture.renew()
     return 0
 
 
