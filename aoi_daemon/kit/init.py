@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if folder.exists() and not folder.is_dir():
             print(f"aoi-daemon init: {folder}: is a file; name a folder", file=sys.stderr)
             return 2
-        if folder.is_dir() and any(os.scandir(folder)) and not options.add:
+        if folder.is_dir() and list(folder.iterdir()) and not options.add:
             remedy = "name a new folder, or --add, which leaves its files as they are"
             print(f"aoi-daemon init: {folder}: is not empty; {remedy}", file=sys.stderr)
             return 2
