@@ -12,6 +12,7 @@ from typing import Final
 
 from aoi_daemon.config.checks.hmi import hmi_problems
 from aoi_daemon.config.checks.notices import notices_problems
+from aoi_daemon.config.fovs import template_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
@@ -89,6 +90,7 @@ def check(file: Path, product: str = "") -> Configuration:
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
     _check_beside(configuration)
+    _check_templates(configuration, bundles)
     _check_messages(configuration)
     return replace(configuration, material=material, judges=judges)
 
@@ -155,6 +157,15 @@ def _hash(text: str, files: Sequence[Path]) -> str:
         except OSError:
             found.update(b"gone")  # whoever opens it says so, by its name
     return found.hexdigest()
+
+
+def _check_templates(configuration: Configuration, bundles: dict[str, Bundle]) -> None:
+    """Each product whose model compares with a template has one, from its recipe or with each picture."""
+    for name, bundle in bundles.items():
+        recipe = configuration.recipes[name]
+        problems = list(template_problems(configuration.line.cameras, recipe)) if bundle.manifest.has_template else []
+        if problems:
+            raise ConfigError(configuration.file.parent / "recipes" / f"{name}.toml", problems)
 
 
 def _check_messages(configuration: Configuration) -> None:

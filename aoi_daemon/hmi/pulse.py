@@ -18,9 +18,9 @@ from aoi_daemon.hmi.widgets import cells
 from aoi_daemon.hmi.widgets.boxes import Box, overlay, verdict
 from aoi_daemon.hmi.widgets.classes import class_name
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.messages import Outcome
 from aoi_daemon.stage.stage import now_ns
+from aoi_daemon.texts.words import Words
 
 _LOOK_S: Final = 0.12
 """While somebody looks at pictures: a ring of 8 frames at 50 ms holds a reject for 0.4 s."""

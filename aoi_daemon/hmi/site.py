@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from markupsafe import Markup
+
 from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.access.roles import Refused
@@ -20,11 +22,11 @@ from aoi_daemon.hmi.pictures import Pictures
 from aoi_daemon.hmi.shifts.figures import Base, ShiftFigures, Tally, read_base
 from aoi_daemon.hmi.shifts.times import Shift, shift_at
 from aoi_daemon.hmi.widgets.classes import class_name
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.infer.bundle import MANIFEST
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.stage import Stage
+from aoi_daemon.texts.words import Words
 
 _SINCE_START: Final = "-"
 T = TypeVar("T")
@@ -47,7 +49,7 @@ class Site:
         rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
         self.pictures = Pictures(rings, stage.setup.recipe)
         self._counting: asyncio.Task[None] | None = None
-        self._rendered: dict[tuple[Callable[..., str], str], str] = {}
+        self._rendered: dict[tuple[Callable[..., Markup], str], Markup] = {}
         self._log = logger()
         self.use(stage.setup.recipe)
         self.figures = ShiftFigures(Base(self._no_shift()))
@@ -123,7 +125,7 @@ class Site:
             await self._counting  # it may have read before the change
         await self._recount(now_s)
 
-    def render(self, cell: Callable[[Site, Words], str], words: Words) -> str:
+    def render(self, cell: Callable[[Site, Words], Markup], words: Words) -> Markup:
         """`cell` in the language of `words`: once for all who look, until `new_generation`."""
         key = (cell, words.language)
         if key not in self._rendered:

@@ -8,9 +8,9 @@ import time
 import httpx
 import pytest
 
-from aoi_daemon.hmi.widgets.texts import TEXTS
 from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.stage.control import request
+from aoi_daemon.texts.words import catalogue
 
 from .conftest import PANEL, PHONE
 
@@ -259,9 +259,9 @@ def test_a_browser_reports_what_the_policy_keeps_from_a_page_and_our_own_pages_c
 
 def foreign_to(language):
     """Texts of the other language; words of the wire (PASS, READY) are the same in both."""
-    other = 1 if language == "en" else 0
-    pairs = [pair for key, pair in TEXTS.items() if pair[0] != pair[1] and key != "language" and not key.isupper()]
-    return [pair[other] for pair in pairs if "{" not in pair[other] and len(pair[other]) > 3 and not pair[other].isupper()]
+    own, other = catalogue(language).words, catalogue("zh" if language == "en" else "en").words
+    texts = [text for key, text in other.items() if text != own[key] and key != "language" and not key.isupper()]
+    return [text for text in texts if "{" not in text and len(text) > 3 and not text.isupper()]
 
 
 _SMALL = """[...document.querySelectorAll('button, .button, .rail a, select')].filter(e => e.offsetParent)

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import Markup
 from nicegui import Client, ui
 from starlette.requests import Request
 
@@ -22,7 +23,7 @@ from aoi_daemon.hmi.pictures import Shot
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import cells
 from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import LANGUAGES, Words
+from aoi_daemon.texts.words import LANGUAGES, Words
 
 STATIC: Final = Path(__file__).parents[1] / "static"
 _CONTENT: Final = f"{zlib.crc32(b''.join((STATIC / name).read_bytes() for name in ('page.css', 'page.js'))):08x}"
@@ -34,7 +35,7 @@ _PAGES: Final = (
 _OFTEN: Final = ("main", "rejects", "alarms", "report")
 """On a phone these have a place of their own; the rest is behind `More`."""
 
-Render = Callable[[Site, Words], str]
+Render = Callable[[Site, Words], Markup]
 Handler = Callable[[str], Awaitable[None]]
 
 
@@ -62,21 +63,21 @@ class Page:
         """Whether to offer `action`; the gate asks again when it is tapped."""
         return self.site.actions.may(self.session, action)
 
-    def for_role(self, role: str) -> str:
+    def for_role(self, role: str) -> Markup:
         """Why a button is not offered: a login, or a role, is wanting."""
         key = "for_role" if self.session is None else "only_role"
-        return f'<p class="note">{self.words(key, role=self.words(role))}</p>'
+        return Markup(f'<p class="note">{self.words(key, role=self.words(role))}</p>')
 
-    def problem(self, text: str) -> str:
+    def problem(self, text: str) -> Markup:
         """The records cannot be read, and why."""
         said = self.words("records_problem")
-        return f'<section class="panel"><p>{said}</p><p class="answer bad">{escape(text)}</p></section>'
+        return Markup(f'<section class="panel"><p>{said}</p><p class="answer bad">{escape(text)}</p></section>')
 
-    def cell(self, name: str, render: Render, kind: str = "", tag: str = "div") -> str:
+    def cell(self, name: str, render: Render, kind: str = "", tag: str = "div") -> Markup:
         """A piece that lives: its element, filled as the line is now."""
         self.cells[name] = render
         self.sent[name] = self.site.render(render, self.words)
-        return f'<{tag} id="{name}" class="{kind}">{self.sent[name]}</{tag}>'
+        return Markup(f'<{tag} id="{name}" class="{kind}">{self.sent[name]}</{tag}>')
 
     def changed(self) -> dict[str, str]:
         """The pieces that have changed since they were sent."""

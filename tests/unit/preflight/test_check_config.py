@@ -138,6 +138,14 @@ def test_a_genicam_camera_without_its_packages_is_refused_with_the_pip_line(fold
     assert f"cameras[1].kind = 'genicam': needs {said}: pip install 'aoi-daemon[cameras]'" in capsys.readouterr().err
 
 
+def test_a_product_whose_every_part_would_be_rejected_for_want_of_a_template_is_refused(folder, capsys):
+    (folder / "x.cti").touch()
+    (folder / "line.toml").write_text('[line]\nrecipe = "demo"\n[[cameras]]\nkind = "genicam"\nproducer = "x.cti"\n')
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
+    said = capsys.readouterr().err
+    assert f"{folder}/recipes/demo.toml: templates: none; " in said and "add `[[templates]]`" in said
+
+
 def test_a_line_of_pictures_needs_no_camera_packages(folder, capsys, monkeypatch):
     without(monkeypatch, "harvesters", "genicam")
     main(["check-config", "--config", str(folder / "line.toml")])
