@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from aoi_daemon.config.cameras import CameraSection, GenicamCamera
 from aoi_daemon.config.checks.hmi import hmi_problems
 from aoi_daemon.config.checks.notices import notices_problems
 from aoi_daemon.config.fovs import template_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.schema import CameraSection, GenicamCamera
 from aoi_daemon.decide.alarm_list import Alarm
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError

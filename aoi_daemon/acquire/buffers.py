@@ -20,7 +20,7 @@ from aoi_daemon.acquire.numbers import TriggerNumbers
 from aoi_daemon.acquire.pixels import FORMATS, Converter, check_format
 from aoi_daemon.acquire.stamps import FrameIds, QueueWatch
 from aoi_daemon.acquire.ticks import NANOSECONDS, Rate
-from aoi_daemon.config.schema import CameraSection
+from aoi_daemon.config.cameras import CameraSection
 from aoi_daemon.errors import CameraError, CameraSettingError
 from aoi_daemon.messages import Arrival
 

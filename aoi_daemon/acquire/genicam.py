@@ -15,8 +15,6 @@ heartbeat and the supervisor's `open_s` are there for that.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,10 +33,11 @@ from aoi_daemon.acquire.clock import ClockEvent
 from aoi_daemon.acquire.devices import Device, choose
 from aoi_daemon.acquire.numbers import TriggerNumbers
 from aoi_daemon.acquire.pixels import use_one_thread
+from aoi_daemon.acquire.sigint import sigint_kept
 from aoi_daemon.acquire.stamps import QueueWatch
 from aoi_daemon.acquire.ticks import HZ_NODES, INCREMENT_NODES, LATCH_NODES, PRODUCER, rates
 from aoi_daemon.acquire.triggers import TriggerPipe
-from aoi_daemon.config.schema import GenicamCamera
+from aoi_daemon.config.cameras import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
 from aoi_daemon.stage.logs import logger
 
@@ -152,7 +151,7 @@ class GenicamDriver:
             devices, serial=config.serial, model=config.model, user_name=config.user_name,
             device_id=config.device_id, index=config.index,
         )  # fmt: skip
-        with _sigint_kept(), _as_camera_error(f"{devices[index]} is there, but does not open"):
+        with sigint_kept(), _as_camera_error(f"{devices[index]} is there, but does not open"):
             self._acquirer = harvester.create(index)
 
     def _set_up(self) -> CameraFacts:
@@ -289,17 +288,3 @@ def _as_camera_error(what: str) -> Iterator[None]:
         yield
     except _FAULTS as error:
         raise CameraError(f"{what}: {type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _sigint_kept() -> Iterator[None]:
-    """Undo the SIGINT handler that harvesters installs: it would tear the camera down under us."""
-    # Blocked meanwhile: a signal that comes between the two handlers finds ours.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    ours = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():  # elsewhere harvesters installs none
-            signal.signal(signal.SIGINT, signal.SIG_DFL if ours is None else ours)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aoi_daemon.acquire.camera import CameraDriver, Dropped, Grab
 from aoi_daemon.acquire.clock import ClockEvent
-from aoi_daemon.config.schema import CameraSection, GenicamCamera, ReplayCamera
+from aoi_daemon.config.cameras import CameraSection, GenicamCamera, ReplayCamera
 from aoi_daemon.decide.line_limit import LineLimit
 from aoi_daemon.errors import CameraError, DoorbellFullError
 from aoi_daemon.messages import Announcement, Arrival

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from aoi_daemon.config.schema import NodeSetting
+from aoi_daemon.config.cameras import NodeSetting
 from aoi_daemon.errors import CameraSettingError
 
 Value = bool | int | float | str

@@ -22,7 +22,7 @@ from aoi_daemon.acquire.images import Image, Source, Stills, Truth
 from aoi_daemon.acquire.pace import PhotoEye, PlcPace, TaktPace, Trigger
 from aoi_daemon.acquire.pixels import Converter, use_one_thread
 from aoi_daemon.acquire.video import Video
-from aoi_daemon.config.schema import ReplayCamera
+from aoi_daemon.config.cameras import ReplayCamera
 from aoi_daemon.errors import CameraError
 from aoi_daemon.messages import Arrival
 from aoi_daemon.pictures import SUFFIXES

@@ -95,7 +95,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    from aoi_daemon.backup.make import Wanted, make_backup, partial_of  # noqa: PLC0415
+    from aoi_daemon.backup.contents import Wanted  # noqa: PLC0415
+    from aoi_daemon.backup.make import make_backup, partial_of  # noqa: PLC0415
 
     os.nice(19)
     wanted = Wanted(

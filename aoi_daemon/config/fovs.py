@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from aoi_daemon.config.cameras import Camera, GenicamCamera
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.schema import Camera, GenicamCamera
 
 
 def camera_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:

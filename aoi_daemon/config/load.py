@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from aoi_daemon.config.cameras import GenicamCamera, ReplayCamera
 from aoi_daemon.config.fovs import camera_problems, section_problems
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recipe_files import checked_recipe_files, recipe_files
-from aoi_daemon.config.schema import GenicamCamera, LineConfig, ReplayCamera
+from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.words import words_of
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.files.text import TextError, decode, read_bytes

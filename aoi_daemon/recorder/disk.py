@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
@@ -23,9 +23,10 @@ from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.files import make_folder
 from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.kernel_time import Reading
+from aoi_daemon.recorder.attempts import Attempts
 from aoi_daemon.recorder.clock.timekeeper import Timekeeper
 from aoi_daemon.recorder.flight import FlightRecorder
-from aoi_daemon.recorder.health import DISK_FULL, Health, fault_of
+from aoi_daemon.recorder.health import DISK_FULL, Counts, Health
 from aoi_daemon.recorder.inbox import Inbox, Job
 from aoi_daemon.recorder.mending import OPENING_S, put_aside
 from aoi_daemon.recorder.products import Products
@@ -55,17 +56,6 @@ _FILLING_NS: Final = 3_000_000_000
 
 T = TypeVar("T")
 _Fault = (RecordsError, OSError, sqlite3.Error)
-
-
-@dataclass
-class Counts:
-    """What this thread has done since the process began. `forward_percent`: of the records of an older version."""
-
-    parts: int = 0
-    pictures: int = 0
-    free_bytes: int = 0
-    aside: str = ""
-    forward_percent: int = 100
 
 
 class Disk:
@@ -98,6 +88,7 @@ class Disk:
         self._no_room = False
         self._more_to_remove = False
         self.health = Health(int(section.slow_s * 1e9))
+        self._attempts = Attempts(folder, self.health)
         self.counts = Counts()
 
     def start(self) -> None:
@@ -132,7 +123,7 @@ class Disk:
     def _keep_writing(self) -> None:
         while True:
             try:
-                with closing(self._timed(self._open, _OPENING_NS)) as session:
+                with closing(self._attempts.timed(self._open, _OPENING_NS)) as session:
                     self._serve(session)
                 return
             except _Fault as error:
@@ -141,7 +132,7 @@ class Disk:
                     self._filed.clear()  # the parts that they belong to went with the database
                 if damaged:
                     self._aside(str(error))
-                self._fault(error)
+                self._attempts.fault(error)
             if self._stop.wait(_RETRY_S):
                 return
 
@@ -162,11 +153,11 @@ class Disk:
             self._held = None
 
     def _aside(self, error: str) -> None:
-        """The database was whole when it was opened, and is no longer."""
+        """The database was in order when it was opened, and is no longer."""
         try:
             self.counts.aside = put_aside(self._folder, error, self._log)
         except OSError as why:
-            self._fault(why)
+            self._attempts.fault(why)
 
     def _open(self) -> Session:
         self._hold()
@@ -205,9 +196,9 @@ class Disk:
             due = now_ns - self._looked_ns >= _LOOK_NS
             if due:
                 self._looked_ns = now_ns
-                self._timed(lambda: self._look(session))
+                self._attempts.timed(lambda: self._look(session))
             if due or self._more_to_remove:
-                self._more_to_remove = self._timed(lambda: self.clock.bite(session))
+                self._more_to_remove = self._attempts.timed(lambda: self.clock.bite(session))
                 self._removed.tell(time.monotonic())
             if session.filling.pending:
                 self._with_room(session, session.filling.bite, _FILLING_NS)
@@ -276,7 +267,7 @@ class Disk:
         try:
             self._filed += self._with_room(session, lambda: session.file(replace(job, at=self.clock.dating()(job.at))))
         except _Fault as error:
-            what = self._fault(error)
+            what = self._attempts.fault(error)
             full = what == DISK_FULL
             self._inbox.lose_picture(job, at=job.at, why="the disk is full" if full else what)
             if not (full and isinstance(error, OSError)):
@@ -300,22 +291,4 @@ class Disk:
             self.health.well(now_ns)
 
     def _with_room(self, session: Session, act: Callable[[], T], more_ns: int = 0) -> T:
-        """Do `act`; where the disk is full, once more after something old has gone."""
-        try:
-            return self._timed(act, more_ns)
-        except (OSError, sqlite3.Error) as error:
-            if self._fault(error) != DISK_FULL or not self._timed(lambda: self.clock.make_room(session)):
-                raise
-        return self._timed(act, more_ns)
-
-    def _fault(self, error: Exception) -> str:
-        what = fault_of(error, free_bytes(self._folder))
-        self.health.fault(what, time.monotonic_ns())
-        return what
-
-    def _timed(self, act: Callable[[], T], more_ns: int = 0) -> T:
-        self.health.begin(time.monotonic_ns(), more_ns)
-        try:
-            return act()
-        finally:
-            self.health.end(time.monotonic_ns())
+        return self._attempts.with_room(act, lambda: self.clock.make_room(session), more_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from dataclasses import dataclass
 from typing import Final
 
 OK: Final = "ok"
@@ -27,6 +28,17 @@ def fault_of(error: Exception, free_bytes: int) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"failed: {where}{error.strerror or error}"
     return f"failed: {error}"
+
+
+@dataclass
+class Counts:
+    """What the disk thread has done since the process began. `forward_percent`: of the records of an older version."""
+
+    parts: int = 0
+    pictures: int = 0
+    free_bytes: int = 0
+    aside: str = ""
+    forward_percent: int = 100
 
 
 class Health:

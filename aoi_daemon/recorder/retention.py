@@ -8,7 +8,6 @@ write a review in between. A reviewed part stays: its row, its pictures, and tho
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 import time
@@ -19,6 +18,7 @@ from typing import Any, Final
 from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.recorder.clock.wall import Span
 from aoi_daemon.recorder.removed import Reason, Removed, Table
+from aoi_daemon.recorder.sweep import BEGIN, Sweep
 from aoi_daemon.records import audit
 from aoi_daemon.records.copies import remove_copies
 from aoi_daemon.records.database import DATABASE, TEMPLATES, writing
@@ -36,26 +36,10 @@ _LEAST_BYTES: Final = 64 * 1024
 """With less the next write fails, whatever is configured."""
 _WAL_BYTES: Final = 16 * 1024 * 1024
 
-_REVIEWED: Final = {
-    "images": "EXISTS (SELECT 1 FROM reviews v WHERE v.part_id IN (t.part_id, t.around_id))",
-    "parts": "EXISTS (SELECT 1 FROM reviews v WHERE v.part_id = t.id)",
-}
-_COLUMNS: Final = {
-    "images": f"t.id, t.at, {_REVIEWED['images']}, t.file, t.kind",
-    "parts": f"t.id, t.at, {_REVIEWED['parts']}",
-}
-_BY_AGE: Final = """
-SELECT {columns} FROM {table} t
-WHERE (t.at, t.id) > (?, ?) AND t.at < ? AND t.id > ? AND t.id <= ? ORDER BY t.at, t.id LIMIT ?
-"""
-_BY_ROW: Final = "SELECT {columns} FROM {table} t WHERE t.id > ? AND t.id < ? ORDER BY t.id LIMIT ?"
-_FIRST_LEFT: Final = """
-SELECT t.at FROM {table} t
-WHERE (t.at, t.id) > (?, ?) AND t.id > ? AND t.id <= ? AND NOT {reviewed} ORDER BY t.at, t.id LIMIT 1
-"""
-_BEGIN: Final = (-1e12, -1)
 _EVER: Final = 2**62
 _WHOLE: Final = (Span({}, {}, 0.0),)
+
+
 def free_bytes(folder: Path) -> int:
     """Room for this process on the disk of `folder`; 0 where that cannot be told."""
     try:
@@ -65,25 +49,6 @@ def free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-class _Sweep:
-    """Where a walk from the oldest to the newest stands. Reviewed ones are passed by, and not looked at again."""
-
-    def __init__(self, table: Table, days: int) -> None:
-        self.table = table
-        self.kept_s = days * _DAY_S
-        self.by_age = _BY_AGE.format(table=table, columns=_COLUMNS[table])
-        self.by_row = _BY_ROW.format(table=table, columns=_COLUMNS[table])
-        self.first_left = _FIRST_LEFT.format(table=table, reviewed=_REVIEWED[table])
-        self.row = 0
-        self.due_s: float | None = None
-        self.rest_until_s = 0.0
-        self.restart()
-
-    def restart(self, rest_until_s: float = 0.0) -> None:
-        self.span = 0
-        self.at: tuple[float, int] = _BEGIN
-        self.least_due_s = math.inf
-        self.rest_until_s = rest_until_s
 
 
 class Retention:
@@ -101,7 +66,7 @@ class Retention:
         self._folder = folder
         self._section = section
         self._clock = clock
-        self._images, self._parts = _Sweep("images", section.days_images), _Sweep("parts", section.days_records)
+        self._images, self._parts = Sweep("images", section.days_images), Sweep("parts", section.days_records)
         self._at_once = 64
         self._removed = removed or Removed(None)
         self.removed_images = 0
@@ -157,7 +122,7 @@ class Retention:
 
     # -- bites ---------------------------------------------------------------
 
-    def _bite(self, sweep: _Sweep, deleting_s: float, spans: Sequence[Span], now_s: float) -> bool:
+    def _bite(self, sweep: Sweep, deleting_s: float, spans: Sequence[Span], now_s: float) -> bool:
         if sweep.span >= len(spans):
             sweep.due_s = sweep.least_due_s
             sweep.restart(now_s + _SWEEP_S)
@@ -177,7 +142,7 @@ class Retention:
         self._size_bites(self._clock() - began_s)
         return True
 
-    def _bite_row(self, sweep: _Sweep, before_row: int, now_s: float, spans: Sequence[Span]) -> bool:
+    def _bite_row(self, sweep: Sweep, before_row: int, now_s: float, spans: Sequence[Span]) -> bool:
         began_s = self._clock()
         rows = self._connection.execute(sweep.by_row, (sweep.row, before_row, self._at_once)).fetchall()
         if not rows:
@@ -189,7 +154,7 @@ class Retention:
         self._size_bites(self._clock() - began_s)
         return True
 
-    def _remove(self, sweep: _Sweep, rows: Sequence[Any]) -> list[Any]:
+    def _remove(self, sweep: Sweep, rows: Sequence[Any]) -> list[Any]:
         """Remove those of `rows` that nobody has reviewed; they are given back."""
         going = [row for row in rows if not row[2]]
         if sweep is self._parts:
@@ -208,7 +173,7 @@ class Retention:
         self.removed_images += len(going)
         return going
 
-    def _end_of_span(self, sweep: _Sweep, span: Span, before: float, deleting_s: float) -> None:
+    def _end_of_span(self, sweep: Sweep, span: Span, before: float, deleting_s: float) -> None:
         """Nothing more of `span` is due: events and losses go with the parts of their time, and what is due next?"""
         ids = _ids(span, sweep.table)
         left = [self._connection.execute(sweep.first_left, (*sweep.at, *ids)).fetchone()]
@@ -218,7 +183,7 @@ class Retention:
         due_s = [at[0] + span.shift_s + sweep.kept_s for at in left if at is not None]
         sweep.least_due_s = min([sweep.least_due_s, *due_s])
         sweep.span += 1
-        sweep.at = _BEGIN
+        sweep.at = BEGIN
 
     def _delete_old(self, table: Table, span: Span, before: float, deleting_s: float) -> Any:
         """All of it at once, for it is little; (at,) of the first that is left, or None."""

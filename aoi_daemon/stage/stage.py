@@ -14,11 +14,9 @@ memory that they can only read, and ordinary, lowered priority.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
-import resource
 import signal
 import socket as sockets
 import time
@@ -31,6 +29,7 @@ from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.parcel import MessageError, receive, send, send_parcel
+from aoi_daemon.stage import realtime
 from aoi_daemon.stage.board import SIZE_BYTES, Board
 from aoi_daemon.stage.logs import configure, logger
 
@@ -43,12 +42,7 @@ START_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
-_MCL_CURRENT_FUTURE_ONFAULT: Final = 7
 _STARTING_PRIORITY: Final = 1
-_STANDBY_NICE: Final = 10
-_STANDBY_OOM: Final = 500
-"""Added to what the kernel weighs when memory runs out: it ends the process that no part depends on yet."""
-_OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
 
 
 @dataclass(frozen=True)
@@ -155,7 +149,7 @@ class Stage:
         libc.prctl(_PR_SET_NAME, f"aoi-{name}".encode()[:15], 0, 0, 0)
         if name in BESIDE:
             os.nice(_NICE)
-            _be_first_to_go()
+            realtime.be_first_to_go()
         elif name != "plc":
             # plc outlives the supervisor for the moment it needs to write the safe state; those
             # beside the path for what they need to end their work.
@@ -220,10 +214,10 @@ class Stage:
         section = self.config.realtime
         refused: list[str] = []
         if self.setup.standby:
-            self._stand_aside()
-        elif section.fifo and not _set_policy(os.SCHED_FIFO, _STARTING_PRIORITY):
+            self._stood_aside = realtime.stand_aside()
+        elif section.fifo and not realtime.set_policy(os.SCHED_FIFO, _STARTING_PRIORITY):
             refused.append("SCHED_FIFO (LimitRTPRIO= in the unit, or rtprio in limits.conf)")
-        if section.lock_memory and not _lock_memory():
+        if section.lock_memory and not realtime.lock_memory():
             refused.append("mlockall (LimitMEMLOCK=infinity in the unit)")
         if refused and not self._refusal_told:
             self._refusal_told = True
@@ -242,35 +236,13 @@ class Stage:
         gc.freeze()
         gc.disable()
 
-    def _stand_aside(self) -> None:
-        """Below whoever is on the line: in time, and when memory runs out."""
-        score = ""
-        with contextlib.suppress(OSError, ValueError):  # what a sandbox hides is done without
-            score = _OOM_SCORE.read_text().strip()
-            _OOM_SCORE.write_text(str(min(int(score) + _STANDBY_OOM, 1000)))
-        self._stood_aside = (os.nice(0), score)
-        try:
-            # One step, which nobody feels, shows whether the way back is open (root, CAP_SYS_NICE, LimitNICE=).
-            os.nice(1)
-            os.nice(-1)
-        except PermissionError:
-            return
-        os.nice(_STANDBY_NICE)
-
-    def _step_up(self, niceness: int, score: str) -> None:
-        for thread in Path("/proc/self/task").iterdir():
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
-        with contextlib.suppress(OSError):
-            _OOM_SCORE.write_text(score)
-
     def take_priority(self) -> None:
         """The stage's own priority for all threads, where it is allowed."""
         if self._stood_aside is not None:
-            self._step_up(*self._stood_aside)
+            realtime.step_up(*self._stood_aside)
             self._stood_aside = None
         if self.config.realtime.fifo:
-            _set_policy(os.SCHED_FIFO, getattr(self.config.realtime, f"{self.setup.stage}_priority"))
+            realtime.set_policy(os.SCHED_FIFO, getattr(self.config.realtime, f"{self.setup.stage}_priority"))
 
     def yield_priority(self) -> None:
         """Go on as ordinary work: for a stage that has come to load every core.
@@ -279,38 +251,7 @@ class Stage:
         SCHED_FIFO thread, plc's among them: that was seen to cost a deadline.
         """
         if self.config.realtime.fifo:
-            _set_policy(os.SCHED_OTHER, 0)
-
-
-def _be_first_to_go() -> None:
-    """When memory runs out, the kernel takes those beside the path, not the line that shares their service."""
-    try:
-        Path("/proc/self/oom_score_adj").write_text("300")
-    except OSError:
-        pass  # no /proc to write to: as with the others then
-
-
-def _set_policy(policy: int, priority: int) -> bool:
-    """`policy` for every thread of this process, a vendor's and a pool's too; False where it is refused."""
-    for thread in Path("/proc/self/task").iterdir():
-        try:
-            os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
-        except PermissionError:
-            return False
-        except ProcessLookupError:
-            continue  # it has ended meanwhile
-    return True
-
-
-def _lock_memory() -> bool:
-    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-    if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
-        # With a limit, MCL_FUTURE would make a later allocation fail: worse than a page fault.
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    # On fault: what the warm-up has touched stays. All of it at once would be hundreds of MB of libraries
-    # that nobody calls, and tens of ms more until a killed process is gone.
-    return bool(libc.mlockall(_MCL_CURRENT_FUTURE_ONFAULT) == 0)
+            realtime.set_policy(os.SCHED_OTHER, 0)
 
 
 def now_ns() -> int:

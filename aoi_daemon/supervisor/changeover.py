@@ -13,14 +13,12 @@ gave it has not seen what came of the first.
 
 from __future__ import annotations
 
-import enum
 import signal
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
-from aoi_daemon.config.changes import Change, changes
+from aoi_daemon.config.changes import changes
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan, plan
 from aoi_daemon.errors import ConfigError
@@ -32,6 +30,7 @@ from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.checking import Checking, settled
 from aoi_daemon.supervisor.keeper import StageKeeper
+from aoi_daemon.supervisor.order import Order, Result, Step, UnderWay
 from aoi_daemon.supervisor.stages import StageProcess
 
 _SECOND: Final = 1_000_000_000
@@ -39,60 +38,6 @@ _SWAP_NS: Final = 5 * _SECOND
 """Longest wait for inspection to say that it has swapped; what it is told has landed either way."""
 _SETTLE_NS: Final = 2 * _SECOND
 """Longest wait for READY after a switch, and for the stages that are started anew; with no PLC there is no READY."""
-
-
-class Step(enum.Enum):
-    """Where a change is; the text is for status."""
-
-    IDLE = "none"
-    CHECKING = "the files are checked"
-    PROVING = "the new engine loads, and proves itself and the product on the golden parts"
-    SWAPPING = "the recipe is swapped between two parts"
-    SWITCHING = "the new engine takes the line as the one in use leaves it"
-    SETTLING = "the PLC is told, and what must be is started anew"
-
-
-@dataclass(frozen=True)
-class Order:
-    """Who wants what. `what` is "reload" or "recipe"; `product` is the one wanted, a recipe's name."""
-
-    what: str
-    by: str
-    via: str
-    client: socket.socket | None = None
-    product: str = ""
-
-
-class Result(NamedTuple):
-    """What came of an order: `error` "" when it has landed."""
-
-    order: Order
-    error: str = ""
-    plan: ReloadPlan = ReloadPlan()
-    changed: tuple[Change, ...] = ()
-    switch_ms: float = 0.0
-
-
-@dataclass
-class _Change:
-    """The change that is under way. Times are CLOCK_MONOTONIC ns."""
-
-    order: Order
-    old: Configuration
-    new: Configuration = field(init=False)
-    plan: ReloadPlan = field(default_factory=ReloadPlan)
-    checking: Checking | None = None
-    since_ns: int = field(init=False)
-    """Of the step."""
-    pid: int = field(init=False)
-    """Of the inspection that is waited for."""
-    told_ns: int = 0
-    """When the live one was told to leave; 0: it was not."""
-    was_ready: bool = field(init=False)
-    """READY at that time."""
-    switch_ms: float = 0.0
-    ending: dict[StageProcess, int] = field(default_factory=dict)
-    """The stages that are started anew, with the process ids that they had."""
 
 
 class Changeover:
@@ -124,7 +69,7 @@ class Changeover:
         self._land = land
         self._done = done
         self._log = logger()
-        self._change: _Change | None = None
+        self._change: UnderWay | None = None
         self.step = Step.IDLE
         self.last: dict[str, Any] = {}
         """Of the last switch from one engine to another: `last_ms` and `recipe`."""
@@ -150,7 +95,7 @@ class Changeover:
     def begin(self, order: Order) -> None:
         """Begin; only while nothing is under way."""
         old = self._keeper.configuration
-        self._change = change = _Change(order, old)
+        self._change = change = UnderWay(order, old)
         self._go(change, Step.CHECKING)
         if order.what == "reload":
             change.checking = Checking(lambda: settled(old.file, old.in_use, self._sleep), self._log)
@@ -197,11 +142,11 @@ class Changeover:
         elif tell == "swapped" and self.step is Step.SWAPPING:
             self._settle(change)
 
-    def _go(self, change: _Change, step: Step) -> None:
+    def _go(self, change: UnderWay, step: Step) -> None:
         self.step = step
         change.since_ns = self._now_ns()
 
-    def _look_at_check(self, change: _Change) -> None:
+    def _look_at_check(self, change: UnderWay) -> None:
         checking = change.checking
         if checking is None or not checking.done:
             return
@@ -213,7 +158,7 @@ class Changeover:
         except ConfigError as error:
             self._refuse(change, str(error))
 
-    def _plan(self, change: _Change, new: Configuration) -> None:
+    def _plan(self, change: UnderWay, new: Configuration) -> None:
         """The files are right. Raises ConfigError where the change needs a restart of the service."""
         change.plan = plan(change.old, new)
         if not change.plan.changed and self._unproven():
@@ -238,7 +183,7 @@ class Changeover:
         board = self._keeper.board
         return board[Cell.INSPECTION_STATE] == StageState.READY and board[Cell.PROVEN] == Proof.NOT_PROVEN
 
-    def _swap(self, change: _Change) -> None:
+    def _swap(self, change: UnderWay) -> None:
         """What judges parts is the same: the rest lands, and inspection takes the recipe between two parts."""
         self._lands(change)
         live = self._keeper.pair.live
@@ -256,7 +201,7 @@ class Changeover:
         """As a setup would say it now: the time after an upgrade may be over since the live one was started."""
         return self._setup(new, "inspection", 0, {}).upgraded
 
-    def _look_at_proof(self, change: _Change, waited_ns: int) -> None:
+    def _look_at_proof(self, change: UnderWay, waited_ns: int) -> None:
         start_s = change.old.line.supervisor.start_s
         if self._keeper.pair.reserve is None:
             self._refuse(change, f"the new engine's process ended: {self._keeper.pair.how}")
@@ -264,7 +209,7 @@ class Changeover:
             self._keeper.pair.reserve.signal(signal.SIGKILL)
             self._refuse(change, f"the new engine was not ready within supervisor.start_s = {start_s:g} s")
 
-    def _switch(self, change: _Change) -> None:
+    def _switch(self, change: UnderWay) -> None:
         """The other has proven itself: the live one is to leave the line."""
         keeper, pair = self._keeper, self._keeper.pair
         assert pair.reserve is not None
@@ -280,23 +225,23 @@ class Changeover:
         else:
             keeper.exchange()
 
-    def _landed(self, change: _Change) -> None:
+    def _landed(self, change: UnderWay) -> None:
         self._keeper.pair.dismiss()
         self._lands(change)
         self.last = {"last_ms": None, "recipe": change.new.in_use}
         self._settle(change)
 
-    def _lands(self, change: _Change) -> None:
+    def _lands(self, change: UnderWay) -> None:
         stages = [self._keeper.cameras[index] for index in change.plan.restart_acquire]
         stages += [self._keeper.plc] if change.plan.restart_plc else []
         change.ending = {stage: stage.pid for stage in stages}
         self._land(change.new, change.plan)
 
-    def _settle(self, change: _Change) -> None:
+    def _settle(self, change: UnderWay) -> None:
         self._go(change, Step.SETTLING)
         self._look_at_rest(change, 0)
 
-    def _look_at_rest(self, change: _Change, waited_ns: int) -> None:
+    def _look_at_rest(self, change: UnderWay, waited_ns: int) -> None:
         """Landed it has. Whoever ordered it hears so once the rest is done too, or takes its time."""
         ready_ns = self._keeper.board[Cell.READY_NS]
         if change.told_ns and ready_ns > change.told_ns and not change.switch_ms:
@@ -306,16 +251,16 @@ class Changeover:
         if (ready and anew) or waited_ns > _SETTLE_NS:
             self._finish(change)
 
-    def _back(self, change: _Change) -> None:
+    def _back(self, change: UnderWay) -> None:
         """The new one ended on its way to the line; the keeper has seen to it that the line goes on."""
         self._keeper.tell_plc(change.old.recipe)
         self._refuse(change, f"the new engine's process ended as it took the line: {self._keeper.pair.how}")
 
-    def _finish(self, change: _Change) -> None:
+    def _finish(self, change: UnderWay) -> None:
         found = tuple(changes(change.old, change.new))
         self._end(Result(change.order, "", change.plan, found, change.switch_ms))
 
-    def _refuse(self, change: _Change, error: str) -> None:
+    def _refuse(self, change: UnderWay, error: str) -> None:
         self._keeper.pair.dismiss()
         self._end(Result(change.order, error))
 

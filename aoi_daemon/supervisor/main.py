@@ -1,8 +1,8 @@
 """The supervisor: the loop that everything is heard in; the stages are its keeper's, the rest its attendants'.
 
 Process: supervisor. Blocks: in poll, on the stages' ends, the control socket
-and signals. Memory: owns all that is shared. It is beside the
-path: while it does not run, the stages go on; when it ends, they end.
+and signals. Memory: owns all that is shared. It is off the
+critical path: while it does not run, the stages go on; when it ends, they end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 import time
 import uuid
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.config.load import Configuration
+from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.files.lock import HeldError, hold
 from aoi_daemon.ring.doorbell import make_pipe
@@ -29,14 +29,13 @@ from aoi_daemon.stage.control_path import socket_path
 from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.service import take_environment
 from aoi_daemon.stage.stage import Setup, now_ns
-from aoi_daemon.stage.status import snapshot
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.awake import CpuLatency
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.clock_desk import ClockDesk
 from aoi_daemon.supervisor.conditions import Conditions
-from aoi_daemon.supervisor.control import ControlServer, answer, peer
+from aoi_daemon.supervisor.control import ControlServer
 from aoi_daemon.supervisor.force_desk import ForceDesk
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.notices import Notices
@@ -44,6 +43,7 @@ from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.product import ProductFile, choose, of_another_name, state_file
 from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
+from aoi_daemon.supervisor.requests import Requests
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
 from aoi_daemon.version import described
@@ -80,7 +80,6 @@ class Supervisor:
         self.signal_r, self.signal_w = make_pipe()
         self.chronicle = Chronicle(EventWriter(self.shared.event_memory), self.log, now_ns)
         self._run_id = uuid.uuid4().hex
-        self._version = described()
         self._log_format = log_format
         kept_at = state_file(line.supervisor.state_folder, self.control.path, line.line.name)
         file = ProductFile(kept_at, self.log)
@@ -88,7 +87,8 @@ class Supervisor:
         kept = file.read()
         configuration, wrong = choose(configuration, kept)
         wrong = wrong or of_another_name(kept_at)
-        self.log.info("program", version=self._version)
+        version = described()
+        self.log.info("program", version=version)
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
         self.keeper = StageKeeper(
             configuration, self.shared, self._stage_setup, self.chronicle.event,
@@ -97,17 +97,8 @@ class Supervisor:
         self.attendants = Attendants(configuration, self.shared, log_fd, self._beside_setup)
         self.notices = Notices(take_environment(os.environ, os.getpid()), self.board, line, self.log)
         self._owned.callback(self.notices.close)
-        poll = line.plc.poll
-        conditions = Conditions(self.board, len(line.cameras), poll.ack_behind if poll else None)
-        self.alarms = AlarmWatch(self.board, conditions, self.chronicle)
-        if wrong:
-            self.log.warning("product_differs", problem=wrong)
-            self.alarms.said[Alarm.PRODUCT_DIFFERS] = wrong
-        bound = CpuLatency(line.realtime.cpu_latency_us)
-        self._owned.callback(bound.close)
-        if bound.refused:
-            self.log.warning("realtime_refused", refused=[bound.refused])
-            self.alarms.said[Alarm.REALTIME_REFUSED] = bound.refused
+        self.alarms = self._alarm_watch(line, wrong)
+        self._keep_awake(line)
         grace = grace_at_start(configuration, kept)
         self.proofs = Proofs(self.board, self.chronicle, lambda: self.configuration, grace)
         self.orders = Orders(
@@ -118,7 +109,29 @@ class Supervisor:
         self.clock = ClockDesk(self.attendants.all["recorder"], self.chronicle)
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
+        self.requests = Requests(
+            shared=self.shared, keeper=self.keeper, attendants=self.attendants, alarms=self.alarms,
+            chronicle=self.chronicle, orders=self.orders, proofs=self.proofs, wall_clock=self.clock, force=self.force,
+            reset=self._reset, run=self._run_id, version=version, clock=MONOTONIC,
+        )  # fmt: skip
         self._ticked_ns = now_ns()
+
+    def _alarm_watch(self, line: LineConfig, wrong: str) -> AlarmWatch:
+        """`wrong`: why the product that was kept is not the one in use; "" where it is."""
+        poll = line.plc.poll
+        conditions = Conditions(self.board, len(line.cameras), poll.ack_behind if poll else None)
+        watch = AlarmWatch(self.board, conditions, self.chronicle)
+        if wrong:
+            self.log.warning("product_differs", problem=wrong)
+            watch.said[Alarm.PRODUCT_DIFFERS] = wrong
+        return watch
+
+    def _keep_awake(self, line: LineConfig) -> None:
+        bound = CpuLatency(line.realtime.cpu_latency_us)
+        self._owned.callback(bound.close)
+        if bound.refused:
+            self.log.warning("realtime_refused", refused=[bound.refused])
+            self.alarms.said[Alarm.REALTIME_REFUSED] = bound.refused
 
     @staticmethod
     def _hold_recipes(folder: Path) -> int | None:
@@ -188,7 +201,7 @@ class Supervisor:
             if how := self.attendants.ended(beside[fd]):
                 self.chronicle.event("stage", which=beside[fd].process.label, what="lost", how=how)
         for client, request in self.control.requests(ready):
-            self._serve(client, request)
+            self.requests.serve(client, request)
 
     def _tick(self) -> None:
         now = now_ns()
@@ -250,71 +263,3 @@ class Supervisor:
         self.chronicle.audit("reset", by, via)
         self.alarms.reset(by, now_ns())
         self.keeper.reset()
-
-    def _serve(self, client: socket.socket, request: dict[str, Any]) -> None:
-        by, via = str(request.get("by") or peer(client))[:80], str(request.get("via") or "command")[:16]
-        do = request.get("do")
-        if do == "status":
-            answer(client, {"ok": True, "status": self.status()})
-        elif do == "reload":
-            self.orders.reload(client, by, via)
-        elif do == "recipe":
-            self.orders.recipe(client, request.get("id", request.get("name")), by, via)
-        elif do == "force":
-            self.force.force(client, request.get("word"), by, via, now_ns())
-        elif do == "unforce":
-            self.force.unforce(client, by, via)
-        elif do == "reset":
-            self._reset(by, via)
-            answer(client, {"ok": True, "message": "acknowledged; the line starts again"})
-        elif do == "acknowledge":
-            answer(client, self._acknowledge(request.get("alarm"), by, via))
-        elif do == "clock":
-            self.clock.confirm(client, by, request.get("reason"), via)
-        elif do == "audit":
-            # What others let a person do, or refused: a login, a review.
-            what, detail = str(request.get("what", ""))[:40], str(request.get("detail", ""))[:400]
-            self.chronicle.audit(what, by, via, ok=bool(request.get("ok", True)), detail=detail)
-            answer(client, {"ok": True})
-        elif do in ("watch", "events"):
-            memory = self.shared.verdict_memory if do == "watch" else self.shared.event_memory
-            try:
-                fd = memory.read_only_fd()
-            except OSError as error:
-                answer(client, {"ok": False, "error": f"the system has no room: {error.strerror}"})
-                return
-            answer(client, {"ok": True}, [fd])
-            os.close(fd)
-        else:
-            answer(client, {"ok": False, "error": f"unknown request {do!r}"})
-
-    def _acknowledge(self, name: object, by: str, via: str) -> dict[str, Any]:
-        names, error = self.alarms.acknowledge(name, by, now_ns())
-        if error:
-            return {"ok": False, "error": error}
-        self.chronicle.audit("acknowledge", by, via, detail=", ".join(names))
-        return {"ok": True, "acknowledged": names}
-
-    def status(self) -> dict[str, Any]:
-        """What `aoi-daemon status --json` prints."""
-        line = self.configuration.line
-        shown = snapshot(self.board, [camera.name for camera in line.cameras])
-        return {
-            "name": line.line.name,
-            "pid": os.getpid(),
-            "version": self._version,
-            "config": str(self.configuration.file),
-            **shown,
-            "plc": {"host": line.plc.host, "port": line.plc.port, **shown["plc"]},
-            "proof_detail": self.proofs.detail(),
-            "alarms": self.alarms.snapshot(),
-            "product": self.configuration.in_use,
-            "recipes": [{"id": recipe.id, "name": recipe.name} for recipe in self.configuration.recipes.values()],
-            "recipe_asked": self.board[Cell.ASKED_RECIPE],
-            "changeover": self.orders.changeover.status(),
-            "forced": self.board[Cell.FORCED],
-            "clock": self.clock.status(),
-            "stages": {stage.label: stage.pid for stage in self.keeper.stages},
-            "beside": {name: one.facts for name, one in self.attendants.all.items() if one.wanted},
-            "run": self._run_id,
-        }

@@ -20,11 +20,12 @@ from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch
 from aoi_daemon.supervisor.attendants import Attendants
-from aoi_daemon.supervisor.changeover import Changeover, Order, Result
+from aoi_daemon.supervisor.changeover import Changeover
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.control import answer
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.notices import Notices
+from aoi_daemon.supervisor.order import Order, Result
 from aoi_daemon.supervisor.product import Kept, ProductFile
 from aoi_daemon.supervisor.proofs import Proofs
 

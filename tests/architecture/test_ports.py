@@ -15,7 +15,7 @@ GUARDED = (
     *(
         ROOT / "aoi_daemon" / "supervisor" / f"{name}.py"
         for name in (
-            "alarm_watch", "changeover", "chronicle", "conditions", "force_desk", "keeper", "orders", "pair", "plc_says",
+            "alarm_watch", "changeover", "chronicle", "conditions", "force_desk", "keeper", "order", "orders", "pair", "plc_says",
             "proofs", "restarts",
         )
     ),
@@ -44,7 +44,7 @@ EXCEPTIONS = {
     ("supervisor/keeper.py", "select"): "await_ends: the descriptors of processes that end",
     ("supervisor/keeper.py", "signal"): "the numbers of SIGTERM and SIGKILL",
     ("supervisor/orders.py", "socket"): "the type of a person's connection, which is answered elsewhere",
-    ("supervisor/changeover.py", "socket"): "the type of a person's connection, which is answered elsewhere",
+    ("supervisor/order.py", "socket"): "the type of a person's connection, which is answered elsewhere",
     ("supervisor/changeover.py", "signal"): "the number of SIGKILL",
     ("supervisor/pair.py", "signal"): "the number of SIGKILL",
 }

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.kit.line.page import free_port
 from tests.line.test_hmi_routes import ALL_ROUTES
 from tools.line import doors
-from tools.line.beside import free_port
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from aoi_daemon.hmi.access.password import keep
 from aoi_daemon.hmi.access.users import Role, User, change_users, folded
 from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.ring.events import EventReader
-from tools.line.beside import free_port
 
 PASSWORD = "vier blaue Kisten am Band"
 

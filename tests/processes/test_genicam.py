@@ -17,7 +17,7 @@ import pytest
 
 from aoi_daemon.acquire import nodes as camera_nodes
 from aoi_daemon.acquire.genicam import SLICE_MS, GenicamDriver
-from aoi_daemon.config.schema import GenicamCamera
+from aoi_daemon.config.cameras import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
 from aoi_daemon.messages import Arrival, Reading
 from aoi_daemon.ring.doorbell import make_pipe

@@ -35,7 +35,7 @@ def clock(library, tmp_path, monkeypatch):
     """The clock of every process that the test starts. Their hour of synchronised time is short."""
     site = tmp_path / "site"
     site.mkdir()
-    (site / "sitecustomize.py").write_text(f"from aoi_daemon.recorder import retention, wall\nwall.SURE_S, retention._SWEEP_S = {AN_HOUR_S}, {SWEEP_S}\n")
+    (site / "sitecustomize.py").write_text(f"from aoi_daemon.recorder import retention\nfrom aoi_daemon.recorder.clock import wall\nwall.SURE_S, retention._SWEEP_S = {AN_HOUR_S}, {SWEEP_S}\n")
     moving = MovingClock(library, tmp_path / "clock")
     path = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH", ""))))
     for name, value in {**moving.environment, "PYTHONPATH": path}.items():

@@ -30,9 +30,9 @@ from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, Link, StageState
 from aoi_daemon.stage.stage import now_ns
 from aoi_daemon.supervisor import orders as orders_module
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
-from aoi_daemon.supervisor.changeover import Step
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
+from aoi_daemon.supervisor.order import Step
 from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.proofs import Proofs

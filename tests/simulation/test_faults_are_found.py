@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tests.simulation.faults import FAULTS, ORDERS
-from tools.simulation.plan import Kind, plan_of
+from tools.simulation.faults import Kind
+from tools.simulation.plan import plan_of
 from tools.simulation.run import Run
 
 SEEDS = 200

@@ -8,7 +8,8 @@ import pytest
 
 from aoi_daemon.plcmap import program
 from aoi_daemon.plcmap.program import Variant
-from tools.simulation.plan import Fault, Kind, Plan, Shape
+from tools.simulation.faults import Fault, Kind
+from tools.simulation.plan import Plan, Shape
 from tools.simulation.run import Run
 from tools.simulation.shrink import told
 from tools.simulation.timeline import MS

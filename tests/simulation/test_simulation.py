@@ -10,7 +10,8 @@ import pytest
 
 from aoi_daemon.kit.simulator.structured_text import Text
 from tools.simulation.__main__ import main
-from tools.simulation.plan import Kind, plan_of
+from tools.simulation.faults import Kind
+from tools.simulation.plan import plan_of
 from tools.simulation.report import Total
 from tools.simulation.run import Run
 from tools.simulation.shrink import shrunk, told

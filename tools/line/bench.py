@@ -210,14 +210,21 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             report["daemon"] = told(line.daemon.log_file)
             report["beside"] = line.daemon.status()["beside"]
         measure_floor()
-    report["machine"] = {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()}
-    report["takt_ms"] = options.takt_ms
-    report["inspection"] = inspection
-    report["realtime"] = realtime_of(options)
-    report["awake"] = options.awake
-    report["settle_s"] = options.settle_s
-    report["browser"] = options.browser
+    report |= _conditions(options, inspection)
     return report | over_floor(report["latency_ms"]["p50"], floors)
+
+
+def _conditions(options: argparse.Namespace, inspection: dict[str, Any]) -> dict[str, Any]:
+    """Under what the figures were taken."""
+    return {
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "takt_ms": options.takt_ms,
+        "inspection": inspection,
+        "realtime": realtime_of(options),
+        "awake": options.awake,
+        "settle_s": options.settle_s,
+        "browser": options.browser,
+    }
 
 
 def _cpu() -> str:

@@ -37,7 +37,7 @@ operators:
 examples:
   ./tools/mutate                                 all groups: some 5,000 mutants the first time, then what has changed
   ./tools/mutate plc decide                      two of them
-  ./tools/mutate aoi_daemon/plc/link.py          one file, with the tests of its group
+  ./tools/mutate aoi_daemon/plc/link.py          one file, with the tests of its folder
   ./tools/mutate ring --sample 60 --seed 2       other mutants than those of seed 1
   ./tools/mutate plc --survivors                 those that live, as far as it is known; runs nothing
   ./tools/mutate --show aoi_daemon/plc/link.py:42:16:compare:0

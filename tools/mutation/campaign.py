@@ -25,7 +25,7 @@ from tools.mutation.errors import MutationError
 from tools.mutation.imports import Graph
 from tools.mutation.loader import module_name
 from tools.mutation.mutants import Mutant, mutants_in, mutated
-from tools.mutation.plan import Group, files_of
+from tools.mutation.plan import Group, candidates, files_of
 from tools.mutation.pool import Job, Pool
 from tools.mutation.results import Result, Results
 from tools.mutation.trial import Status
@@ -102,9 +102,7 @@ class Campaign:
             self._group(group, again)
 
     def _group(self, drawn: Drawn, again: bool) -> None:
-        files = [
-            file for file in files_of(self._root, drawn.group.tests, "test_*.py") if Path(file).name.startswith("test_")
-        ]
+        files = candidates(self._root, drawn.group.paths)
         with tempfile.TemporaryDirectory(prefix="aoi-mutate-") as scratch:
             pool = Pool(Path(scratch), self._jobs)
             measured = reach.measure(

@@ -1,28 +1,21 @@
-"""What is mutated, how many of it, and which test files may kill it: the one table.
+"""What is mutated, how many of it, and which test files may kill it.
 
-`tests` are the candidates; which of their tests a mutant is given is measured (`reach`). Tests of processes, of the
-complete line and of the simulation are no candidates: they cost seconds each, and would be waited for by every mutant
-that lives.
+Which tests a module has is its place: those of tests/unit under the same path (tests/README.md). `MORE` names what
+else may kill it, each with its reason. All of them are candidates; which of their tests a mutant is given is measured
+(`reach`). Tests of processes, of the complete line and of the simulation are no candidates, with one exception: they
+cost seconds each, and would be waited for by every mutant that lives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from tools.mutation.errors import MutationError
 
-_RULES: Final = ("tests/properties/test_decide.py", "tests/properties/test_boxes.py")
-_PLC: Final = (
-    "tests/unit/plc",
-    "tests/unit/supervisor/test_plc_says.py",
-    "tests/unit/supervisor/test_watchdog.py",
-    "tests/processes/test_plc_client.py",
-    "tests/properties/test_confirm.py",
-    "tests/properties/test_doorbells.py",
-    "tests/properties/test_noisy_plc.py",
-)
+_PACKAGE: Final = "aoi_daemon"
+_UNIT: Final = "tests/unit"
 
 
 class Group(NamedTuple):
@@ -30,92 +23,82 @@ class Group(NamedTuple):
 
     name: str
     paths: tuple[str, ...]
-    tests: tuple[str, ...]
     sample: int | None = None
 
 
 GROUPS: Final = (
-    Group("plc", ("aoi_daemon/plc",), _PLC),
-    Group("decide", ("aoi_daemon/decide",), ("tests/unit/decide", "tests/unit/supervisor/test_notices.py", *_RULES)),
-    Group(
-        "plcmap",
-        ("aoi_daemon/plcmap",),
-        (
-            "tests/unit/plcmap",
-            "tests/unit/plc/test_wire.py",
-            "tests/unit/plcmap/test_program_command.py",
-            "tests/unit/kit/simulator",
-            "tests/properties/test_plc_program.py",
-            "tests/architecture",
-        ),
-    ),
-    Group(
-        "supervisor",
-        ("aoi_daemon/supervisor/changeover.py", "aoi_daemon/supervisor/product.py"),
-        (
-            "tests/unit/supervisor",
-            "tests/unit/supervisor/test_product.py",
-            "tests/unit/stage/test_control.py",
-            "tests/unit/supervisor/test_checking.py",
-            "tests/unit/supervisor/test_proofs.py",
-            "tests/unit/supervisor/test_watchdog.py",
-        ),
-    ),
-    Group(
-        "ring",
-        ("aoi_daemon/ring",),
-        ("tests/unit/ring", "tests/unit/plc/test_turns.py", "tests/properties/test_doorbells.py"),
-        120,
-    ),
-    Group(
-        "messages",
-        ("aoi_daemon/messages.py",),
-        ("tests/unit/test_messages.py", "tests/unit/ring", "tests/unit/records", "tests/unit/decide"),
-        120,
-    ),
-    Group(
-        "infer",
-        ("aoi_daemon/infer/decode", "aoi_daemon/infer/executor.py"),
-        (
-            "tests/unit/infer/decode",
-            "tests/unit/infer/test_executor.py",
-            "tests/unit/infer/test_wrong_layouts.py",
-        ),
-        120,
-    ),
-    Group(
-        "config",
-        ("aoi_daemon/config",),
-        (
-            "tests/unit/config",
-            "tests/unit/preflight/test_check_config.py",
-            "tests/unit/config/test_changes.py",
-            "tests/unit/files/test_text.py",
-            "tests/unit/plcmap/test_plc_address.py",
-            "tests/unit/recorder/test_section.py",
-            "tests/unit/hmi/access/test_hmi_section.py",
-            "tests/unit/publisher/test_publisher_config.py",
-            "tests/unit/notifier/test_notices_config.py",
-            "tests/properties/test_hosts.py",
-            "tests/properties/test_boxes.py",
-            "tests/properties/test_toml_lines.py",
-            "tests/architecture/test_readme.py",
-        ),
-        120,
-    ),
-    Group(
-        "acquire",
-        ("aoi_daemon/acquire/stamps.py", "aoi_daemon/acquire/buffers.py"),
-        ("tests/unit/acquire/test_[bclnps]*.py", "tests/properties/test_frame_ids.py"),
-        120,
-    ),
-    Group(
-        "recorder",
-        ("aoi_daemon/recorder/session.py",),
-        ("tests/unit/recorder",),
-        120,
-    ),
+    Group("plc", ("aoi_daemon/plc",)),
+    Group("decide", ("aoi_daemon/decide",)),
+    Group("plcmap", ("aoi_daemon/plcmap",)),
+    Group("supervisor", ("aoi_daemon/supervisor/changeover.py", "aoi_daemon/supervisor/product.py")),
+    Group("ring", ("aoi_daemon/ring",), 120),
+    Group("messages", ("aoi_daemon/messages.py",), 120),
+    Group("infer", ("aoi_daemon/infer/decode", "aoi_daemon/infer/executor.py"), 120),
+    Group("config", ("aoi_daemon/config",), 120),
+    Group("acquire", ("aoi_daemon/acquire/stamps.py", "aoi_daemon/acquire/buffers.py"), 120),
+    Group("recorder", ("aoi_daemon/recorder/session.py",), 120),
 )
+
+MORE: Final[Mapping[str, tuple[str, ...]]] = {
+    # The supervisor's side of the board's cells that plc writes; a real Modbus server; rules drawn at random.
+    "aoi_daemon/plc": (
+        "tests/unit/supervisor/test_plc_says.py", "tests/unit/supervisor/test_watchdog.py",
+        "tests/processes/test_plc_client.py", "tests/properties/test_confirm.py",
+        "tests/properties/test_doorbells.py", "tests/properties/test_noisy_plc.py",
+    ),
+    # The rules of judging drawn at random; alarms as the service manager hears of them.
+    "aoi_daemon/decide": (
+        "tests/unit/supervisor/test_notices.py", "tests/properties/test_decide.py", "tests/properties/test_boxes.py",
+    ),
+    # A map is right when the PLC's side of it understands what the daemon writes; the documents print it.
+    "aoi_daemon/plcmap": (
+        "tests/unit/plc/test_wire.py", "tests/unit/kit/simulator", "tests/properties/test_plc_program.py",
+        "tests/architecture/test_readme.py",
+    ),
+    # What plc waits for, and doorbells rung in every order.
+    "aoi_daemon/ring": ("tests/unit/plc/test_upkeep.py", "tests/properties/test_doorbells.py"),
+    # Whoever packs and unpacks them.
+    "aoi_daemon/messages.py": ("tests/unit/ring", "tests/unit/records", "tests/unit/decide"),
+    # A section is tested beside what it configures; the documents print each field.
+    "aoi_daemon/config": (
+        "tests/unit/preflight/test_check_config.py", "tests/unit/files/test_text.py",
+        "tests/unit/plcmap/test_plc_address.py", "tests/unit/recorder/test_section.py",
+        "tests/unit/hmi/access/test_hmi_section.py", "tests/unit/publisher/test_publisher_config.py",
+        "tests/unit/notifier/test_notices_config.py", "tests/properties/test_hosts.py",
+        "tests/properties/test_boxes.py", "tests/properties/test_toml_lines.py", "tests/architecture/test_readme.py",
+    ),
+    # Numbers of frames, drawn at random.
+    "aoi_daemon/acquire": ("tests/properties/test_frame_ids.py",),
+}  # fmt: skip
+"""What else than its own tests may kill a module's mutants."""
+
+
+def mirror(module: str) -> str:
+    """The test module of `module`, both relative to the repository: it need not be there."""
+    path = PurePosixPath(module)
+    return f"{_UNIT}/{path.relative_to(_PACKAGE).with_name(f'test_{path.name}')}"
+
+
+def candidates(root: Path, paths: Iterable[str]) -> list[str]:
+    """The test files that may kill mutants of `paths`: the folder that mirrors each module's, and `MORE`.
+
+    Of a module that lies in no package, its own test module, or a folder of its name.
+    """
+    wanted: dict[str, None] = {}
+    for file in files_of(root, paths):
+        if not file.startswith(f"{_PACKAGE}/"):
+            # What has no place in the package has its tests by its name.
+            wanted[f"{_UNIT}/test_{PurePosixPath(file).name}"] = None
+            continue
+        own = PurePosixPath(mirror(file))
+        at_top = own.parent.as_posix() == _UNIT
+        wanted[(own if at_top else own.parent).as_posix()] = None
+        wanted[own.with_name(own.stem.removeprefix("test_")).as_posix()] = None
+        for place, more in MORE.items():
+            if file == place or file.startswith(f"{place}/"):
+                wanted.update(dict.fromkeys(more))
+    found = files_of(root, wanted, "test_*.py")
+    return [file for file in found if PurePosixPath(file).name.startswith("test_")]
 
 
 def files_of(root: Path, paths: Iterable[str], name: str = "*.py") -> list[str]:
@@ -129,10 +112,7 @@ def files_of(root: Path, paths: Iterable[str], name: str = "*.py") -> list[str]:
 
 
 def groups_for(root: Path, asked: Sequence[str], sample: int | None) -> list[Group]:
-    """What the command line means: names of groups, or paths; nothing is all groups.
-
-    A path belongs to the group that holds it, and has that group's tests; one of none has the tests of the folder of
-    its name and those beside it. `sample` is drawn of each.
+    """What the command line means: names of groups, or paths; nothing is all groups. `sample` is drawn of each.
 
     Raises:
         MutationError: a path with no module in it.
@@ -147,15 +127,7 @@ def _group(root: Path, asked: str) -> Group:
             return group
     given = Path(asked)
     path = given.resolve().relative_to(root).as_posix() if given.is_absolute() else asked.rstrip("/")
-    files = [file for file in files_of(root, (path,)) if file.endswith(".py")]
-    if not files:
+    if not any(file.endswith(".py") for file in files_of(root, (path,))):
         names = ", ".join(group.name for group in GROUPS)
         raise MutationError(f"{asked}: no Python file there, and no group of that name (there are: {names})")
-    for group in GROUPS:
-        if set(files) <= set(files_of(root, group.paths)):
-            return Group(path, (path,), group.tests)
-    parts = Path(files[0]).parts
-    name = parts[1] if len(parts) > 2 else Path(files[0]).stem
-    return Group(
-        path, (path,), (f"tests/unit/{name}", f"tests/unit/{name}_*", f"tests/unit/test_{name}*.py", "tests/properties")
-    )
+    return Group(path, (path,))

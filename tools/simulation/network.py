@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from tools.simulation.plan import Kind
+from tools.simulation.faults import Kind
 from tools.simulation.timeline import MS, Timeline
 
 _RTT_NS: Final = MS // 5

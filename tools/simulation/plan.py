@@ -5,66 +5,18 @@ A run is calm, then an episode of one fault or of two at once, then calm again u
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.timing import timing_of
 from aoi_daemon.plcmap.program import HEALS_WITHIN, Variant
+from tools.simulation.faults import STEPS, Fault, Kind
 from tools.simulation.timeline import MS, SECOND, chance
 
 T = TypeVar("T")
-
-
-class Kind(enum.Enum):
-    """What can go wrong."""
-
-    # The network.
-    DELAY = "network delays"
-    DROP = "network resets"
-    CABLE = "cable out"
-    SPLIT = "answers in pieces"
-    GLUE = "answers glued"
-    DUPLICATE = "requests doubled"
-    OLD_AFTER_NEW = "old after new"
-    # The PLC's Modbus server.
-    SLOW = "plc slow"
-    MUTE = "plc mute"
-    REFUSE = "plc refuses"
-    TRANSACTION = "other transaction"
-    UNIT = "other unit"
-    RESET = "plc resets"
-    POWER = "plc restarts"
-    ONE_CONNECTION = "one connection"
-    NOISE = "poll noise"
-    # Cameras.
-    MISSES = "camera misses"
-    TWICE = "camera fires twice"
-    GAP = "frame lost"
-    SWAP = "frames swapped"
-    LATE_FRAME = "frame late"
-    INCOMPLETE = "frame incomplete"
-    CAMERA_LOST = "camera lost"
-    # Inspection.
-    JUDGES_SLOWLY = "inspection slow"
-    HANGS = "inspection hangs"
-    DIES = "inspection dies"
-    CHANGEOVER = "changeover"
-    # The daemon.
-    PLC_KILLED = "plc killed"
-    DAEMON_KILLED = "daemon killed"
-    STARVED = "plc starved"
-    # The belt.
-    EYE_MISSES = "eye misses"
-    EYE_BOUNCES = "eye bounces"
-    PUT_ON = "put on"
-    TAKEN_OFF = "taken off"
-    # Persons.
-    FORCE = "coils forced"
-    PANEL = "switches of the plc"
 
 
 _ONCE: Final = {
@@ -72,37 +24,12 @@ _ONCE: Final = {
     Kind.CAMERA_LOST,
 }  # fmt: skip
 """They happen once in their episode, and last as long as it takes."""
-MILD: Final = {Kind.JUDGES_SLOWLY, Kind.SPLIT, Kind.STARVED}
-"""They cost the parts that they make late, and nothing else: whatever PASS is delivered meanwhile lets its part go."""
 _OFTEN: Final = (Kind.SLOW, Kind.OLD_AFTER_NEW, Kind.DELAY, Kind.STARVED)
 """Twice as often as the others, and for longer: there are many moments that they can hit."""
-TOO_MANY: Final = {Kind.TWICE, Kind.EYE_MISSES, Kind.SWAP, Kind.LATE_FRAME, Kind.PUT_ON}
-"""A verdict that is one too many for the parts which the PLC has seen."""
-STEPS: Final = TOO_MANY | {Kind.MISSES, Kind.EYE_BOUNCES, Kind.GAP}
-"""They take PLC and daemon out of step."""
-
-
 _UNTOLD: Final = STEPS | {Kind.CAMERA_LOST, Kind.DAEMON_KILLED}
 """Meanwhile parts may pass the photo-eye that the daemon is not told of, or be seen twice."""
 _EPISODE: Final = 8
 """Two faults that begin within so many parts are of one episode."""
-
-
-class Fault(NamedTuple):
-    """`kind`, from part `at` on, for `parts`. `size`: how much, 0 up to 1."""
-
-    kind: Kind
-    at: int
-    parts: int
-    size: float
-
-    @property
-    def end(self) -> int:
-        """The first part after it."""
-        return self.at + self.parts
-
-    def __str__(self) -> str:
-        return f"{self.kind.value} at part {self.at} for {self.parts} ({self.size:.2f})"
 
 
 @dataclass(frozen=True)

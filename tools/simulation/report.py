@@ -8,7 +8,7 @@ from typing import Final
 
 from aoi_daemon.kit.simulator.structured_text import Text
 from aoi_daemon.messages import Reason
-from tools.simulation.plan import Kind
+from tools.simulation.faults import Kind
 from tools.simulation.run import Outcome
 
 _RAREST: Final = 12

@@ -5,7 +5,6 @@ What is left out of its loop is what reads files and serves clients.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -19,17 +18,19 @@ from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import Board, Cell, StageState
 from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
-from aoi_daemon.supervisor.changeover import Changeover, Order, Result
+from aoi_daemon.supervisor.changeover import Changeover
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 from aoi_daemon.supervisor.keeper import StageKeeper
+from aoi_daemon.supervisor.order import Order, Result
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
+from tools.simulation.life import Life
 from tools.simulation.plan import Plan
 from tools.simulation.process import Log, Memory
+from tools.simulation.stage_process import Process
 from tools.simulation.timeline import MS, Timeline, chance
-from tools.simulation.world import Life
 
 _TICK_NS: Final = 50 * MS
 _HEARS_NS: Final = MS
@@ -39,52 +40,6 @@ RECIPES: Final = {
     for number, name in enumerate(_PRODUCTS, 1)
 }
 """Each of its own engine: from one to the other is a change of processes."""
-
-
-class Process(StageProcess):
-    """A stage process that is a part of the simulation. `tells` hears what the supervisor says to it."""
-
-    def __init__(self, name: str, index: int, supervisor: Supervisor) -> None:
-        super().__init__(name, index, -1)
-        self._supervisor = supervisor
-        self._number = 0
-        self.said: list[dict[str, Any]] = []
-        self.recipe = 1
-
-    @property
-    def pid(self) -> int:
-        """See `StageProcess`."""
-        return self._number
-
-    def start(self, setup: Setup) -> None:
-        """See `StageProcess`."""
-        self._number = self._supervisor.next_pid()
-        self.started_ns = self._supervisor.now_ns()
-        self.ended_on_purpose = False
-        self.recipe = setup.recipe.id
-        self._supervisor.started(self)
-
-    def tell(self, **command: Any) -> bool:
-        """See `StageProcess`."""
-        if not self._number:
-            return False
-        self._supervisor.told(self, command)
-        return True
-
-    def heard(self) -> list[dict[str, Any]]:
-        """See `StageProcess`."""
-        found, self.said = self.said, []
-        return found
-
-    def signal(self, number: signal.Signals) -> None:
-        """See `StageProcess`: it is killed."""
-        if self._number:
-            self._supervisor.killed(self)
-
-    def reap(self) -> str:
-        """See `StageProcess`."""
-        self._number = 0
-        return "signal SIGKILL"
 
 
 class Supervisor:
@@ -141,7 +96,7 @@ class Supervisor:
         """The clock."""
         return self._timeline.now
 
-    def started(self, process: StageProcess) -> None:
+    def started(self, process: Process) -> None:
         """A process begins: its time until it is ready depends on what it is."""
         mark = self._pids
         if process.name == "plc":
@@ -152,14 +107,14 @@ class Supervisor:
         else:
             self._later(200 + 300 * chance(self._plan.seed, 82, mark), self._engine_is_ready, process, process.pid)
 
-    def told(self, process: StageProcess, command: dict[str, Any]) -> None:
+    def told(self, process: Process, command: dict[str, Any]) -> None:
         """A command for a process."""
         if process is self.keeper.plc:
             self._tell_plc(**command)
         elif process.name == "inspection":
             self._later(0.3, self._inspection_hears, process, process.pid, command["do"])
 
-    def killed(self, process: StageProcess) -> None:
+    def killed(self, process: Process) -> None:
         """SIGKILL from the supervisor."""
         if process is self.keeper.plc:
             self._kill_plc()

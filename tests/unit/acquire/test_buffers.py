@@ -10,7 +10,7 @@ from aoi_daemon.acquire.buffers import MAX_AGE_NS, BufferReader, CameraFacts, _t
 from aoi_daemon.acquire.camera import Dropped, Grab
 from aoi_daemon.acquire.stamps import QueueWatch
 from aoi_daemon.acquire.ticks import FRAMES, rates
-from aoi_daemon.config.schema import GenicamCamera
+from aoi_daemon.config.cameras import GenicamCamera
 from aoi_daemon.errors import CameraError, CameraSettingError
 from aoi_daemon.messages import Arrival
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aoi_daemon.acquire.main import hears
-from aoi_daemon.config.schema import GenicamCamera, ReplayCamera
+from aoi_daemon.config.cameras import GenicamCamera, ReplayCamera
 from aoi_daemon.stage.board import Hears
 
 REPLAY = {"kind": "replay", "source": Path()}

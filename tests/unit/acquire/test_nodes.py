@@ -3,7 +3,7 @@
 import pytest
 
 from aoi_daemon.acquire import nodes
-from aoi_daemon.config.schema import NodeSetting
+from aoi_daemon.config.cameras import NodeSetting
 from aoi_daemon.errors import CameraSettingError
 
 READ_ONLY, WRITE_ONLY, READ_WRITE = 3, 2, 4

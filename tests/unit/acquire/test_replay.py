@@ -10,7 +10,7 @@ from aoi_daemon.acquire.camera import Grab
 from aoi_daemon.acquire.images import Truth
 from aoi_daemon.acquire.pace import EYE
 from aoi_daemon.acquire.replay import ReplayDriver
-from aoi_daemon.config.schema import ReplayCamera
+from aoi_daemon.config.cameras import ReplayCamera
 from aoi_daemon.errors import CameraError
 from aoi_daemon.messages import Arrival, Reading
 from aoi_daemon.ring.doorbell import make_pipe

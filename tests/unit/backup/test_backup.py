@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from aoi_daemon.backup import copying, make, refusals
+from aoi_daemon.backup import contents, copying, make, refusals
 from aoi_daemon.backup import restore as restoring
 from aoi_daemon.backup.manifest import read_manifest
 from aoi_daemon.backup.restore import new_value
@@ -99,7 +99,7 @@ def test_a_backup_holds_what_is_there_whatever_it_is_called_and_not_what_is_in_h
 
 def test_the_records_are_those_of_one_moment_while_the_recorder_writes_on(pc, tmp_path, monkeypatch):
     """Without one read transaction each row that is written makes the copy begin again."""
-    monkeypatch.setattr(make.databases, "_PAGES", 1)
+    monkeypatch.setattr(contents.databases, "_PAGES", 1)
     real, steps = copying.Pace.took, []
 
     def took(self, count):
@@ -159,7 +159,7 @@ def test_the_audit_of_the_last_days_still_holds(pc, tmp_path):
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_an_interrupted_backup_is_known_as_such_and_gone_on_with(pc, tmp_path, capsys, monkeypatch, error):
-    real, copied = make.copy_file, []
+    real, copied = contents.copy_file, []
 
     def copy(source, *rest, **more):
         copied.append(source.name)
@@ -167,7 +167,7 @@ def test_an_interrupted_backup_is_known_as_such_and_gone_on_with(pc, tmp_path, c
             raise error
         return real(source, *rest, **more)
 
-    monkeypatch.setattr(make, "copy_file", copy)
+    monkeypatch.setattr(contents, "copy_file", copy)
     assert pc.backup(tmp_path / "out") in (1, 130)
     partial = tmp_path / ".out.incomplete"
     assert not (tmp_path / "out").exists() and partial.is_dir()

@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 from pydantic import ValidationError
 
-from aoi_daemon.config.schema import GenicamCamera, LineConfig
+from aoi_daemon.config.cameras import GenicamCamera
+from aoi_daemon.config.schema import LineConfig
 
 CAMERA = {"kind": "genicam", "producer": "x.cti"}
 CHOICES = ("serial", "device_id", "model", "user_name", "index")

@@ -106,7 +106,7 @@ def test_nothing_else_decodes_a_picture():
         for file in (ROOT / folder).rglob("*.py")
         if re.search(r"\b(imread|imdecode|imreadmulti|IMREAD_\w+)\b", file.read_text(encoding="utf-8"))
     }
-    assert found == {"aoi_daemon/pictures.py", "tools/slower/probe.py"}
+    assert {file for file in found if not file.startswith("aoi_daemon/pictures/")} == {"tools/slower/probe.py"}
 
 
 # -- by the commands -------------------------------------------------------------------------------------------------

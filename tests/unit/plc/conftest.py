@@ -170,3 +170,13 @@ def clock(plc, monkeypatch):
     monkeypatch.setattr(plc.readiness, "all_move", lambda now_ns: True)
     plc.ready = True
     return found
+
+
+def requests(plc, turns=10):
+    """The kinds of request of the next turns, until nothing is due."""
+    before = len(plc.link.log)
+    for _ in range(turns):
+        plc._spare()
+        if not plc.busy:
+            break
+    return [kind for kind, *_ in plc.link.log[before:]]

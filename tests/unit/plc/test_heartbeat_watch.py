@@ -1,7 +1,6 @@
 """plc/heartbeat_watch.py and plc/stood.py: what polled bits must do to count."""
 
 from aoi_daemon.plc.heartbeat_watch import HeartbeatWatch
-from aoi_daemon.plc.stood import Stood
 
 
 def test_a_heartbeat_that_moves_is_given_its_time_again():
@@ -52,9 +51,3 @@ def test_a_plc_that_was_frozen_is_frozen_on_its_new_connection_from_the_first_re
     for connection, now in enumerate((10_000, 10_000, 10_007), 5):
         watch.polled(True, connection, now)
         assert watch.moves_by_ns == now
-
-
-def test_a_word_counts_once_it_was_read_twice_and_the_first_is_no_change():
-    stood = Stood()
-    assert [stood.read(value) for value in (3, 3, 4, 3, 5, 5, 5, 3, 3)] == [0, 0, 0, 0, 0, 1, 0, 0, 1]
-    assert stood.value == 3

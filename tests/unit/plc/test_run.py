@@ -13,7 +13,6 @@ import pytest
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.messages import Announcement, Judgement, Proof, Reason
 from aoi_daemon.plc.main import Plc
-from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plcmap.coils import Coil, Result, view
 from aoi_daemon.plcmap.registers import Flag, decode_report
 from aoi_daemon.stage.board import CameraCell, Cell, StageState, Stopped, camera_cell, reason_cell
@@ -367,36 +366,7 @@ def test_what_says_that_it_works_and_has_not_moved_for_stall_ms_stops_the_heartb
     assert served.board[Cell.HEARTBEATS] == 7
 
 
-@pytest.mark.parametrize("what", ["inspection is lost", "the camera is being opened", "the camera is not there"])
-def test_what_is_known_to_be_down_need_not_move(served, what):
-    """READY=0 says so already; the heartbeat is for what nobody would notice otherwise."""
-    cell, value = NOT_READY[what]
-    served.board[cell] = value
-    served.board[STANDS["inspection stands" if "inspection" in what else "the camera's stage stands"]] = 0
-    assert served.plc.readiness.all_move(served.clock.now)
-    assert not served.plc.readiness.line(served.clock.now)
 
-
-@pytest.mark.parametrize("cell", [CameraCell.STATE, CameraCell.PRESENT])
-def test_every_camera_must_be_there(served, cell):
-    both = Readiness(served.board, 2, 500 * MS)
-    for camera in (0, 1):
-        served.board[camera_cell(camera, CameraCell.STATE)] = StageState.READY
-        served.board[camera_cell(camera, CameraCell.PRESENT)] = 1
-        served.board[camera_cell(camera, CameraCell.PROGRESS_NS)] = 2**62
-    assert both.line(served.clock.now)
-    for camera in (0, 1):
-        before = served.board[camera_cell(camera, cell)]
-        served.board[camera_cell(camera, cell)] = 0
-        assert not both.line(served.clock.now)
-        served.board[camera_cell(camera, cell)] = before
-
-
-@pytest.mark.parametrize("what", STANDS)
-def test_exactly_stall_ms_is_not_too_long(served, what):
-    served.board[STANDS[what]] = served.clock.now
-    assert served.plc.readiness.all_move(served.clock.now + 500 * MS)
-    assert not served.plc.readiness.all_move(served.clock.now + 500 * MS + 1)
 
 
 @pytest.mark.parametrize("what", STANDS)

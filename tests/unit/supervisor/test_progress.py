@@ -9,31 +9,8 @@ import time
 
 import pytest
 
-from aoi_daemon.supervisor.attendants import Attendant
 from aoi_daemon.supervisor.progress import LONGEST_START_NS, START_NS, Progress, work_done
-
-S = 1_000_000_000
-PID = 4711
-
-
-class Process:
-    """One in a /proc of the test's own."""
-
-    def __init__(self, root) -> None:
-        self.root = root
-        self.folder = root / str(PID)
-        self.folder.mkdir()
-        self.does(ticks=1)
-
-    def does(self, *, ticks: int = 0, faults: int = 0, read: int = 0) -> None:
-        fields = ["R", "1", "1", "1", "0", "-1", "0", "100", "0", str(faults), "0", str(ticks), "0", "0", "0"]
-        (self.folder / "stat").write_text(f"{PID} (aoi-hmi) ) x) {' '.join(fields)}\n")
-        (self.folder / "io").write_text(f"rchar: {read}\nwchar: 5\n")
-
-
-@pytest.fixture
-def process(tmp_path):
-    return Process(tmp_path)
+from tests.unit.supervisor.conftest import PID, S
 
 
 def minutes_until_stuck(process, step, started_ns: int = 100 * S) -> float:
@@ -91,16 +68,3 @@ def test_a_real_process_that_works_gets_on_and_one_that_waits_does_not():
                 time.sleep(0.02)
         finally:
             child.kill()
-
-
-def test_a_page_that_starts_is_asked_for_its_progress_and_one_that_runs_for_its_word(process):
-    attendant = Attendant("hmi", 2)
-    attendant._progress = Progress(process.root)
-    attendant.process._process = type("Popen", (), {"pid": PID})()
-    attendant.process.started_ns = 100 * S
-    for second in range(0, 300, 5):
-        process.does(ticks=second + 1)
-        assert not attendant.hangs(100 * S + second * S), second
-    attendant.heard_ns = 400 * S
-    assert not attendant.hangs(410 * S)
-    assert attendant.hangs(420 * S), "it has said that all is well, and then nothing for 20 s"

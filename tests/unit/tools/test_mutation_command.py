@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutation.plan import GROUPS, files_of
+from tools.mutation.plan import GROUPS, MORE, candidates, files_of, mirror
 from tools.mutation.table import wilson_lower
 
 ROOT = Path(__file__).parents[3]
@@ -217,7 +217,35 @@ def test_the_lower_end_of_wilsons_interval(hits, of, lower):
     assert wilson_lower(hits, of) == pytest.approx(lower, abs=5e-4)
 
 
-def test_every_group_has_modules_and_tests():
-    for group in GROUPS:
-        assert files_of(ROOT, group.paths), group.name
-        assert files_of(ROOT, group.tests, "test_*.py"), group.name
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_a_group_is_killed_by_the_tests_of_its_modules_names(group):
+    """Where a module has a test of its name; the folder's others come with it."""
+    modules = files_of(ROOT, group.paths)
+    tests = candidates(ROOT, group.paths)
+    named = [mirror(module) for module in modules if (ROOT / mirror(module)).exists()]
+    assert named
+    assert set(named) <= set(tests)
+
+
+@pytest.mark.parametrize(
+    ("module", "tests", "none"),
+    [
+        ("aoi_daemon/decide/overlap.py", {"decide/test_overlap.py", "decide/test_judge.py"}, {"plc/test_wire.py"}),
+        ("aoi_daemon/messages.py", {"test_messages.py", "ring/test_frames.py"}, {"plc/test_wire.py"}),
+        ("aoi_daemon/preflight.py", {"preflight/test_preflight.py"}, {"test_messages.py"}),
+        ("aoi_daemon/hmi/access/users.py", {"hmi/access/test_users_file.py"}, {"hmi/pages/test_live.py"}),
+        ("aoi_daemon/ring", {"ring/test_journal.py", "plc/test_upkeep.py"}, {"plc/test_link.py"}),
+    ],
+)
+def test_a_modules_tests_are_those_of_its_place_and_a_few_more(module, tests, none):
+    found = candidates(ROOT, (module,))
+    assert {f"tests/unit/{each}" for each in tests} <= set(found)
+    assert not {f"tests/unit/{each}" for each in none} & set(found)
+    assert len(found) == len(set(found)), "a file twice is run twice"
+
+
+def test_what_is_said_to_kill_more_is_there():
+    for place, more in MORE.items():
+        assert files_of(ROOT, (place,)), place
+        for each in more:
+            assert files_of(ROOT, (each,), "test_*.py"), f"{place}: {each}"

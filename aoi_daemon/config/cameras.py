@@ -1,0 +1,121 @@
+"""The cameras of a line: what every kind has, replayed images, and GenICam through a vendor's producer."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Union
+
+from pydantic import Field, Strict, model_validator
+
+from aoi_daemon.config.host import HostPort
+from aoi_daemon.config.section import FilePath, Name, Reload, Section
+
+
+class CameraSection(Section):
+    """What every kind of camera has."""
+
+    reload: ClassVar[Reload] = Reload.ACQUIRE
+
+    name: Name = Field("camera-1", description="Shown in logs and alarms.")
+    max_width_px: int = Field(640, ge=16, le=16_384, description="Widest frame; sizes the ring.")
+    max_height_px: int = Field(640, ge=16, le=16_384, description="Highest frame; sizes the ring.")
+    channels: Literal[1, 3] = Field(1, description="1: mono, as the model sees it. 3: BGR.")
+    fov: int | None = Field(
+        None, ge=0, le=65_535,
+        description="The field of view that every frame of this camera shows. Absent: 0 with one camera; with several it is needed where a recipe has templates, regions or a registration.",
+    )  # fmt: skip
+    silence_ms: float = Field(
+        1000.0, ge=0, le=3_600_000,
+        description="No frame for so long while the line runs: the camera is lost. 0: never (a line that may pause with no PLC poll to tell).",
+    )  # fmt: skip
+    sensor_to_frame_ms: float = Field(
+        0.0, ge=0, le=60_000,
+        description="From the part sensor that the PLC counts the deadline from to the frame's time, at most: exposure, readout and transfer, also where the camera stamps its frames (its clock is told from their arrival). Taken off the deadline.",
+    )  # fmt: skip
+    open_s: float = Field(
+        30.0,
+        ge=1,
+        le=600,
+        description="A camera whose driver does not come back for so long: acquire is killed and started again.",
+    )
+    reopen_min_ms: float = Field(200.0, ge=10, le=60_000, description="First wait before a re-open.")
+    reopen_max_ms: float = Field(5000.0, ge=10, le=600_000, description="Longest wait between re-opens.")
+
+
+class ReplayCamera(CameraSection):
+    """Images of a folder, or a video, in place of a camera."""
+
+    kind: Literal["replay"] = Field(description="`replay`: images from disk.")
+    source: FilePath = Field(description="A folder of images or of NAME_test / NAME_temp pairs, or a video file.")
+    bits: int | None = Field(
+        None, ge=9, le=16, description="How many bits of each sample count where the images have 16; absent: they have 8 or fewer."
+    )
+    pace: Literal["takt", "plc"] = Field("takt", description="Trigger: the line's takt, or the PLC's trigger toggle.")
+    pixel_format: Literal["Mono8", "BGR8", "BayerRG8", "BayerGB8", "BayerGR8", "BayerBG8"] = Field(
+        "Mono8", description="How the replayed camera hands its pixels over."
+    )
+    loop: bool = Field(True, description="Start again after the last image; false: fall silent.")
+    wait_ready: bool = Field(True, description="The first part comes once the line is READY.")
+    parts: int = Field(0, ge=0, le=10**9, description="Fall silent after so many parts; 0: no end.")
+    preload: int = Field(
+        256, ge=1, le=100_000, description="Images decoded before READY and kept; more are decoded ahead."
+    )
+    photo_eye: HostPort | None = Field(
+        None, description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC."
+    )
+
+
+DeviceWord = Annotated[str, Field(min_length=1, max_length=256, pattern=r"[^\s\x00]")]
+
+
+class NodeSetting(Section):
+    """One camera node and the value it must have."""
+
+    reload: ClassVar[Reload] = Reload.ACQUIRE
+
+    node: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="SFNC or vendor name.")
+    value: Union[bool, int, float, str] = Field(description="Written, then read back.")  # noqa: UP007
+    tolerance_percent: float = Field(
+        1.0, ge=0, le=50,
+        description="So far the camera may round a number with a fraction (an exposure), or by one of the node's steps; what was asked and what it made of it is logged. Whole numbers must be kept.",
+    )  # fmt: skip
+
+
+class GenicamCamera(CameraSection):
+    """A GenICam camera through a vendor's GenTL producer."""
+
+    kind: Literal["genicam"] = Field(description="`genicam`: any GenTL producer.")
+    producer: FilePath = Field(description="The vendor's .cti file.")
+    serial: DeviceWord | None = Field(None, description="Choose the device by serial number.")
+    device_id: DeviceWord | None = Field(None, description="Choose the device by the id that the producer gives it.")
+    model: DeviceWord | None = Field(None, description="Choose the device by model.")
+    user_name: DeviceWord | None = Field(None, description="Choose the device by its user-defined name.")
+    index: int | None = Field(
+        None, ge=0, le=255,
+        description="The how manieth, from 0, of the devices (with `model`: of that model) in the order of their ids. Another camera plugged in may move it: prefer a serial.",
+    )  # fmt: skip
+    fov_chunk: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        None,
+        description="Chunk node that holds a frame's field of view (a user-set sequence, a counter); needs ChunkModeActive. A frame without it is INCOMPLETE. Not together with fov.",
+    )
+    buffers: int = Field(8, ge=2, le=256, description="Buffers given to the producer.")
+    trigger_within_ms: float | None = Field(
+        None, gt=0, le=10_000,
+        description="Most time between a frame and the moment at which the PLC's registers show its trigger, either way: frames then have the PLC's trigger number where it is certain. Absent: it is never known. Needs [plc.poll].",
+    )  # fmt: skip
+    settings: Annotated[tuple[NodeSetting, ...], Strict(False)] = Field(
+        (), description="Applied in order at each open, each read back."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> GenicamCamera:
+        named = (self.serial, self.device_id, self.model, self.user_name)
+        if sum(key is not None for key in named) > 1:
+            raise ValueError("name the device by one of serial, device_id, model and user_name, not by several")
+        if self.index is not None and any(key is not None for key in (self.serial, self.device_id, self.user_name)):
+            raise ValueError("index goes with model or stands alone: serial, device_id and user_name name one device")
+        if self.fov is not None and self.fov_chunk is not None:
+            raise ValueError("fov and fov_chunk: give one, the other would never be used")
+        return self
+
+
+Camera = Annotated[Union[ReplayCamera, GenicamCamera], Field(discriminator="kind")]  # noqa: UP007
