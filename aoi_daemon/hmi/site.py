@@ -30,6 +30,18 @@ from aoi_daemon.texts.words import Words
 
 _SINCE_START: Final = "-"
 T = TypeVar("T")
+Cell = Callable[["Site", Words], Markup]
+_LASTS_S: Final[dict[Cell, float]] = {}
+
+
+def lasts(seconds: float) -> Callable[[Cell], Cell]:
+    """What such a cell shows is not drawn anew before `seconds` are over."""
+
+    def mark(cell: Cell) -> Cell:
+        _LASTS_S[cell] = seconds
+        return cell
+
+    return mark
 
 
 class Site:
@@ -45,11 +57,12 @@ class Site:
         self.folder: Path | None = None
         if recorder is not None:
             self.folder = stage.setup.config_file.parent / recorder.folder
-        self.live = Live(stage)
+        self.live = Live(stage, backend.verdict_memory)
         rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
         self.pictures = Pictures(rings, stage.setup.recipe)
         self._counting: asyncio.Task[None] | None = None
-        self._rendered: dict[tuple[Callable[..., Markup], str], Markup] = {}
+        self._rendered: dict[tuple[Cell, str], Markup] = {}
+        self._drawn_s: dict[tuple[Cell, str], float] = {}
         self._log = logger()
         self.use(stage.setup.recipe)
         self.figures = ShiftFigures(Base(self._no_shift()))
@@ -125,16 +138,20 @@ class Site:
             await self._counting  # it may have read before the change
         await self._recount(now_s)
 
-    def render(self, cell: Callable[[Site, Words], Markup], words: Words) -> Markup:
+    def render(self, cell: Cell, words: Words) -> Markup:
         """`cell` in the language of `words`: once for all who look, until `new_generation`."""
         key = (cell, words.language)
         if key not in self._rendered:
             self._rendered[key] = cell(self, words)
+            if cell in _LASTS_S:
+                self._drawn_s[key] = time.monotonic()
         return self._rendered[key]
 
     def new_generation(self) -> None:
         """The line has moved: what was rendered is old."""
-        self._rendered.clear()
+        now_s = time.monotonic()
+        self._drawn_s = {key: at_s for key, at_s in self._drawn_s.items() if now_s - at_s < _LASTS_S[key[0]]}
+        self._rendered = {key: self._rendered[key] for key in self._drawn_s}
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
         """`work(*arguments)`, which reads a disk, in a worker thread."""

@@ -24,8 +24,6 @@ EXCEPTIONS = {
     "aoi_daemon/engine/reference.py": "ONNX's own text form of a graph has its attributes in <>",
     "aoi_daemon/stage/logs.py": "<6> is a priority of the system's log",
     "aoi_daemon/notifier/message.py": "a mail's Message-ID is an address in <>",
-    # The page is being moved into templates: this line goes with its last tag.
-    "aoi_daemon/hmi": "not yet",
 }
 """By file or folder: why what looks like a tag is none. One that nothing needs is a fault too."""
 

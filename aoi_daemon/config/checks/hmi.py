@@ -9,7 +9,7 @@ from typing import Final
 
 from aoi_daemon.config.hmi import HmiSection
 
-PACKAGES: Final = ("nicegui", "prometheus_client")
+PACKAGES: Final = ("starlette", "uvicorn", "httptools", "jinja2", "prometheus_client")
 """What the page needs beside the core."""
 
 

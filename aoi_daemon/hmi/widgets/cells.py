@@ -11,7 +11,7 @@ from markupsafe import Markup
 from aoi_daemon.decide.alarm_list import KINDS, Alarm, alarms_in
 from aoi_daemon.hmi.live import SPAN_S, AlarmNow
 from aoi_daemon.hmi.shifts.figures import HOUR_S
-from aoi_daemon.hmi.site import Site
+from aoi_daemon.hmi.site import Site, lasts
 from aoi_daemon.hmi.widgets import charts
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.messages import Proof
@@ -228,6 +228,7 @@ def strip(site: Site, words: Words) -> Markup:
     return _chart(words, words("last_parts", count=charts.STRIP_MARKS), charts.strip(marks), note)
 
 
+@lasts(1.0)  # it has a point for each second, and costs as much as all others together
 def latency(site: Site, words: Words) -> Markup:
     """Verdict times against the deadline."""
     section, parts = site.config.line, site.live.parts
