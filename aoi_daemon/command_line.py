@@ -96,6 +96,23 @@ def parser() -> argparse.ArgumentParser:
         help="what the program reads (default: coils, with [plc.registers] both)",
     )  # fmt: skip
     which.add_argument("--map", action="store_true", help="the map as CSV instead")
+    _add_requests(commands)
+    add_engine_parsers(commands)
+    add_build_parser(commands)
+    add_golden_parsers(commands)
+    add_recorder_parsers(commands)
+    add_clock_parser(commands)
+    add_user_parsers(commands)
+    add_notices_parsers(commands)
+    add_backup_parsers(commands)
+    for name, (_, help_text) in KIT.items():
+        commands.add_parser(name, help=help_text, add_help=False)
+    return top
+
+
+def _add_requests(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What is asked of a line that runs."""
+    raw = argparse.RawDescriptionHelpFormatter
     for name, help_text in (
         ("reload", "apply the changed files to the running line, whole or not at all"),
         ("status", "what the running line is doing; exit 1 when it is not READY"),
@@ -111,17 +128,6 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="one JSON object")
         if name == "recipe":
             command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
-    add_engine_parsers(commands)
-    add_build_parser(commands)
-    add_golden_parsers(commands)
-    add_recorder_parsers(commands)
-    add_clock_parser(commands)
-    add_user_parsers(commands)
-    add_notices_parsers(commands)
-    add_backup_parsers(commands)
-    for name, (_, help_text) in KIT.items():
-        commands.add_parser(name, help=help_text, add_help=False)
-    return top
 
 
 def _epilog(name: str) -> str:
