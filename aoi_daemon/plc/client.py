@@ -87,6 +87,7 @@ class PlcClient:
             PlcTimeoutError: it took longer.
             PlcError: refused, no route, or no such name.
         """
+        # The former connection goes before a new one is asked for: a PLC may serve one alone, and refuse this one.
         self.reset()
         self.goes_to = ("", 0)
         deadline_ns = self._now_ns() + round(timeout_s * 1e9)
@@ -139,6 +140,7 @@ class PlcClient:
         _check_range("registers", address, count, _MAX_READ)
         request = ReadHoldingRegistersRequest(address=address, count=count, dev_id=self._unit)
         registers: list[int] = self._ask(request, 9 + 2 * count, timeout_s).registers
+        # An answer of another length is out of step with us: what follows on this connection cannot be believed.
         if len(registers) != count:
             self.reset()
             raise PlcAnswerError(f"{_name(request)}: {len(registers)} registers came, asked were {count}")

@@ -54,6 +54,7 @@ class Polling:
             now: CLOCK_MONOTONIC, ns.
             number: the last part that had its verdict.
         """
+        # From now, not from when it was due: after a pause there is one poll, not a burst of those that were missed.
         self.due_ns = now + int(self._section.period_ms * _MS)
         values = self._link.read_registers(self._section.base, POLL_WORDS)
         if values is None:

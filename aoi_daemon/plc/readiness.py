@@ -40,6 +40,7 @@ class Readiness:
         """
         board = self._board
         since_ns = now_ns - self._stall_ns
+        # It says that it works, and has not moved: no cell says so but its time.
         if board[Cell.INSPECTION_STATE] == StageState.READY and board[Cell.INSPECTION_NS] < since_ns:
             return False
         for state, present, progress_ns in self._cameras:

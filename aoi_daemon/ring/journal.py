@@ -67,6 +67,7 @@ class JournalWriter:
         # Appended all but the cursor; else as it was prepared.
         self.recovered = _read(memory, layout.start(sequence), layout, sequence)
         if self.recovered is None:
+            # Its sequence is of the next record, or it was appended long ago and is not this one.
             self.recovered = _read(memory, layout.prepared, layout, sequence)
         if self.recovered is not None:
             self.append(self.recovered)
@@ -79,6 +80,7 @@ class JournalWriter:
         """Write `body` as the next record; never waits, never fails."""
         self._write(self._layout.start(self.cursor + 1), body)
         self.cursor += 1
+        # Last: until now a reader does not look at this record, and a writer that is killed has not appended it.
         self._cells[0] = self.cursor
 
     def _write(self, start: int, body: bytes) -> None:
@@ -117,6 +119,7 @@ class JournalReader:
         """Up to `at_most` records not read yet as (sequence, body), oldest first; empty when there are none."""
         kept = self._layout.records
         found: list[tuple[int, bytes]] = []
+        # Read once: records that come while we read are the next call's.
         cursor = self._cells[0]
         if cursor - self.next >= kept:
             self.lost += cursor - kept + 1 - self.next

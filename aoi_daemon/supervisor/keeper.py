@@ -75,6 +75,7 @@ class StageKeeper:
         """Kill what hangs (unless the whole machine `paused`), start what is due, see whether all are ready."""
         now = self._now_ns()
         for stage in self.stages:
+            # Nobody moves while the machine stands still: after a pause each has one more look to move in.
             if stage.pid and not paused and self._hangs(stage, now):
                 self._log.error("stage_hangs", which=stage.label, pid=stage.pid, action="kill and restart")
                 stage.signal(signal.SIGKILL)
@@ -161,6 +162,7 @@ class StageKeeper:
             return
         pid, how = stage.pid, stage.reap()
         self.pair.how = how if stage is self.pair.live else self.pair.how
+        # On the board before anything is decided: plc rejects what waits, and takes READY, by these cells.
         self._mark_lost(stage)
         self.wake_plc()
         if stage.ended_on_purpose:
@@ -172,6 +174,7 @@ class StageKeeper:
             self.move(Event.STAGE_LOST)
             self._due[stage.label] = self._now_ns() + _AFTER_STOP_NS
             return
+        # A proven inspection that waits takes over at once: it needs no start, and costs no restart of the budget.
         if stage is self.pair.live and self.exchange():
             self._log.error("stage_lost", which=stage.label, pid=pid, how=how, instead=self.pair.live.pid)
             self._event("stage", which=stage.label, what="lost", how=how)
