@@ -46,7 +46,7 @@ _EXAMPLES = """examples:
   aoi-daemon status                                   what the line is doing
   aoi-daemon status --json | jq .rejected_for         the same for scripts
   aoi-daemon status --config left/line.toml           of this line, where several run here
-  aoi-daemon reload                                   apply changed files, whole or not at all
+  aoi-daemon reload                                   apply changed files, all or nothing
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
   aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     which.add_argument("--map", action="store_true", help="the map as CSV instead")
     for name, help_text in (
-        ("reload", "apply the changed files to the running line, whole or not at all"),
+        ("reload", "apply the changed files to the running line, all or nothing"),
         ("status", "what the running line is doing; exit 1 when it is not READY"),
         ("recipe", "change over to another product; the one in use stays where it is refused"),
         ("reset", "acknowledge all alarms, lift a stop, and start again after a fault"),

@@ -171,7 +171,7 @@ def _check_messages(configuration: Configuration) -> None:
 
 
 def _check_beside(configuration: Configuration) -> None:
-    """The packages and files that those beside the path need."""
+    """The packages and files that the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
     problems = [] if line.hmi is None else hmi_problems(line.hmi, folder)
     if line.publisher is not None:

@@ -77,7 +77,7 @@ class PlcClient:
 
     @property
     def connected(self) -> bool:
-        """There is a connection on which nothing failed; whether the PLC lives, only an answer tells."""
+        """There is a connection on which nothing failed; whether the PLC is alive, only an answer tells."""
         return self._wire.is_open
 
     def connect(self, timeout_s: float) -> None:
@@ -107,7 +107,7 @@ class PlcClient:
         """Write the coils from `address` on in one FC15 request; its echo has been checked on return.
 
         Raises:
-            PlcTimeoutError: no whole answer within `timeout_s`.
+            PlcTimeoutError: no complete answer within `timeout_s`.
             PlcRefusedError: an exception code, or another unit answered.
             PlcAnswerError: not the answer to this request.
             PlcError: there is no connection, or it broke.

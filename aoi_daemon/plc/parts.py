@@ -124,7 +124,7 @@ class Parts:
 
     @staticmethod
     def _decide(part: Part, reason: Reason, camera: int) -> None:
-        if part.reason is None or part.reason is Reason.NONE:  # a reject stands; a pass may still be taken back
+        if part.reason is None or part.reason is Reason.NONE:  # a reject stays; a pass may still be taken back
             part.reason = reason
             part.decided_by = camera
 

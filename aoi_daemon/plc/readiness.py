@@ -8,7 +8,7 @@ from aoi_daemon.stage.lifecycle import Line
 
 
 class Readiness:
-    """What the board says of `cameras` cameras and of inspection. A stage stands after `stall_ns`."""
+    """What the board says of `cameras` cameras and of inspection. One that has not moved for `stall_ns` has stopped."""
 
     def __init__(self, board: Board, cameras: int, stall_ns: int) -> None:
         self._board = board
@@ -36,7 +36,7 @@ class Readiness:
         """Whoever says that it works has moved lately; without that the heartbeat stops.
 
         A stage that is known to be down, or a camera that is being opened, does not stop it: READY=0
-        says so already. The heartbeat is for what nobody would notice otherwise.
+        says so already. The heartbeat is for what would not be noticed otherwise.
         """
         board = self._board
         since_ns = now_ns - self._stall_ns

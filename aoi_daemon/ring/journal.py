@@ -6,7 +6,7 @@ processor without a memory barrier, which Python does not have. The cursor is
 written last, 8 bytes at once.
 
 A record may be prepared before it is appended. That lies in a place of its own,
-so a writer that is killed while it appends leaves one or the other, in whole.
+so a writer that is killed while it appends leaves one or the other, complete.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class JournalLayout(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """The whole journal, with the place of what is prepared."""
+        """The complete journal, with the place of what is prepared."""
         return _START + (self.records + 1) * self.record_bytes
 
     def start(self, sequence: int) -> int:
@@ -94,7 +94,7 @@ def _cursor_of(memory: SharedMemory) -> memoryview:
 
 
 def _read(memory: SharedMemory, start: int, layout: JournalLayout, sequence: int) -> bytes | None:
-    """Record `sequence` at `start`; None when it is not there whole."""
+    """Record `sequence` at `start`; None when it is not there, or not complete."""
     record = memory.map[start : start + layout.record_bytes]
     found, crc = _HEAD.unpack_from(record)
     body = record[_HEAD.size :]
@@ -131,6 +131,6 @@ class JournalReader:
             elif self._cells[0] - self.next >= kept - 1:
                 self.lost += 1  # overwritten while we read
             else:
-                break  # not whole yet on this processor; it is the next time
+                break  # not complete yet on this processor; it will be the next time
             self.next += 1
         return found

@@ -1,4 +1,4 @@
-"""One change on its way into the line: a reload, or another product. It lands whole, or the line stays as it is.
+"""One change on its way into the line: a reload, or another product. It lands completely, or the line stays as it is.
 
     files checked -> plan -> nothing that judges a part: it lands, the recipe is swapped between two parts
                           -> anything else: a second inspection proves itself, and the product, beside the live one
@@ -80,7 +80,7 @@ class Changeover:
         return self._change is not None
 
     def fds(self) -> list[int]:
-        """What to poll for reading, so that a switch waits for nobody's tick."""
+        """What to poll for reading, so that a switch does not wait for the next tick."""
         if self._change is None:
             return []
         pair = self._keeper.pair

@@ -71,7 +71,7 @@ class Orders:
             self.keep()  # so that the next start takes nothing for an upgrade, and no other recipe for this one
 
     def reload(self, client: socket.socket, by: str, via: str) -> None:
-        """Validate everything, then land the whole of it, or nothing."""
+        """Validate everything, then land all of it, or nothing."""
         self._order(Order("reload", by, via, client))
 
     def recipe(self, client: socket.socket, wanted: object, by: str, via: str) -> None:
@@ -158,7 +158,7 @@ class Orders:
         poll = new.line.plc.poll
         self._alarms.conditions.ack_behind = poll.ack_behind if poll else None
         self._attendants.want(new)
-        self._attendants.restart(plan.restart_beside)
+        self._attendants.restart(plan.restart_off_path)
         # Those that are restarted above read it at their start; the others go on, and need it for their next part.
         self._attendants.hand(do="recipe", recipe=new.recipe.model_dump_json(), line=new.line.model_dump_json())
         self.keep()

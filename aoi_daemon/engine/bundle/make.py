@@ -1,4 +1,4 @@
-"""Make a bundle folder, whole or not at all.
+"""Make a bundle folder, complete or not at all.
 
 Process: offline. Needs the extra `engine`. Everything is written to a folder beside the wanted one and
 renamed into place at the end; an error or Ctrl-C removes it.
