@@ -6,4 +6,4 @@ import os
 # the model to their maker. Said before it is imported, and to every process: later it is not looked at any more.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -15,51 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aoi_daemon import __version__
-from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.backup.commands import run as run_backup
-from aoi_daemon.engine.build.command import add_parser as add_build_parser
+from aoi_daemon.command_line import DEFAULT_CONFIG, KIT, parser
 from aoi_daemon.engine.build.command import run as run_build
-from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
 from aoi_daemon.engine.commands import run as run_engine
-from aoi_daemon.engine.golden_parts.command import add_parsers as add_golden_parsers
 from aoi_daemon.engine.golden_parts.command import run as run_golden
 from aoi_daemon.errors import AoiError, ConfigError
-from aoi_daemon.hmi.access.command import add_parsers as add_user_parsers
 from aoi_daemon.hmi.access.command import run as run_users
-from aoi_daemon.notifier.command import add_parsers as add_notices_parsers
 from aoi_daemon.notifier.command import run as run_notices
-from aoi_daemon.recorder.commands.clock import add_parser as add_clock_parser
 from aoi_daemon.recorder.commands.clock import run as run_clock
-from aoi_daemon.recorder.commands.main import add_parsers as add_recorder_parsers
 from aoi_daemon.recorder.commands.main import run as run_recorder
 
 if TYPE_CHECKING:
     from aoi_daemon.config.schema import LineConfig
 
-DEFAULT_CONFIG = Path("/etc/aoi-daemon/line.toml")
-
-_EXAMPLES = """examples:
-  aoi-daemon check-config --config config/line.toml   is the configuration right?
-  aoi-daemon plc-program > aoi.st                     the PLC's program for this line, as structured text
-  aoi-daemon run --config config/line.toml            run the line in the foreground
-  aoi-daemon status                                   what the line is doing
-  aoi-daemon status --json | jq .rejected_for         the same for scripts
-  aoi-daemon status --config left/line.toml           of this line, where several run here
-  aoi-daemon reload                                   apply changed files, all or nothing
-  aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
-  aoi-daemon reset                                    acknowledge alarms, start again after a fault
-  aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
-  aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
-  aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
-  aoi-daemon export --format csv --out parts.csv      what became of the parts
-  aoi-daemon user add anna --role operator            who may act on the page
-  aoi-daemon notices test                             do mails and webhooks arrive?
-  aoi-daemon clock                                    is the PC's clock believed? confirm it after a jump
-  aoi-daemon replay --from 2026-11-22                 would they be judged the same today?
-  aoi-daemon audit verify                             is the record of who did what as it was written?
-  aoi-daemon backup /mnt/usb/line-3                   all of it to another disk, while the line runs
-"""
+__all__ = ["main", "parser"]
 
 _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "bundle": run_engine,
@@ -76,72 +46,14 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    top = argparse.ArgumentParser(
-        prog="aoi-daemon",
-        description="Real-time automated optical inspection: camera to PLC coil inside the takt.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"aoi-daemon {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, help_text in (
-        ("run", "run the line in the foreground (systemd does this)"),
-        ("check-config", "validate the files and the bundles they name; nothing is started"),
-    ):
-        command = commands.add_parser(name, help=help_text)
-        command.add_argument(
-            "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
-        )
-    program = commands.add_parser(
-        "plc-program",
-        help="the PLC's program for this line, or its map of coils and registers",
-        epilog="examples:\n  aoi-daemon plc-program > aoi.st\n"
-        "  aoi-daemon plc-program --variant registers > aoi-registers.st   a PLC without coils that can be written\n"
-        "  aoi-daemon plc-program --map > aoi-map.csv\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    program.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
-    )
-    which = program.add_mutually_exclusive_group()
-    which.add_argument(
-        "--variant", choices=("coils", "registers", "both"),
-        help="what the program reads (default: coils, with [plc.registers] both)",
-    )  # fmt: skip
-    which.add_argument("--map", action="store_true", help="the map as CSV instead")
-    for name, help_text in (
-        ("reload", "apply the changed files to the running line, all or nothing"),
-        ("status", "what the running line is doing; exit 1 when it is not READY"),
-        ("recipe", "change over to another product; the one in use stays where it is refused"),
-        ("reset", "acknowledge all alarms, lift a stop, and start again after a fault"),
-    ):
-        command = commands.add_parser(name, help=help_text)
-        command.add_argument(
-            "--config", type=Path, metavar="FILE", help="line.toml of the line that is meant, where several run here"
-        )
-        command.add_argument("--socket", type=Path, metavar="PATH", help="the same by its control socket")
-        if name == "status":
-            command.add_argument("--json", action="store_true", help="one JSON object")
-        if name == "recipe":
-            command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
-    add_engine_parsers(commands)
-    add_build_parser(commands)
-    add_golden_parsers(commands)
-    add_recorder_parsers(commands)
-    add_clock_parser(commands)
-    add_user_parsers(commands)
-    add_notices_parsers(commands)
-    add_backup_parsers(commands)
-    return top
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["stage"]:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
+    if words[:1] and words[0] in KIT:
+        made: int = importlib.import_module(KIT[words[0]][0]).main(words[1:])
+        return made
     arguments = parser().parse_args(words)
     try:
         if arguments.command in _ELSEWHERE:

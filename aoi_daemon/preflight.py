@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from aoi_daemon.config.cameras import CameraSection, GenicamCamera
 from aoi_daemon.config.checks.hmi import hmi_problems
 from aoi_daemon.config.checks.notices import notices_problems
+from aoi_daemon.config.fovs import template_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
@@ -30,6 +32,8 @@ from aoi_daemon.inspection.prove import Product
 from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, MessageError, encoded
 
 MAX_RECIPES: Final = 1000
+_OF_GENICAM: Final = ("harvesters", "genicam")
+"""What a GenICam camera needs beside the core."""
 _ROOM_BYTES: Final = 64 * 1024
 """Of a setup, for what is not configuration."""
 
@@ -86,6 +90,7 @@ def check(file: Path, product: str = "") -> Configuration:
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
     _check_beside(configuration)
+    _check_templates(configuration, bundles)
     _check_messages(configuration)
     return replace(configuration, material=material, judges=judges)
 
@@ -154,6 +159,15 @@ def _hash(text: str, files: Sequence[Path]) -> str:
     return found.hexdigest()
 
 
+def _check_templates(configuration: Configuration, bundles: dict[str, Bundle]) -> None:
+    """Each product whose model compares with a template has one, from its recipe or with each picture."""
+    for name, bundle in bundles.items():
+        recipe = configuration.recipes[name]
+        problems = list(template_problems(configuration.line.cameras, recipe)) if bundle.manifest.has_template else []
+        if problems:
+            raise ConfigError(configuration.file.parent / "recipes" / f"{name}.toml", problems)
+
+
 def _check_messages(configuration: Configuration) -> None:
     """What the stages are told at their start, and at a changeover, fits; so does what `status` says of the recipes."""
     folder, most_bytes = configuration.file.parent / "recipes", MAX_PARCEL_BYTES - _ROOM_BYTES
@@ -171,9 +185,10 @@ def _check_messages(configuration: Configuration) -> None:
 
 
 def _check_beside(configuration: Configuration) -> None:
-    """The packages and files that the processes off the critical path need."""
+    """The packages and files that cameras and the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
-    problems = [] if line.hmi is None else hmi_problems(line.hmi, folder)
+    problems = _camera_problems(line.cameras)
+    problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)
     if line.publisher is not None:
         problems += missing_files(line.publisher, folder)
         if importlib.util.find_spec("paho") is None:
@@ -182,6 +197,16 @@ def _check_beside(configuration: Configuration) -> None:
         problems += notices_problems(line.notices, folder, Alarm.__members__)
     if problems:
         raise ConfigError(configuration.file, problems)
+
+
+def _camera_problems(cameras: Sequence[CameraSection]) -> list[str]:
+    """Of cameras whose packages are not installed."""
+    missing = [package for package in _OF_GENICAM if importlib.util.find_spec(package) is None]
+    return [
+        f"cameras[{index}].kind = 'genicam': needs {', '.join(missing)}: pip install 'aoi-daemon[cameras]'"
+        for index, camera in enumerate(cameras)
+        if missing and isinstance(camera, GenicamCamera)
+    ]
 
 
 def open_models(configuration: Configuration) -> None:

@@ -26,6 +26,7 @@ def pytest_addoption(parser):
     )
     parser.addoption("--plc-words", type=int, default=60_000, help="random words of tests/properties/test_plc_program.py (1000000 for the proof)")
     parser.addoption("--plc-parts", type=int, default=3_000, help="parts of its lines (100000 for the proof)")
+    parser.addoption("--wheel-parts", type=int, default=40, help="parts of the demo in tests/wheel (200 for the proof)")
     parser.addoption("--screenshots", metavar="DIR", help="tests/browser: keep a picture of each page in DIR")
     parser.addoption("--beside-kills", type=int, default=6, help="SIGKILLs of recorder, page and publisher, tests/line/test_beside.py (50 for the proof)")
     parser.addoption("--peer-parts", type=int, default=60, help="parts before a libmodbus server, tests/line/peers (3000 for the proof; a tenth of it before each other)")

@@ -55,6 +55,16 @@ def section_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]
                 )
 
 
+def template_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
+    """Of a `recipe` whose model compares each frame with a template: that it has none. Replayed pairs have theirs."""
+    camera = next((camera for camera in cameras if isinstance(camera, GenicamCamera)), None)
+    if camera is not None and not recipe.templates:
+        yield (
+            f"templates: none; the model compares each frame with a template, and camera {camera.name!r} brings none: "
+            "each of its frames would be rejected: add `[[templates]]` with the `image` of a good part"
+        )
+
+
 def _kinds(recipe: Recipe) -> list[str]:
     kinds = {"templates": recipe.templates, "regions": recipe.regions, "a registration": recipe.registration}
     return [kind for kind, there in kinds.items() if there]

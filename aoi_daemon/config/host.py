@@ -23,6 +23,8 @@ from pydantic import AfterValidator
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MOST: Final = 253
+_LONGEST_MEANT: Final = 1000
+"""A text beyond this is no host with something around it; to read it would take its time."""
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _COMMAS: Final = re.compile(r"[0-9]+(?:,[0-9]+){3}")
 _IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
@@ -59,8 +61,10 @@ def problem(text: str) -> str | None:
 
 def meant(text: str) -> Meant | None:
     """The host that `text` was probably meant to be, which is one by the grammar; None: there is no telling."""
-    rest = unicodedata.normalize("NFKC", text[: 4 * _MOST]).strip()
-    rest = re.split(r"[/?#\\]", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}", "", rest), maxsplit=1)[0]
+    if len(text) > _LONGEST_MEANT:
+        return None
+    rest = unicodedata.normalize("NFKC", text).strip()
+    rest = re.split(r"[/?#\\]", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}", "", rest))[0]
     rest = rest.rpartition("@")[2].strip()
     found = re.fullmatch(r"\[(?P<six>[^\[\]]*)\](?::(?P<port>[0-9]*))?|(?P<name>[^:\[\]]*):(?P<after>[0-9]*)", rest)
     port = ""

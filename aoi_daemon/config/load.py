@@ -113,7 +113,7 @@ def altered(configuration: Configuration) -> list[Path]:
         try:
             now[path] = read_bytes(path)
         except OSError:
-            continue  # gone, or not to be read: not as it was
+            pass  # gone, or not to be read: not as it was
         except TextError:
             now[path] = b"\0"  # no file that was read is so
     before = configuration.sources

@@ -224,7 +224,7 @@ class FrameSize(Section):
 class Calibration(Section):
     """What the INT8 ranges were taken from."""
 
-    method: Literal["entropy", "percentile"] = Field(description="How; of the two, the one that qualified better.")
+    method: Literal["entropy", "percentile"] = Field(description="How; of the two, the one that lost less.")
     frames: int = Field(ge=1, description="How many frames.")
     set_sha256: Sha256 = Field(description="Hash of their names and bytes.")
 

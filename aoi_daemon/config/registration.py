@@ -44,10 +44,8 @@ class Fiducial(Section):
 
     def rectangle(self, px_per_unit: float) -> Rectangle:
         """The rectangle in pixels of the template."""
-        (x1, x2), (y1, y2) = (
-            sorted(round(value * px_per_unit) for value in axis) for axis in zip(*self.corners, strict=True)
-        )
-        return Rectangle(x1, y1, x2, y2)
+        (ax, ay), (bx, by) = ((round(x * px_per_unit), round(y * px_per_unit)) for x, y in self.corners)
+        return Rectangle(min(ax, bx), min(ay, by), max(ax, bx), max(ay, by))
 
 
 class Registration(Section):

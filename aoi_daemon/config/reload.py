@@ -77,7 +77,6 @@ def _line_section(old: Configuration, new: Configuration, changed: list[str], ne
     """Of [line], the product to start with may change: it says nothing of the product in use."""
     was, now = old.line.line, new.line.line
     if was.model_copy(update={"recipe": now.recipe}) != now:
-        changed.append("line")
         never.add("line")
     if was.recipe == now.recipe:
         return []

@@ -1,7 +1,7 @@
 """The line's configuration: what each key means, its bounds, and how it reloads.
 
 Frozen and bounded: a model that exists is right. `config/load.py` reads files
-into it and words the errors; the README's reference is generated from it.
+into it and words the errors; the reference in config/README.md is generated from it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config import timing
-from aoi_daemon.config.cameras import Camera, GenicamCamera
+from aoi_daemon.config.cameras import Camera
 from aoi_daemon.config.checks.poll import check_poll
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.host import Peer
@@ -197,13 +197,13 @@ class LineConfig(Section):
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         for camera in self.cameras:
             if camera.kind == "genicam" and camera.trigger_within_ms is not None:
-                _check_trigger_numbers(camera, self)
+                _check_trigger_numbers(camera.trigger_within_ms, self)
         return self
 
 
-def _check_trigger_numbers(camera: GenicamCamera, line: LineConfig) -> None:
+def _check_trigger_numbers(within_ms: float, line: LineConfig) -> None:
     """Refuse times at which it would never be certain which trigger a frame belongs to."""
-    within_ms, poll, half_ms = camera.trigger_within_ms or 0.0, line.plc.poll, line.line.takt_ms / 2
+    poll, half_ms = line.plc.poll, line.line.takt_ms / 2
     if poll is None:
         raise ValueError("cameras.trigger_within_ms needs [plc.poll]: the trigger's number is read from the PLC")
     if within_ms + poll.period_ms + line.plc.answer_ms > half_ms:

@@ -64,7 +64,7 @@ def problems(
             "a time, and the PLC program tells them apart by one window each; "
             f"set deadline_ms to {line.takt_ms:g} at most"
         )
-    if timing.judge_ms < _least_ms(line) - _ROUNDING_MS:
+    if not _is_enough(timing.judge_ms, line):
         yield _too_short(line, plc, timing, late_ms)
     if plc.timeout_ms < plc.answer_ms:
         yield (
@@ -90,7 +90,7 @@ def _too_short(line: LineSection, plc: PlcSection, timing: Timing, late_ms: floa
     others = [f"a {takt} of {deadline_ms:g} ms"]
     if more > 0:
         others.append(f"plc.answer_ms = {more:g}")
-    if plc.registers is not None and line.deadline_ms - late_ms - 2 * plc.answer_ms >= _least_ms(line) - _ROUNDING_MS:
+    if plc.registers is not None and _is_enough(line.deadline_ms - late_ms - 2 * plc.answer_ms, line):
         others.append("coils alone (no [plc.registers])")
     late = f", {late_ms:g} ms after the sensor" if late_ms else ""
     requests = f"{timing.requests} request{'s' * (timing.requests > 1)}"
@@ -99,6 +99,10 @@ def _too_short(line: LineSection, plc: PlcSection, timing: Timing, late_ms: floa
         f"({line.deadline_ms:g}) to judge a part in{late}: its verdict takes {requests}, and one more may be out; "
         f"possible would be {' or '.join(others)}"
     )
+
+
+def _is_enough(judge_ms: float, line: LineSection) -> bool:
+    return judge_ms >= _least_ms(line) - _ROUNDING_MS
 
 
 def _least_ms(line: LineSection) -> float:

@@ -50,10 +50,8 @@ def _word(problem: Any, data: Any, path: list[str | int], model: type[BaseModel]
         return f"{_key([*path, problem['loc'][-1]])}: missing"
     if kind == "extra_forbidden":
         return f"{_key(path)}: unknown key{_suggest(str(path[-1]), _kind_at(data, path), model)}"
-    if not path:
-        return message if kind == "value_error" else f"{message[0].lower()}{message[1:]}"
     if kind == "value_error":
-        return f"{_key(path)}: {message}"
+        return f"{_key(path)}: {message}" if path else message
     return f"{_key(path)} = {_shown(problem['input'])}: {message[0].lower()}{message[1:]}"
 
 
@@ -75,7 +73,7 @@ def _kind_at(data: Any, path: list[str | int]) -> str:
     """The `kind` of the table that has the key; "" for a table without."""
     for step in path[:-1]:
         data = data[step]
-    return str(data.get("kind", "")) if isinstance(data, dict) else ""
+    return str(data.get("kind", ""))
 
 
 def _suggest(key: str, kind: str, model: type[BaseModel]) -> str:
@@ -89,19 +87,17 @@ def _suggest(key: str, kind: str, model: type[BaseModel]) -> str:
     if key in homes:
         this = f'; this one is of kind = "{kind}"' if kind and " of kind" in homes[key] else ""
         return f": it belongs to {homes[key]}{this}"
-    near = difflib.get_close_matches(key, sorted(homes), 1)
+    near = difflib.get_close_matches(key, homes)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _tables(node: Any, defs: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each table that the schema `node` has in it, with its name and its keys."""
+    """Each table that the schema `node` has in it, with its name and its keys; what is no table has none."""
     if "$ref" in node:
         node = defs[node["$ref"].rpartition("/")[2]]
     properties = node.get("properties", {})
-    if properties:
-        yield name, properties
+    yield name, properties
     for key, inner in properties.items():
         yield from _tables(inner, defs, f"{name}.{key}".lstrip("."))
     for inner in (*node.get("anyOf", ()), *node.get("oneOf", ()), *([node["items"]] if "items" in node else ())):
-        if isinstance(inner, dict):
-            yield from _tables(inner, defs, name)
+        yield from _tables(inner, defs, name)

@@ -61,7 +61,9 @@ def add_parsers(subparsers: Any) -> None:
         ("verify", "check every hash, and every golden verdict on this machine"),
         ("show", "what a bundle is, and what it reached"),
     ):
-        parser = actions.add_parser(action, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser = actions.add_parser(
+            action, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_BUNDLE_EXAMPLES, formatter_class=raw
+        )
         parser.add_argument("bundle", type=Path, metavar="DIR", help="the bundle's folder")
         if action == "verify":
             _add_threads(parser)

@@ -11,7 +11,7 @@ from aoi_daemon.errors import Action, AoiError
 
 
 class RefusedError(AoiError):
-    """A precision that was asked for does not qualify: it is not put into a bundle."""
+    """A precision that was asked for may not ship: it is not put into a bundle."""
 
     action: ClassVar[Action] = Action.REFUSE
 

@@ -19,6 +19,7 @@ from aoi_daemon.hmi.widgets.charts import STRIP_MARKS, Mark, Second
 from aoi_daemon.messages import Outcome
 from aoi_daemon.ring import events, verdicts
 from aoi_daemon.ring.events import Event, EventReader
+from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage.board import Board, Cell
 from aoi_daemon.stage.stage import Stage, now_ns
@@ -89,7 +90,7 @@ class AlarmNow:
 
 @dataclass
 class AlarmLog:
-    """The alarms as the events tell them, held against the board, which is never wrong."""
+    """The alarms as the events tell them, checked against the board, which is never wrong."""
 
     _known: dict[Alarm, AlarmNow] = field(default_factory=dict)
 
@@ -119,14 +120,18 @@ class AlarmLog:
 
 
 class Live:
-    """Everything that is shared by all who look; `read` brings it up to date. `last` is the newest part."""
+    """Everything that is shared by all who look; `read` brings it up to date. `last` is the newest part.
 
-    def __init__(self, stage: Stage) -> None:
+    `verdict_memory` is where that of the verdict ring is attached already.
+    """
+
+    def __init__(self, stage: Stage, verdict_memory: SharedMemory | None = None) -> None:
         self.board: Board = stage.board
         self.parts = PartLog(stage.config.line.deadline_ms)
         self.alarm_log = AlarmLog()
         self.events: deque[Event] = deque(maxlen=_EVENTS)
-        self._verdicts = VerdictReader(stage.memory("verdicts", verdicts.SIZE_BYTES), from_start=True)
+        memory = verdict_memory or stage.memory("verdicts", verdicts.SIZE_BYTES)
+        self._verdicts = VerdictReader(memory, from_start=True)
         self._events = EventReader(stage.memory("events", events.SIZE_BYTES), from_start=True)
         self.last: Outcome | None = None
         self.wall_offset_ns = 0

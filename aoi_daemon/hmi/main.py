@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-# Read at import: NiceGUI would keep a folder `.nicegui` where the daemon was started. Nothing is stored in it.
-os.environ.setdefault("NICEGUI_STORAGE_PATH", "/nonexistent")
-
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.api.routes import Backend
 from aoi_daemon.hmi.doors.doors import Doors
-from aoi_daemon.hmi.doors.http import MOST_BODY_BYTES, DoorProtocol
+from aoi_daemon.hmi.doors.http import DoorProtocol
 from aoi_daemon.hmi.doors.socket import Listener
 from aoi_daemon.hmi.pulse import Pulse
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.web import DEAR, install
+from aoi_daemon.hmi.web import DEAR, routes
 from aoi_daemon.hmi.web_log import install as install_log
 from aoi_daemon.stage.stage import Stage
 
@@ -61,9 +57,7 @@ async def _serve(stage: Stage, section: HmiSection) -> None:
     backend = Backend.of(stage)
     site = Site(stage, backend)
     pulse = Pulse(site)
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    install(app, site, pulse)
-    backend.install(app, DEAR)
+    app = backend.behind_doors(routes(site, pulse), DEAR)
     facts: dict[str, Any] = {"address": _address(section), "clients": 0, "state": "starting"}
     heeding = _heed(stage, site, pulse, facts, backend.said)
     tasks = [asyncio.create_task(one) for one in (heeding, backend.run(), pulse.run())]
@@ -148,7 +142,7 @@ def _bind(section: HmiSection) -> Listener:
     return found
 
 
-def _uvicorn(app: FastAPI, stage: Stage, section: HmiSection, doors: Doors) -> uvicorn.Config:
+def _uvicorn(app: ASGIApp, stage: Stage, section: HmiSection, doors: Doors) -> uvicorn.Config:
     folder = stage.setup.config_file.parent
 
     def path(file: Path | None) -> str | None:
@@ -158,7 +152,7 @@ def _uvicorn(app: FastAPI, stage: Stage, section: HmiSection, doors: Doors) -> u
     return uvicorn.Config(
         app, http=cast("type[DoorProtocol]", partial(DoorProtocol, doors=doors)), proxy_headers=False,
         log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_S, server_header=False, backlog=_BACKLOG,
-        ws_max_size=MOST_BODY_BYTES,
+        ws="none", lifespan="off",
         ssl_certfile=path(section.tls_certificate), ssl_keyfile=path(section.tls_key),
     )  # fmt: skip
 

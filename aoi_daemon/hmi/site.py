@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from markupsafe import Markup
+
 from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.access.roles import Refused
@@ -20,14 +22,26 @@ from aoi_daemon.hmi.pictures import Pictures
 from aoi_daemon.hmi.shifts.figures import Base, ShiftFigures, Tally, read_base
 from aoi_daemon.hmi.shifts.times import Shift, shift_at
 from aoi_daemon.hmi.widgets.classes import class_name
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.infer.bundle import MANIFEST
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.stage import Stage
+from aoi_daemon.texts.words import Words
 
 _SINCE_START: Final = "-"
 T = TypeVar("T")
+Cell = Callable[["Site", Words], Markup]
+_LASTS_S: Final[dict[Cell, float]] = {}
+
+
+def lasts(seconds: float) -> Callable[[Cell], Cell]:
+    """What such a cell shows is not drawn anew before `seconds` are over."""
+
+    def mark(cell: Cell) -> Cell:
+        _LASTS_S[cell] = seconds
+        return cell
+
+    return mark
 
 
 class Site:
@@ -43,11 +57,12 @@ class Site:
         self.folder: Path | None = None
         if recorder is not None:
             self.folder = stage.setup.config_file.parent / recorder.folder
-        self.live = Live(stage)
+        self.live = Live(stage, backend.verdict_memory)
         rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
         self.pictures = Pictures(rings, stage.setup.recipe)
         self._counting: asyncio.Task[None] | None = None
-        self._rendered: dict[tuple[Callable[..., str], str], str] = {}
+        self._rendered: dict[tuple[Cell, str], Markup] = {}
+        self._drawn_s: dict[tuple[Cell, str], float] = {}
         self._log = logger()
         self.use(stage.setup.recipe)
         self.figures = ShiftFigures(Base(self._no_shift()))
@@ -57,7 +72,7 @@ class Site:
         self.recipe = recipe
         self.classes: Sequence[str] = ()
         try:
-            # Not the whole bundle: inspection has checked every file of it.
+            # Not all of the bundle: inspection has checked every file of it.
             self.classes = Manifest.model_validate_json((recipe.bundle / MANIFEST).read_bytes()).classes
         except (OSError, ValueError) as error:
             self._log.warning("classes_not_known", bundle=str(recipe.bundle), error=str(error))
@@ -66,7 +81,7 @@ class Site:
 
     @property
     def beside(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the processes beside the path say of themselves, by their name."""
+        """What the processes off the critical path say of themselves, by their name."""
         return self.backend.metrics.source.facts
 
     def now_s(self) -> float:
@@ -123,16 +138,20 @@ class Site:
             await self._counting  # it may have read before the change
         await self._recount(now_s)
 
-    def render(self, cell: Callable[[Site, Words], str], words: Words) -> str:
+    def render(self, cell: Cell, words: Words) -> Markup:
         """`cell` in the language of `words`: once for all who look, until `new_generation`."""
         key = (cell, words.language)
         if key not in self._rendered:
             self._rendered[key] = cell(self, words)
+            if cell in _LASTS_S:
+                self._drawn_s[key] = time.monotonic()
         return self._rendered[key]
 
     def new_generation(self) -> None:
         """The line has moved: what was rendered is old."""
-        self._rendered.clear()
+        now_s = time.monotonic()
+        self._drawn_s = {key: at_s for key, at_s in self._drawn_s.items() if now_s - at_s < _LASTS_S[key[0]]}
+        self._rendered = {key: self._rendered[key] for key in self._drawn_s}
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
         """`work(*arguments)`, which reads a disk, in a worker thread."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from nicegui import Client, ui
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from aoi_daemon.errors import AoiError
@@ -23,8 +22,10 @@ from aoi_daemon.hmi.pictures import LARGE_PX, to_jpeg
 from aoi_daemon.hmi.pulse import Pulse
 from aoi_daemon.hmi.shifts.report import read_csv
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.widgets.numbers import Number
-from aoi_daemon.hmi.widgets.shell import STATIC, Page
+from aoi_daemon.hmi.stream.routes import routes as of_open_pages
+from aoi_daemon.hmi.widgets.frame import STATIC
+from aoi_daemon.hmi.widgets.numbers import whole
+from aoi_daemon.hmi.widgets.shell import Page
 from aoi_daemon.pictures import read_picture as read_file
 from aoi_daemon.plcmap.program import Variant, as_structured_text
 from aoi_daemon.plcmap.table import as_csv
@@ -47,41 +48,44 @@ DEAR: Final = (*(path for path, _, _ in _PAGES), "/report.csv")
 """Paths whose answers cost much."""
 _KEEP: Final = {"cache-control": "private, max-age=86400, immutable"}
 _LEAST_PX: Final = 64
+_BUILD_S: Final = 10.0
+"""A page that is not there by then waits for a disk that hangs."""
 
 
-def install(app: FastAPI, site: Site, pulse: Pulse) -> None:
-    """Put pages, pictures and files on `app`."""
-    app.add_exception_handler(RequestValidationError, _no_such_thing)
-    app.mount("/static", StaticFiles(directory=STATIC))
-    _pictures(app, site)
-    _downloads(app, site)
-    for path, name, build in _PAGES:
-        _page(site, pulse, path, name, build)
-    ui.run_with(
-        app, title=site.config.line.name, favicon=STATIC / "sign.svg", show_welcome_message=False, tailwind=False,
-        binding_refresh_interval=None, message_history_length=100,
-    )  # fmt: skip
+def routes(site: Site, pulse: Pulse) -> list[BaseRoute]:
+    """Pages with their streams and taps, pictures and files."""
+    return [
+        *(Route(path, _page(site, pulse, name, build), methods=["GET"]) for path, name, build in _PAGES),
+        *of_open_pages(site, pulse),
+        *_pictures(site),
+        *_downloads(site),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
 
 
-def _page(site: Site, pulse: Pulse, path: str, name: str, build: Build) -> None:
-    @ui.page(path, response_timeout=10)
-    async def show(request: Request, client: Client) -> None:
+def _page(site: Site, pulse: Pulse, name: str, build: Build) -> Callable[[Request], Awaitable[Response]]:
+    async def show(request: Request) -> Response:
         site.new_generation()  # what nobody has looked at for a while was rendered a while ago
-        page = Page(site, request, client, name)
+        page = Page(site, request, name)
         found = build(page)
         if found is not None:
-            await found
+            try:
+                await asyncio.wait_for(found, _BUILD_S)
+            except asyncio.TimeoutError:
+                return PlainTextResponse("the records do not answer; try again", 503)
         pulse.open(page)
+        # Kept by nobody: it is of this moment, of this person, and its stream is known by it alone.
+        return HTMLResponse(page.html, headers={"cache-control": "no-store"})
+
+    return show
 
 
-async def _no_such_thing(_request: Request, _error: Exception) -> Response:
-    """What a route takes no part of is the name of nothing: a letter, or a number that no record can have."""
-    return Response(status_code=404)
-
-
-def _pictures(app: FastAPI, site: Site) -> None:
-    @app.get("/live/{part}/{kind}.jpg")
-    def live(part: Number, kind: str, large: bool = False) -> Response:
+def _pictures(site: Site) -> list[Route]:
+    def live(request: Request) -> Response:  # in a worker thread: the first who asks has it encoded
+        part, kind = whole(request.path_params["part"]), request.path_params["kind"]
+        if part is None:
+            return Response(status_code=404)
+        large = request.query_params.get("large") == "1"
         shot = site.pictures.shot(part)
         data = shot.jpeg(kind, large=large) if shot is not None and kind in ("frame", "template") else None
         if data is None:
@@ -90,18 +94,26 @@ def _pictures(app: FastAPI, site: Site) -> None:
         headers = _KEEP if kind == "template" else {"cache-control": "no-store"}
         return Response(data, media_type="image/jpeg", headers=headers)
 
-    @app.get("/records/{part_id}/{kind}.jpg")
-    async def recorded(part_id: Number, kind: str, px: Number = LARGE_PX) -> Response:
-        if site.folder is None or kind not in ("frame", "template") or not _LEAST_PX <= px <= LARGE_PX:
+    async def recorded(request: Request) -> Response:
+        part_id, kind = whole(request.path_params["part_id"]), request.path_params["kind"]
+        px = whole(request.query_params.get("px", str(LARGE_PX)))
+        if site.folder is None or part_id is None or px is None or not _LEAST_PX <= px <= LARGE_PX:
+            return Response(status_code=404)
+        if kind not in ("frame", "template"):
             return Response(status_code=404)
         try:
             data = await site.read(read_picture, site.folder, part_id, kind, px)
         except Refused as refused:
-            return Response(str(refused), 503, media_type="text/plain")
+            return PlainTextResponse(str(refused), 503)
         except (AoiError, sqlite3.Error):
             return Response(status_code=404)
         # A part's number in the database comes again once records were restored, or put aside as damaged.
         return Response(data, media_type="image/jpeg", headers={"cache-control": "private, no-cache"})
+
+    return [
+        Route("/live/{part}/{kind}.jpg", live, methods=["GET"]),
+        Route("/records/{part_id}/{kind}.jpg", recorded, methods=["GET"]),
+    ]
 
 
 def read_picture(folder: Path, part_id: int, kind: str, px: int) -> bytes:
@@ -118,36 +130,39 @@ def read_picture(folder: Path, part_id: int, kind: str, px: int) -> bytes:
     return to_jpeg(read_file(path, 3), px)
 
 
-def _downloads(app: FastAPI, site: Site) -> None:
-    @app.get("/plc/map.csv")
-    def map_csv() -> Response:
+def _downloads(site: Site) -> list[Route]:
+    async def map_csv(_request: Request) -> Response:
         return _file(as_csv(site.config.plc), "aoi-map.csv", "text/csv")
 
-    @app.get("/plc/aoi.st")
-    def map_st() -> Response:
+    async def map_st(_request: Request) -> Response:
         return _file(as_structured_text(site.config.plc, site.config.line), "aoi.st", "text/plain")
 
-    @app.get("/plc/aoi-registers.st")
-    def map_registers_st() -> Response:
+    async def map_registers_st(_request: Request) -> Response:
         if site.config.plc.registers is None:
             return Response(status_code=404)
         text = as_structured_text(site.config.plc, site.config.line, Variant.REGISTERS)
         return _file(text, "aoi-registers.st", "text/plain")
 
-    @app.get("/report.csv")
-    async def report_csv(request: Request, shift: str = "") -> Response:
+    async def report_csv(request: Request) -> Response:
         if site.folder is None:
             return Response(status_code=404)
         try:
             site.access.need(site.access.session_of(request), Action.EXPORT)
         except Refused as refused:
-            return Response(str(refused), 403, media_type="text/plain")
-        found = report.chosen(report.shifts_of(site), shift)
+            return PlainTextResponse(str(refused), 403)
+        found = report.chosen(report.shifts_of(site), request.query_params.get("shift", ""))
         try:
             text = await site.read(read_csv, site.folder, found, site.now_s(), site.config.line.name)
         except (AoiError, sqlite3.Error) as error:
-            return Response(str(error), 503, media_type="text/plain")
+            return PlainTextResponse(str(error), 503)
         return _file(text, f"shift-{found.label.replace(' ', '-').replace(':', '')}.csv", "text/csv")
+
+    return [
+        Route("/plc/map.csv", map_csv, methods=["GET"]),
+        Route("/plc/aoi.st", map_st, methods=["GET"]),
+        Route("/plc/aoi-registers.st", map_registers_st, methods=["GET"]),
+        Route("/report.csv", report_csv, methods=["GET"]),
+    ]
 
 
 def _file(text: str, name: str, media_type: str) -> Response:

@@ -29,14 +29,16 @@ _EXAMPLES: Final = """examples:
 
 def add_parsers(commands: Any) -> None:
     """Add `notices` to the subcommands of the command line."""
+    raw = argparse.RawDescriptionHelpFormatter
     top = commands.add_parser(
-        "notices", help="do mails and webhooks arrive, and what waits?", epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        "notices", help="do mails and webhooks arrive, and what waits?", epilog=_EXAMPLES, formatter_class=raw
+    )
     actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
-    test = actions.add_parser("test", help="send a test notice now, and say what came of it")
+    test = actions.add_parser(
+        "test", help="send a test notice now, and say what came of it", epilog=_EXAMPLES, formatter_class=raw
+    )
     test.add_argument("name", nargs="?", metavar="NAME", help="a receiver's name in line.toml (default: each)")
-    listed = actions.add_parser("list", help="what waits to be delivered")
+    listed = actions.add_parser("list", help="what waits to be delivered", epilog=_EXAMPLES, formatter_class=raw)
     for action in (test, listed):
         action.add_argument(
             "--config", type=Path, default=Path("/etc/aoi-daemon/line.toml"), metavar="FILE",
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     line = read_model(arguments.config, LineConfig)
     section = line.notices
     if section is None:
-        sys.stderr.write(f"{arguments.config}: has no [notices]; README.md (Notices to people) has an example\n")
+        sys.stderr.write(f"{arguments.config}: no [notices]; systemd/README.md (Notices to people) has an example\n")
         return 2
     folder = arguments.config.absolute().parent
     if arguments.action == "list":

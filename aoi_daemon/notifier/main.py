@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from aoi_daemon.config.notices import NoticesSection
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.hmi.widgets.texts import Language
 from aoi_daemon.notifier.notifier import Notifier
 from aoi_daemon.notifier.post import over_the_network
 from aoi_daemon.notifier.store import Store
 from aoi_daemon.notifier.words import Wording
 from aoi_daemon.ring import events
 from aoi_daemon.stage.stage import Stage
+from aoi_daemon.texts.words import Language
 
 _LOOK_S: Final = 0.2
 _TELL_S: Final = 1.0

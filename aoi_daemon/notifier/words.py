@@ -1,4 +1,4 @@
-"""A notice in plain words, in English and Chinese. Pure. The alarms' own texts are the page's."""
+"""A notice in plain words, in English and Chinese. Pure. The alarms' own texts are the catalogue's, as on the page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from aoi_daemon.decide.alarm_list import Alarm
-from aoi_daemon.hmi.widgets.texts import Language, Words
 from aoi_daemon.notifier.notice import Kind, Notice
 from aoi_daemon.notifier.outcome import one_line
+from aoi_daemon.texts.words import Language, Words
 
 _TEXTS: Final = {
     "raised": ("{line}: {text}", "{line}：{text}"),

@@ -1,8 +1,9 @@
 """The PLC's program as IEC 61131-3 structured text: the map, the tracking of parts, an example of its use. Pure.
 
-`aoi_track.st` is the part that decides which parts are let go. It is handed out as it is, shown in the README as it
-is, and run by the PLC simulator and the tests as it is. What is made here is the rest: global variables from the
-tables that the daemon itself packs and unpacks by, and a program that wires them up in one of three variants.
+`aoi_track.st` is the part that decides which parts are let go. It is handed out as it is, shown as it is in
+aoi_daemon/plc/README.md, and run as it is by the PLC simulator and the tests. What is made here is the rest: global
+variables from the tables that the daemon itself packs and unpacks by, and a program that wires them up in one of three
+variants.
 """
 
 from __future__ import annotations

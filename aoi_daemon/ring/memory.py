@@ -31,9 +31,11 @@ class SharedMemory:
         self.size_bytes = size_bytes
         prot = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
         self.map = mmap.mmap(fd, size_bytes, flags=mmap.MAP_SHARED, prot=prot)
-        # A byte of each page is read, so that none is faulted in while parts pass. MAP_POPULATE would do
-        # nothing in a stage: the kernel passes over what mlockall locks on fault.
-        _ = self.map[:: mmap.PAGESIZE]
+        if not read_only:
+            # A byte of each page is read, so that none is faulted in while parts pass. MAP_POPULATE would do
+            # nothing in a stage: the kernel passes over what mlockall locks on fault. Whoever only reads is off the
+            # critical path, and has the pages that it looks at.
+            _ = self.map[:: mmap.PAGESIZE]
 
     @classmethod
     def create(cls, name: str, size_bytes: int) -> SharedMemory:

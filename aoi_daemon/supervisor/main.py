@@ -46,6 +46,7 @@ from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
 from aoi_daemon.supervisor.requests import Requests
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import StageProcess
+from aoi_daemon.version import described
 
 _TICK_S: Final = 0.05
 _PAUSE_NS: Final = int(10 * _TICK_S * 1e9)
@@ -86,6 +87,8 @@ class Supervisor:
         kept = file.read()
         configuration, wrong = choose(configuration, kept)
         wrong = wrong or of_another_name(kept_at)
+        version = described()
+        self.log.info("program", version=version)
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
         self.keeper = StageKeeper(
             configuration, self.shared, self._stage_setup, self.chronicle.event,
@@ -94,10 +97,7 @@ class Supervisor:
         self.attendants = Attendants(configuration, self.shared, log_fd, self._off_path_setup)
         self.notices = Notices(take_environment(os.environ, os.getpid()), self.board, line, self.log)
         self._owned.callback(self.notices.close)
-        self.alarms = self._alarm_watch(line)
-        if wrong:
-            self.log.warning("product_differs", problem=wrong)
-            self.alarms.said[Alarm.PRODUCT_DIFFERS] = wrong
+        self.alarms = self._alarm_watch(line, wrong)
         self._keep_awake(line)
         grace = grace_at_start(configuration, kept)
         self.proofs = Proofs(self.board, self.chronicle, lambda: self.configuration, grace)
@@ -112,14 +112,19 @@ class Supervisor:
         self.requests = Requests(
             shared=self.shared, keeper=self.keeper, attendants=self.attendants, alarms=self.alarms,
             chronicle=self.chronicle, orders=self.orders, proofs=self.proofs, wall_clock=self.clock, force=self.force,
-            reset=self._reset, run=self._run_id, clock=MONOTONIC,
+            reset=self._reset, run=self._run_id, version=version, clock=MONOTONIC,
         )  # fmt: skip
         self._ticked_ns = now_ns()
 
-    def _alarm_watch(self, line: LineConfig) -> AlarmWatch:
+    def _alarm_watch(self, line: LineConfig, wrong: str) -> AlarmWatch:
+        """`wrong`: why the product that was kept is not the one in use; "" where it is."""
         poll = line.plc.poll
         conditions = Conditions(self.board, len(line.cameras), poll.ack_behind if poll else None)
-        return AlarmWatch(self.board, conditions, self.chronicle)
+        watch = AlarmWatch(self.board, conditions, self.chronicle)
+        if wrong:
+            self.log.warning("product_differs", problem=wrong)
+            watch.said[Alarm.PRODUCT_DIFFERS] = wrong
+        return watch
 
     def _keep_awake(self, line: LineConfig) -> None:
         bound = CpuLatency(line.realtime.cpu_latency_us)

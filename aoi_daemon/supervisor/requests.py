@@ -29,7 +29,7 @@ class Requests:
     def __init__(
         self, *, shared: Shared, keeper: StageKeeper, attendants: Attendants, alarms: AlarmWatch, chronicle: Chronicle,
         orders: Orders, proofs: Proofs, wall_clock: ClockDesk, force: ForceDesk, reset: Callable[[str, str], None],
-        run: str, clock: Clock,
+        run: str, version: str, clock: Clock,
     ) -> None:  # fmt: skip
         self._now_ns = clock.now_ns
         self._shared = shared
@@ -44,6 +44,7 @@ class Requests:
         self._force = force
         self._reset = reset
         self._run = run
+        self._version = version
 
     def serve(self, client: socket.socket, request: dict[str, Any]) -> None:
         """Answer `request`, now or when what it asks for is done."""
@@ -102,6 +103,7 @@ class Requests:
         return {
             "name": line.line.name,
             "pid": os.getpid(),
+            "version": self._version,
             "config": str(now.file),
             **shown,
             "plc": {"host": line.plc.host, "port": line.plc.port, **shown["plc"]},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,9 +22,9 @@ from aoi_daemon.hmi.access.users import Role, User, change_users
 from aoi_daemon.kit.boards.generate import generate, write_boards
 from aoi_daemon.kit.boards.options import BoardOptions
 from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.kit.line.setup import demo_recipe, line_config
 from aoi_daemon.kit.simulator.client import SimulatorProcess
-from tools.line.beside import free_port
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -125,6 +126,25 @@ def browser():
         found.close()
 
 
+def until(page: Any, expression: str, arg: object = None, timeout_ms: int = 10_000) -> None:
+    """Wait until `expression`, or a function of `arg`, is true in `page`.
+
+    Not by Playwright's `wait_for_function`: that one evaluates in the page itself, which our policy does not allow.
+    """
+    from playwright.sync_api import Error
+
+    end, problem = time.monotonic() + timeout_ms / 1000, ""
+    while time.monotonic() < end:
+        try:
+            if page.evaluate(expression, arg):
+                return
+            problem = "it is false"
+        except Error as error:
+            problem = str(error)  # the page is being loaded, or what is asked of is not there yet
+        page.wait_for_timeout(15)
+    raise AssertionError(f"{expression}: not within {timeout_ms} ms: {problem}")
+
+
 class Tab:
     """One browser with one page: what it asked for, and what it complained of."""
 
@@ -136,14 +156,21 @@ class Tab:
         self.page.set_default_timeout(10_000)
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self.violations: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _said(self, said: Any) -> None:
+        if "Content Security Policy" in said.text or "Content-Security-Policy" in said.text:
+            self.violations.append(said.text)
+        elif said.type in ("error", "warning"):
+            self.complaints.append(said.text)
 
     def open(self, path: str) -> Any:
         """Go to `path` and wait for the first beat."""
         self.page.goto(self.url + path)
-        self.page.wait_for_function("document.querySelector('#clock')?.textContent")
+        until(self.page, "document.querySelector('#clock')?.textContent")
         return self.page
 
     def log_in(self, name: str) -> None:
@@ -156,12 +183,15 @@ class Tab:
 
     def tap(self, what: str, argument: object = None) -> None:
         """Send a tap that no button of this page offers."""
-        self.page.evaluate("([what, arg]) => emitEvent('aoi', {do: what, arg})", [what, argument])
+        self.page.evaluate("([what, arg]) => aoi.send(what, arg)", [what, argument])
 
 
 @pytest.fixture
 def tab(browser, line):
-    """`tab(viewport, language)`: a browser window. Whatever it does, it asks this machine alone and does not complain."""
+    """`tab(viewport, language)`: a browser window. Whatever it does, it asks this machine alone and does not complain.
+
+    Nor does it want anything that the page's policy keeps from it.
+    """
     opened: list[Tab] = []
 
     def start(viewport: dict[str, int] = PANEL, language: str = "en", url: str = "") -> Tab:
@@ -173,6 +203,7 @@ def tab(browser, line):
         each.context.close()
         asked_elsewhere = [url for url in each.requests if not url.startswith((each.url, "data:", "blob:"))]
         assert not asked_elsewhere
+        assert not each.violations
         assert not each.complaints
 
 

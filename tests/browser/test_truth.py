@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
+from aoi_daemon.kit.line.daemon import wait_for
+
 from .blocking_proxy import Wire
+from .conftest import until
 
 WITHIN_MS = 2000
 
@@ -15,7 +18,7 @@ def link(page):
 
 
 def wait_link(page, state, timeout_ms=WITHIN_MS):
-    page.wait_for_function("state => (document.body.dataset.link ?? 'ok') == state", arg=state, timeout=timeout_ms, polling=50)
+    until(page, "state => (document.body.dataset.link ?? 'ok') == state", arg=state, timeout_ms=timeout_ms)
 
 
 def assert_old(page, words, what=".live"):
@@ -76,10 +79,73 @@ def test_a_cut_network_is_said_within_two_seconds_and_the_page_comes_back(line, 
         wait_link(page, "lost")
         assert_old(page, "No connection")
         # Long enough for the browser to give the connection up, and for the server to forget this page.
-        page.wait_for_function("Number(document.querySelector('#tiles').dataset.age.split(' ')[0]) >= 8", timeout=12_000)
+        until(page, "Number(document.querySelector('#tiles').dataset.age.split(' ')[0]) >= 8", timeout_ms=12_000)
         assert link(page) == "lost"
         wire.mend()
         wait_link(page, "ok", 15_000)
-        page.wait_for_function("document.querySelector('.pictures')?.dataset.part", timeout=15_000)
+        until(page, "document.querySelector('.pictures')?.dataset.part", timeout_ms=15_000)
         window.complaints.clear()
         window.context.close()
+
+
+def test_a_wire_that_brings_all_later_shows_no_old_figures_as_new(line, tab):
+    """As a proxy does that collects what it passes on: by when they arrive, the beats would be fresh."""
+    with Wire(line.port) as wire:
+        window = tab(url=f"http://127.0.0.1:{wire.port}")
+        page = window.open("/")
+        wire.delay(2.6)
+        wait_link(page, "lost")
+        beats = page.inner_text("#clock")
+        until(page, "was => document.querySelector('#clock').textContent != was", arg=beats)  # they come, and steadily
+        for _ in range(20):
+            assert link(page) == "lost"
+            page.wait_for_timeout(100)
+        until(page, "Number(document.querySelector('#tiles').dataset.age.split(' ')[0]) >= 2")
+        wire.delay(0.0)
+        wait_link(page, "ok", 15_000)
+        window.complaints.clear()
+        window.context.close()
+
+
+def seen_by(line):
+    return line.daemon.status()["beside"]["hmi"]["clients"]
+
+
+HIDE = """hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
+    document.dispatchEvent(new Event('visibilitychange')); }"""
+
+
+def test_a_tab_behind_another_listens_no_more_and_is_true_again_when_it_is_in_front(line, tab):
+    window = tab()
+    page = window.open("/")
+    before = wait_for(lambda: seen_by(line), 5, "the page")
+    page.evaluate(HIDE, True)
+    wait_for(lambda: seen_by(line) == before - 1, 5, "the stream's end")
+    at = page.inner_text("#clock")
+    page.wait_for_timeout(2500)
+    assert page.inner_text("#clock") == at
+    page.evaluate(HIDE, False)
+    until(page, "was => document.querySelector('#clock').textContent != was", arg=at, timeout_ms=WITHIN_MS)
+    wait_link(page, "ok")
+    until(page, "was => Number(document.querySelector('.pictures').dataset.part) > was", arg=1)
+
+
+def test_ten_tabs_of_one_browser_are_served_when_those_behind_listen_no_more(line, tab):
+    window = tab()
+    first = window.open("/")
+    first.evaluate(HIDE, True)
+    for _ in range(9):
+        window.page = window.context.new_page()
+        window.open("/alarms").evaluate(HIDE, True)
+    first.evaluate(HIDE, False)
+    wait_link(first, "ok")
+
+
+def test_a_logout_in_one_tab_is_one_in_all(tab):
+    window = tab()
+    window.log_in("anna")
+    other = window.open("/alarms")
+    window.page = window.context.new_page()
+    window.open("/").click("form[action='/logout'] button")
+    until(other, "document.querySelector('a[href^=\"/login\"]')")
+    assert other.locator("[data-do=acknowledge]").count() == 0

@@ -9,9 +9,9 @@ import time
 from contextlib import closing
 
 from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import RecordsError, open_reader
-from tools.line.beside import free_port
 
 NAMES = ("recorder", "hmi", "publisher")
 

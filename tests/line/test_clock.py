@@ -10,10 +10,10 @@ from contextlib import closing
 import pytest
 
 from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from tests.clock.moved import MovingClock, NoMovedClockError, build
-from tools.line.beside import free_port
 
 DAY_S = 86_400
 

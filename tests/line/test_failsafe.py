@@ -1,7 +1,7 @@
 """The fail-safe table: each row with its fault put in, and what the PLC sees of it.
 
 The time limits here are generous, as a shared machine needs them; the figures
-that were measured are printed at the end of the run and stand in the README.
+that were measured are printed at the end of the run and are in aoi_daemon/plc/README.md.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
+from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.stage.control import request
-from tools.line.beside import free_port
 
 ROOT = Path(__file__).parents[2]
 CORNERS = 64

@@ -251,7 +251,7 @@ def test_a_wrong_option_is_one_error_and_exit_2(arguments):
     with start("--quiet", *arguments) as process:
         _, errors = process.communicate(timeout=ENOUGH_S)
     assert process.returncode == 2
-    assert len([line for line in errors.splitlines() if "error:" in line or line.startswith("plc_simulator:")]) == 1
+    assert len([line for line in errors.splitlines() if "error:" in line or line.startswith("aoi-daemon simulate-plc:")]) == 1
     assert "Traceback" not in errors
 
 
@@ -265,7 +265,7 @@ def test_a_port_that_is_taken_is_one_error_and_exit_2(option, kind):
         with start("--quiet", *(() if option == "--port" else ("--port", "0")), option, taken) as process:
             _, errors = process.communicate(timeout=ENOUGH_S)
     assert process.returncode == 2
-    assert errors.startswith("plc_simulator: ")
+    assert errors.startswith("aoi-daemon simulate-plc: ")
     assert len(errors.splitlines()) == 1
     assert taken in errors
     assert "in use" in errors

@@ -38,7 +38,7 @@ from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.proofs import Proofs
 
 ROOT = Path(__file__).parents[2]
-LINES_A_MINUTE = int(re.search(r"writes at most (\d+) lines a minute", (ROOT / "README.md").read_text())[1])
+LINES_A_MINUTE = int(re.search(r"writes at most (\d+) lines a minute", (ROOT / "aoi_daemon" / "plc" / "README.md").read_text())[1])
 MS, S = 1_000_000, 1_000_000_000
 POLL = PollSection(base=0, period_ms=20.0, watch_ms=200.0, confirm_parts=2)
 

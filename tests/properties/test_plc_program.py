@@ -40,7 +40,7 @@ def put(plc: Program, variant: Variant, word: int) -> None:
 class Oracle:
     """Which parts the words prove good: kept as a list of parts that are owed a verdict, and of what was said of each.
 
-    Written from the rules in the README, without a look at the program's variables. A part is proven by one word, and
+    Written from the rules in aoi_daemon/plc/README.md, without a look at the program's variables. A part is proven by one word, and
     every later scan may take that back.
     """
 

@@ -118,8 +118,17 @@ def _run(case: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+_EXAMPLES: Final = """examples:
+  ./tools/bench_executor --bundle config/bundles/demo --json executor.json
+  ./tools/bench_executor --bundle config/bundles/demo --only executor --precisions fp16 --runs 2000
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench_executor", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="bench_executor", description=__doc__.partition("\n")[0], epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--bundle", type=Path, required=True, metavar="FOLDER", help="the bundle; it is not changed")
     parser.add_argument(
         "--size", type=parse_size, default=(640, 640), metavar="WxH", help="of the frames (default: 640x640)"

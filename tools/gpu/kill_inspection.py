@@ -20,10 +20,11 @@ from rich.console import Console
 
 from aoi_daemon.errors import AoiError
 from aoi_daemon.infer.bundle import load_bundle
+from aoi_daemon.kit.files import kept_folder
 from aoi_daemon.kit.line.daemon import DaemonError
 from aoi_daemon.kit.line.report import readiness
 from aoi_daemon.kit.line.run import Line, simulated_line
-from aoi_daemon.kit.line.setup import DEMO_BUNDLE, ROOT, demo_boards
+from aoi_daemon.kit.line.setup import DEMO_BUNDLE, demo_boards
 from aoi_daemon.kit.simulator.client import SimulatorError
 from aoi_daemon.stage.control import NotRunningError
 from tools.line.bench import add_inspection, inspection_of
@@ -93,7 +94,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         AoiError: boards or bundle are not what can be run.
         DaemonError: the line never became READY, or not again.
     """
-    boards = asked.boards or demo_boards(ROOT / "runs", lambda _: None)
+    boards = asked.boards or demo_boards(kept_folder(), lambda _: None)
     inspection = inspection_of(asked)
     with simulated_line(
         boards, parts=_PARTS, takt_ms=asked.takt_ms, deadline_ms=asked.takt_ms, bundle=asked.bundle,

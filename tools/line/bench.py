@@ -20,9 +20,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aoi_daemon.infer.bundle import load_bundle
+from aoi_daemon.kit.files import kept_folder
+from aoi_daemon.kit.line import page
 from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.run import simulated_line
-from aoi_daemon.kit.line.setup import DEMO_BOARDS, DEMO_BUNDLE, ROOT, demo_boards
+from aoi_daemon.kit.line.setup import DEMO_BOARDS, DEMO_BUNDLE, demo_boards
 from aoi_daemon.kit.simulator.client import SimulatorProcess
 from tools.line import beside
 from tools.line.awake import Awake
@@ -161,7 +163,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         boards = options.boards
         if boards is None:
             task = progress.add_task("drawing boards", total=DEMO_BOARDS)
-            boards = demo_boards(ROOT / "runs", lambda done: progress.update(task, completed=done))
+            boards = demo_boards(kept_folder(), lambda done: progress.update(task, completed=done))
         floors: dict[str, list[dict[str, Any]]] = {"model": [], "plc": []}
 
         def measure_floor() -> None:
@@ -179,13 +181,13 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             for _ in progress.track(range(options.settle_s), description="settling"):
                 time.sleep(1)
         task = progress.add_task("the line", total=options.parts)
-        port = beside.free_port() if options.beside else 0
+        port = page.free_port() if options.beside else 0
         with ExitStack() as owned:
             line = owned.enter_context(
                 simulated_line(
                     boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms,
                     bundle=options.bundle, inspection=inspection, realtime=realtime_of(options),
-                    **(beside.sections(port) if port else {}),
+                    **(page.sections(port) if port else {}),
                 )
             )  # fmt: skip
             if options.browser:

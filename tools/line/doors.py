@@ -4,8 +4,9 @@
     python -m tools.line.doors --port 8080 --seconds 30      for longer
 
 From 127.0.0.2: 500 connections that send a byte now and then, 300 quick look-ups, 200 wrong passwords, each with
-another forged `X-Forwarded-For`. Meanwhile `/api/status` from 127.0.0.1. Each door is tried alone first. Exit code 1
-when a look took half a second, or more than one password in ten was looked at. The audit of that line names each.
+another forged `X-Forwarded-For`, and streams of pages that are opened and never read. Meanwhile `/api/status` from
+127.0.0.1. Each door is tried alone first. Exit code 1 when a look took half a second, or more than one password in ten
+was looked at. The audit of that line names each.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import http.client
 import json
 import random
+import re
 import selectors
 import socket
 import sys
@@ -105,6 +107,30 @@ def slow_connections(port: int, count: int, seconds: float) -> Slow:
     return found
 
 
+def sleepers(port: int, seconds: float) -> Slow:
+    """For `seconds` open pages and their streams as quickly as the page lets us, and read nothing of them.
+
+    As phones do that fall asleep.
+    """
+    found, until = Slow(), time.monotonic() + seconds
+    with contextlib.ExitStack() as owned:
+        while time.monotonic() < until:
+            page = re.search(rb'data-page="([^"]+)"', ask(port, STRANGER, "/")[1])
+            if page is None:
+                time.sleep(0.1)  # too many pages a second: refused
+                continue
+            wire = owned.enter_context(socket.socket())
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.bind((STRANGER, 0))
+            try:
+                wire.connect((HOST, port))
+                wire.sendall(b"GET /page/events?page=%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % page[1])
+                found.most_open += 1
+            except OSError:
+                found.ended += 1
+    return found
+
+
 def look_ups(port: int, count: int, at_once: int = 40) -> Counter[int]:
     """`count` requests as quick as they go; answers by status, 0: no answer."""
     return _many(lambda number: ask(port, STRANGER, _PATHS[number % len(_PATHS)])[0], count, at_once)
@@ -191,6 +217,7 @@ def main(argv: list[str] | None = None) -> int:
         ("200 wrong passwords", lambda: wrong_passwords(port, 200)),
         ("30 wrong passwords from this PC", lambda: wrong_passwords(port, 30, HOST, at_once=1)),
         ("300 look-ups", lambda: look_ups(port, 300)),
+        ("streams that nobody reads", lambda: sleepers(port, arguments.seconds)),
         ("500 slow connections", lambda: slow_connections(port, 500, arguments.seconds)),
         ("all of it", lambda: together(port, arguments.seconds)),
     )

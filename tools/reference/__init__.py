@@ -1,1 +1,1 @@
-"""The parts of the README that are generated from the code."""
+"""The parts of the documents that are generated from the code."""

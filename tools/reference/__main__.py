@@ -1,6 +1,6 @@
-"""Write the generated parts of the README: `python -m tools.reference` after a change of a model or the PLC map.
+"""Write the generated parts of the documents: `python -m tools.reference` after a change of a model or the PLC map.
 
-Each part stands between two comments in the README; a test compares them with the code.
+Each part is between two comments in its document; a test compares them with the code.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -22,22 +22,23 @@ from aoi_daemon.config.section import Section
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.program import track
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
-
-README: Final = Path(__file__).resolve().parents[2] / "README.md"
+from tools.reference import architecture
+from tools.reference.architecture import ROOT
 
 
 def configuration() -> str:
     """A table for each section of line.toml and of a recipe."""
-    lines = ["### line.toml", ""]
-    for heading, model in _sections(LineConfig, ""):
-        lines += _table(heading, model)
+    lines = ["### line.toml", "", *_table("(top level)", LineConfig)]
+    for heading, model, count in sections(LineConfig):
+        lines += _table(heading, model, count)
     lines += ["### recipes/NAME.toml", "", *_table("(top level)", Recipe)]
-    for heading, model in _sections(Recipe, ""):
-        lines += _table(heading, model)
+    for heading, model, count in sections(Recipe):
+        lines += _table(heading, model, count)
     return "\n".join(lines).rstrip()
 
 
-def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[Section]]]:
+def sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[Section], str]]:
+    """Each with its heading, and how many there may be of it where it is repeated."""
     for name, field in model.model_fields.items():
         for section in _models_in(field.annotation):
             repeated = "tuple" in str(field.annotation)
@@ -48,8 +49,8 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[S
                 if kind and prefix == "" and len(typing.get_args(kind.annotation)) == 1
                 else ""
             )
-            yield (f"[[{path}]]{of_kind}" if repeated else f"[{path}]"), section
-            yield from _sections(section, f"{path}.")
+            yield (f"[[{path}]]{of_kind}" if repeated else f"[{path}]"), section, _length(field) if repeated else ""
+            yield from sections(section, f"{path}.")
 
 
 def _models_in(annotation: Any) -> list[type[Section]]:
@@ -58,7 +59,7 @@ def _models_in(annotation: Any) -> list[type[Section]]:
     return [model for part in typing.get_args(annotation) for model in _models_in(part)]
 
 
-def _table(heading: str, model: type[Section]) -> list[str]:
+def _table(heading: str, model: type[Section], count: str = "") -> list[str]:
     rows = [
         f"| `{name}` | {_default(field)} | {_bounds(field)} | {field.description or ''} |"
         for name, field in model.model_fields.items()
@@ -67,7 +68,8 @@ def _table(heading: str, model: type[Section]) -> list[str]:
     if not rows:
         return []
     return [
-        f"**`{heading}`** {(model.__doc__ or '').splitlines()[0]} Reload: {model.reload.value}.", "",
+        f"**`{heading}`** {(model.__doc__ or '').splitlines()[0]} Reload: {model.reload.value}."
+        + (f" There may be {count}." if count else ""), "",
         "| key | default | bounds | meaning |", "|---|---|---|---|", *rows, "",
     ]  # fmt: skip
 
@@ -82,14 +84,37 @@ def _default(field: FieldInfo) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    least = next((m.ge if isinstance(m, Ge) else m.gt for m in field.metadata if isinstance(m, (Ge, Gt))), None)
-    most = next((m.le if isinstance(m, Le) else m.lt for m in field.metadata if isinstance(m, (Le, Lt))), None)
-    if least is not None and most is not None:
-        return f"{least:g} to {most:g}"
-    if least is not None:
-        return f"above {least:g}" if any(isinstance(m, Gt) for m in field.metadata) else f"{least:g} up"
+    """Of a number its range, of a text or a list how long it may be."""
     choices = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is typing.Literal else ()
-    return ", ".join(f"`{choice}`" for choice in choices) or str(_plain(field.annotation))
+    if choices:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    least = next((m for m in field.metadata if isinstance(m, (Ge, Gt))), None)
+    most = next((f"{m.le:.12g}" for m in field.metadata if isinstance(m, Le)), None)
+    if least is not None:
+        begin = f"above {least.gt:.12g}" if isinstance(least, Gt) else f"{least.ge:.12g}"
+        if isinstance(least, Gt):
+            return f"{begin} up to {most}" if most else begin
+        return f"{begin} to {most}" if most else f"{begin} up"
+    kind, length = _plain(field.annotation), _length(field)
+    return f"{kind} of {length}{' characters' * (kind == 'text')}" if length else kind
+
+
+def _length(field: FieldInfo) -> str:
+    """How many members a list may have, or characters a text; "" where nothing is said."""
+    limits = [*field.metadata]
+    if not any(typing.get_origin(part) is tuple for part in _parts(field.annotation)):
+        # A text that may be absent has them in its type; those in a list's type are its members'.
+        limits += [limit for part in _parts(field.annotation) for limit in _annotations(part)]
+    least = next((m.min_length for m in limits if isinstance(m, MinLen)), 0)
+    most = next((m.max_length for m in limits if isinstance(m, MaxLen)), None)
+    if most is None:
+        return f"{least} up" if least else ""
+    return f"up to {most}" if not least else f"{least} to {most}" if least < most else f"{most}"
+
+
+def _annotations(part: Any) -> Iterator[Any]:
+    for each in getattr(part, "__metadata__", ()):
+        yield from each.metadata if isinstance(each, FieldInfo) else (each,)
 
 
 def _plain(annotation: Any) -> str:
@@ -137,25 +162,30 @@ def plc_program() -> str:
     return f"```\n{track()}\n```"
 
 
-PARTS: Final[dict[str, Callable[[], str]]] = {
-    "configuration": configuration, "registers": registers, "reasons": reasons, "plc program": plc_program,
-}  # fmt: skip
+PARTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
+    "config/README.md": {"configuration": configuration},
+    "aoi_daemon/plc/README.md": {"registers": registers, "reasons": reasons, "plc program": plc_program},
+    **architecture.PARTS,
+}
+"""By document, from the root of the checkout."""
 
 
-def renewed(text: str) -> str:
-    """`text` with every generated part as the code has it now."""
-    for name, make in PARTS.items():
+def renewed(document: str, text: str) -> str:
+    """`text` of `document` with every generated part as the code has it now."""
+    for name, make in PARTS[document].items():
         begin, end = f"<!-- begin {name}: generated by python -m tools.reference -->", f"<!-- end {name} -->"
         if begin not in text or end not in text:
-            raise ValueError(f"README.md has no part {name!r} ({begin} ... {end})")
+            raise ValueError(f"{document} has no part {name!r} ({begin} ... {end})")
         head, rest = text.split(begin, 1)
         text = f"{head}{begin}\n{make()}\n{end}{rest.split(end, 1)[1]}"
     return text
 
 
 def main() -> int:
-    """Renew the README in place."""
-    README.write_text(renewed(README.read_text()))
+    """Renew the documents in place."""
+    for document in PARTS:
+        file = ROOT / document
+        file.write_text(renewed(document, file.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

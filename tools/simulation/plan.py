@@ -1,4 +1,4 @@
-"""What a seed is: a line, and what goes wrong on it. Within what the README states as the contract.
+"""What a seed is: a line, and what goes wrong on it. Within what aoi_daemon/plc/README.md states as the contract.
 
 A run is calm, then an episode of one fault or of two at once, then calm again until it has healed, and so on.
 """
@@ -187,7 +187,7 @@ def started_after(shape: Shape) -> int:
 
 
 def pauses(plan: Plan) -> set[int]:
-    """The parts before a pause of two seconds, which the README asks for where a PLC has started again.
+    """The parts before a pause of two seconds, which plc/README.md asks for where a PLC has started again.
 
     Until a part has passed, nothing else tells it that of a trigger no verdict is owed, or that two are of one part.
     """

@@ -251,7 +251,7 @@ class Run(Daemon):
 
 
 def excused(broken: Broken, plan: Plan) -> bool:
-    """The README's exception: two faults that cancel out, a verdict too many and one too few in one window."""
+    """The exception of plc/README.md: two faults that cancel out, a verdict too many and one too few in one window."""
     if broken.invariant != "1":
         return False
     near = [fault for fault in plan.faults if fault.at - 2 <= abs(broken.part) <= fault.end + 2]

@@ -9,14 +9,19 @@ from typing import Final
 
 from aoi_daemon.config.hmi import HmiSection
 
-PACKAGES: Final = ("nicegui", "prometheus_client")
+PACKAGES: Final = ("starlette", "uvicorn", "httptools", "jinja2", "prometheus_client")
 """What the page needs beside the core."""
+
+
+def packages_missing() -> list[str]:
+    """What of PACKAGES is not installed."""
+    return [package for package in PACKAGES if importlib.util.find_spec(package) is None]
 
 
 def hmi_problems(section: HmiSection, folder: Path) -> list[str]:
     """What keeps the page from starting, each with its remedy; `folder` is where line.toml lies."""
     problems: list[str] = []
-    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    missing = packages_missing()
     if missing:
         problems.append(f"[hmi]: needs {', '.join(missing)}: pip install 'aoi-daemon[hmi]', or take the section out")
     if section.tls_certificate is not None and section.tls_key is not None:

@@ -20,7 +20,7 @@ def notices_problems(section: NoticesSection, folder: Path, alarms: Collection[s
     for index, rule in enumerate(section.rules):
         for name in rule.alarms:
             if name not in alarms:
-                near = difflib.get_close_matches(name.upper(), sorted(alarms), 1)
+                near = difflib.get_close_matches(name.upper(), alarms)
                 remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(alarms)}"
                 yield f"notices.rules[{index}].alarms: no alarm is called {name!r} ({remedy})"
     keeps = folder / section.folder
@@ -45,17 +45,20 @@ def _file_problems(receiver: Receiver, folder: Path) -> Iterator[str]:
             if len(named.parts) > 1 or "CREDENTIALS_DIRECTORY" in os.environ:
                 yield f"{key} = {str(named)!r}: does not exist ({path})"
         elif key in SECRETS:
-            try:
-                read_secret(path)
-            except ValueError as error:
-                yield f"{key}: {error}"
-    if isinstance(receiver, WebhookReceiver) and receiver.url_file is not None:
-        path = find_file(receiver.url_file, folder)
-        if path.exists() and os.access(path, os.R_OK):
-            try:
-                check_scheme(receiver, read_secret(path))
-            except ValueError as error:
-                yield f"url_file: {path}: {error}"
+            yield from _secret_problems(receiver, key, path)
+
+
+def _secret_problems(receiver: Receiver, key: str, path: Path) -> Iterator[str]:
+    try:
+        secret = read_secret(path)
+    except ValueError as error:
+        yield f"{key}: {error}"
+        return
+    if isinstance(receiver, WebhookReceiver) and key == "url_file":
+        try:
+            check_scheme(receiver, secret)
+        except ValueError as error:
+            yield f"{key}: {path}: {error}"
 
 
 def read_secret(path: Path) -> str:
@@ -63,7 +66,7 @@ def read_secret(path: Path) -> str:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            first = file.readline(4097).rstrip(b"\r\n")
+            first = file.readline(4098).rstrip(b"\r\n")  # the longest, and its end
     except PermissionError:
         raise ValueError(f"{path} cannot be read: give it to the service's user (chown), or its group") from None
     except OSError as error:

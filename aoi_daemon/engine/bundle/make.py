@@ -56,7 +56,7 @@ def make_bundle(request: Request, progress: Progress) -> Report:
     """Make `request.out`; what was measured.
 
     Raises:
-        RefusedError: FP32, or a precision that was asked for by name, does not qualify.
+        RefusedError: FP32, or a precision that was asked for by name, cannot be kept.
         AoiError: naming the file and the value that is wrong.
     """
     if request.out.exists():
@@ -131,7 +131,7 @@ def _try_all(bench: Bench, request: Request, model: OnnxModel, frames: Sequence[
     """Make and judge every precision; the files of those that are refused are removed.
 
     Raises:
-        RefusedError: FP32, or a precision that was asked for by name, does not qualify or cannot be made.
+        RefusedError: FP32, or a precision that was asked for by name, cannot be kept or not be made.
     """
     reference = bench.try_model("fp32", model)
     if reference.refused:

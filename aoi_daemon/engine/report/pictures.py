@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from aoi_daemon.engine.bundle.golden import BILEVEL
 from aoi_daemon.engine.qualify.metrics import iou_matrix
 from aoi_daemon.engine.report.report import REFERENCE, Report
 from aoi_daemon.infer.executor import Detections
+from aoi_daemon.markup.svg import element, join
 
 CROP_PX: Final = 192
 MOST: Final = 200
@@ -28,6 +29,15 @@ _NEAR_MISS: Final = 0.25
 _SAME_PLACE: Final = 0.3
 
 Image = NDArray[np.uint8]
+
+
+class Figure(NamedTuple):
+    """One board of the page: `reasons` it is there, what was found in `words`, `views` of board and template."""
+
+    name: str
+    reasons: Sequence[str]
+    words: str
+    views: Markup
 
 
 def wrong_boards(report: Report) -> list[tuple[int, list[str]]]:
@@ -45,8 +55,8 @@ def wrong_boards(report: Report) -> list[tuple[int, list[str]]]:
     return sorted(reasons.items(), key=lambda item: (not any(r.startswith("escape") for r in item[1]), item[0]))
 
 
-def figure(report: Report, index: int, reasons: Sequence[str]) -> str:
-    """One board as HTML: the crop around what matters with its boxes, the template, and what was found."""
+def figure(report: Report, index: int, reasons: Sequence[str]) -> Figure:
+    """One board: the crop around what matters with its boxes, the template, and what was found."""
     board = report.boards[index]
     precision = reasons[0].split()[-1]
     seen = report.runs[precision].found[index]
@@ -55,12 +65,8 @@ def figure(report: Report, index: int, reasons: Sequence[str]) -> str:
     window = _window(box, image.shape[1], image.shape[0])
     views = [_view(image, window, _boxes(report, index, seen))]
     if template is not None:
-        views.append(_view(template, window, ""))
-    badges = "".join(f'<span class="badge {escape(r.split()[0])}">{escape(r)}</span>' for r in reasons)
-    return (
-        f'<figure><div class="views">{"".join(views)}</div><figcaption><b>{escape(board.pair.name)}</b> {badges}'
-        f"<br>{escape(_words(report, index, precision))}</figcaption></figure>"
-    )
+        views.append(_view(template, window))
+    return Figure(board.pair.name, reasons, _words(report, index, precision), join(*views))
 
 
 def _words(report: Report, index: int, precision: str) -> str:
@@ -104,9 +110,9 @@ def _window(box: NDArray[np.float64], width: int, height: int) -> tuple[int, int
     return corners[0][0], corners[1][0], corners[0][1], corners[1][1]
 
 
-def _boxes(report: Report, index: int, seen: Detections) -> str:
+def _boxes(report: Report, index: int, seen: Detections) -> Markup:
     parts = [
-        _rect(box, _TRUTH, report.classes[kind], dash="", below=True)
+        _rect(box, _TRUTH, report.classes[kind], dash=None, below=True)
         for box, kind in zip(report.boards[index].pair.boxes, report.boards[index].pair.classes, strict=True)
     ]
     shares = seen.scores / np.maximum(np.array(report.thresholds)[seen.classes], 1e-9)
@@ -118,29 +124,28 @@ def _boxes(report: Report, index: int, seen: Detections) -> str:
         if shares[row] < 1 and drawn and iou_matrix(seen.boxes[[row]], seen.boxes[drawn]).max() > _SAME_PLACE:
             continue
         drawn.append(row)
-        colour, dash = (_COUNTED, "") if shares[row] >= 1 else (_BELOW, "3 2")
+        colour, dash = (_COUNTED, None) if shares[row] >= 1 else (_BELOW, "3 2")
         words = f"{report.classes[seen.classes[row]]} {seen.scores[row]:.2f}"
         parts.append(_rect(seen.boxes[row], colour, words, dash=dash, below=False))
-    return "".join(parts)
+    return join(*parts)
 
 
-def _rect(box: NDArray[np.generic], colour: str, words: str, *, dash: str, below: bool) -> str:
+def _rect(box: NDArray[np.generic], colour: str, words: str, *, dash: str | None, below: bool) -> Markup:
     x1, y1, x2, y2 = (float(v) for v in box)
     y = y2 + 8 if below else y1 - 2
-    return (
-        f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" fill="none" stroke="{colour}" '
-        f'stroke-width="1.2" stroke-dasharray="{dash}"/><text class="tag" x="{x1:.1f}" y="{y:.1f}" '
-        f'fill="{colour}">{escape(words)}</text>'
-    )
+    return join(
+        element(
+            "rect", x=round(x1, 1), y=round(y1, 1), width=round(x2 - x1, 1), height=round(y2 - y1, 1), fill="none",
+            stroke=colour, stroke_width=1.2, stroke_dasharray=dash,
+        ),
+        element("text", words, class_="tag", x=round(x1, 1), y=round(y, 1), fill=colour),
+    )  # fmt: skip
 
 
-def _view(image: Image, window: tuple[int, int, int, int], boxes: str) -> str:
+def _view(image: Image, window: tuple[int, int, int, int], boxes: Markup | None = None) -> Markup:
     x1, y1, x2, y2 = window
-    return (
-        f'<svg class="view" viewBox="{x1} {y1} {x2 - x1} {y2 - y1}">'
-        f'<image x="{x1}" y="{y1}" width="{x2 - x1}" height="{y2 - y1}" '
-        f'href="{_data_uri(image[y1:y2, x1:x2])}"/>{boxes}</svg>'
-    )
+    pixels = element("image", x=x1, y=y1, width=x2 - x1, height=y2 - y1, href=_data_uri(image[y1:y2, x1:x2]))
+    return element("svg", pixels, boxes or "", class_="view", viewBox=f"{x1} {y1} {x2 - x1} {y2 - y1}")
 
 
 def _data_uri(crop: Image) -> str:

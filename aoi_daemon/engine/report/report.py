@@ -40,8 +40,8 @@ class Report:
         limits_from: in words, where the thresholds are from.
         recommended: thresholds chosen on `recommended_from`, by class; empty: none were chosen.
         runs, measured: by precision, FP32 first.
-        golden_parts: how many golden parts each precision was held to.
-        golden_wrong: names of those whose verdict did not hold, by precision.
+        golden_parts: how many golden parts each precision was checked on.
+        golden_wrong: names of those that it got wrong, by precision.
         refused: why a precision may not ship; those that may are not in it.
         bounds: what the product asks for; None: nothing is concluded of a product (`bundle make`), a precision is
             kept or left out.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.qualify.qualify import Measured
-from aoi_daemon.engine.qualify.rates import Rate
+from aoi_daemon.engine.qualify.rates import Rate, percent, rate
 from aoi_daemon.engine.report.report import Report
 from aoi_daemon.infer.bundle import Bundle
 
@@ -39,7 +39,7 @@ def summary(report: Report) -> str:
         if before:
             lines.append(f"{precision}: rejected before the model saw them: {before}")
     if report.bounds is None:
-        lines += [f"fp32 {name}: {rate}" for name, rate in _rates(report.measured["fp32"])]
+        lines += [f"{p} {name}: {rate}" for p, measured in report.measured.items() for name, rate in _rates(measured)]
         lines += [f"{precision} left out: {reason}" for precision, reason in report.refused.items()]
     lines += [f"{precision}: {conclusion}" for precision, conclusion in report.conclusions.items()]
     return "\n".join(lines)
@@ -67,11 +67,11 @@ def show(bundle: Bundle) -> str:
     if manifest.qualification is not None:
         q = manifest.qualification
         sizes = ", ".join(f"{size.width_px}x{size.height_px}" for size in q.sizes)
-        lines.append(f"  measured    on {q.boards} boards of {sizes} px, set {q.set_sha256[:16]}:")
+        lines.append(f"  measured    on {q.boards} boards of {sizes} px, set {q.set_sha256[:16]}; limits at 95 %:")
         rows = [["", "mAP 0.33", "mAP 0.5", "0.5:0.95", "F-score", "escapes", "false calls", "flips"]]
         rows += [
             [precision, *(f"{v * 100:.2f}" for v in (f.map33, f.map50, f.map50_95, f.f_score)),
-             f"{f.escapes} of {f.bad_boards}", f"{f.false_calls} of {f.good_boards}", str(f.flips)]
+             _at_most(f.escapes, f.bad_boards), _at_most(f.false_calls, f.good_boards), str(f.flips)]
             for precision, f in q.models.items()
         ]  # fmt: skip
         lines += [f"    {row}" for row in _table(rows)]
@@ -93,8 +93,12 @@ def _fields(manifest: Manifest) -> list[str]:
     ]
 
 
-def _of(rate: Rate) -> str:
-    return f"{rate.count} of {rate.of}" if rate.of else "-"
+def _at_most(count: int, of: int) -> str:
+    return f"{count} of {of} (at most {percent(rate(count, of).high)})" if of else "-"
+
+
+def _of(seen: Rate) -> str:
+    return f"{seen.count} of {seen.of}" if seen.of else "-"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

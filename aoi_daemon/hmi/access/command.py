@@ -50,7 +50,9 @@ def add_parsers(commands: Any) -> None:
         ("list", "all users and their roles"),
         ("password", "a new password"),
     ):
-        action = actions.add_parser(name, help=help_text)
+        action = actions.add_parser(
+            name, help=help_text, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         if name != "list":
             action.add_argument("name", metavar="NAME", help="letters, digits, '.', '-' and '_'")
         if name == "add":

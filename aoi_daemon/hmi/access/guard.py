@@ -1,10 +1,10 @@
-"""The guard before every route, page and websocket: foreign sites, unknown ways in, and lookers without a login.
+"""The guard before every route, page and stream: foreign sites, unknown ways in, and lookers without a login.
 
 Process: hmi. Blocks: nowhere. What a route does it asks for itself (`actions`); here stands what holds for all:
 
 - the Host must be one of ours, or a hostile page could reach a page on this PC under its own name (DNS rebinding);
 - whatever is not a GET must come from our own pages, and go to one of the paths that take it;
-- a websocket too must come from our own pages, and ends with the login that it needs;
+- a stream of events ends with the login that it needs; of websockets there are none;
 - answers say what a browser may do with them.
 """
 
@@ -30,20 +30,21 @@ MACHINES: Final = ("/metrics", "/healthz", "/readyz")
 LOGIN: Final = "/login"
 REPORTS: Final = "/csp-report"
 """Where browsers report what the policy kept from a page; also from the login page, before there is a login."""
-SOCKET: Final = "/_nicegui_ws/"
-"""Where NiceGUI's websocket is, and its stand-in by POST."""
+OF_PAGES: Final = "/page/"
+"""What an open page and its browser say to each other."""
+STREAM: Final = f"{OF_PAGES}events"
+TAP: Final = f"{OF_PAGES}tap"
 
 _SAFE: Final = ("GET", "HEAD")
 _LOOK_AGAIN_S: Final = 2.0
 _OWN_PORT: Final = {"http": 80, "https": 443}
 
-# NiceGUI starts by inline scripts and compiles its templates in the browser; all else comes from here alone.
 _FONTS: Final = "/static/fonts/"
 """Open, as the login page is written in them."""
-_PAGE_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+_POLICY: Final = (
+    # What a page of ours needs, and all from here: its script and style, pictures, fonts, its stream and taps, forms.
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
     # Not `report-to`: browsers that know it no longer look at this one, and take no word of a page without TLS, or
     # with a certificate of the plant's own.
     f"report-uri {REPORTS}"
@@ -69,17 +70,15 @@ class Guard:
         self._names = _own_names(access.section)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or websocket; anything else (lifespan) passes."""
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
+        """One request. What is no HTTP (a websocket, where a server takes one) gets no answer."""
+        if scope["type"] != "http":
             return
         refusal = self._refusal(scope)
+        sending = _with_headers(send)
         if refusal is not None:
-            await _refuse(scope, send, *refusal)
-        elif scope["type"] == "websocket":
-            await self._app(scope, receive, self._while_it_may(scope, send))
+            await _refuse(sending, *refusal)
         else:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, self._while_it_may(scope, sending) if scope["path"] == STREAM else sending)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """(status, why) of what does not get in; a 303's `why` is where to go."""
@@ -87,17 +86,16 @@ class Guard:
         host = headers.get("host", "")
         if path not in MACHINES and not host_is_ours(host, self._names):
             return 400, f"host {host!r} is not a name of this page; hmi.origins in line.toml takes further ones"
-        if scope["type"] == "websocket":
-            if not origin_is_ours(headers, scope["scheme"], self._access.section):
-                return 403, "the request comes from another site"
-        elif scope["method"] not in _SAFE:
-            if scope["method"] != "POST" or not (path in self._posts or path.startswith(SOCKET)):
+        if scope["method"] not in _SAFE:
+            if scope["method"] != "POST" or path not in self._posts:
                 return 405, f"{scope['method']} is not taken here"
             if not origin_is_ours(headers, scope["scheme"], self._access.section):
                 return 403, "the request comes from another site"
+        elif path == STREAM and not origin_is_ours(headers, scope["scheme"], self._access.section):
+            return 403, "the request comes from another site"
         if path in MACHINES or path in (LOGIN, REPORTS) or path.startswith(_FONTS) or self._may_look(scope):
             return None
-        if scope["type"] == "http" and scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
+        if scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
             return 303, f"{LOGIN}?next={quote(path)}"
         return 401, "log in first; the last login may have ended"
 
@@ -105,18 +103,18 @@ class Guard:
         return self._access.may(self._access.session_of(HTTPConnection(scope)), Action.VIEW)
 
     def _while_it_may(self, scope: Scope, send: Send, clock: Callable[[], float] = time.monotonic) -> Send:
-        """`send` for a websocket that closes it once its login has ended, where looking needs one."""
-        again_s, closed = clock() + _LOOK_AGAIN_S, False
+        """`send` for a stream that ends it once its login has ended, where looking needs one."""
+        again_s, ended = clock() + _LOOK_AGAIN_S, False
 
         async def guarded(message: Message) -> None:
-            nonlocal again_s, closed
-            if closed:
+            nonlocal again_s, ended
+            if ended:
                 return
             if clock() >= again_s:
                 again_s = clock() + _LOOK_AGAIN_S
                 if not self._may_look(scope):
-                    closed = True
-                    message = {"type": "websocket.close", "code": 1008, "reason": "the login has ended"}
+                    ended = True
+                    message = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(message)
 
         return guarded
@@ -140,9 +138,8 @@ def origin_is_ours(headers: Headers, scheme: str, section: HmiSection) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-    web = {"ws": "http", "wss": "https"}.get(scheme, scheme)
-    found = origin.lower().removesuffix(f":{_OWN_PORT[web]}")
-    ours = f"{web}://{headers.get('host', '').lower()}".removesuffix(f":{_OWN_PORT[web]}")
+    found = origin.lower().removesuffix(f":{_OWN_PORT[scheme]}")
+    ours = f"{scheme}://{headers.get('host', '').lower()}".removesuffix(f":{_OWN_PORT[scheme]}")
     return found == ours or found in section.origins
 
 
@@ -158,22 +155,17 @@ def _with_headers(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("content-security-policy", _PAGE_POLICY)
+            headers.setdefault("content-security-policy", _POLICY)
         await send(message)
 
     return sending
 
 
-async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
-    if scope["type"] == "websocket":
-        # Before it was accepted: the server answers the upgrade with 403.
-        await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
-        return
+async def _refuse(send: Send, status: int, why: str) -> None:
     body = b"" if status == 303 else json.dumps({"ok": False, "error": why}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
                (b"cache-control", b"no-store"), (b"connection", b"close")]  # fmt: skip
     if status == 303:
         headers.append((b"location", why.encode()))
-    sending = _with_headers(send)
-    await sending({"type": "http.response.start", "status": status, "headers": headers})
-    await sending({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,7 @@
 """The page's routes beside the pages: what acts, login, status, health, metrics.
 
     backend = Backend.of(stage)                 # all of it, from what a stage is given
-    backend.install(app)                        # routes and guard; before the server starts
+    app = backend.behind_doors(pages)           # routes and guard around those of the pages
     task = asyncio.create_task(backend.run())   # counts parts, asks for the status; cancel it at the end
     await backend.close()
 
@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.hmi.access.guard import LOGIN, REPORTS, SOCKET, Guard
+from aoi_daemon.hmi.access.guard import LOGIN, OF_PAGES, REPORTS, TAP, Guard
 from aoi_daemon.hmi.access.roles import Access, Action, Refused
 from aoi_daemon.hmi.access.users import UserFile
 from aoi_daemon.hmi.api.actions import Actions, Result
@@ -38,6 +39,7 @@ from aoi_daemon.hmi.doors.turns import Turns
 from aoi_daemon.hmi.metrics.health import Limits, health
 from aoi_daemon.hmi.metrics.view import Metric, Metrics, Source, counters
 from aoi_daemon.ring import verdicts
+from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage.board import Board
 from aoi_daemon.stage.logs import logger
@@ -81,6 +83,7 @@ class Backend:
         reader: VerdictReader, run: str = "", clock: Callable[[], int] = now_ns,
     ) -> None:  # fmt: skip
         self.config = config
+        self.verdict_memory: SharedMemory | None = None
         self.section = section
         self.board = board
         self.clock = clock
@@ -98,24 +101,27 @@ class Backend:
     def of(cls, stage: Stage) -> Backend:
         """From what a stage is given. Its config has a section `hmi`, or it would not run."""
         section = stage.config.hmi or HmiSection()
-        reader = VerdictReader(stage.memory("verdicts", verdicts.SIZE_BYTES))
-        setup = stage.setup
-        return cls(
+        setup, memory = stage.setup, stage.memory("verdicts", verdicts.SIZE_BYTES)
+        found = cls(
             config=stage.config, section=section, folder=setup.config_file.parent, board=stage.board,
-            socket=setup.socket, reader=reader, run=setup.run,
+            socket=setup.socket, reader=VerdictReader(memory), run=setup.run,
         )  # fmt: skip
+        found.verdict_memory = memory
+        return found
 
-    def install(self, app: Starlette, pages: Iterable[str] = ()) -> None:
-        """Put the routes before all that `app` has, and before them who asks, the guard, and the turns of who asks.
+    def behind_doors(self, pages: Iterable[BaseRoute], dear: Iterable[str] = ()) -> Starlette:
+        """An app of our routes and those of `pages`; before them who asks, the guard, and the turns of who asks.
 
-        `pages` are the paths whose answers cost much.
+        `dear` are the paths whose answers cost much.
         """
-        app.router.routes[:0] = self.routes()
-        # The one added last is asked first. What the guard refuses costs nothing, and no turn.
-        app.add_middleware(Turns, doors=self.doors, pages=pages, waits=SOCKET)
-        posts = [LOGIN, LOGOUT, REPORTS, *(acting.path for acting in ACTING)]
-        app.add_middleware(Guard, access=self.access, posts=posts)
-        app.add_middleware(Forwarded, proxies=self.section.proxies, doors=self.doors)
+        posts = [LOGIN, LOGOUT, REPORTS, TAP, *(acting.path for acting in ACTING)]
+        doors = [
+            # The first one is asked first. What the guard refuses costs nothing, and no turn.
+            Middleware(Forwarded, proxies=self.section.proxies, doors=self.doors),
+            Middleware(Guard, access=self.access, posts=posts),
+            Middleware(Turns, doors=self.doors, pages=dear, waits=OF_PAGES),
+        ]
+        return Starlette(routes=[*self.routes(), *pages], middleware=doors)
 
     def routes(self) -> list[Route]:
         """All routes; those that act take a POST alone."""

@@ -15,14 +15,14 @@ from typing import Any, Final
 from aoi_daemon.hmi.access.limits import Rate
 
 MOST_EACH: Final = 64
-"""Connections of one address. A browser opens six, and a websocket for each tab."""
+"""Connections of one address. A browser opens six; the tab in front has one of them for its stream."""
 MOST: Final = 512
 """Connections of all; the line's own PC has some more, so that whoever stands there gets in."""
 OWN_MORE: Final = 64
 
 TAPS_PER_S: Final = 10
 TAPS_BURST: Final = 40
-"""What a page is asked through its websocket: more than the fingers of a hand, and what a forced coil renews."""
+"""What is tapped on a page: more than the fingers of a hand, and what a forced coil renews."""
 
 WHYS: Final = ("connections", "half_sent", "too_large", "look_ups", "invalid")
 """What is turned away for: too many connections, a request that does not come to its end, one that is too large,
@@ -99,7 +99,7 @@ class Doors:
             del self._open[key]
 
     def tap(self, address: str) -> bool:
-        """A page of `address` asks for something through its websocket; False: too often, and it gets nothing."""
+        """Something is tapped on a page of `address`; False: too often, and it gets nothing."""
         if self._taps.wait_ns(one_address(address), self._clock()):
             self.turned_away("look_ups", address)
             return False

@@ -51,8 +51,8 @@ class Forwarded:
         self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or websocket; anything else (lifespan) passes."""
-        if scope["type"] in ("http", "websocket") and any(_is_forwarding(name) for name, _ in scope["headers"]):
+        """One request."""
+        if any(_is_forwarding(name) for name, _ in scope.get("headers", ())):
             scope = self._read(scope)
         await self._app(scope, receive, send)
 
@@ -63,10 +63,7 @@ class Forwarded:
             self._doors.note("forwarded_not_believed", peer)
             return {**scope, "headers": left}
         told = said(peer, scope["headers"], self._proxies)
-        scheme = told.scheme or scope["scheme"]
-        if told.scheme and scope["type"] == "websocket":
-            scheme = {"http": "ws", "https": "wss"}[told.scheme]
-        return {**scope, "headers": left, "client": (told.address, 0), "scheme": scheme}
+        return {**scope, "headers": left, "client": (told.address, 0), "scheme": told.scheme or scope["scheme"]}
 
 
 def said(peer: str, headers: Sequence[tuple[bytes, bytes]], proxies: Proxies) -> Told:

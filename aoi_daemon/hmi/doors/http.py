@@ -2,6 +2,7 @@
 
 Process: hmi. Blocks: nowhere. uvicorn ends a connection that is idle between two requests; one that sends its first
 header, or its body, a byte at a time has all the time in the world there, and as much of our memory as it likes.
+One that takes nothing of its answer, a phone that has fallen asleep over a stream, is given up too.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from aoi_daemon.hmi.doors.doors import Doors
 REQUEST_S: Final = 10.0
 """From a request's first byte (of the first: from the connection) to its last one."""
 MOST_HEAD_BYTES: Final = 64 * 1024
-MOST_BODY_BYTES: Final = 1024 * 1024
-"""NiceGUI's messages by POST are the largest; what our own routes take is smaller by far, and bounded by them."""
+MOST_BODY_BYTES: Final = 64 * 1024
+"""What our routes take is smaller, and bounded by them."""
+NOT_READ_S: Final = 10.0
+"""So long an answer may wait, in a buffer that is full, for its browser to take some of it."""
 
 
 class _From(logging.LoggerAdapter):  # type: ignore[type-arg]
@@ -37,6 +40,7 @@ class DoorProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._doors = doors
         self._late: asyncio.TimerHandle | None = None
+        self._not_read: asyncio.TimerHandle | None = None
         self._bytes = 0
         self._in_head = True
 
@@ -54,7 +58,19 @@ class DoorProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._done()
+        self._read_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The buffer is full: the other side takes less than it gets."""
+        super().pause_writing()
+        if self._not_read is None:
+            self._not_read = self.loop.call_later(NOT_READ_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken enough of it."""
+        self._read_on()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request; those of its head are counted by what comes, for the parser keeps them all."""
@@ -102,6 +118,11 @@ class DoorProtocol(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _read_on(self) -> None:
+        if self._not_read is not None:
+            self._not_read.cancel()
+            self._not_read = None
 
     def _give_up(self, why: str) -> None:
         self._done()

@@ -1,4 +1,4 @@
-"""The listening socket that counts who is in: before TLS, before HTTP, and until the last byte of a websocket.
+"""The listening socket that counts who is in: before TLS, before HTTP, and until the last byte of a stream.
 
 Process: hmi. Blocks: nowhere. The server above asks a socket to accept, and closes what it got; both are counted
 here, so that no protocol has to say when it begins or ends.

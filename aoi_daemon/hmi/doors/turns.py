@@ -54,18 +54,15 @@ class Turns:
         self._turns: dict[tuple[str, bool], _Turn] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or websocket; anything else (lifespan) passes."""
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
+        """One request."""
         address = scope["client"][0] if scope["client"] else ""
         path = scope["path"]
         key = (one_address(address), path in self._pages)
         wait_ns = self._wait_ns(key)
         if wait_ns:
             self._doors.turned_away("look_ups", address)
-            await _refuse(scope, send, wait_ns)
-        elif scope["type"] == "websocket" or path.startswith(self._waits):
+            await _refuse(send, wait_ns)
+        elif path.startswith(self._waits):
             await self._app(scope, receive, send)
         else:
             async with self._turn(key):
@@ -91,10 +88,7 @@ class Turns:
                 del self._turns[key]
 
 
-async def _refuse(scope: Scope, send: Send, wait_ns: int) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1013, "reason": "too many requests"})
-        return
+async def _refuse(send: Send, wait_ns: int) -> None:
     body = json.dumps({"ok": False, "error": "too many requests; wait a little", "why": "TOO_OFTEN"}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
                (b"cache-control", b"no-store"), (b"retry-after", str(math.ceil(wait_ns / 1e9)).encode())]  # fmt: skip

@@ -16,6 +16,7 @@ from aoi_daemon.messages import Reason
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell, reason_cell
 from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.version import commit
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Source:
     `class_names` is None until the product is known; parts are not counted before. () is a product
     whose bundle cannot be read: they are counted by number.
 
-    `facts` is `beside` of the daemon's status: what each process beside the path last said of itself.
+    `facts` is `beside` of the daemon's status: what each process off the critical path last said of itself.
     """
 
     config: LineConfig
@@ -74,9 +75,9 @@ def of_board(source: Source) -> Iterator[Metric]:
 
 def _line(source: Source, now_ns: int) -> Iterator[Metric]:
     config, board = source.config, source.board
-    about = GaugeMetricFamily("aoi_build_info", "1; version of the program, name of the line, this start of the daemon",
-                              labels=["version", "line", "run"])  # fmt: skip
-    about.add_metric([__version__, config.line.name, source.run], 1)
+    about = GaugeMetricFamily("aoi_build_info", "1; version and commit, the line's name, this start of the daemon",
+                              labels=["version", "commit", "line", "run"])  # fmt: skip
+    about.add_metric([__version__, commit(), config.line.name, source.run], 1)
     yield about
     model = GaugeMetricFamily(
         "aoi_bundle_info", "1; the bundle that judges, by the start of its hash", labels=["bundle"]
@@ -148,7 +149,7 @@ def _stages(source: Source, now_ns: int) -> Iterator[Metric]:
 
 _CAMERA_COUNTERS: Final = (
     (CameraCell.FRAMES, "aoi_camera_frames", "Frames that the camera gave"),
-    (CameraCell.INCOMPLETE, "aoi_camera_incomplete", "Frames that were not whole"),
+    (CameraCell.INCOMPLETE, "aoi_camera_incomplete", "Frames that were not complete"),
     (CameraCell.MISSED, "aoi_camera_missed", "Triggers without a frame"),
     (CameraCell.OVERRUNS, "aoi_camera_overruns", "Frames whose slot of the ring was needed before they were judged"),
     (CameraCell.REOPENED, "aoi_camera_reopened", "Times that the camera was opened again"),

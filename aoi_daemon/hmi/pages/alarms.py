@@ -6,20 +6,21 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from aoi_daemon.decide.alarm_list import Alarm
+from markupsafe import Markup
+
+from aoi_daemon.decide.alarm_list import Alarm, Priority
 from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import cells
+from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.symbols import priority_sign, sign
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from aoi_daemon.records.faults import RecordsError
+from aoi_daemon.texts.words import Words
 
 _SHOWN: Final = 60
 
@@ -29,30 +30,25 @@ async def build(page: Page) -> None:
     words = page.words
     may = page.may(Action.ACKNOWLEDGE)
 
-    def rows(site: Site, words: Words) -> str:
-        found = site.live.alarms()
-        if not found:
-            return f'<p class="nothing badge">{sign("check")} {words("no_alarms")}</p>'
-        return "".join(cells.alarm_row(site, words, row, button=may) for row in found)
+    def rows(site: Site, words: Words) -> Markup:
+        return cells.alarm_rows(site, words, site.live.alarms(), button=may)
 
-    def acts(site: Site, words: Words) -> str:
+    def acts(site: Site, words: Words) -> Markup:
         return _acts(page, words)
 
     before = await _before(page)
 
-    def history(site: Site, words: Words) -> str:
+    def history(site: Site, words: Words) -> Markup:
         events = [event for event in reversed(site.live.events) if event.kind == "alarm"]
         rows = [(site.live.wall_s(event.at_ns), event.body) for event in events]
         return table(words, [*rows, *before][:_SHOWN])
 
     page.show(
-        f'<div class="columns"><div class="stack">'
-        f'<section class="panel live told"><h2>{words("active_alarms")}</h2>{page.cell("alarms", rows)}</section>'
-        f'<section class="panel"><h2>{words("alarm_history")}</h2>{page.cell("history", history, "scroll")}</section>'
-        "</div>"
-        f'<div class="stack"><section class="panel stack">{page.cell("acts", acts, "stack")}'
-        f'<p class="note">{words("reset_note")}</p></section></div></div>'
-    )
+        lay_out(
+            "pages/alarms.html", words, alarms=page.cell("alarms", rows),
+            history=page.cell("history", history, "scroll"), acts=page.cell("acts", acts, "stack"),
+        )
+    )  # fmt: skip
 
     async def acknowledge(name: str) -> None:
         doing = page.site.actions.acknowledge(page.session, name if name in Alarm.__members__ else None)
@@ -65,17 +61,13 @@ async def build(page: Page) -> None:
     page.on("reset", reset)
 
 
-def _acts(page: Page, words: Words) -> str:
+def _acts(page: Page, words: Words) -> Markup:
     if not page.may(Action.ACKNOWLEDGE):
         return page.for_role("operator")
     open_ = any(not row.state.acknowledged for row in page.site.live.alarms())
-    off = "" if open_ else " disabled"
-    found = f'<button class="wide" data-do="acknowledge" data-arg="*"{off}>{words("acknowledge_all")}</button>'
-    needed = page.site.actions.needed_to_reset()
-    if page.may(needed):
-        sure = escape(words("reset_sure"))
-        return found + f'<button class="wide" data-do="reset" data-confirm="{sure}">{words("reset")}</button>'
-    return found + f'<button class="wide" disabled>{words("reset")}</button>{page.for_role("maintenance")}'
+    may_reset = page.may(page.site.actions.needed_to_reset())
+    note = Markup() if may_reset else page.for_role("maintenance")
+    return lay_out("cells/acts.html", words, open=open_, may_reset=may_reset, note=note)
 
 
 async def _before(page: Page) -> list[tuple[float, Mapping[str, Any]]]:
@@ -95,23 +87,29 @@ def read_history(folder: Path, run: str) -> list[tuple[float, Mapping[str, Any]]
     return [(event.at, event.body) for event in rows]
 
 
-def table(words: Words, rows: Iterable[tuple[float, Mapping[str, Any]]]) -> str:
+class _Line(NamedTuple):
+    """One alarm event as a row of the table."""
+
+    at: str
+    priority: str
+    text: str
+    detail: str
+    state: str
+    by: str
+
+
+def table(words: Words, rows: Iterable[tuple[float, Mapping[str, Any]]]) -> Markup:
     """Alarm events as a table."""
-    lines = "".join(_line(words, at_s, body) for at_s, body in rows)
-    if not lines:
-        return f'<p class="nothing">{words("no_history")}</p>'
-    head = "".join(f"<th>{words(key)}</th>" for key in ("time", "alarm", "state", "by"))
-    return f"<table class=stacked><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return lay_out("cells/history.html", words, lines=[_line(words, at_s, body) for at_s, body in rows])
 
 
-def _line(words: Words, at_s: float, body: Mapping[str, Any]) -> str:
+def _line(words: Words, at_s: float, body: Mapping[str, Any]) -> _Line:
     name, priority = str(body.get("name", "")), str(body.get("priority", "LOW"))
-    text = words.alarm(Alarm[name])[0] if name in Alarm.__members__ else name
-    detail = f"<br><small>{escape(str(body['detail']))}</small>" if body.get("detail") else ""
-    mark = priority_sign(priority) if priority in ("HIGH", "MEDIUM", "LOW") else ""
-    at = time.strftime("%m-%d %H:%M:%S", time.localtime(at_s))
-    by = words.person(str(body.get("by", "")))
-    return (
-        f"<tr><td>{at}</td><td>{mark} {escape(text)}{detail}</td>"
-        f"<td>{escape(words.known(str(body.get('state', ''))))}</td><td>{escape(by)}</td></tr>"
+    return _Line(
+        at=time.strftime("%m-%d %H:%M:%S", time.localtime(at_s)),
+        priority=priority if priority in Priority.__members__ else "",
+        text=words.alarm(Alarm[name])[0] if name in Alarm.__members__ else name,
+        detail=str(body.get("detail") or ""),
+        state=words.known(str(body.get("state", ""))),
+        by=words.person(str(body.get("by", ""))),
     )

@@ -1,54 +1,39 @@
-"""Commissioning: what is on the wire, a test of the outputs while the line stands, the map for the PLC's program."""
+"""Commissioning: what is on the wire, a test of outputs while the line is stopped, the map for the PLC's program."""
 
 from __future__ import annotations
 
-from html import escape
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets.cells import proof
+from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.plcmap.coils import COILS, bits
 from aoi_daemon.plcmap.table import coil_meaning, coil_name
 from aoi_daemon.stage.board import Cell, Link, plc_address
+from aoi_daemon.texts.words import Words
 
 
 def build(page: Page) -> None:
     """Show it."""
     words = page.words
-    may = page.may(Action.FORCE)
-    off, note = ("", "") if may else (" disabled", page.for_role("maintenance"))
-    note += f'<p class="note">{words("force_note")}</p>'
-    choice = "".join(
-        f'<button class="coil" data-bit="{coil}" aria-pressed="false"{off} title="{escape(coil_meaning(coil))}">'
-        f"<b>{coil}</b><small>{_breakable(coil)}</small></button>"
-        for coil in range(COILS)
-    )
-    registers_alone = ""
-    if page.site.config.plc.registers is not None:
-        label = f'{sign("download")} {words("map_registers_st")}'
-        registers_alone = f'<a class="button" href="/plc/aoi-registers.st" download>{label}</a>'
+    may, registers = page.may(Action.FORCE), page.site.config.plc.registers is not None
     page.show(
-        '<div class="columns"><div class="stack">'
-        f'<section class="panel live"><h2>{words("coil_map")}</h2>{page.cell("coils", coils, "coils")}</section>'
-        f'<section class="panel stack"><h2>{words("force")}</h2><div class="coils">{choice}</div>'
-        f'<button class="wide hold" data-hold=""{off}>{sign("hand")} {words("hold")}</button>'
-        f'{page.cell("forced", forced)}<div id="refused"></div>{note}</section>'
-        "</div>"
-        f'<div class="stack"><section class="panel live"><h2>{words("link")}</h2>{page.cell("link", link)}</section>'
-        f'<section class="panel live"><h2>{words("proof")}</h2>{page.cell("proof", proof)}</section>'
-        f'<section class="panel stack"><h2>{words("maps")}</h2>'
-        f'<a class="button" href="/plc/map.csv" download>{sign("download")} {words("map_csv")}</a>'
-        f'<a class="button" href="/plc/aoi.st" download>{sign("download")} {words("map_st")}</a>{registers_alone}'
-        f'<p class="note">{words("maps_note")}</p></section></div></div>'
-    )
+        lay_out(
+            "pages/commissioning.html", words, may=may, choice=[_name(coil) for coil in range(COILS)],
+            note=Markup() if may else page.for_role("maintenance"), registers=registers,
+            coils=page.cell("coils", coils, "coils"), forced=page.cell("forced", forced),
+            link=page.cell("link", link), proof=page.cell("proof", proof),
+        )
+    )  # fmt: skip
 
     async def force(word: str) -> None:
-        page.put("refused", "")
+        page.put("refused", Markup())
         number = whole(word)
         try:
             result = await page.site.actions.force(page.session, -1 if number is None else number)
@@ -71,29 +56,35 @@ def build(page: Page) -> None:
 def _end(page: Page, text: str) -> None:
     """The hand may let go: nothing is forced."""
     page.run("release")
-    page.put("refused", f'<p class="answer bad">{sign("cross")} {escape(text)}</p>')
+    page.put("refused", lay_out("parts/answer.html", page.words, kind="bad", mark="cross", text=text))
 
 
-def forced(site: Site, words: Words) -> str:
+def forced(site: Site, words: Words) -> Markup:
     """What is forced, by whomever."""
     word = site.live.board[Cell.FORCED]
     if word < 0:
-        return ""
-    return f'<p class="answer good">{sign("hand")} {words("forced")}{words("colon")}{word:016b}</p>'
+        return Markup()
+    text = f"{words('forced')}{words('colon')}{word:016b}"
+    return lay_out("parts/answer.html", words, kind="good", mark="hand", text=text)
 
 
-def coils(site: Site, words: Words) -> str:
+class _Coil(NamedTuple):
+    """A coil's number, and its name at whose underscores a line may break."""
+
+    number: int
+    pieces: list[str]
+    meaning: str
+
+
+def _name(coil: int) -> _Coil:
+    return _Coil(coil, coil_name(coil).split("_"), coil_meaning(coil))
+
+
+def coils(site: Site, words: Words) -> Markup:
     """The 16 coils as the PLC has confirmed them."""
-    return "".join(
-        f'<div class="tile coil{" on" if on else ""}" title="{escape(coil_meaning(coil))}">'
-        f"<small>{site.config.plc.coil_base + coil}</small><b>{words('on' if on else 'off')}</b>"
-        f"<small>{_breakable(coil)}</small></div>"
-        for coil, on in enumerate(bits(site.live.board[Cell.COILS]))
-    )
-
-
-def _breakable(coil: int) -> str:
-    return coil_name(coil).replace("_", "_<wbr>")
+    base = site.config.plc.coil_base
+    found = [(_name(coil), base + coil, on) for coil, on in enumerate(bits(site.live.board[Cell.COILS]))]
+    return lay_out("cells/coils.html", words, coils=found)
 
 
 def _goes_to(site: Site, words: Words) -> str:
@@ -105,20 +96,18 @@ def _goes_to(site: Site, words: Words) -> str:
     return address if of == 1 else words("one_of", address=address, of=of)
 
 
-def link(site: Site, words: Words) -> str:
+def link(site: Site, words: Words) -> Markup:
     """The connection to the PLC."""
     board, plc = site.live.board, site.config.plc
     up = board[Cell.LINK] == Link.UP
     refuses = bool(board[Cell.ALARMS] >> Alarm.PLC_REFUSED & 1)
-    state = f"{sign('check' if up else 'cross')} {words('linked' if up else 'plc_refuses' if refuses else 'no_link')}"
     values = (
-        ("state", f'<span class="{"" if up else "bad-word"}">{state}</span>'),
-        ("address", f"{escape(plc.host)}:{plc.port}"),
+        ("address", f"{plc.host}:{plc.port}"),
         ("goes_to", _goes_to(site, words)),
         ("round_trip", f"{board[Cell.PLC_ROUND_TRIP_NS] / 1e6:.2f} ms"),
         ("heartbeats", f"{board[Cell.HEARTBEATS]:,}"),
         ("reconnects", f"{board[Cell.RECONNECTS]:,}"),
         ("wire_word", f"{board[Cell.COILS]:016b}"),
     )
-    rows = "".join(f"<dt>{words(key)}</dt><dd>{value}</dd>" for key, value in values)
-    return f'<dl class="facts">{rows}</dl>'
+    state = words("linked" if up else "plc_refuses" if refuses else "no_link")
+    return lay_out("cells/link.html", words, up=up, state=state, values=values)

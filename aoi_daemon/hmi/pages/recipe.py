@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 from aoi_daemon.config.load import load
 from aoi_daemon.config.recipe import Recipe
@@ -15,10 +16,10 @@ from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.api.actions import Result
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets.cells import proof
+from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import Words
+from aoi_daemon.texts.words import Words
 
 
 class _Product(NamedTuple):
@@ -36,20 +37,17 @@ async def build(page: Page) -> None:
     except (AoiError, OSError) as error:
         problem = str(error)
 
-    def choice(site: Site, words: Words) -> str:
-        return "".join(_row(page, each, used=each.recipe.id == site.recipe.id) for each in recipes)
+    def choice(site: Site, words: Words) -> Markup:
+        rows = [_row(page, each, used=each.recipe.id == site.recipe.id) for each in recipes]
+        return lay_out("cells/recipes.html", words, rows=rows, may=page.may(Action.RECIPE))
 
-    wrong = ""
-    if problem:
-        wrong = f'<p>{words("files_wrong")}</p><p class="answer bad">{escape(problem)}</p>'
-    off = "" if page.may(Action.RELOAD) else " disabled"
-    note = "" if page.may(Action.RELOAD) else page.for_role("maintenance")
+    may = page.may(Action.RELOAD)
     page.show(
-        f'<div class="columns"><section class="panel live"><h2>{words("recipes")}</h2>{wrong}'
-        f'{page.cell("recipes", choice)}</section><div class="stack"><section class="panel stack">'
-        f'<button class="wide" data-do="reload"{off}>{words("reload")}</button>{note}'
-        f'<p class="note">{words("reload_note")}</p><div id="answer"></div></section></div></div>'
-    )
+        lay_out(
+            "pages/recipe.html", words, problem=problem, recipes=page.cell("recipes", choice), may=may,
+            note=Markup() if may else page.for_role("maintenance"),
+        )
+    )  # fmt: skip
 
     async def reload(_: str) -> None:
         result = await _answered(page, page.site.actions.reload(page.session))
@@ -68,7 +66,7 @@ async def build(page: Page) -> None:
 
 
 async def _answered(page: Page, doing: Awaitable[Result]) -> Result | None:
-    page.put("answer", f'<p class="answer">{page.words("working")}</p>')
+    page.put("answer", lay_out("parts/answer.html", page.words, kind="", mark="", text=page.words("working")))
     try:
         result = await doing
     except Refused as refused:
@@ -81,8 +79,8 @@ async def _answered(page: Page, doing: Awaitable[Result]) -> Result | None:
 
 
 def _tell(page: Page, text: str, *, ok: bool) -> None:
-    kind = "good" if ok else "bad"
-    page.put("answer", f'<p class="answer {kind}">{sign("check" if ok else "cross")} {escape(text)}</p>')
+    kind, mark = ("good", "check") if ok else ("bad", "cross")
+    page.put("answer", lay_out("parts/answer.html", page.words, kind=kind, mark=mark, text=text))
 
 
 def _products(config: Path) -> list[_Product]:
@@ -92,28 +90,26 @@ def _products(config: Path) -> list[_Product]:
     return sorted(found, key=lambda each: each.recipe.id)
 
 
-def _proof(page: Page, product: _Product, *, used: bool) -> str:
-    """What proves it: of the one in use as the line says, of the others what there is to hold against."""
-    words, golden = page.words, product.golden
-    count = words("proof_parts", good=golden.good, bad=golden.bad)
-    if used:
-        return f"{proof(page.site, words)} · {escape(count)}"
+class _Row(NamedTuple):
+    """One product as it is shown; `proof` of the one in use as the line says, of others what there is to try it on."""
+
+    id: int
+    name: str
+    bundle: str
+    used: bool
+    sure: str
+    golden: str
+    proof: Markup | None
+    accepted_by: str
+
+
+def _row(page: Page, product: _Product, *, used: bool) -> _Row:
+    words, recipe, golden = page.words, product.recipe, product.golden
     missing = not (golden.good and golden.bad)
-    who = f" · {words('ACCEPTED')} ({escape(product.recipe.accept_unproven or '')})"
-    return escape(count) + (who if product.recipe.accept_unproven and missing else "")
-
-
-def _row(page: Page, product: _Product, *, used: bool) -> str:
-    words, recipe = page.words, product.recipe
-    if used:
-        act = f'<b class="badge">{sign("check")} {words("current")}</b>'
-    else:
-        sure = escape(words("change_sure", name=recipe.name, id=recipe.id))
-        off = "" if page.may(Action.RECIPE) else " disabled"
-        attributes = f'data-do="recipe" data-arg="{recipe.id}" data-confirm="{sure}"{off}'
-        act = f"<button {attributes}>{words('change_over')}</button>"
-    return (
-        f'<div class="recipe"><div><b>{recipe.id}  {escape(recipe.name)}</b>'
-        f"<small>{words('bundle')}: {escape(recipe.bundle.name)}</small>"
-        f"<small>{_proof(page, product, used=used)}</small></div>{act}</div>"
-    )
+    return _Row(
+        id=recipe.id, name=recipe.name, bundle=recipe.bundle.name, used=used,
+        sure=words("change_sure", name=recipe.name, id=recipe.id),
+        golden=words("proof_parts", good=golden.good, bad=golden.bad),
+        proof=proof(page.site, words) if used else None,
+        accepted_by=recipe.accept_unproven or "" if missing and not used else "",
+    )  # fmt: skip

@@ -5,22 +5,23 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
-from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from markupsafe import Markup
 
 from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import cells
 from aoi_daemon.hmi.widgets.boxes import Box, overlay, pane, verdict, zoom_buttons
+from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
 from aoi_daemon.records.faults import RecordsError
 from aoi_daemon.records.rows import Image, Part
+from aoi_daemon.texts.words import Words
 
 SHOWN: Final = 12
 
@@ -57,30 +58,22 @@ async def build(page: Page) -> None:
     """Show it."""
     words, folder = page.words, page.site.folder
     if folder is None:
-        page.show(f'<h1>{words("rejects")}</h1><section class="panel"><p>{words("no_records")}</p></section>')
+        page.show(lay_out("pages/no_records.html", words, title=words("rejects")))
         return
     look = Look()
-    filters = "".join(
-        f'<button data-do="filter" data-arg="{which}" id="filter-{which}" aria-pressed="{pressed}">'
-        f"{words(key)}</button>"
-        for which, key, pressed in (("open", "only_unreviewed", "true"), ("all", "all_rejects", "false"))
-    )
     await _load(page, look)
 
-    def news(site: Site, words: Words) -> str:
+    def news(site: Site, words: Words) -> Markup:
         count = max(0, site.figures.rejected - look.at_rejected)
-        return f'<button data-do="newest">{words("newer", count=count)}</button>' if count else ""
+        return lay_out("cells/news.html", words, count=count) if count else Markup()
 
-    gallery = (
-        f'<div class="row no-print">{filters}<span class="fill"></span>{page.cell("news", news)}</div>'
-        f'<div id="gallery" class="stack">{_gallery(page, look)}</div>'
-    )
     side = (
-        page.cell("counts", cells.counts, "panel live", "section")
-        + page.cell("pareto", cells.pareto, "panel live", "section")
-        + page.cell("review-share", review_share, "panel live", "section")
+        page.cell("counts", cells.counts, "panel live", "section"),
+        page.cell("pareto", cells.pareto, "panel live", "section"),
+        page.cell("review-share", review_share, "panel live", "section"),
     )
-    page.show(f'<div class="columns"><div class="stack">{gallery}</div><div class="stack">{side}</div></div>')
+    gallery = _gallery(page, look)
+    page.show(lay_out("pages/rejects.html", words, news=page.cell("news", news), gallery=gallery, side=side))
 
     async def turn(which: str) -> None:
         if which == "older" and look.parts:
@@ -147,99 +140,70 @@ def read_part(folder: Path, part_id: int) -> Part | None:
         return None
 
 
-def review_share(site: Site, words: Words) -> str:
+def review_share(site: Site, words: Words) -> Markup:
     """How much has been reviewed, and how much of that was a false call."""
     base = site.figures.base
     reviewed = base.rejected - base.unreviewed
     rate = f"{100 * base.false_calls / reviewed:.1f} %" if reviewed else "–"
     share = words("false_call_share", false=base.false_calls, reviewed=reviewed, open=site.figures.unreviewed)
-    return f'<h2>{words("false_call_rate")}</h2><div class="count"><b>{rate}</b><small>{share}</small></div>'
+    return lay_out("cells/review_share.html", words, rate=rate, share=share)
 
 
-def _gallery(page: Page, look: Look) -> str:
-    words = page.words
+def _gallery(page: Page, look: Look) -> Markup:
     if look.problem:
         return page.problem(look.problem)
-    if not look.parts:
-        return f'<section class="panel"><p class="nothing">{words("no_rejects")}</p></section>'
-    cards = "".join(
-        f'<article class="panel card" id="part-{part.id}">{_card(page, part, image)}</article>'
-        for part, image in look.parts.values()
-    )
-    older = ""
-    if len(look.parts) == SHOWN or look.before is not None:
-        older = (
-            f'<div class="row"><button data-do="older" data-arg="older">{words("older")}</button>'
-            + (f'<button data-do="newest">{words("newest")}</button>' if look.before is not None else "")
-            + "</div>"
-        )
-    return f'<div class="gallery">{cards}</div>{older}'
+    cards = [(part.id, _card(page, part, image)) for part, image in look.parts.values()]
+    newest = look.before is not None
+    return lay_out("parts/gallery.html", page.words, cards=cards, older=newest or len(cards) == SHOWN, newest=newest)
+
+
+class _Review(NamedTuple):
+    """What a person has said of a part: `verdict` and `by` are empty while nobody has. `may`: this one may say so."""
+
+    part_id: int
+    verdict: str
+    by: str
+    may: bool
+
+
+def _reviewed(page: Page, part: Part) -> _Review:
+    found, may = part.review, page.may(Action.REVIEW)
+    if found is None:
+        return _Review(part.id, "", "", may)
+    return _Review(part.id, found.verdict, page.words("reviewed_by", who=page.words.person(found.by)), may)
 
 
 def _boxes(words: Words, part: Part) -> list[Box]:
     return [Box(words.cause(d.name), d.score, d.x1, d.y1, d.x2, d.y2) for d in part.defects]
 
 
-def _card(page: Page, part: Part, image: Image | None) -> str:
+def _card(page: Page, part: Part, image: Image | None) -> Markup:
     words = page.words
-    if image is None:
-        picture = f'<div class="pane"><span class="empty" style="display:flex">{words("picture_gone")}</span></div>'
-    else:
+    boxes = None
+    if image is not None:
         boxes = overlay(_boxes(words, part), image.width_px, image.height_px, part.shift_px, named=False)
-        picture = (
-            f'<button class="pane" data-do="zoom-part" data-arg="{part.id}" aria-label="{words("zoom_in")}">'
-            f'<span class="stage"><img alt="" src="/records/{part.id}/frame.jpg?px=320">{boxes}</span>'
-            "</button>"
-        )
-    what = words.cause(part.worst_class or part.reason)
-    count = f" ×{part.defect_count}" if part.defect_count > 1 else ""
-    at = time.strftime("%m-%d %H:%M:%S", time.localtime(part.at))
-    return (
-        f'{picture}<div class="what"><b>{escape(what)}{count}</b><small>{at}</small></div>'
-        f"<small>{_reviewed(words, part)}</small>{_buttons(page, part)}"
-    )
+    return lay_out(
+        "parts/card.html", words, part_id=part.id, boxes=boxes, what=words.cause(part.worst_class or part.reason),
+        count=part.defect_count, at=time.strftime("%m-%d %H:%M:%S", time.localtime(part.at)),
+        review=_reviewed(page, part), for_role=page.for_role("operator"),
+    )  # fmt: skip
 
 
-def _reviewed(words: Words, part: Part) -> str:
-    if part.review is None:
-        return words("unreviewed")
-    key = "real_defect" if part.review.verdict == "defect" else "false_call"
-    return f"<b>{sign('check')} {words(key)}</b> {escape(words('reviewed_by', who=words.person(part.review.by)))}"
-
-
-def _buttons(page: Page, part: Part) -> str:
-    words = page.words
-    if not page.may(Action.REVIEW):
-        return page.for_role("operator")
-    found = ""
-    for value, key in (("defect", "real_defect"), ("false_call", "false_call")):
-        pressed = "true" if part.review is not None and part.review.verdict == value else "false"
-        found += f'<button data-do="review" data-arg="{part.id}:{value}" aria-pressed="{pressed}">{words(key)}</button>'
-    return f'<div class="pair">{found}</div>'
-
-
-def _viewer(page: Page, part: Part, image: Image | None) -> str:
+def _viewer(page: Page, part: Part, image: Image | None) -> Markup:
     words = page.words
     boxes = _boxes(words, part)
     size = (image.width_px, image.height_px) if image is not None else (0, 0)
     caption = f"{words('part', number=part.part)} · {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(part.at))}"
     caption += f" · {part.camera} · {part.recipe}"
-    said = verdict(words, passed=False, reason=part.reason, boxes=boxes, count=part.defect_count, caption=caption)
     template = f"/records/{part.id}/template.jpg" if part.template else ""
-    panes = pane(
-        words,
-        "seen",
-        words("board"),
-        "picture_gone",
-        source=f"/records/{part.id}/frame.jpg",
-        boxes=overlay(boxes, *size, part.shift_px),
-    )
-    panes += pane(
-        words, "golden", words("template"), "no_template", source=template, boxes=overlay(boxes, *size, named=False)
-    )
-    return (
-        f'<div class="stack zoomer"><div class="result"><div class="row">{said}</div><div class="group">'
-        f'{zoom_buttons(words)}<button data-close="">{sign("cross")} {words("close")}</button></div></div>'
-        f'<div class="pictures {"" if template else "no-template"}">{panes}</div>'
-        f"<p>{_reviewed(words, part)}</p>{_buttons(page, part)}</div>"
+    panes = (
+        pane(words, "seen", words("board"), "picture_gone", source=f"/records/{part.id}/frame.jpg",
+             boxes=overlay(boxes, *size, part.shift_px)),
+        pane(words, "golden", words("template"), "no_template", source=template,
+             boxes=overlay(boxes, *size, named=False)),
+    )  # fmt: skip
+    return lay_out(
+        "parts/viewer.html", words, panes=panes, has_template=bool(part.template), zoom=zoom_buttons(words),
+        verdict=verdict(words, passed=False, reason=part.reason, boxes=boxes, count=part.defect_count, caption=caption),
+        review=_reviewed(page, part), for_role=page.for_role("operator"),
     )  # fmt: skip

@@ -4,27 +4,36 @@ window.aoi = (() => {
   const LOST_MS = 1500; // no beat for so long: what is shown is old
   const HUNG_S = 1.2; // the supervisor has not moved for so long
   const RENEW_MS = 700; // a forced output ends by itself after 2000
+  const DEAD_MS = 5000; // a stream that has lasted so long and brings nothing new is dead, and has not told the browser
+  const AGAIN_MS = 1000; // between two tries
+  const RELOADS_MS = 5000; // between two reloads that nobody asked for
+  const DRIFT = 0.0005; // two clocks may part by so much
+  const TAP_MS = 4000;
   const find = (id) => document.getElementById(id);
-  const send = (what, arg) => window.emitEvent && window.emitEvent("aoi", { do: what, arg: arg === undefined ? null : arg });
 
   // ---- the beat: the one thing that says that the page is alive -------------------------------------------------
-  let heard = performance.now();
+  let heard = performance.now(); // when the newest beat was so, by this browser's clock
+  let since = Infinity; // what to add to the server's clock to have this one's, at least
+  let beaten = heard;
   let hung = 0;
   let clock = "";
   let state = "ok";
 
   function beat(b) {
-    heard = performance.now();
-    hung = b.hung;
-    clock = b.clock;
-    if (find("clock")) find("clock").textContent = clock;
+    if (b.at !== undefined) {
+      const now = performance.now();
+      // By when they arrive, the events that a proxy has collected would look new. The first beat was made after it
+      // was asked for, and none is on its way for less than no time.
+      since = Math.min(since === Infinity ? begun - b.at : since + (now - beaten) * DRIFT, now - b.at);
+      beaten = now;
+      heard = b.at + since;
+      hung = b.hung;
+      clock = b.clock;
+      if (find("clock")) find("clock").textContent = clock;
+    }
     for (const [id, html] of Object.entries(b.put || {})) put(id, html);
     if (b.part) shots.offer(b.part);
-    look();
-  }
-
-  function gone() {
-    heard = performance.now() - LOST_MS - 1;
+    for (const [call, ...given] of b.do || []) calls[call](...given);
     look();
   }
 
@@ -35,7 +44,6 @@ window.aoi = (() => {
 
   function look() {
     const banner = find("banner");
-    if (!banner) return;
     const silent_ms = performance.now() - heard;
     const age_s = silent_ms / 1000 + (silent_ms > LOST_MS ? 0 : hung);
     const now = silent_ms > LOST_MS ? "lost" : age_s > HUNG_S ? "hung" : "ok";
@@ -50,25 +58,72 @@ window.aoi = (() => {
     find("banner-age").textContent = age.replace("{s}", Math.floor(age_s)).replace("{at}", clock || "–");
     for (const element of document.querySelectorAll(".live, .told")) element.dataset.age = Math.floor(age_s) + " s";
   }
-  setInterval(look, 200);
 
-  // ---- the connection -------------------------------------------------------------------------------------------
-  // NiceGUI reloads the page when a connection attempt times out. With the network gone that would replace
-  // the page, and what it last knew, by the browser's own error page. Only a server that answers is worth a reload.
-  const patch = setInterval(() => {
-    if (!window.socket) return;
-    clearInterval(patch);
-    window.socket.io.reconnectionDelayMax(2000);
-    window.socket.io.timeout(4000);
-    window.socket.off("connect_error");
-    window.socket.on("connect_error", (error) => {
-      if (/handshake/i.test(error.message)) return window.location.reload();
-      // Where looking needs a login that has ended, the way back is the login page.
-      const answer = fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" });
-      answer.then((found) => found.type === "opaqueredirect" && window.location.reload(), () => {});
+  // ---- the stream: where it ends, or brings nothing new, it is begun anew ---------------------------------------
+  const me = document.body.dataset;
+  let stream = null;
+  let begun = 0;
+
+  function listen() {
+    if (stream) stream.close();
+    begun = performance.now();
+    since = Infinity;
+    stream = new EventSource("/page/events?page=" + encodeURIComponent(me.page));
+    stream.onmessage = (event) => beat(JSON.parse(event.data));
+    stream.onerror = (event) => event.target.close();
+  }
+
+  function watch() {
+    look();
+    if (!stream) return;
+    const lasted = performance.now() - begun;
+    const ended = stream.readyState === EventSource.CLOSED && lasted > AGAIN_MS;
+    if (!ended && (state !== "lost" || lasted < DEAD_MS)) return;
+    // Where looking needs a login that has ended, the way back is the login page.
+    if (ended)
+      fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" })
+        .then((answer) => answer.type === "opaqueredirect" && reload(), () => {});
+    listen();
+  }
+
+  // Only a server that answers asks for a reload: with the network gone it would replace the page, and what it last
+  // knew, by the browser's own error page.
+  function reload() {
+    const wait = Number(sessionStorage.getItem("aoi-reloaded") || 0) + RELOADS_MS - Date.now();
+    if (wait > 0 && wait <= RELOADS_MS) return setTimeout(reload, wait);
+    sessionStorage.setItem("aoi-reloaded", String(Date.now()));
+    window.location.reload();
+  }
+
+  // A tab behind another needs no stream; a browser has six connections to one server for all its tabs.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) { if (stream) stream.close(); stream = null; return; }
+    heard = Math.max(heard, performance.now() - LOST_MS / 2);
+    look();
+    listen();
+  });
+
+  // ---- taps: one after the other, as they were made -------------------------------------------------------------
+  let number = 0;
+  let last = Promise.resolve();
+
+  function post(what, arg) {
+    const body = { page: me.page, number: ++number, do: what, arg: arg === undefined || arg === null ? null : String(arg) };
+    const sent = fetch("/page/tap", {
+      method: "POST", headers: { "content-type": "application/json", "x-csrf-token": me.csrf },
+      body: JSON.stringify(body), keepalive: true, signal: AbortSignal.timeout(TAP_MS),
     });
-  }, 50);
-  document.addEventListener("visibilitychange", () => send("visible", !document.hidden));
+    return sent.then(
+      async (answer) => { if (answer.status === 401 || (answer.status === 403 && (await answer.json()).why === "CSRF")) reload(); },
+      () => calls.say(false, "", find("banner").dataset.lost),
+    );
+  }
+
+  function send(what, arg) {
+    // What is done when the connection is back is done behind the back of whoever tapped it.
+    if (state === "lost") return calls.say(false, "", find("banner").dataset.lost);
+    last = last.then(() => post(what, arg));
+  }
 
   // ---- the picture of the part, as fast as the browser takes it -------------------------------------------------
   const shots = {
@@ -99,79 +154,32 @@ window.aoi = (() => {
     },
   };
 
-  // ---- zoom: all panes of a group together, by fingers, wheel and buttons ---------------------------------------
-  function zoomer(group) {
-    const view = { scale: 1, x: 0, y: 0 };
-    const fingers = new Map();
-    let spread = 0;
-    const apply = () => {
-      const box = group.querySelector(".pane").getBoundingClientRect();
-      view.scale = Math.min(12, Math.max(1, view.scale));
-      view.x = Math.min(0, Math.max(box.width * (1 - view.scale), view.x));
-      view.y = Math.min(0, Math.max(box.height * (1 - view.scale), view.y));
-      group.classList.toggle("zoomed", view.scale > 1);
-      for (const stage of group.querySelectorAll(".stage"))
-        stage.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
-    };
-    const at = (factor, x, y) => {
-      const scale = Math.min(12, Math.max(1, view.scale * factor));
-      view.x = x - ((x - view.x) * scale) / view.scale;
-      view.y = y - ((y - view.y) * scale) / view.scale;
-      view.scale = scale;
-      apply();
-    };
-    const local = (event, pane) => {
-      const box = pane.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    group.zoomTo = (way) => {
-      const box = group.querySelector(".pane").getBoundingClientRect();
-      if (way === "fit") view.scale = 1;
-      at(way === "in" ? 1.6 : way === "out" ? 1 / 1.6 : 1, box.width / 2, box.height / 2);
-    };
-    for (const pane of group.querySelectorAll(".pane")) {
-      pane.addEventListener("wheel", (e) => { e.preventDefault(); at(Math.exp(-e.deltaY / 400), ...local(e, pane)); }, { passive: false });
-      pane.addEventListener("dblclick", (e) => (view.scale > 1 ? group.zoomTo("fit") : at(3, ...local(e, pane))));
-      pane.addEventListener("pointerdown", (e) => { fingers.set(e.pointerId, e); spread = 0; });
-      for (const end of ["pointerup", "pointercancel", "pointerleave"])
-        pane.addEventListener(end, (e) => { fingers.delete(e.pointerId); spread = 0; });
-      pane.addEventListener("pointermove", (e) => {
-        const before = fingers.get(e.pointerId);
-        if (!before) return;
-        fingers.set(e.pointerId, e);
-        if (fingers.size === 1) {
-          view.x += e.clientX - before.clientX;
-          view.y += e.clientY - before.clientY;
-          apply();
-        } else if (fingers.size === 2) {
-          const [a, b] = [...fingers.values()];
-          const now = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
-          const [ax, ay] = local(a, pane), [bx, by] = local(b, pane);
-          if (spread) at(now / spread, (ax + bx) / 2, (ay + by) / 2);
-          spread = now;
-        }
-      });
-    }
-  }
-
   // ---- the dead man's switch: outputs stay forced for as long as it is held, and no longer -----------------------
   const hold = {
     timer: 0,
+    under_way: false,
     button: null,
     word: () => [...document.querySelectorAll("[data-bit][aria-pressed=true]")].reduce((w, e) => w | (1 << Number(e.dataset.bit)), 0),
     press(button) {
       if (this.timer || state !== "ok") return;
       this.button = button;
       button.classList.add("held");
-      send("force", this.word());
-      this.timer = setInterval(() => send("force", this.word()), RENEW_MS);
+      this.renew();
+      this.timer = setInterval(() => this.renew(), RENEW_MS);
+    },
+    async renew() {
+      if (this.under_way) return; // it ends by itself where the last one is not answered
+      this.under_way = true;
+      await post("force", this.word());
+      this.under_way = false;
     },
     release(refused = false) {
       if (!this.timer) return;
       clearInterval(this.timer);
       this.timer = 0;
       this.button.classList.remove("held");
-      if (!refused) send("unforce");
+      // Not behind another one: by its number the server knows that what comes later is old.
+      if (!refused) post("unforce");
     },
   };
   for (const end of ["pointerup", "pointercancel", "blur", "pagehide", "keyup"]) window.addEventListener(end, () => hold.release());
@@ -221,9 +229,9 @@ window.aoi = (() => {
   });
   document.addEventListener("change", (e) => e.target.dataset && e.target.dataset.go && (window.location.href = e.target.dataset.go + encodeURIComponent(e.target.value)));
 
-  return {
-    beat, put, gone,
-    // Shown by the server: the result of an action. A refusal stays until it is tapped away.
+  // ---- what the server asks for ----------------------------------------------------------------------------------
+  const calls = {
+    // The result of an action. A refusal stays until it is tapped away.
     say(ok, sign, text) {
       const toast = document.createElement("button");
       toast.className = "toast " + (ok ? "done" : "refused");
@@ -237,12 +245,16 @@ window.aoi = (() => {
     press: (id, group) => choose(find(id), group),
     open: (id, html) => { put(id + "-body", html); find(id).showModal(); ready(find(id)); },
     shut: (id) => find(id).close(),
-    ready,
+    gone: () => { heard = performance.now() - LOST_MS - 1; },
+    reload,
   };
 
   function ready(root) {
     for (const group of root.querySelectorAll(".zoomer:not([data-ready])")) { group.dataset.ready = ""; zoomer(group); }
   }
+
+  ready(document);
+  if (!document.hidden) listen();
+  setInterval(watch, 200);
+  return { send };
 })();
-// The page's elements are made by script: those that are there at once are made ready as they appear.
-new MutationObserver(() => window.aoi.ready(document)).observe(document.documentElement, { childList: true, subtree: true });

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import NamedTuple
 
-from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import Words
+from markupsafe import Markup
+
+from aoi_daemon.hmi.widgets.layout import lay_out
+from aoi_daemon.markup.svg import element
+from aoi_daemon.texts.words import Words
 
 
 class Box(NamedTuple):
@@ -28,30 +30,29 @@ def overlay(
     shift_px: tuple[float, float] = (0.0, 0.0),
     *,
     named: bool = True,
-) -> str:
+) -> Markup:
     """Boxes, with class and score where `named`, as SVG over a picture of that size, moved by `shift_px`."""
     if not width_px or not height_px:
-        return ""
+        return Markup()
     size = max(width_px, height_px) / 24
-    pieces: list[str] = []
+    pieces: list[Markup] = []
     labels: list[_Label] = []
     for box in boxes:
         # A margin: the outline must not hide what it shows.
         grow = size * 0.2
         x, y = box.x1 + shift_px[0] - grow, box.y1 + shift_px[1] - grow
         wide, high = box.x2 - box.x1 + 2 * grow, box.y2 - box.y1 + 2 * grow
-        rectangle = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
-        pieces.append(f'<rect class="box-halo" {rectangle}/><rect class="box" {rectangle}/>')
+        corners = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{wide:.1f}", "height": f"{high:.1f}"}
+        pieces += (element("rect", class_=kind, **corners) for kind in ("box-halo", "box"))
         if named:
             text = f"{box.name} {box.score:.2f}"
             places = ((x, y - size * 0.3), (x, y + high + size), (x + wide + size * 0.2, y + high / 2 + size * 0.35))
             labels.append(_label(text, size, places, (width_px, height_px), labels))
-    pieces += [
-        f'<text class="box-label" x="{label.x:.1f}" y="{label.y:.1f}" font-size="{size:.1f}">'
-        f"{escape(label.text)}</text>"
+    pieces += (
+        element("text", label.text, class_="box-label", x=f"{label.x:.1f}", y=f"{label.y:.1f}", font_size=f"{size:.1f}")
         for label in labels
-    ]
-    return f'<svg viewBox="0 0 {width_px} {height_px}" preserveAspectRatio="xMidYMid meet">{"".join(pieces)}</svg>'
+    )
+    return element("svg", *pieces, viewBox=f"0 0 {width_px} {height_px}", preserveAspectRatio="xMidYMid meet")
 
 
 class _Label(NamedTuple):
@@ -81,38 +82,25 @@ def _label(
     return found[0]._replace(y=min(max(found[0].y, size), picture[1]))
 
 
-def verdict(words: Words, *, passed: bool, reason: str, boxes: Sequence[Box], count: int, caption: str) -> str:
+def verdict(words: Words, *, passed: bool, reason: str, boxes: Sequence[Box], count: int, caption: str) -> Markup:
     """PASS, or REJECT and why. `count`: defects that there were, of which `boxes` are the worst."""
-    if passed:
-        return (
-            f'<div class="verdict">{sign("check")}{words("PASS")}</div>'
-            f'<div class="why">{words("NONE")}<small>{escape(caption)}</small></div>'
-        )
-    why = escape(words.cause(reason))
-    if boxes:
+    why = words("NONE") if passed else words.cause(reason)
+    if boxes and not passed:
         worst = boxes[0]
         more = f"{words('comma')}{words('and_more', count=count - 1)}" if count > 1 else ""
-        why += f"{words('colon')}{escape(words.cause(worst.name))} {worst.score:.2f}{more}"
-    return (
-        f'<div class="verdict bad">{sign("cross")}{words("REJECT")}</div>'
-        f'<div class="why">{why}<small>{escape(caption)}</small></div>'
+        why += f"{words('colon')}{words.cause(worst.name)} {worst.score:.2f}{more}"
+    return lay_out("parts/verdict.html", words, passed=passed, why=why, caption=caption)
+
+
+def pane(
+    words: Words, which: str, label: str, missing: str, *, source: str = "", boxes: Markup | None = None
+) -> Markup:
+    """One picture of a zoomable pair; ids `which` and `which`-boxes, the key `missing` says why there is none."""
+    return lay_out(
+        "parts/pane.html", words, which=which, label=label, missing=missing, source=source, boxes=boxes or ""
     )
 
 
-def pane(words: Words, which: str, label: str, missing: str, *, source: str = "", boxes: str = "") -> str:
-    """One picture of a zoomable pair; ids `which` and `which`-boxes."""
-    src = f' src="{escape(source)}"' if source else ""
-    return (
-        f'<div class="pane"><div class="stage"><img id="{which}" alt="{escape(label)}"{src}>'
-        f'<div id="{which}-boxes">{boxes}</div></div>'
-        f'<span class="empty">{words(missing)}</span><span class="tag">{escape(label)}</span></div>'
-    )
-
-
-def zoom_buttons(words: Words) -> str:
+def zoom_buttons(words: Words) -> Markup:
     """Closer, farther, whole."""
-    found = (("in", "plus", "zoom_in"), ("out", "minus", "zoom_out"), ("fit", "fit", "zoom_fit"))
-    return "".join(
-        f'<button data-zoom="{way}" aria-label="{words(key)}" title="{words(key)}">{sign(name)}</button>'
-        for way, name, key in found
-    )
+    return lay_out("parts/zoom.html", words)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from html import escape
+from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+from markupsafe import Markup
 
 from aoi_daemon.decide.alarm_list import KINDS, Alarm, alarms_in
 from aoi_daemon.hmi.live import SPAN_S, AlarmNow
 from aoi_daemon.hmi.shifts.figures import HOUR_S
-from aoi_daemon.hmi.site import Site
+from aoi_daemon.hmi.site import Site, lasts
 from aoi_daemon.hmi.widgets import charts
-from aoi_daemon.hmi.widgets.symbols import priority_sign, sign
-from aoi_daemon.hmi.widgets.texts import Words
+from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.messages import Proof
 from aoi_daemon.stage.board import CameraCell, Cell, Link, StageState, bypassed, camera_cell
 from aoi_daemon.stage.lifecycle import Line
 from aoi_daemon.stage.stage import now_ns
+from aoi_daemon.texts.words import Words
 
 _HOURS: Final = 8
 _FEW: Final = 2
 """Rejects in a row that are worth a word."""
+
+
+_SIGNS: Final = {"good": "check", "wait": "wait", "warn": "pause", "bad": "cross"}
 
 
 class Tile(NamedTuple):
@@ -30,17 +35,15 @@ class Tile(NamedTuple):
     name: str
     word: str
 
+    @property
+    def kind(self) -> str:
+        """Its class on the page: the ordinary has none."""
+        return self.level if self.level in ("bad", "warn") else ""
 
-_SIGNS: Final = {"good": "check", "wait": "wait", "warn": "pause", "bad": "cross"}
-
-
-def tile(state: Tile) -> str:
-    """A tile: sign, name, word."""
-    kind = state.level if state.level in ("bad", "warn") else ""
-    return (
-        f'<div class="tile {kind}">{sign(_SIGNS[state.level])}<div><small>{escape(state.name)}</small>'
-        f"<b>{escape(state.word)}</b></div></div>"
-    )
+    @property
+    def mark(self) -> str:
+        """The name of its sign."""
+        return _SIGNS[self.level]
 
 
 def line_tile(site: Site, words: Words) -> Tile:
@@ -125,12 +128,11 @@ def recipe_tile(site: Site, words: Words) -> Tile:
     return Tile("good", words("recipe"), name)
 
 
-def proof(site: Site, words: Words) -> str:
+def proof(site: Site, words: Words) -> Markup:
     """Whether the product in use is proven, and who answers for it where it is not."""
     state = Proof(site.live.board[Cell.PROVEN])
-    kind, name = ("", "check") if state is Proof.PROVEN else ("bad-word", "cross")
-    who = f" ({escape(site.recipe.accept_unproven or '')})" if state is Proof.ACCEPTED else ""
-    return f'<span class="{kind}">{sign(name)} {words(state.name)}{who}</span>'
+    who = site.recipe.accept_unproven or "" if state is Proof.ACCEPTED else None
+    return lay_out("parts/proof.html", words, proven=state is Proof.PROVEN, state=state.name, who=who)
 
 
 def recorder_tile(site: Site, words: Words) -> Tile:
@@ -152,39 +154,34 @@ def notices_tile(site: Site, words: Words) -> Tile:
     return Tile("warn", words("notices"), words("notices_down" if state == "down" else "notices_stuck"))
 
 
-def tiles(site: Site, words: Words) -> str:
+def tiles(site: Site, words: Words) -> Markup:
     """All state tiles."""
     found = [line_tile, camera_tile, engine_tile, plc_tile, recipe_tile, recorder_tile]
     if "notifier" in site.beside:
         found.append(notices_tile)
-    return "".join(tile(one(site, words)) for one in found)
+    return lay_out("cells/tiles.html", words, tiles=[one(site, words) for one in found])
 
 
-def head_state(site: Site, words: Words) -> str:
+def head_state(site: Site, words: Words) -> Markup:
     """The line's state in the head of every page."""
-    state = line_tile(site, words)
-    kind = state.level if state.level in ("bad", "warn") else ""
-    return f'<div class="tile {kind}">{sign(_SIGNS[state.level])}<b>{escape(state.word)}</b></div>'
+    return lay_out("cells/head_state.html", words, tile=line_tile(site, words))
 
 
-def bypass_banner(site: Site, words: Words) -> str:
+def bypass_banner(site: Site, words: Words) -> Markup:
     """On every page, while the PLC lets parts go whatever their verdict."""
-    if not bypassed(site.live.board):
-        return ""
-    return f'<div class="bypass" role="alert">{sign("alarms")}<span>{escape(words("bypass"))}</span></div>'
+    return lay_out("cells/bypass.html", words) if bypassed(site.live.board) else Markup()
 
 
-def head_alarms(site: Site, words: Words) -> str:
+def head_alarms(site: Site, words: Words) -> Markup:
     """How many alarms there are, with the sign of the highest."""
     alarms = site.live.alarms()
     if not alarms:
-        return ""
+        return Markup()
     count = words("one_alarm") if len(alarms) == 1 else words("alarm_count", count=len(alarms))
-    highest = KINDS[alarms[0].alarm].priority.name
-    return f'<a class="button" href="/alarms">{priority_sign(highest)}<span>{escape(count)}</span></a>'
+    return lay_out("cells/head_alarms.html", words, priority=KINDS[alarms[0].alarm].priority.name, count=count)
 
 
-def counts(site: Site, words: Words) -> str:
+def counts(site: Site, words: Words) -> Markup:
     """Parts, rejects and yield."""
     figures = site.figures
     percent = figures.yield_percent
@@ -193,10 +190,7 @@ def counts(site: Site, words: Words) -> str:
         ("rejected", f"{figures.rejected:,}"),
         ("yield", "–" if percent is None else f"{percent:.1f} %"),
     )
-    rows = "".join(f'<div class="count"><small>{words(key)}</small><b>{value}</b></div>' for key, value in values)
-    problem = site.figures.base.problem
-    note = f'<p class="answer bad">{words("records_problem")} {escape(problem)}</p>' if problem else ""
-    return f'<h2>{escape(since(site, words))}</h2><div class="counts">{rows}</div>{note}'
+    return lay_out("cells/counts.html", words, since=since(site, words), values=values, problem=figures.base.problem)
 
 
 def since(site: Site, words: Words) -> str:
@@ -205,14 +199,17 @@ def since(site: Site, words: Words) -> str:
     return words("this_shift", since=clock(shift.since)[:5]) if shift.since else words("since_start")
 
 
-def pareto(site: Site, words: Words) -> str:
+def _chart(words: Words, title: str, chart: Markup, note: str = "") -> Markup:
+    return lay_out("cells/chart.html", words, title=title, chart=chart, note=note)
+
+
+def pareto(site: Site, words: Words) -> Markup:
     """Rejects by class."""
     named = [row._replace(name=words.cause(row.name)) for row in site.figures.pareto()]
-    chart = charts.pareto(named, words("false_calls"), words("no_rejects"))
-    return f"<h2><span>{words('pareto')}</span></h2>{chart}"
+    return _chart(words, words("pareto"), charts.pareto(named, words))
 
 
-def hours(site: Site, words: Words) -> str:
+def hours(site: Site, words: Words) -> Markup:
     """Rejects of the last hours."""
     found = {hour: (rejects, parts) for hour, rejects, parts in site.figures.hours()}
     this_hour = int(site.now_s() // HOUR_S)
@@ -220,33 +217,29 @@ def hours(site: Site, words: Words) -> str:
         (time.strftime("%H", time.localtime(hour * HOUR_S)), *found.get(hour, (0, 0)))
         for hour in range(this_hour - _HOURS + 1, this_hour + 1)
     ]
-    return f"<h2>{words('per_hour')}</h2>{charts.hours(rows)}"
+    return _chart(words, words("per_hour"), charts.hours(rows, words))
 
 
-def strip(site: Site, words: Words) -> str:
+def strip(site: Site, words: Words) -> Markup:
     """The last parts as marks."""
-    marks = site.live.parts.marks
+    marks = list(site.live.parts.marks)
     row = charts.rejects_in_a_row(marks)
-    note = f'<b class="bad-word">{words("in_a_row", count=row)}</b>' if row >= _FEW else ""
-    head = f"<h2><span>{words('last_parts', count=charts.STRIP_MARKS)}</span>{note}</h2>"
-    return head + charts.strip(list(marks))
+    note = words("in_a_row", count=row) if row >= _FEW else ""
+    return _chart(words, words("last_parts", count=charts.STRIP_MARKS), charts.strip(marks), note)
 
 
-def latency(site: Site, words: Words) -> str:
+@lasts(1.0)  # it has a point for each second, and costs as much as all others together
+def latency(site: Site, words: Words) -> Markup:
     """Verdict times against the deadline."""
     section, parts = site.config.line, site.live.parts
-    chart = charts.latency(
-        parts.seconds(), now_ns() // 1_000_000_000, section.deadline_ms, SPAN_S,
-        words("deadline", ms=f"{section.deadline_ms:g}"),
-    )  # fmt: skip
+    chart = charts.latency(parts.seconds(), now_ns() // 1_000_000_000, section.deadline_ms, SPAN_S)
     found = parts.quantiles_ms()
-    missed = site.live.board[Cell.DEADLINE_MISSES]
-    figures = [("p50", found["p50"]), ("p99", found["p99"]), (words("max"), found["max"])]
-    row = "".join(f"<span>{name} <b>{value:.1f}</b></span>" for name, value in figures)
-    row += f"<span>{words('takt')} <b>{section.takt_ms:g}</b></span>"
-    kind = ' class="bad-word"' if missed else ""
-    row += f"<span{kind}>{words('missed')} <b>{missed}</b></span>"
-    return f'<h2>{words("latency")}</h2>{chart}<div class="figures">{row}</div>'
+    figures = (("p50", found["p50"]), ("p99", found["p99"]), (words("max"), found["max"]))
+    return lay_out(
+        "cells/latency.html", words, chart=chart, deadline=words("deadline", ms=f"{section.deadline_ms:g}"),
+        figures=[(name, f"{value:.1f}") for name, value in figures], takt=f"{section.takt_ms:g}",
+        missed=site.live.board[Cell.DEADLINE_MISSES],
+    )  # fmt: skip
 
 
 def clock(at_s: float) -> str:
@@ -254,29 +247,37 @@ def clock(at_s: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at_s))
 
 
-def alarm_row(site: Site, words: Words, row: AlarmNow, *, button: bool) -> str:
-    """One alarm with its remedy."""
+class _Row(NamedTuple):
+    """One alarm as it is shown; `open` while nobody has acknowledged it."""
+
+    name: str
+    priority: str
+    text: str
+    remedy: str
+    state: str
+    at: str
+    detail: str
+    active: bool
+    open: bool
+
+
+def _row(site: Site, words: Words, row: AlarmNow) -> _Row:
     text, remedy = words.alarm(row.alarm)
-    name = escape(row.alarm.name)
-    at = clock(site.live.wall_s(row.at_ns)) if row.at_ns else ""
-    detail = f" · {escape(row.detail)}" if row.detail else ""
-    act = ""
-    if button and not row.state.acknowledged:
-        act = f'<button data-do="acknowledge" data-arg="{name}">{words("acknowledge")}</button>'
-    past = "" if row.active else " past"
-    priority = KINDS[row.alarm].priority.name
-    return (
-        f'<div class="alarm{past}" data-alarm="{name}">{priority_sign(priority)}<div><b>{escape(text)}</b>'
-        f'<span class="remedy">{escape(remedy)}</span>'
-        f"<small>{words(priority)} · {escape(words.known(row.state.value))} · {at}{detail}</small></div>{act}</div>"
-    )
+    return _Row(
+        name=row.alarm.name, priority=KINDS[row.alarm].priority.name, text=text, remedy=remedy,
+        state=words.known(row.state.value), at=clock(site.live.wall_s(row.at_ns)) if row.at_ns else "",
+        detail=row.detail, active=row.active, open=not row.state.acknowledged,
+    )  # fmt: skip
 
 
-def alarms_short(site: Site, words: Words) -> str:
+def alarm_rows(site: Site, words: Words, shown: Sequence[AlarmNow], *, button: bool = False, more: str = "") -> Markup:
+    """Alarms with their remedies; with a `button` each that is open can be acknowledged."""
+    rows = [_row(site, words, row) for row in shown]
+    return lay_out("cells/alarms.html", words, rows=rows, button=button, more=more)
+
+
+def alarms_short(site: Site, words: Words) -> Markup:
     """The alarms on the first page, the highest three; all of them are on their own page."""
     found = site.live.alarms()
-    if not found:
-        return f'<p class="nothing badge">{sign("check")} {words("no_alarms")}</p>'
-    rows = "".join(alarm_row(site, words, row, button=False) for row in found[:3])
     more = words("and_more", count=len(found) - 3) if len(found) > 3 else ""
-    return rows + (f'<p class="nothing">{escape(more)}</p>' if more else "")
+    return alarm_rows(site, words, found[:3], more=more)

@@ -6,10 +6,18 @@ Gray is the ordinary, colour the abnormal; what is coloured also differs in shap
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
+from markupsafe import Markup
+
+from aoi_daemon.hmi.widgets.layout import lay_out
+from aoi_daemon.markup.svg import element
+from aoi_daemon.texts.words import Words
+
 STRIP_MARKS: Final = 60
+_EDGE: Final = 1.25
+"""Deadlines to the upper edge of the latency chart; `.limit-label` of page.css is at the same height."""
 
 
 class Mark(NamedTuple):
@@ -37,22 +45,26 @@ class ClassCount(NamedTuple):
     false_calls: int = 0
 
 
-def strip(marks: Sequence[Mark]) -> str:
+@cache
+def _mark(place: int, passed: bool, judged: bool) -> Markup:
+    """One of the marks that there are: three kinds at `place` 0..STRIP_MARKS - 1."""
+    x = place * 10 + 5
+    if passed:
+        return element("path", class_="good", d=f"M{x} 34 V40")
+    if judged:
+        return element("path", class_="bad", d=f"M{x} 14 V40 M{x - 3} 4 l6 6 m0 -6 l-6 6")
+    return element("path", class_="unjudged", d=f"M{x} 14 V40 M{x - 3} 4 h6 v6 h-6 Z")
+
+
+def strip(marks: Sequence[Mark]) -> Markup:
     """The last parts as marks, newest right: a low stroke passed, a tall one with a cross was rejected."""
     shown = marks[-STRIP_MARKS:]
-    pieces = []
-    for index, mark in enumerate(shown, STRIP_MARKS - len(shown)):
-        x = index * 10 + 5
-        if mark.passed:
-            pieces.append(f'<path class="good" d="M{x} 34 V40"/>')
-        else:
-            kind = "bad" if mark.judged else "unjudged"
-            cross = f"M{x - 3} 4 l6 6 m0 -6 l-6 6" if mark.judged else f"M{x - 3} 4 h6 v6 h-6 Z"
-            pieces.append(f'<path class="{kind}" d="M{x} 14 V40 {cross}"/>')
-    return (
-        f'<svg class="strip" viewBox="0 0 {STRIP_MARKS * 10} 44" preserveAspectRatio="none" role="img">'
-        f'<path class="axis" d="M0 42 H{STRIP_MARKS * 10}"/>{"".join(pieces)}</svg>'
-    )
+    return element(
+        "svg",
+        element("path", class_="axis", d=f"M0 42 H{STRIP_MARKS * 10}"),
+        *(_mark(place, mark.passed, mark.judged) for place, mark in enumerate(shown, STRIP_MARKS - len(shown))),
+        class_="strip", viewBox=f"0 0 {STRIP_MARKS * 10} 44", preserveAspectRatio="none", role="img",
+    )  # fmt: skip
 
 
 def rejects_in_a_row(marks: Sequence[Mark]) -> int:
@@ -65,13 +77,13 @@ def rejects_in_a_row(marks: Sequence[Mark]) -> int:
     return count
 
 
-def latency(seconds: Sequence[Second], now_s: int, deadline_ms: float, span_s: int, deadline_word: str) -> str:
+def latency(seconds: Sequence[Second], now_s: int, deadline_ms: float, span_s: int) -> Markup:
     """Slowest (line) and median (thin line) verdict of each second, with the deadline as a line.
 
     A second with a missed deadline carries a cross at the top. Times beyond 1.25
     deadlines are drawn at the edge.
     """
-    width, height, top = 600, 120, deadline_ms * 1.25
+    width, height, top = 600, 120, deadline_ms * _EDGE
     limit_y = height - height * deadline_ms / top
 
     def xy(at_s: int, value_ms: float) -> str:
@@ -79,7 +91,7 @@ def latency(seconds: Sequence[Second], now_s: int, deadline_ms: float, span_s: i
         return f"{x:.0f} {height - height * min(value_ms, top) / top:.1f}"
 
     shown = [second for second in seconds if now_s - second.at_s < span_s]
-    pieces = [f'<path class="limit" d="M0 {limit_y:.1f} H{width}"/>']
+    pieces = [element("path", class_="limit", d=f"M0 {limit_y:.1f} H{width}")]
     for kind, value in (("median", 2), ("slowest", 1)):
         path = ""
         last_s = 0
@@ -88,45 +100,44 @@ def latency(seconds: Sequence[Second], now_s: int, deadline_ms: float, span_s: i
             path += ("L" if second.at_s - last_s == 1 else "M") + xy(second.at_s, second[value]) + " "
             last_s = second.at_s
         if path:
-            pieces.append(f'<path class="{kind}" d="{path}"/>')
+            pieces.append(element("path", class_=kind, d=path))
     for second in shown:
         if second.missed:
             x = width - (now_s - second.at_s) * width / span_s
-            pieces.append(f'<path class="missed" d="M{x - 4:.0f} 2 l8 8 m0 -8 l-8 8"/>')
-    return (
-        f'<div class="plot"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img">'
-        f"{''.join(pieces)}</svg>"
-        f'<span class="limit-label" style="top:{100 * limit_y / height:.0f}%">{escape(deadline_word)}</span></div>'
-    )
+            pieces.append(element("path", class_="missed", d=f"M{x - 4:.0f} 2 l8 8 m0 -8 l-8 8"))
+    return element("svg", *pieces, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none", role="img")
 
 
-def pareto(counts: Sequence[ClassCount], false_call_word: str, nothing_word: str, at_most: int = 6) -> str:
+@lru_cache(maxsize=500)
+def _bars(full: str, hollow: str) -> Markup:
+    """One row of the Pareto: two bars end to end, their lengths in % of its width; they change seldom."""
+    pieces = [element("rect", class_="full", width=f"{full}%", height="100%")]
+    if hollow:
+        # 1 px less at top and bottom: half of its outline lies outside.
+        pieces.append(element("rect", class_="hollow", x=f"{full}%", y=1, width=f"{hollow}%", height=16))
+    return element("svg", *pieces, class_="bars", aria_hidden="true")
+
+
+def pareto(counts: Sequence[ClassCount], words: Words, at_most: int = 6) -> Markup:
     """Rejects by class, most first; what a person found to be false calls is the hollow end of each bar."""
     rows = sorted(counts, key=lambda row: (-(row.rejects - row.false_calls), -row.rejects, row.name))[:at_most]
     longest = max((row.rejects for row in rows), default=0)
-    if not longest:
-        return f'<p class="nothing">{escape(nothing_word)}</p>'
-    pieces = []
-    for row in rows:
+    shown = []
+    for row in rows if longest else ():
         real = row.rejects - row.false_calls
-        hollow = note = ""
-        if row.false_calls:
-            hollow = f'<i class="hollow" style="width:{92 * row.false_calls / longest:.1f}%"></i>'
-            note = f" <small>+{row.false_calls} {escape(false_call_word)}</small>"
-        pieces.append(
-            f'<div class="bar-row" data-class="{escape(row.name)}"><b>{escape(row.name)}</b>'
-            f'<span class="bars"><i class="full" style="width:{92 * real / longest:.1f}%"></i>{hollow}</span>'
-            f"<em>{real}{note}</em></div>"
-        )
-    return f'<div class="pareto">{"".join(pieces)}</div>'
+        full, hollow = (f"{92 * count / longest:.1f}" if count else "" for count in (real, row.false_calls))
+        shown.append((row.name, real, row.false_calls, _bars(full or "0.0", hollow)))
+    return lay_out("parts/pareto.html", words, rows=shown)
 
 
-def hours(counts: Sequence[tuple[str, int, int]]) -> str:
+@cache
+def _column(percent: str) -> Markup:
+    rest = 100 - int(percent)
+    return element("svg", element("rect", y=f"{rest}%", width="100%", height=f"{percent}%"), aria_hidden="true")
+
+
+def hours(counts: Sequence[tuple[str, int, int]], words: Words) -> Markup:
     """Rejects of each hour as (label, rejects, parts), oldest first, the last one still running."""
     most = max((rejects for _, rejects, _ in counts), default=0) or 1
-    columns = "".join(
-        f'<div class="hour" title="{parts}"><em>{rejects}</em>'
-        f'<span><i style="height:{100 * rejects / most:.0f}%"></i></span><b>{escape(label)}</b></div>'
-        for label, rejects, parts in counts
-    )
-    return f'<div class="hours">{columns}</div>'
+    rows = [(label, rejects, parts, _column(f"{100 * rejects / most:.0f}")) for label, rejects, parts in counts]
+    return lay_out("parts/hours.html", words, rows=rows)

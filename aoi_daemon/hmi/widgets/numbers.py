@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-
-from pydantic import Field
+from typing import Final
 
 MOST: Final = (1 << 63) - 1
 """What SQLite and the board's cells hold."""
 _DIGITS: Final = 19
-
-Number = Annotated[int, Field(ge=-MOST - 1, le=MOST)]
-"""A number of a route; one beyond it is a name that nothing has."""
 
 
 def whole(text: str) -> int | None:

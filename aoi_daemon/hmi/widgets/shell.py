@@ -1,107 +1,181 @@
-"""The frame of every page: head, navigation, the banner for old data, and the way of taps and results.
+"""One open page of one browser: its pieces that live (`cells.py`), its taps, and what it has yet to be told.
 
-A page is HTML made here, with the pieces that live (`cells.py`) sent again when they have changed. NiceGUI
-brings the page, the connection and the events.
+A page is HTML made once, in the frame that every page has (`frame.py`); what changes then goes by its stream of
+events (`stream`), and what is tapped comes as a POST (`stream/routes.py`).
 """
 
 from __future__ import annotations
 
-import json
-import zlib
+import asyncio
+import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable
-from html import escape
-from pathlib import Path
 from typing import Any, Final
 
-from nicegui import Client, ui
+from markupsafe import Markup
 from starlette.requests import Request
 
 from aoi_daemon.hmi.access.roles import Action, Refused, Session
 from aoi_daemon.hmi.api.actions import Result
 from aoi_daemon.hmi.pictures import Shot
 from aoi_daemon.hmi.site import Site
-from aoi_daemon.hmi.widgets import cells
+from aoi_daemon.hmi.widgets.frame import STATIC, frame
+from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.symbols import sign
-from aoi_daemon.hmi.widgets.texts import LANGUAGES, Words
+from aoi_daemon.stage.logs import logger
+from aoi_daemon.texts.words import LANGUAGES, Words
 
-STATIC: Final = Path(__file__).parents[1] / "static"
-_CONTENT: Final = f"{zlib.crc32(b''.join((STATIC / name).read_bytes() for name in ('page.css', 'page.js'))):08x}"
-"""In the files' addresses: a browser that has kept older ones asks for the new."""
-_PAGES: Final = (
-    ("main", "/"), ("rejects", "/rejects"), ("alarms", "/alarms"), ("report", "/report"), ("recipe", "/recipe"),
-    ("commissioning", "/commissioning"), ("help", "/help"),
-)  # fmt: skip
-_OFTEN: Final = ("main", "rejects", "alarms", "report")
-"""On a phone these have a place of their own; the rest is behind `More`."""
+__all__ = ["STATIC", "Page"]
 
-Render = Callable[[Site, Words], str]
+_MOST_CALLS: Final = 16
+"""What a browser that does not listen may have waiting for it; the oldest makes room."""
+_MOST_TAPS: Final = 8
+
+Render = Callable[[Site, Words], Markup]
 Handler = Callable[[str], Awaitable[None]]
 
 
 class Page:
     """One open page of one browser.
 
-    `cells` are sent again when they change, `shot` is the last part sent, `handlers` answer its taps.
+    `cells` are sent again when they change, `shot` is the last part sent, `handlers` answer its taps. `id` is what its
+    stream and its taps name it by, `csrf` what a tap has to bring; `html` is all of it, as the browser gets it.
+    `listener` is set while a stream of this page is open: set it, and what there is to tell is sent.
     """
 
-    def __init__(self, site: Site, request: Request, client: Client, here: str) -> None:
+    def __init__(self, site: Site, request: Request, here: str) -> None:
         self.site = site
-        self.client = client
         self.here = here
         self.request = request
         self.words = Words(_language(site, request))
         self.session: Session | None = site.access.session_of(request)
-        self.visible = True
+        self.id = secrets.token_urlsafe(16)
+        self.csrf = secrets.token_urlsafe(32) if self.session is None else self.session.csrf
+        self.html = Markup("")
         self.wants_pictures = False
         self.shot: Shot | None = None
         self.cells: dict[str, Render] = {}
-        self.sent: dict[str, str] = {}
         self.handlers: dict[str, Handler] = {}
+        self.listener: asyncio.Event | None = None
+        self._listened = False
+        self._sent: dict[str, Markup] = {}
+        self._puts: dict[str, Markup] = {}
+        self._calls: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MOST_CALLS)
+        self._taps: deque[tuple[str, str]] = deque()
+        self._last_tap = 0
+        self._answering: asyncio.Task[None] | None = None
 
     def may(self, action: Action) -> bool:
         """Whether to offer `action`; the gate asks again when it is tapped."""
         return self.site.actions.may(self.session, action)
 
-    def for_role(self, role: str) -> str:
+    def for_role(self, role: str) -> Markup:
         """Why a button is not offered: a login, or a role, is wanting."""
         key = "for_role" if self.session is None else "only_role"
-        return f'<p class="note">{self.words(key, role=self.words(role))}</p>'
+        return lay_out("frame/note.html", self.words, text=self.words(key, role=self.words(role)))
 
-    def problem(self, text: str) -> str:
+    def problem(self, text: str) -> Markup:
         """The records cannot be read, and why."""
-        said = self.words("records_problem")
-        return f'<section class="panel"><p>{said}</p><p class="answer bad">{escape(text)}</p></section>'
+        return lay_out("frame/problem.html", self.words, text=text)
 
-    def cell(self, name: str, render: Render, kind: str = "", tag: str = "div") -> str:
+    def cell(self, name: str, render: Render, css: str = "", tag: str = "div") -> Markup:
         """A piece that lives: its element, filled as the line is now."""
         self.cells[name] = render
-        self.sent[name] = self.site.render(render, self.words)
-        return f'<{tag} id="{name}" class="{kind}">{self.sent[name]}</{tag}>'
+        self._sent[name] = self.site.render(render, self.words)
+        return lay_out("frame/cell.html", self.words, tag=tag, name=name, css=css, html=self._sent[name])
 
-    def changed(self) -> dict[str, str]:
-        """The pieces that have changed since they were sent."""
-        found: dict[str, str] = {}
-        for name, render in self.cells.items():
-            html = self.site.render(render, self.words)
-            if html != self.sent.get(name):
-                self.sent[name] = found[name] = html
-        return found
+    def show(self, body: Markup) -> None:
+        """Build the page around `body`."""
+        self.html = frame(self, body)
 
-    def put(self, name: str, html: str) -> None:
+    # ---- what the browser is told -------------------------------------------------------------------------------
+
+    def put(self, name: str, html: Markup) -> None:
         """Fill an element that is no cell."""
-        self.client.run_javascript(f"aoi.put({json.dumps(name)}, {json.dumps(html)})")
+        self._puts[name] = html
+        self.wake()
 
     def run(self, call: str, *arguments: Any) -> None:
-        """Call `aoi.call(...arguments)` in the browser."""
-        self.client.run_javascript(f"aoi.{call}({', '.join(json.dumps(one) for one in arguments)})")
+        """Call `aoi`'s `call(...arguments)` in the browser."""
+        self._calls.append((call, arguments))
+        self.wake()
 
     def say(self, text: str, *, ok: bool) -> None:
         """What came of a tap, in a corner."""
         self.run("say", ok, sign("check" if ok else "cross"), text)
 
+    def wake(self) -> None:
+        """There is something to tell; a page that nobody listens to keeps it."""
+        if self.listener is not None:
+            self.listener.set()
+
+    def listen(self) -> asyncio.Event:
+        """A stream begins, and is to send news whenever this is set; an older one ends."""
+        if self.listener is not None:
+            self.listener.set()
+        if self._listened:
+            # What the last stream sent may not have come: all is sent again.
+            self._sent.clear()
+            self.shot = None
+        self._listened = True
+        self.listener = asyncio.Event()
+        self.listener.set()
+        return self.listener
+
+    def news(self) -> dict[str, Any]:
+        """What the browser does not know yet; it is taken as told.
+
+        Asked for at the moment of sending, so that one who reads slowly misses what was in between, and no more than
+        the newest of each waits for him.
+        """
+        found: dict[str, Any] = {}
+        puts = self._changed()
+        puts |= self._puts
+        if puts:
+            found["put"] = puts
+        if self._calls:
+            found["do"] = [[call, *arguments] for call, arguments in self._calls]
+        self._puts = {}
+        self._calls.clear()
+        return found
+
+    def _changed(self) -> dict[str, Markup]:
+        found: dict[str, Markup] = {}
+        for name, render in self.cells.items():
+            html = self.site.render(render, self.words)
+            if html != self._sent.get(name):
+                self._sent[name] = found[name] = html
+        return found
+
+    # ---- what the browser asks for ------------------------------------------------------------------------------
+
     def on(self, what: str, handler: Handler) -> None:
         """Answer taps on elements with `data-do="what"`; the handler gets their `data-arg`."""
         self.handlers[what] = handler
+
+    def tap(self, number: int, what: str, argument: str) -> bool:
+        """Take in a tap, to be answered in its turn; False: too many wait already.
+
+        One that came after a later one (they may use different connections) is not done: a coil that was let go
+        must not be forced again.
+        """
+        if what not in self.handlers or number <= self._last_tap:
+            return True
+        if len(self._taps) >= _MOST_TAPS:
+            return False
+        self._last_tap = number
+        self._taps.append((what, argument))
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._answer())
+        return True
+
+    async def _answer(self) -> None:
+        while self._taps:
+            what, argument = self._taps.popleft()
+            try:
+                await self.handlers[what](argument)
+            except Exception:  # noqa: BLE001  # a fault of ours in one tap must not leave the page deaf to the next
+                logger().exception("tap_failed", page=self.here, tap=what)
 
     async def act(self, doing: Awaitable[Result], done: str) -> bool:
         """Await an action and say what came of it; whether it was done."""
@@ -116,82 +190,6 @@ class Page:
     def refusal(self, refused: Refused) -> str:
         """Why not, in this page's language; what names a file or a value stays as it is."""
         return self.words(f"denied_{refused.denial.name}", why=str(refused), s=max(1, round(refused.wait_s)))
-
-    async def _tapped(self, what: str, argument: Any) -> None:
-        if not self.site.backend.doors.tap(self.request.client.host if self.request.client else ""):
-            return
-        if what == "visible":
-            self.visible = bool(argument)
-        elif what in self.handlers:
-            await self.handlers[what](str(argument))
-
-    def show(self, body: str) -> None:
-        """Build the page around `body`."""
-        words = self.words
-        theme = "night" if self.request.cookies.get("aoi-theme") == "night" else "day"
-        self.client.title = f"{words(self.here)} – {self.site.config.line.name}".replace("\u00ad", "")
-        ui.add_head_html(
-            f'<script>document.documentElement.dataset.theme="{theme}";'
-            f'document.documentElement.lang="{words.language}"</script>'
-            f'<link rel="stylesheet" href="/static/page.css?{_CONTENT}">'
-            f'<script defer src="/static/page.js?{_CONTENT}"></script>'
-        )
-        ui.html(
-            f"{self._banner()}{self._head()}{self._rail()}"
-            f'<div class="page">{self.cell("bypass", cells.bypass_banner)}{body}</div>{self._dialogs()}',
-            sanitize=False,
-        )
-        ui.on("aoi", lambda event: self._tapped(str(event.args.get("do")), event.args.get("arg")))
-
-    def _banner(self) -> str:
-        texts = {key: escape(self.words(key)) for key in ("lost", "lost_age", "hung", "hung_age")}
-        data = " ".join(f'data-{key.replace("_", "-")}="{text}"' for key, text in texts.items())
-        return (
-            f'<div id="banner" role="alert" {data}>{sign("alarms")}<div><span id="banner-text"></span>'
-            '<span id="banner-age"></span></div></div>'
-        )
-
-    def _head(self) -> str:
-        words, session = self.words, self.session
-        here = escape(str(self.request.url.path))
-        if session is None:
-            who = f'<a class="button" href="/login?next={here}">{sign("user")}'
-            who += f'<span class="word">{words("log_in")}</span></a>'
-        else:
-            role = words(session.user.role.value)
-            who = (
-                f'<form method="post" action="/logout"><input type="hidden" name="csrf" value="{escape(session.csrf)}">'
-                f'<button type="submit" title="{words("log_out")}">{sign("leave")}'
-                f'<span class="word">{escape(session.user.name)} ({role})</span>'
-                f'<b class="word">{words("log_out")}</b></button></form>'
-            )
-        other = next(one for one in LANGUAGES if one != words.language)
-        return (
-            f'<header class="head"><span class="name">{escape(self.site.config.line.name)}</span>'
-            f'{self.cell("head-state", cells.head_state, "live told")}<span class="fill"></span>'
-            f'{self.cell("head-alarms", cells.head_alarms)}<span id="clock"></span>'
-            f'<button class="wide-only" data-dark="" aria-label="{words("theme")}" title="{words("theme")}">'
-            f"{sign('night')}</button>"
-            f'<button data-lang="{other}" lang="{other}">{words("language")}</button>{who}</header>'
-        )
-
-    def _rail(self) -> str:
-        links = "".join(
-            f'<a href="{path}" class="{"" if name in _OFTEN else "rare"}"'
-            f"{' aria-current=page' if name == self.here else ''}>{sign(name)}<span>{self.words(name)}</span></a>"
-            for name, path in _PAGES
-        )
-        more = f'<a href="#" data-more="">{sign("more")}<span>{self.words("more")}</span></a>'
-        return f'<nav class="rail">{links}{more}</nav>'
-
-    def _dialogs(self) -> str:
-        words = self.words
-        return (
-            '<dialog id="confirm"><p id="confirm-text"></p><div class="pair">'
-            f'<button data-close="">{words("no")}</button><button id="confirm-yes">{words("yes")}</button></div>'
-            "</dialog>"
-            '<dialog id="viewer"><div id="viewer-body"></div></dialog><div id="toasts" role="status"></div>'
-        )
 
 
 def _language(site: Site, request: Request) -> Any:

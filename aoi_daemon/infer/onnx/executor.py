@@ -4,7 +4,7 @@ Process: inspection. Blocks: in the run, without the interpreter's lock. Memory:
 frames are read in place; ONNX Runtime's own arena is filled by the warm-up.
 
 A run is ended between two nodes of the graph, never inside one: a single node
-that hangs is the supervisor's to find (`inspection.hang_ms`).
+that hangs is the supervisor's to find (`supervisor.hang_ms`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""`tools/demo`: boards pass a simulated line, and the PLC has a verdict for each in time."""
+"""`aoi-daemon demo`: boards pass a simulated line, and the PLC has a verdict for each in time."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,30 +14,33 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from aoi_daemon.config.checks.hmi import packages_missing
+from aoi_daemon.kit.files import kept_folder
+from aoi_daemon.kit.line import page
 from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.report import Tally
 from aoi_daemon.kit.line.run import simulated_line
-from aoi_daemon.kit.line.setup import DEMO_BOARDS, ROOT, demo_boards
-from tools.line import beside
+from aoi_daemon.kit.line.setup import DEMO_BOARDS, demo_boards
 
 _EXAMPLES = """examples:
-  ./tools/demo                                  400 generated boards at 50 ms
-  ./tools/demo --takt-ms 20 --parts 1000        faster
-  ./tools/demo --boards FOLDER                  your own: NAME_test.png, NAME_temp.png, NAME.txt (x1 y1 x2 y2 class)
-  ./tools/demo --parts 0                        until Ctrl-C, with the operator's page at the address that is shown
-  ./tools/demo --records DIR                    keep the records: aoi-daemon export --folder DIR --help
-  ./tools/demo --report run.json                the figures as JSON
+  aoi-daemon demo                       400 generated boards at 50 ms
+  aoi-daemon demo --takt-ms 20 --parts 1000   faster
+  aoi-daemon demo --boards FOLDER       your own: NAME_test.png, NAME_temp.png, NAME.txt (x1 y1 x2 y2 class)
+  aoi-daemon demo --parts 0             until Ctrl-C, with the operator's page at the address that is shown
+  aoi-daemon demo --records DIR         keep the records: aoi-daemon export --records DIR --help
+  aoi-daemon demo --report run.json     the figures as JSON
 
 exit codes: 0 every part had its verdict in time; 1 a part was missed, or passed without
 the daemon's PASS; 2 the command line or a folder is wrong; 130 stopped with Ctrl-C.
 """
 
 
-def arguments(argv: list[str]) -> argparse.Namespace:
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="tools/demo", description=__doc__, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+        prog="aoi-daemon demo", description=__doc__, epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument(
         "--parts", type=int, default=400, metavar="N", help="parts to pass (default 400); 0: until Ctrl-C"
     )
@@ -45,7 +49,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--scan-ms", type=float, default=2.0, metavar="MS", help="the PLC's scan cycle (default 2)")
     parser.add_argument("--boards", type=Path, metavar="DIR", help="boards in DeepPCB's layout (default: generated)")
     parser.add_argument(
-        "--page", type=int, default=beside.PAGE_PORT, metavar="PORT",
+        "--page", type=int, default=page.PAGE_PORT, metavar="PORT",
         help="port of the operator's page (default %(default)s, or a free one); 0: no page",
     )  # fmt: skip
     parser.add_argument("--records", type=Path, metavar="DIR", help="where records are kept (default: gone at the end)")
@@ -67,9 +71,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return found
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; the exit code."""
-    options = arguments(sys.argv[1:])
+    options = arguments(sys.argv[1:] if argv is None else argv)
     return exit_code(lambda console: run(options, console), summary, options.report)
 
 
@@ -80,16 +84,20 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         boards = options.boards
         if boards is None:
             drawing = progress.add_task("drawing boards", total=DEMO_BOARDS, figures="")
-            boards = demo_boards(ROOT / "runs", lambda done: progress.update(drawing, completed=done))
+            boards = demo_boards(kept_folder(), lambda done: progress.update(drawing, completed=done))
             progress.remove_task(drawing)
         task = progress.add_task("starting", total=options.parts or None, figures="")
         with ExitStack() as owned:
             folder = Path(owned.enter_context(TemporaryDirectory(prefix="aoi-demo-")))
             more: dict[str, Any] = {}
+            missing = packages_missing()
+            if options.page and missing:
+                console.print(f"no page: needs {', '.join(missing)}: pip install 'aoi-daemon[hmi]'", markup=False)
+                options.page = 0
             if options.page:
-                port = beside.free_port(options.page)
-                more = beside.sections(port, options.records)
-                password = beside.make_users(folder)
+                port = page.free_port(options.page)
+                more = page.sections(port, options.records)
+                password = page.make_users(folder)
             line = owned.enter_context(
                 simulated_line(
                     boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.deadline_ms,

@@ -10,11 +10,11 @@ from typing import Any
 
 from aoi_daemon.kit.boards.generate import write_boards
 from aoi_daemon.kit.boards.options import BoardOptions
+from aoi_daemon.kit.files import shipped
 from aoi_daemon.pictures import list_pictures, picture_size
 
-ROOT = Path(__file__).resolve().parents[3]
-DEMO_BUNDLE = ROOT / "config" / "bundles" / "demo"
-DEMO_GOLDEN = ROOT / "config" / "recipes" / "demo.golden"
+DEMO_BUNDLE = shipped("config") / "bundles" / "demo"
+DEMO_GOLDEN = shipped("config") / "recipes" / "demo.golden"
 DEMO_SIZE = (640, 640)
 DEMO_BOARDS = 64
 DEMO_SEED = 7

@@ -1,4 +1,4 @@
-"""`python -m aoi_daemon.kit.simulator`: what `tools/plc_simulator` starts."""
+"""`aoi-daemon simulate-plc`, and what a simulated line starts for its PLC."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ comes in its window, READY, with a live heartbeat and a fresh sequence.
 """
 _EXAMPLES = """\
 examples:
-  tools/plc_simulator                            a PLC on port 5020, with a live line
-  tools/plc_simulator --scan-ms 10 --deadline-ms 40
-  tools/plc_simulator --trigger-ms 50            the PLC triggers the camera (pace = "plc")
-  tools/plc_simulator --control /tmp/plc.sock    then, from another terminal:
+  aoi-daemon simulate-plc                         a PLC on port 5020, with a live line
+  aoi-daemon simulate-plc --scan-ms 10 --deadline-ms 40
+  aoi-daemon simulate-plc --trigger-ms 50         the PLC triggers the camera (pace = "plc")
+  aoi-daemon simulate-plc --control /tmp/plc.sock then, from another terminal:
     echo '{"cmd":"fault","kind":"mute"}' | socat - /tmp/plc.sock
 
 control commands, one JSON object a line:
@@ -44,7 +44,7 @@ control commands, one JSON object a line:
 def _parser() -> argparse.ArgumentParser:
     commands = "".join(f"  {name:13s} {meaning}\n" for name, meaning in COMMANDS.items())
     parser = argparse.ArgumentParser(
-        prog="plc_simulator", description=_DESCRIPTION, epilog=_EXAMPLES + commands,
+        prog="aoi-daemon simulate-plc", description=_DESCRIPTION, epilog=_EXAMPLES + commands,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     for option in fields(Options):
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(_serve(options, control, machine=machine))
     except OSError as error:
-        print(f"plc_simulator: {error.strerror or error}", file=sys.stderr)
+        print(f"aoi-daemon simulate-plc: {error.strerror or error}", file=sys.stderr)
         return 2
     return 0
 

@@ -39,7 +39,7 @@ class SimulatorProcess:
 
     Args:
         start_s: how long it may take to listen.
-        options: those of `tools/plc_simulator`, with underscores: `scan_ms=0`.
+        options: those of `aoi-daemon simulate-plc`, with underscores: `scan_ms=0`.
     """
 
     def __init__(self, *, start_s: float = 30.0, **options: float | str) -> None:

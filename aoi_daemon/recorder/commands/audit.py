@@ -36,7 +36,9 @@ exit code: 0 all rows hold; 1 some do not, or the head is not there; 2 a file or
 def add_parsers(subparsers: Any) -> None:
     """Add the command `audit` to a parser's `add_subparsers()`."""
     raw = argparse.RawDescriptionHelpFormatter
-    audit = subparsers.add_parser("audit", help="is the record of who did what as it was written?")
+    audit = subparsers.add_parser(
+        "audit", help="is the record of who did what as it was written?", epilog=_EPILOG, formatter_class=raw
+    )
     commands = audit.add_subparsers(dest="audit_command", required=True, metavar="COMMAND")
     verify = commands.add_parser(
         "verify", help="look through the chain of hashes, and say which row does not hold", epilog=_EPILOG,

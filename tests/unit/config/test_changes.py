@@ -65,3 +65,17 @@ def test_recipes_that_are_not_in_use_are_told_too():
 def test_files_that_were_replaced_under_their_name_are_told_by_their_hash():
     (change,) = changes(configuration(material={"demo": "a" * 64}), configuration(material={"demo": "b" * 64}))
     assert change == Change("recipes/demo files", "a" * 16, "b" * 16)
+
+
+def test_files_that_nobody_had_looked_at_are_told_by_the_hash_that_they_have_now():
+    old, new = configuration(), configuration(material={"demo": "a" * 64})
+    assert changes(old, new) == [Change("recipes/demo files", None, "a" * 16)]
+    assert changes(new, old) == [Change("recipes/demo files", "a" * 16, None)]
+
+
+def test_of_a_camera_of_another_kind_the_keys_of_both_are_told():
+    found = changes(configuration(), configuration(cameras=[{"kind": "genicam", "producer": "a.cti"}]))
+    told = {change.key: (change.was, change.now) for change in found}
+    assert told["cameras[0].kind"] == ("replay", "genicam")
+    assert told["cameras[0].source"] == ("images", None)
+    assert told["cameras[0].producer"] == (None, "a.cti")

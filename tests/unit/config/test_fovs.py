@@ -2,7 +2,7 @@
 
 import pytest
 
-from aoi_daemon.config.fovs import camera_problems, section_problems
+from aoi_daemon.config.fovs import camera_problems, section_problems, template_problems
 from aoi_daemon.config.load import load
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
@@ -52,6 +52,7 @@ def problems(fovs, **sections):
         ([0, 1], {"templates": [0, 1], "regions": [0, 1, 1]}),
         ([5, 2], {"templates": [2, 5], "marks": [2, 5]}),
         (["chunk"], {"templates": [0, 1, 17]}),  # known at run time only
+        (["chunk"], {"templates": [3]}),
         ([3, "chunk"], {"templates": [3, 4]}),
     ],
 )
@@ -144,3 +145,11 @@ def test_a_wrong_key_of_a_camera_is_refused_by_name(folder, keys, said):
     with pytest.raises(ConfigError) as caught:
         load(folder / "line.toml")
     assert said in str(caught.value)
+
+
+def test_a_camera_that_brings_no_template_needs_one_where_the_model_does():
+    (problem,) = template_problems(cameras(None, None), recipe())
+    assert "camera 'top' brings none" in problem and "add `[[templates]]`" in problem
+    assert not list(template_problems(cameras(3), recipe(templates=[3])))
+    pairs = LineConfig.model_validate({"cameras": [{"kind": "replay", "source": "pairs"}]}).cameras
+    assert not list(template_problems(pairs, recipe()))

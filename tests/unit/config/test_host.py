@@ -3,10 +3,11 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from aoi_daemon.config.host import Host, HostPort, Peer, is_host, meant, problem, split_port
+from aoi_daemon.config.host import Host, HostPort, Peer, is_host, meant, problem, shown, split_port
 
 GOOD = [
     "plc", "PLC-7", "my_plc", "_plc.hall_2", "a", "7up", "plc.hall2.example", "x" * 63, "1a.2b", "10.0.0.5a", "localhost", "xn--mnchen-3ya.example",
+    "x." * 126 + "x",  # 253 characters
     "0.0.0.0", "10.0.0.5", "255.255.255.255", "192.168.100.1",
     "::", "::1", "fd00::1", "FE80::1", "fe80::1%eth0", "fe80::1%br-lan.7", "2001:db8:0:0:0:0:0:1", "::ffff:10.0.0.5",
 ]  # fmt: skip
@@ -16,6 +17,8 @@ WRONG = [
     ("192.168.008.009", "leading zeros", ("192.168.8.9", None)),
     ("10.0.0.00", "leading zeros", ("10.0.0.0", None)),
     ("10,0,0,5", "is no name", ("10.0.0.5", None)),
+    ("plc,hall", "is no name", None),
+    ("-." + "x." * 125 + "x", "is no name", None),
     ("10.5", "has 2 groups, an IPv4 address has four (it would be taken for 10.0.0.5)", None),
     ("10", "has 1 group,", None),
     ("2130706433", "has 1 group, an IPv4 address has four (it would be taken for 127.0.0.1)", None),
@@ -82,6 +85,11 @@ def test_what_is_no_host_is_refused_with_what_was_probably_meant(text, says, pro
         assert f'"{probably[0]}"' in said and ("port" in said) == (probably[1] is not None or "port" in says)
 
 
+def test_what_was_meant_is_looked_for_in_a_text_of_1000_characters():
+    assert meant("https://plc/".ljust(1000, "x")) == ("plc", None)
+    assert meant("https://plc/".ljust(1001, "x")) is None
+
+
 def test_a_password_in_an_address_is_not_told_on():
     assert "secret" not in str(problem("mqtts://anna:secret@broker:8883"))
 
@@ -129,3 +137,13 @@ def test_host_and_port_together_are_refused_where_one_is_wrong(text, says):
 )
 def test_host_and_port_come_apart(text, parts):
     assert split_port(text) == parts
+
+
+@pytest.mark.parametrize("text", ["plc:9", "[::1]:65535"])
+def test_host_and_port_are_kept_as_they_are_written(text):
+    assert TypeAdapter(HostPort).validate_python(text) == text
+
+
+@pytest.mark.parametrize(("text", "quoted"), [("a" * 80, "a" * 80), ("a" * 50 + "b" * 31, "a" * 40 + "..." + "b" * 20)])
+def test_a_text_is_shown_in_80_characters_at_most(text, quoted):
+    assert shown(text) == f"'{quoted}'"

@@ -97,8 +97,12 @@ def test_a_right_configuration_loads_with_paths_from_its_folder(folder):
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_refused_by_name(folder, wrong, says):
+    """By one problem, though a camera may be of several kinds."""
     (folder / "line.toml").write_text(LINE + wrong)
-    assert re.search(says, refused(folder)), refused(folder)
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "line.toml")
+    (problem,) = str(caught.value).splitlines()
+    assert re.search(says, problem), problem
 
 
 @pytest.mark.parametrize("more", ["", "[plc.registers]\nbase = 0\n"])
@@ -184,6 +188,14 @@ def test_two_configurations_that_say_the_same_are_equal_however_it_was_written(f
     first = load(folder / "line.toml")
     (folder / "line.toml").write_text(LINE + "# a remark\n")
     assert load(folder / "line.toml") == first
+    assert "# a remark" not in repr(load(folder / "line.toml")), "a log line is not the place for a file"
+
+
+def test_paths_hold_wherever_the_process_goes_from_here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    found = load(Path("line.toml"))
+    assert found.file == folder / "line.toml"
+    assert found.line.cameras[0].source == folder / "images" and found.recipe.bundle.is_absolute()
 
 
 def test_of_many_problems_the_first_twenty_are_told_with_their_line(folder):

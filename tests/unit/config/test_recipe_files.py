@@ -52,6 +52,32 @@ def test_a_link_that_leads_nowhere_and_is_no_lock_is_a_recipe_that_is_gone(file)
     assert "recipes/b.toml: the file does not exist" in refused(file)
 
 
+@pytest.mark.parametrize("target", ["nowhere.toml", "/mnt/anna@host/b.toml", "x/@y"])
+def test_only_a_name_with_an_at_and_no_folder_is_a_lock(file, target):
+    (file.parent / "recipes/b.toml").symlink_to(target)
+    assert "recipes/b.toml: the file does not exist" in refused(file)
+
+
+def test_a_link_to_a_file_is_a_recipe_whatever_the_file_is_called(file):
+    (file.parent / "recipes/anna@line-pc").write_text(RECIPE.replace("7", "8"))
+    (file.parent / "recipes/b.toml").symlink_to("anna@line-pc")
+    assert load(file).recipes["b"].id == 8
+
+
+@pytest.mark.parametrize(("length", "shown"), [(80, f"'{'x' * 75}.toml'"), (81, f"'{'x' * 76}.tom'...")])
+def test_a_name_is_shown_in_80_characters_at_most(file, length, shown):
+    (file.parent / "recipes" / ".toml".rjust(length, "x")).write_text(RECIPE)
+    assert f": {shown}: a recipe's name is" in refused(file)
+
+
+def test_a_file_that_is_gone_is_a_change(file):
+    before = load(file)
+    (file.parent / "recipes/board.toml").unlink()
+    assert altered(before) == [file.parent / "recipes/board.toml"]
+    file.unlink()
+    assert altered(before) == [file, file.parent / "recipes/board.toml"]
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [

@@ -75,6 +75,42 @@ def test_a_fiducial_is_as_large_as_one_can_be_found_and_lies_inside_with_its_sea
         recipe({"max_offset": 8.0, "method": "fiducials", "fiducials": [{"corners": corners}]})
 
 
+@pytest.mark.parametrize(("side", "is_taken"), [(7, False), (8, True), (512, True), (513, False)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_fiducial_has_8_to_512_px_each_way(axis, side, is_taken):
+    far = [100.0, 100.0]
+    far[axis] = 20.0 + side
+    near = [20.0, 20.0]
+    keys = {"max_offset": 8.0, "method": "fiducials", "fiducials": [{"corners": [far, near]}]}
+    if is_taken:
+        assert recipe(keys, height_px=640).registration.fiducials[0].rectangle(1.0)[axis :: 2] == (20, 20 + side)
+    else:
+        with pytest.raises(ValidationError, match="allowed are 8 to 512"):
+            recipe(keys, height_px=640)
+
+
+def test_a_quarter_of_the_shorter_side_is_not_too_far():
+    assert recipe({"max_offset": 120.0}).registration.max_offset == 120
+
+
+def test_of_an_offset_that_is_too_large_nothing_else_is_said():
+    """Whether the marks are inside with it is known when it is mended."""
+    with pytest.raises(ValidationError) as refused:
+        recipe({"max_offset": 121.0, "method": "fiducials", "fiducials": [MARK]})
+    assert str(refused.value).count("registration.") == 1
+
+
+def test_phase_needs_no_fiducial_for_its_templates():
+    found = recipe({"max_offset": 8.0}, templates=[{"fov": 0, "image": "a.png"}, {"fov": 1, "image": "b.png"}])
+    assert found.registration.of_fov(1) == []
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_one_to_eight_fiducials_are_taken(count):
+    keys = {"max_offset": 8.0, "method": "fiducials", "fiducials": [MARK] * count}
+    assert len(recipe(keys, templates=[{"fov": 0, "image": "a.png"}]).registration.of_fov(0)) == count
+
+
 @pytest.mark.parametrize("count", [0, 9])
 def test_each_field_with_a_template_has_one_to_eight_fiducials(count):
     marks = [{**MARK, "fov": 0}, *[{**MARK, "fov": 1}] * count]

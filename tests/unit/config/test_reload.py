@@ -7,7 +7,7 @@ import pytest
 
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.reload import plan
+from aoi_daemon.config.reload import ReloadPlan, plan
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.errors import ConfigError
 
@@ -24,23 +24,34 @@ def test_nothing_changed_does_nothing():
     assert plan(configuration(), configuration()).changed == ()
 
 
-def test_the_plc_section_restarts_plc_alone():
-    found = plan(configuration(), configuration({"plc": {"port": 1502}}))
-    assert (found.restart_plc, found.standby, found.restart_acquire, found.swap_recipe) == (
-        True, False, frozenset(), False,
-    )  # fmt: skip
-    assert found.changed == ("plc",)
+TWO = [CAMERA, {**CAMERA, "name": "second"}]
+OFF_PATH = {
+    "recorder": {"days_records": 91},
+    "hmi": {"port": 8081},
+    "publisher": {"host": "broker"},
+    "notices": {"webhook": [{"name": "a", "url": "https://a.example"}], "rules": [{"priority": "low", "to": ["a"]}]},
+}
+NEVER = {"line": {"takt_ms": 60.0}, "ring": {"slots": 4}, "log": {"level": "debug"}, "views_ms": 1.0,
+         "realtime": {"fifo": False}, "supervisor": {"restarts": 3}}  # fmt: skip
+HANDED_OVER = {
+    "plc": ({"port": 1502}, ReloadPlan(changed=("plc",), restart_plc=True)),
+    "inspection": ({"threads": 1}, ReloadPlan(changed=("inspection",), standby=True)),
+    "cameras": ([TWO[0], {**TWO[1], "silence_ms": 5.0}], ReloadPlan(changed=("cameras[1]",), restart_acquire=frozenset({1}))),
+    **{name: (table, ReloadPlan(changed=(name,), restart_off_path=frozenset({name}))) for name, table in OFF_PATH.items()},
+}  # fmt: skip
 
 
-def test_the_inspection_section_asks_for_another_inspection_alone():
-    found = plan(configuration(), configuration({"inspection": {"threads": 1}}))
-    assert (found.restart_plc, found.standby, found.restart_acquire) == (False, True, frozenset())
+def test_each_key_of_the_line_is_handed_over_or_needs_a_restart():
+    """Whoever adds a section says here what its change does."""
+    assert HANDED_OVER.keys() | NEVER.keys() == LineConfig.model_fields.keys()
 
 
-def test_a_camera_restarts_its_own_process():
-    two = [CAMERA, {**CAMERA, "name": "second"}]
-    changed = [CAMERA, {**CAMERA, "name": "second", "silence_ms": 5.0}]
-    assert plan(configuration(cameras=two), configuration(cameras=changed)).restart_acquire == {1}
+@pytest.mark.parametrize("name", HANDED_OVER)
+def test_a_section_that_changed_came_or_went_is_told_and_does_what_it_must_and_nothing_else(name):
+    table, does = HANDED_OVER[name]
+    recorded = {} if name == "recorder" else {"recorder": {}}
+    before, after = configuration(recorded, cameras=TWO), configuration({**recorded, "cameras": TWO, name: table})
+    assert plan(before, after) == plan(after, before) == does
 
 
 SWAPPED = {
@@ -62,12 +73,13 @@ def test_each_key_of_a_recipe_is_swapped_or_proven():
 @pytest.mark.parametrize("key", SWAPPED)
 def test_what_changes_no_verdict_is_swapped_between_parts(key):
     found = plan(configuration(), configuration(recipe={key: SWAPPED[key]}))
-    assert found.swap_recipe and not found.standby
+    assert found == ReloadPlan(changed=("recipes/demo",), swap_recipe=True)
 
 
 @pytest.mark.parametrize("key", PROVEN)
 def test_whatever_may_change_a_verdict_is_proven_first(key):
-    assert plan(configuration(), configuration(recipe={key: PROVEN[key]})).standby
+    found = plan(configuration(), configuration(recipe={key: PROVEN[key]}))
+    assert found == ReloadPlan(changed=("recipes/demo",), standby=True, swap_recipe=True)
 
 
 def test_an_acceptance_that_is_withdrawn_asks_for_proof():
@@ -77,18 +89,24 @@ def test_an_acceptance_that_is_withdrawn_asks_for_proof():
     assert not plan(accepted, configuration(recipe={"accept_unproven": "ben, second day"})).standby
 
 
-@pytest.mark.parametrize(
-    "line", [{"line": {"takt_ms": 60.0}}, {"ring": {"slots": 4}}, {"log": {"level": "debug"}}, {"views_ms": 1.0}]
-)
-def test_what_needs_a_restart_of_the_service_refuses_the_whole_reload(line):
-    (name,) = line
-    with pytest.raises(ConfigError, match=rf"{name}: changed, and needs a restart of the service"):
-        plan(configuration(), configuration({**line, "plc": {"port": 1502}}))
+@pytest.mark.parametrize("name", NEVER)
+def test_what_needs_a_restart_of_the_service_refuses_the_whole_reload(name):
+    with pytest.raises(ConfigError) as refused:
+        plan(configuration(), configuration({name: NEVER[name], "plc": {"port": 1502}}))
+    assert refused.value.problems == [f"{name}: changed, and needs a restart of the service; nothing has been changed"]
 
 
-def test_the_size_of_the_ring_is_not_reloaded():
-    with pytest.raises(ConfigError, match=r"cameras\[0\]\.max_width_px: sizes the frame ring"):
-        plan(configuration(), configuration(cameras=[{**CAMERA, "max_width_px": 1280}]))
+def test_everything_that_needs_a_restart_is_told_at_once():
+    with pytest.raises(ConfigError) as refused:
+        plan(configuration(), configuration({"ring": {"slots": 4}, "log": {"level": "debug"}}, cameras=[{**CAMERA, "channels": 3}]))
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["log", "ring", "cameras[0].channels"]
+
+
+@pytest.mark.parametrize("size", [{"max_width_px": 1280}, {"max_height_px": 1280}, {"channels": 3}])
+def test_the_size_of_the_ring_is_not_reloaded(size):
+    (key,) = size
+    with pytest.raises(ConfigError, match=rf"cameras\[1\]\.{key}: sizes the frame ring"):
+        plan(configuration(cameras=TWO), configuration(cameras=[CAMERA, {**TWO[1], **size}]))
 
 
 def test_the_number_of_cameras_is_not_reloaded():
@@ -120,6 +138,10 @@ def test_files_that_were_replaced_under_their_old_name_are_another_engine():
     old, new = configuration(), configuration()
     found = plan(replace(old, material={"demo": "a"}), replace(new, material={"demo": "b"}))
     assert found.standby and found.changed == ("recipes/demo",)
+
+
+def test_a_recipe_that_came_or_went_is_told():
+    assert plan(configuration(), two_products()) == ReloadPlan(changed=("recipes/second",)) == plan(two_products(), configuration())
 
 
 def test_a_product_that_is_not_in_use_is_kept_for_its_changeover():

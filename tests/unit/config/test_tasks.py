@@ -45,6 +45,20 @@ def test_what_does_not_fit_the_task_is_refused(keys, problem):
         manifest(**keys)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"task": "anomaly", "classes": ["a"]},
+        {"task": "classify", "activation": "sigmoid"},
+        {"task": "classify", "activation": "softmax", "good_classes": ["good"]},
+        {"task": "yolo", "good_classes": ["good"]},
+        {"task": "segment", "good_classes": ["good"]},
+    ],
+)
+def test_what_fits_the_task_is_taken(keys):
+    assert manifest(**keys).task == keys["task"]
+
+
 @pytest.mark.parametrize("maps", [{"threshold": 0.0}, {"threshold": 1.1}, {"min_area": -1.0}, {"score": "sum"}])
 def test_a_reading_is_bounded(maps):
     with pytest.raises(ValidationError, match="maps"):
@@ -55,8 +69,10 @@ def test_an_area_that_no_defect_reaches_is_refused():
     """Every part would pass."""
     with pytest.raises(ValidationError, match=r"maps\.min_area = 307200: no defect in 307200 px would count"):
         Recipe.model_validate({**RECIPE, "maps": {"min_area": 307200.0}})
+    assert Recipe.model_validate({**RECIPE, "maps": {"min_area": 307199.0}}).maps.min_area == 307199
     with pytest.raises(ValidationError, match=r"maps\.min_area = 134"):
         Recipe.model_validate({**RECIPE, "unit": "mm", "maps": {"min_area": 134.0}})
+    assert Recipe.model_validate({**RECIPE, "unit": "mm", "maps": {"min_area": 133.0}}).maps.min_area == 133
 
 
 def test_the_least_score_is_that_of_the_lowest_limit():

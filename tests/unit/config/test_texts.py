@@ -1,11 +1,13 @@
-"""How long a text may be, and of which type a value: what the reference of the README does not show."""
+"""How long a text may be, and of which type a value: what the reference does not show."""
+
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from aoi_daemon.config.publisher import PublisherSection
 from aoi_daemon.config.recipe import ClassLimit, FrameSize
-from aoi_daemon.config.section import Section
+from aoi_daemon.config.section import FilePath, Name, Section
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,23 @@ def test_a_text_has_a_longest_and_is_not_empty(section, key, most):
         with pytest.raises(ValidationError) as raised:
             section(**given, **{key: wrong})
         assert key in raised.value.errors()[0]["loc"]
+
+
+class Named(Section):
+    name: Name
+    file: FilePath = Path("x")
+
+
+@pytest.mark.parametrize("name", ["a", "line-1", "A.b_c-9", "x" * 64])
+def test_a_name_is_letters_digits_and_what_joins_them(name):
+    assert Named(name=name, file="images").file == Path("images")
+    assert Named(name=name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a b", "a/b", "a\n", "\na", "münchen", "a:b", 7])
+def test_what_no_file_or_topic_could_be_called_is_no_name(name):
+    with pytest.raises(ValidationError):
+        Named(name=name)
 
 
 class Example(Section):
@@ -46,3 +65,4 @@ def test_a_frame_has_a_pixel_each_way_and_not_more_than_16384(size):
     with pytest.raises(ValidationError):
         FrameSize(**size)
     assert FrameSize(width_px=1, height_px=16_384).height_px == 16_384
+    assert FrameSize(width_px=16_384, height_px=1).width_px == 16_384

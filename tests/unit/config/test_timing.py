@@ -14,10 +14,10 @@ from aoi_daemon.plcmap import registers
 CAMERA = {"kind": "replay", "source": "."}
 
 
-def config(takt_ms, answer_ms, **plc):
+def config(takt_ms, answer_ms, sensor_to_frame_ms=0.0, **plc):
     return LineConfig.model_validate(
         {
-            "cameras": [CAMERA],
+            "cameras": [{**CAMERA, "sensor_to_frame_ms": sensor_to_frame_ms}],
             "line": {"takt_ms": takt_ms, "deadline_ms": takt_ms},
             "plc": {"answer_ms": answer_ms, "timeout_ms": max(answer_ms, 1.0), **plc},
             "supervisor": {"hang_ms": 60_000.0},
@@ -35,22 +35,36 @@ def test_the_lengths_of_the_blocks_are_those_of_the_map():
     assert (timing.REPORT_WORDS, timing.POLL_WORDS) == (registers.REPORT_WORDS, registers.POLL_WORDS)
 
 
-@given(st.floats(1, 1000), st.floats(0, 1000), st.booleans(), st.booleans())
-def test_what_is_accepted_leaves_time_and_what_is_refused_names_what_would_be_accepted(takt, answer, has_registers, polls):
-    plc = ({"registers": {"base": 0}} if has_registers else {}) | ({"poll": {"base": 16}} if polls else {})
+@given(st.floats(1, 1000), st.floats(0, 1000), st.floats(0, 500), st.booleans(), st.booleans())
+def test_what_is_accepted_leaves_time_and_what_is_refused_names_what_would_be_accepted(takt, answer, late, has_registers, polls):
+    """Each way out that is named is one, and coils alone are named where they are one."""
+
+    def config_of(takt, answer, **plc):
+        return config(takt, answer, sensor_to_frame_ms=late, **plc)
+
+    def is_taken(takt, answer, **plc):
+        try:
+            return bool(config_of(takt, answer, **plc))
+        except ValidationError:
+            return False
+
+    polled = {"poll": {"base": 16}} if polls else {}
+    plc = ({"registers": {"base": 0}} if has_registers else {}) | polled
     try:
-        line = config(takt, answer, **plc)
+        line = config_of(takt, answer, **plc)
     except ValidationError as error:
         text = str(error)
         better_takt = float(re.search(r"takt of ([\d.]+) ms", text).group(1))
-        config(better_takt, answer, **plc)
+        config_of(better_takt, answer, **plc)
         better_answer = re.search(r"plc\.answer_ms = ([\d.]+)", text)
-        if better_answer is not None and float(better_answer.group(1)) > 0:
-            config(takt, float(better_answer.group(1)), **plc)
-        if "coils alone" in text:
-            config(takt, answer)
+        if better_answer is not None:
+            assert float(better_answer.group(1)) > 0
+            config_of(takt, float(better_answer.group(1)), **plc)
+        else:
+            assert not is_taken(takt, 0.2, **plc)
+        assert ("coils alone" in text) is (has_registers and is_taken(takt, answer, **polled))
     else:
-        assert timing.timing_of(line.line, line.plc).judge_ms >= 0.1 * takt
+        assert timing.timing_of(line.line, line.plc, late).judge_ms >= 0.1 * takt - 1e-5
 
 
 def test_the_defaults_work():
@@ -105,6 +119,7 @@ def test_a_deadline_beyond_the_takt_is_refused(deadline_ms, refused):
         (50.0, 22.6, False, True, False),  # a tenth of the deadline, 5 ms
         (50.0, 15.0, True, False, False),
         (50.0, 15.1, True, True, True),
+        (50.0, 22.5, True, True, True),
         (50.0, 22.6, True, True, False),
         (2.0, 0.75, False, False, False),
         (2.0, 0.8, False, True, False),  # half a ms, though a tenth is less
@@ -125,6 +140,21 @@ def test_what_the_frame_comes_after_the_sensor_is_said_where_it_does():
     line, plc = LineSection(), PlcSection(answer_ms=24.0, timeout_ms=24.0)
     assert "a part in, 7 ms after the sensor: " in "\n".join(timing.problems(line, plc, supervisor, 7.0))
     assert "to judge a part in: " in said({"answer_ms": 24.0, "timeout_ms": 24.0})
+
+
+@pytest.mark.parametrize(("late_ms", "answer"), [(0.06, "plc.answer_ms = 0.2"), (0.5, ""), (0.8, ""), (1.0, "")])
+def test_a_faster_answer_is_offered_where_one_would_do(late_ms, answer):
+    """Of a deadline of 1 ms half is left for judging."""
+    supervisor = LineConfig.model_fields["supervisor"].default
+    line, plc = LineSection(takt_ms=1.0, deadline_ms=1.0), PlcSection(answer_ms=5.0)
+    told = "\n".join(timing.problems(line, plc, supervisor, late_ms))
+    assert ("or plc.answer_ms" in told) is bool(answer) and answer in told
+
+
+@pytest.mark.parametrize(("takt_ms", "way"), [(53.4, "a deadline of 53.4 ms"), (53.3, "a deadline and takt of 53.4 ms")])
+def test_the_takt_is_to_be_changed_where_it_must_be(takt_ms, way):
+    line = {"takt_ms": takt_ms, "deadline_ms": 50.0}
+    assert way in said({"answer_ms": 24.0, "timeout_ms": 24.0}, line)
 
 
 @pytest.mark.parametrize("late_ms", [0.0, 5.0, 12.5])

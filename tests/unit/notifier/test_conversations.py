@@ -240,7 +240,7 @@ def test_a_url_that_is_a_secret_is_never_said(server, tmp_path):
 
 
 def test_nobody_there_and_no_such_name_are_told_in_words(tmp_path):
-    from tools.line.beside import free_port
+    from aoi_daemon.kit.line.page import free_port
 
     assert "nobody listens there" in mailed(free_port(0), tmp_path).what
     assert "nobody listens there" in posted(free_port(0), tmp_path).what

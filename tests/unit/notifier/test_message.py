@@ -12,11 +12,11 @@ from jsonschema import Draft202012Validator
 
 import aoi_daemon.notifier
 from aoi_daemon.decide.alarms import KINDS, Alarm
-from aoi_daemon.hmi.widgets.texts import ALARMS_ZH
 from aoi_daemon.notifier.message import harmless, mail, webhook
 from aoi_daemon.notifier.notice import Kind, Notice
 from aoi_daemon.notifier.outcome import scrub
 from aoi_daemon.notifier.words import Wording, span
+from aoi_daemon.texts.words import catalogue
 
 SCHEMA = json.loads((Path(aoi_daemon.notifier.__file__).parent / "schema.json").read_text())
 AT = 1_790_000_000.0
@@ -100,8 +100,8 @@ def test_its_end_says_how_long_it_was_and_belongs_to_the_first_mail():
 
 def test_both_languages_stand_in_it_one_after_the_other():
     text = BOTH.body(notice())
-    assert text.index(ALARMS_ZH[Alarm.PLC_LINK][0]) < text.index(KINDS[Alarm.PLC_LINK].text)
-    assert BOTH.subject(notice()) == f"line-1：{ALARMS_ZH[Alarm.PLC_LINK][0]}"
+    assert text.index(catalogue("zh").alarms["PLC_LINK"][0]) < text.index(KINDS[Alarm.PLC_LINK].text)
+    assert BOTH.subject(notice()) == f"line-1：{catalogue('zh').alarms['PLC_LINK'][0]}"
 
 
 def test_the_closing_line_counts_and_names():

@@ -70,3 +70,20 @@ def test_where_the_plc_is_read_it_says_whether_the_line_stands(plc, clock, runni
     line.forcing.ask(REJECT_AND_ALARM, number=1)
     assert says in plc.said[0]["error"]
     assert (line.forcing.word is None) is bool(says)
+
+
+@pytest.mark.parametrize("beats", [0, 1])
+def test_while_a_stage_stands_forcing_makes_no_beat(plc, clock, forcing, monkeypatch, beats):
+    """Nor does the time that something was forced for, once it has ended."""
+    monkeypatch.setattr(plc.readiness, "all_move", lambda now_ns: False)
+    forcing.ask(REJECT_AND_ALARM, number=1)
+    plc._spare()
+    for _ in range(beats):
+        clock.now += 100 * MS
+        plc._spare()
+    forcing.end("ended by a person")
+    for _ in range(20):
+        clock.now += 50 * MS
+        plc._spare()
+    assert REJECT_AND_ALARM in plc.link.coils and plc.link.coils[-1] != REJECT_AND_ALARM
+    assert not any(word & 1 << Coil.HEARTBEAT for word in plc.link.coils)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.hmi.pages import commissioning
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, plc_address, put_plc_address
 from aoi_daemon.stage.status import snapshot
+from aoi_daemon.texts.words import Words
 
 
 @pytest.fixture(scope="module")

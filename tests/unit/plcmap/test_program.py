@@ -269,7 +269,7 @@ def test_after_one_fault_of_the_line_it_is_in_step_again_and_no_other_parts_verd
 
 
 def test_a_trigger_that_the_camera_missed_costs_as_many_parts_as_is_said_and_no_more(station):
-    """The number that the program and the README name is what a line's owner reckons with: the unseen part and three more."""
+    """The number that the program and its document name is what a line's owner reckons with: the unseen part and three more."""
     good_parts(station, 1, 1)
     station.trigger("unseen")
     station.wait(50)
@@ -454,8 +454,8 @@ def test_the_variant_is_that_of_the_configuration_and_one_that_has_no_registers_
         as_structured_text(PLC, LINE, Variant.REGISTERS)
 
 
-def test_the_readme_shows_the_program_that_is_tested():
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_document_of_the_plc_shows_the_program_that_is_tested():
+    readme = (Path(__file__).parents[3] / "aoi_daemon" / "plc" / "README.md").read_text(encoding="utf-8")
     assert f"```\n{track()}\n```" in readme
 
 
@@ -743,7 +743,7 @@ def test_only_a_program_that_is_polled_has_what_the_daemon_reads(sections):
 
 
 def test_the_parts_of_the_text_stand_apart():
-    """Each block ends with an empty line, as the README shows the middle one."""
+    """Each block ends with an empty line, as its document shows the middle one."""
     for begins in ("VAR_GLOBAL CONSTANT", "VAR_GLOBAL", "FUNCTION_BLOCK AOI_HEARTBEAT_WATCH", "PROGRAM AOI_EXAMPLE"):
         assert f"\n\n{begins}\n" in SOURCE
     assert SOURCE.endswith("END_PROGRAM\n")

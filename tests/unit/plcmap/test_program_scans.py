@@ -1,6 +1,6 @@
 """The PLC's program in a PLC with a scan cycle: photo-eyes and words count when the next scan sees them.
 
-Each line below keeps to what the README asks for: a scan of a fifth of the takt at most, `deadline_ms` at most the
+Each line below keeps to what plc/README.md asks for: a scan of a fifth of the takt at most, `deadline_ms` at most the
 takt, each verdict in the PLC's memory by its part's deadline, TRAVEL_MIN and TRAVEL_MAX 0.4 takt either side.
 """
 

@@ -1,5 +1,6 @@
 """`aoi-daemon check-config` on wrong files: exit 2, one line that names file, line, key, what was found and what to do."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -118,3 +119,34 @@ def test_what_editors_leave_changes_nothing(folder, capsys):
         (folder / "recipes" / name).write_bytes(b"\xff\xfe\0")
     assert main(["check-config", "--config", str(folder / "line.toml")]) == 0
     assert "ok (cameras: camera-1; recipes: demo)" in capsys.readouterr().out
+
+
+def without(monkeypatch, *packages):
+    """As where these are not installed."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name in packages else real(name, *a))
+
+
+@pytest.mark.parametrize(("gone", "said"), [(("harvesters", "genicam"), "harvesters, genicam"), (("genicam",), "genicam")])
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_a_genicam_camera_without_its_packages_is_refused_with_the_pip_line(folder, capsys, monkeypatch, command, gone, said):
+    without(monkeypatch, *gone)
+    (folder / "x.cti").touch()
+    camera = '[[cameras]]\nkind = "genicam"\nname = "side"\nproducer = "x.cti"\nmax_width_px = 640\nmax_height_px = 640\n'
+    (folder / "line.toml").write_text(LINE + camera)
+    assert main([command, "--config", str(folder / "line.toml")]) == 2
+    assert f"cameras[1].kind = 'genicam': needs {said}: pip install 'aoi-daemon[cameras]'" in capsys.readouterr().err
+
+
+def test_a_product_whose_every_part_would_be_rejected_for_want_of_a_template_is_refused(folder, capsys):
+    (folder / "x.cti").touch()
+    (folder / "line.toml").write_text('[line]\nrecipe = "demo"\n[[cameras]]\nkind = "genicam"\nproducer = "x.cti"\n')
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
+    said = capsys.readouterr().err
+    assert f"{folder}/recipes/demo.toml: templates: none; " in said and "add `[[templates]]`" in said
+
+
+def test_a_line_of_pictures_needs_no_camera_packages(folder, capsys, monkeypatch):
+    without(monkeypatch, "harvesters", "genicam")
+    main(["check-config", "--config", str(folder / "line.toml")])
+    assert "genicam" not in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """A stage's process, seen from the supervisor: nothing is left of a start that failed."""
 
 import errno
+import gc
 import os
 import resource
 import select
@@ -55,6 +56,7 @@ CALLS = (
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM, errno.EAGAIN])
 @pytest.mark.parametrize("which", range(len(CALLS)))
 def test_a_start_that_fails_at_any_call_leaves_nothing(setup, monkeypatch, which, code):
+    gc.collect()  # what other tests have left goes now, not in between
     process = StageProcess("plc", 0, 2)
     before, mask = held(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
     module, name = CALLS[which]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from aoi_daemon.cli import main
 from aoi_daemon.preflight import check
+
+ROOT = Path(__file__).resolve().parents[3]
 
 UNITS = "etc/systemd/system"
 OURS = {
@@ -128,3 +134,78 @@ def test_help_has_examples(install):
 def test_installing_into_the_machine_itself_needs_root(install):
     found = install("--root", "/")
     assert found.returncode == 1 and "needs root" in found.stderr
+
+
+# -- `aoi-daemon install`, which the script calls and a wheel brings -------------------
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """`run(*options)`: `aoi-daemon install` from an environment in /opt; (exit code, output, errors)."""
+    monkeypatch.setattr(sys, "prefix", "/opt/aoi")
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+
+    def call(*options):
+        code = main(["install", *options])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def test_the_service_is_of_the_environment_that_installs_it(run, tmp_path):
+    code, said, _ = run("--root", str(tmp_path))
+    unit = (tmp_path / UNITS / "aoi-daemon.service").read_text()
+    assert code == 0 and "ExecStart=/opt/aoi/bin/aoi-daemon run" in unit
+    assert "/opt/aoi/bin/aoi-daemon check-config" in said
+
+
+@pytest.mark.parametrize(
+    ("prefix", "base", "executable", "why"),
+    [
+        ("/usr", "/usr", "/usr/bin/python3", "/usr is no virtual environment"),
+        ("/home/anna/aoi", "/usr", "/usr/bin/python3", "/home/anna/aoi lies where the service sees nothing"),
+        ("/root/aoi", "/usr", "/usr/bin/python3", "/root/aoi lies where"),
+        ("/tmp/aoi", "/usr", "/usr/bin/python3", "/tmp/aoi lies where"),
+        ("/opt/aoi", "/home/anna/.pyenv/versions/3.12", "/usr/bin/python3", "/home/anna/.pyenv/versions/3.12 lies where"),
+        ("/opt/aoi", "/usr", "/root/python/bin/python3", "/root/python/bin/python3 lies where"),
+        ("/opt/my line", "/usr", "/usr/bin/python3", "/opt/my line: letters, digits"),
+    ],
+)
+def test_an_environment_that_no_service_can_be_of_is_refused_with_the_way_out(run, tmp_path, monkeypatch, prefix, base, executable, why):
+    for name, value in (("prefix", prefix), ("base_prefix", base), ("executable", executable)):
+        monkeypatch.setattr(sys, name, value)
+    code, said, errors = run("--root", str(tmp_path))
+    assert (code, said) == (1, "") and files(tmp_path) == set()
+    assert why in errors and "sudo python3 -m venv /opt/aoi-daemon && sudo /opt/aoi-daemon/bin/pip install" in errors
+    assert errors.count("\n") == 1
+    code, said, errors = run("--root", str(tmp_path), "--dry-run")
+    assert code == 0 and all(name in said for name in OURS), "what would be put where can be seen from anywhere"
+    assert why in errors
+
+
+def test_who_is_not_root_may_look_and_no_more(run, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    code, said, _ = run("--dry-run")
+    assert code == 0 and all(f" /{name}" in said for name in OURS)
+    code, said, errors = run()
+    assert (code, said) == (1, "") and "needs root" in errors
+
+
+def test_the_starting_configuration_can_be_read_by_all_whatever_the_umask(run, tmp_path):
+    was = os.umask(0o077)
+    try:
+        run("--root", str(tmp_path))
+    finally:
+        os.umask(was)
+    assert (tmp_path / "etc/aoi-daemon/line.toml").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_script_needs_only_python(tmp_path):
+    """It runs before the program is installed, by a Python that has no packages."""
+    found = subprocess.run(
+        [sys.executable, "-S", "-m", "aoi_daemon.kit.install", "--prefix", "/opt/aoi", "--root", str(tmp_path), "--dry-run"],
+        check=False, capture_output=True, text=True, cwd=ROOT, timeout=60, env={"PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr

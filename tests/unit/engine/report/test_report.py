@@ -70,6 +70,14 @@ def test_the_page_is_whole_and_needs_nothing_else(report):
     assert "http" not in re.sub(r"data:image/[^\"]*", "", html)
 
 
+def test_the_page_of_a_new_bundle_tells_of_each_precision_what_was_seen_and_what_may_be_and_promises_nothing(report):
+    html = page(report)
+    assert "<h1>Measurements of demo" in html and "qualified" not in html
+    for precision, measured in report.measured.items():
+        assert re.search(rf"<p><b>{precision}</b>.* escapes: {re.escape(str(measured.agreement.escapes))};", html)
+    assert html.count("at most 31.2 % at 95 %") == 1
+
+
 def test_names_from_files_are_not_markup(report):
     assert "demo&lt;&amp;&gt;" in page(report)
     assert "demo<" not in page(report)
@@ -140,6 +148,19 @@ def test_the_summary_of_a_new_bundle_names_who_is_left_out_and_why_and_promises_
     assert re.search(r"^fp32 .* kept$", text, re.MULTILINE)
     assert "fp32 escapes: 0 of 8 (0.00 %, at most 31.23 % at 95 %)" in text
     assert "qualified" not in text
+
+
+def test_what_registration_gained_is_a_row_for_each_shift_with_both_ways_of_judging(report):
+    side = {"map33": 0.5, "map50": 0.5, "f_score": 0.5, "escapes": 2, "bad_boards": 8, "false_calls": 1, "good_boards": 4}
+    shift = {
+        "shift_px": [-8.0, 6.0], "unaligned": 1, "as_it_comes": side, "aligned": {**side, "map33": 0.75, "escapes": 0},
+    }  # fmt: skip
+    gain = {"boards": 12, "max_offset_px": 16.0, "cost_ms": {"median": 1.25, "p99": 3.0}, "shifts": [shift]}
+    found = page(replace(report, registration=gain))
+    assert "12 boards, each moved" in found and "1.2 ms a frame" in found
+    for cell in ("-8, +6", "50.00", "75.00", "2 of 8", "0 of 8", "1 of 4"):
+        assert f"<td>{cell}</td>" in found
+    assert "<h2>Registration</h2>" not in page(report)
 
 
 class TestOfAProduct:

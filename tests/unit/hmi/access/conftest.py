@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,12 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route
 
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.hmi.access.guard import STREAM
 from aoi_daemon.hmi.access.password import keep
 from aoi_daemon.hmi.access.users import Role, User, as_toml, folded
 from aoi_daemon.hmi.api.routes import Backend
@@ -186,13 +186,13 @@ async def _page(_request: Any) -> PlainTextResponse:
     return PlainTextResponse("the page")
 
 
-async def _echo(websocket: WebSocket) -> None:
-    await websocket.accept()
-    try:
+async def _events(_request: Any) -> StreamingResponse:
+    async def ticks() -> AsyncIterator[bytes]:
         while True:
-            await websocket.send_text(await websocket.receive_text())
-    except WebSocketDisconnect:
-        pass
+            yield b"data: {}\n\n"
+            await asyncio.sleep(0.01)
+
+    return StreamingResponse(ticks(), media_type="text/event-stream")
 
 
 class Server:
@@ -201,7 +201,7 @@ class Server:
     def __init__(self) -> None:
         self.app: Any = None
         config = uvicorn.Config(
-            self._serve, port=0, log_level="error", proxy_headers=False, lifespan="off", interface="asgi3", ws="websockets-sansio",
+            self._serve, port=0, log_level="error", proxy_headers=False, lifespan="off", interface="asgi3", ws="none",
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
@@ -229,14 +229,12 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def site(backend_of, clock, server):
-    """`site(**hmi)`: the routes over HTTP; the app has a page of its own, and a websocket."""
+    """`site(**hmi)`: the routes over HTTP; the app has a page of its own, and a stream of events."""
     with ExitStack() as owned:
 
         def start(config: LineConfig | None = None, **hmi: Any) -> Site:
             backend = backend_of(config or line_config(**hmi))
-            app = Starlette(routes=[Route("/", _page), WebSocketRoute("/_nicegui_ws/echo", _echo)])
-            backend.install(app)
-            server.app = app
+            server.app = backend.behind_doors([Route("/", _page), Route(STREAM, _events)])
             found = Site(backend, clock, server.port)
             owned.callback(found.http.close)
             owned.callback(backend.desk.close)

@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
+from aoi_daemon.hmi.access.guard import STREAM, TAP
 from aoi_daemon.hmi.access.roles import PERMISSIONS, Action, Role
 from aoi_daemon.hmi.access.users import Role as UserRole
 from aoi_daemon.hmi.api.routes import ACTING
@@ -92,7 +91,7 @@ def test_login_and_logout_are_for_our_own_pages_too(site, daemon):
 def test_what_is_not_in_the_table_takes_nothing_but_a_get(site, daemon):
     """Whatever a page or a library adds, an upload say, is closed until it is named."""
     here = site()
-    for path in ("/", "/api/status", "/_nicegui/client/x/upload/1", "/no-such-path"):
+    for path in ("/", "/api/status", "/page/events", "/page/upload", "/no-such-path"):
         for method in METHODS:
             if method in ("GET", "HEAD"):
                 continue
@@ -104,45 +103,43 @@ def test_what_is_not_in_the_table_takes_nothing_but_a_get(site, daemon):
                 assert here.http.request(method, acting.path, headers={"origin": here.url}).status_code == 405, method
 
 
-class TestWebsocket:
+class TestStream:
     def opened(self, here, **headers):
-        return connect(f"ws://127.0.0.1:{here.port}/_nicegui_ws/echo", additional_headers=headers, open_timeout=10)
+        return here.http.stream("GET", STREAM, headers=headers)
 
-    def test_one_of_our_pages_gets_in(self, site):
+    def test_one_of_our_pages_gets_it(self, site):
         here = site()
-        with self.opened(here, Origin=here.url) as websocket:
-            websocket.send("1")
-            assert websocket.recv(10) == "1"
+        for headers in ({}, {"origin": here.url}, {"sec-fetch-site": "same-origin"}):
+            with self.opened(here, **headers) as stream:
+                assert next(stream.iter_lines()) == "data: {}"
+                assert "default-src 'none'" in stream.headers["content-security-policy"]
 
-    @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:1"])
-    def test_a_page_of_another_site_does_not(self, site, origin):
-        with pytest.raises(InvalidStatus) as refused:
-            self.opened(site(), Origin=origin)
-        assert refused.value.response.status_code == 403
+    @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}])
+    def test_a_page_of_another_site_does_not(self, site, headers):
+        with self.opened(site(), **headers) as stream:
+            assert stream.status_code == 403
 
-    def test_its_stand_in_by_post_is_for_our_pages_too(self, site):
-        here = site()
-        assert here.http.post("/_nicegui_ws/socket.io/?transport=polling", headers={"origin": "http://evil.example"}).status_code == 403
-
-    def test_where_looking_needs_a_login_it_does_too(self, site):
-        here = site(open_view=False)
-        with pytest.raises(InvalidStatus) as refused:
-            self.opened(here, Origin=here.url)
-        assert refused.value.response.status_code == 403
-        cookie, _ = here.session("leo")
-        with self.opened(here, Origin=here.url, Cookie=cookie["cookie"]) as websocket:
-            websocket.send("1")
-            assert websocket.recv(10) == "1"
-
-    def test_it_ends_with_the_login(self, site, monkeypatch):
+    def test_where_looking_needs_a_login_it_does_too_and_ends_with_it(self, site, monkeypatch):
         monkeypatch.setattr("aoi_daemon.hmi.access.guard._LOOK_AGAIN_S", 0.0)
         here = site(open_view=False)
+        with self.opened(here) as stream:
+            assert stream.status_code == 401
         cookie, _ = here.session("leo")
-        with self.opened(here, Origin=here.url, Cookie=cookie["cookie"]) as websocket:
-            websocket.send("1")
-            assert websocket.recv(10) == "1"
+        with self.opened(here, **cookie) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "data: {}"
             here.clock.pass_s(3600)
-            websocket.send("2")
-            with pytest.raises(ConnectionClosed) as closed:
-                websocket.recv(10)
-            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+            assert len(list(lines)) < 10_000  # it comes to an end
+
+    def test_there_is_no_websocket(self, site):
+        here = site()
+        upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", "origin": here.url}
+        assert here.http.get("/", headers=upgrade).status_code == 200
+        assert here.http.get("/no-such-path", headers=upgrade).status_code == 404
+
+
+def test_a_tap_from_another_site_does_not_reach_its_page(site):
+    here = site()
+    for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+        assert here.http.post(TAP, json={}, headers=headers).status_code == 403
+    assert here.http.post(TAP, json={}, headers={"origin": here.url}).status_code == 404  # past the guard; no page is open here

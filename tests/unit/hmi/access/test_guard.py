@@ -29,8 +29,8 @@ def test_a_host_is_an_address_or_one_of_our_names(host, ours):
         ({"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}, "http", True),
         ({"host": "aoi:80", "origin": "http://aoi"}, "http", True),
         ({"host": "aoi", "origin": "http://aoi:80"}, "http", True),
-        ({"host": "AOI:8080", "origin": "http://aoi:8080"}, "ws", True),
-        ({"host": "aoi", "origin": "https://aoi"}, "wss", True),
+        ({"host": "AOI:8080", "origin": "http://aoi:8080"}, "http", True),
+        ({"host": "aoi", "origin": "https://aoi"}, "https", True),
         ({"host": "127.0.0.1:8080", "origin": "https://aoi.example"}, "http", True),  # the proxy's
         ({"host": "127.0.0.1:8080"}, "http", True),  # no browser
         ({"host": "127.0.0.1:8080", "sec-fetch-site": "same-origin"}, "http", True),
@@ -43,7 +43,7 @@ def test_a_host_is_an_address_or_one_of_our_names(host, ours):
         ({"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080.evil.example"}, "http", False),
         ({"host": "127.0.0.1:8080", "origin": "null"}, "http", False),
         ({"host": "127.0.0.1:8080", "origin": ""}, "http", False),
-        ({"host": "127.0.0.1:8080", "origin": "http://evil.example", "sec-fetch-site": "same-origin"}, "ws", False),
+        ({"host": "127.0.0.1:8080", "origin": "http://evil.example", "sec-fetch-site": "same-origin"}, "http", False),
         ({"origin": "http://"}, "http", True),  # no host at all: the host's own check refuses it
     ],
 )

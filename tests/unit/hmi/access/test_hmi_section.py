@@ -94,9 +94,9 @@ def test_users_lie_beside_line_toml_unless_said_otherwise():
 
 
 def test_a_missing_package_is_said_with_what_installs_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(hmi_check, "PACKAGES", ("nicegui", "no_such_package_here"))
+    monkeypatch.setattr(hmi_check, "PACKAGES", ("starlette", "no_such_package_here"))
     (problem,) = hmi_problems(HmiSection(), tmp_path)
-    assert "no_such_package_here" in problem and "nicegui" not in problem and "aoi-daemon[hmi]" in problem
+    assert "no_such_package_here" in problem and "starlette" not in problem and "aoi-daemon[hmi]" in problem
 
 
 @pytest.fixture(scope="module")

@@ -241,7 +241,7 @@ class TestClosedView:
         found = here.http.get("/", headers={"accept": "text/html"})
         assert (found.status_code, found.headers["location"]) == (303, "/login?next=/")
         assert here.http.get("/api/status").status_code == 401
-        assert here.http.get("/_nicegui/1/static/x.js").status_code == 401
+        assert here.http.get("/static/page.js").status_code == 401
 
     def test_what_machines_read_and_the_login_itself_stay_open(self, site):
         here = site(open_view=False)

@@ -11,7 +11,7 @@ from aoi_daemon.hmi.widgets import charts
 from aoi_daemon.hmi.widgets.boxes import Box, overlay, verdict
 from aoi_daemon.hmi.widgets.charts import ClassCount, Mark, Second
 from aoi_daemon.hmi.widgets.symbols import priority_sign, sign
-from aoi_daemon.hmi.widgets.texts import Words
+from aoi_daemon.texts.words import Words
 
 EVIL = '<script>alert("1")</script>'
 
@@ -41,30 +41,31 @@ def test_rejects_in_a_row_are_counted_from_the_newest(passed, expected):
 
 def test_a_missed_deadline_is_a_cross_and_no_line_runs_over_a_pause():
     seconds = [Second(100, 20.0, 10.0, 0), Second(101, 500.0, 10.0, 1), Second(110, 20.0, 10.0, 0)]
-    svg = charts.latency(seconds, 110, 50.0, 120, "deadline")
+    svg = charts.latency(seconds, 110, 50.0, 120)
     assert len(shapes(svg, "missed")) == 1
     assert shapes(svg, "slowest")[0].count("M") == 2
     assert " 0.0" in shapes(svg, "slowest")[0]  # beyond the chart: at its edge
-    assert charts.latency(seconds, 500, 50.0, 120, "deadline").count("slowest") == 0
+    assert charts.latency(seconds, 500, 50.0, 120).count("slowest") == 0
 
 
 def test_false_calls_are_the_hollow_end_of_a_bar_and_count_for_its_place():
-    html = charts.pareto([ClassCount("a", 5, 4), ClassCount("b", 3)], "false calls", "none")
+    html = charts.pareto([ClassCount("a", 5, 4), ClassCount("b", 3)], Words("en"))
     assert html.index('data-class="b"') < html.index('data-class="a"')
     assert "+4 false calls" in html
     assert html.count("hollow") == 1
-    assert "none" in charts.pareto([], "false calls", "none")
+    assert "No rejects" in charts.pareto([], Words("en"))
+    assert "No rejects" in charts.pareto([ClassCount("a", 0)], Words("en"))
 
 
 def test_an_hour_without_rejects_has_its_place():
-    assert charts.hours([("06", 0, 0), ("07", 0, 900)]).count("height:0%") == 2
+    assert charts.hours([("06", 0, 0), ("07", 0, 900)], Words("en")).count('height="0%"') == 2
 
 
 def test_names_from_bundles_do_not_become_markup():
     words = Words("en")
     box = Box(EVIL, 0.5, 1, 1, 9, 9)
     for html in (
-        charts.pareto([ClassCount(EVIL, 1)], EVIL, ""), overlay([box], 64, 48), charts.hours([(EVIL, 1, 1)]),
+        charts.pareto([ClassCount(EVIL, 1)], words), overlay([box], 64, 48), charts.hours([(EVIL, 1, 1)], words),
         verdict(words, passed=False, reason="DEFECT", boxes=[box], count=1, caption=EVIL),
     ):  # fmt: skip
         assert "<script" not in html

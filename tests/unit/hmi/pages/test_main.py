@@ -9,7 +9,9 @@ import ssl
 import subprocess
 
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.hmi import main as hmi_main
@@ -136,11 +138,7 @@ def test_the_supervisor_is_told_and_heeded(stage, monkeypatch):
 
 def serve(stage, section, ask, tasks=()):
     """Run the server with a tiny app while `ask(port)` asks it in a worker thread; what that gives."""
-    app = FastAPI()
-
-    @app.get("/")
-    def root() -> str:
-        return "here"
+    app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("here"))])
 
     async def run():
         listening = _bind(section)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from aoi_daemon.hmi.widgets.cells import notices_tile
-from aoi_daemon.hmi.widgets.texts import Words
+from aoi_daemon.texts.words import Words
 
 
 @pytest.mark.parametrize(

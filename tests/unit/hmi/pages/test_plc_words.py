@@ -8,10 +8,10 @@ import pytest
 
 from aoi_daemon.decide.alarm_list import Alarm, mask_of
 from aoi_daemon.hmi.widgets import cells
-from aoi_daemon.hmi.widgets.texts import TEXTS, Words
 from aoi_daemon.plcmap.registers import Status
 from aoi_daemon.stage.board import Cell, Link
 from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.texts.words import Words
 
 
 @pytest.fixture
@@ -38,4 +38,4 @@ def test_a_plc_that_answers_wrongly_is_not_shown_as_connected_or_as_unplugged(si
     for link in Link:
         site.live.board[Cell.LINK], site.live.board[Cell.ALARMS] = link, mask_of(alarm)
         tile = cells.plc_tile(site, Words("en"))
-        assert (tile.level, tile.word) == ("bad", TEXTS[key][0])
+        assert (tile.level, tile.word) == ("bad", Words("en")(key))

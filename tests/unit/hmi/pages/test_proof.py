@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from aoi_daemon.hmi.widgets import cells
-from aoi_daemon.hmi.widgets.texts import Words
 from aoi_daemon.messages import Proof
 from aoi_daemon.stage.board import Cell, StageState
+from aoi_daemon.texts.words import Words
 
 
 @pytest.fixture

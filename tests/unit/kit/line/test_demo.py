@@ -8,8 +8,8 @@ import pytest
 
 from aoi_daemon.hmi.access.password import matches
 from aoi_daemon.hmi.access.users import read_users
+from aoi_daemon.kit.line import page
 from aoi_daemon.kit.line.demo import arguments
-from tools.line import beside
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def test_the_page_takes_a_free_port_where_the_wanted_one_is_taken():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         wanted = taken.getsockname()[1]
-        assert beside.free_port(wanted) not in (0, wanted)
+        assert page.free_port(wanted) not in (0, wanted)
 
 
 def test_the_demo_has_a_user_for_each_role_with_one_password(tmp_path):
-    password = beside.make_users(tmp_path / "line")
+    password = page.make_users(tmp_path / "line")
     users = read_users(tmp_path / "line" / "users.toml")
     assert {user.role.value for user in users.values()} == set(users) == {"operator", "quality", "maintenance"}
     assert all(matches(password, user.password) for user in users.values())

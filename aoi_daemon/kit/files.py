@@ -1,0 +1,42 @@
+"""Where the units and the starting configuration lie: in a checkout at its top, in a wheel inside the package."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+from typing import Final, Literal
+
+_IN_THE_WHEEL: Final = Path(__file__).parent / "shipped"
+"""Made by the build (tools/wheel/build.py)."""
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+
+
+def shipped(name: Literal["config", "systemd"]) -> Path:
+    """The folder `name` as it came with the program.
+
+    Raises:
+        FileNotFoundError: this is neither a checkout nor an installed wheel; with the remedy.
+    """
+    for root in (_IN_THE_WHEEL, _CHECKOUT):
+        # A folder of that name may lie beside any package: only a checkout has this file at its top.
+        if (root / name).is_dir() and (root == _IN_THE_WHEEL or (root / "pyproject.toml").is_file()):
+            return root / name
+    missing = "is not there; install aoi-daemon again from its wheel"
+    raise FileNotFoundError(errno.ENOENT, missing, str(_IN_THE_WHEEL / name))
+
+
+def kept_folder() -> Path:
+    """Where drawn boards are kept from one call to the next: `runs` of a checkout, else the user's cache.
+
+    A folder of this call alone where there is none that can be written to.
+    """
+    if (_CHECKOUT / "pyproject.toml").is_file():
+        return _CHECKOUT / "runs"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "aoi-daemon"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="aoi-boards-"))
+    return cache if os.access(cache, os.W_OK) else Path(tempfile.mkdtemp(prefix="aoi-boards-"))

@@ -1,0 +1,173 @@
+"""A folder as 0.1.0 left it, with a product in use, users and records: started by this version, and given back to 0.1.0."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from aoi_daemon.hmi.access.password import matches
+from aoi_daemon.hmi.access.users import Role, read_users
+from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.kit.simulator.client import SimulatorProcess
+from aoi_daemon.records.schema import SCHEMA_VERSION
+from aoi_daemon.stage.control import NotRunningError, request
+
+pytestmark = pytest.mark.line
+
+ROOT = Path(__file__).resolve().parents[2]
+LEFT = Path(__file__).parent / "left_by_0_1_0"
+OF_0_1_0 = "0d85a54e6ecd210e284ab5f0bc512b479b4ea5e5"
+"""The last commit of 0.1.0; it made what lies in LEFT (left_by_0_1_0/README.md)."""
+PARTS = 12
+"""Recorded in LEFT, and passed by each further start: line.toml says so."""
+
+
+@pytest.fixture
+def plc() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess(scan_ms=0, deadline_ms=100) as made:
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path, plc) -> Path:
+    """LEFT with the bundle of config/ and the records as a database, as of an hour ago; no golden parts, as then."""
+    shutil.copytree(ROOT / "config/bundles", tmp_path / "bundles")
+    shutil.copytree(LEFT, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "users.toml").chmod(0o600)
+    state = tmp_path / "state"
+    state.mkdir()
+    (tmp_path / "aoi-daemon.product").rename(state / "aoi-daemon.product")
+    text = (tmp_path / "line.toml").read_text()
+    text = text.replace("/FOLDER", str(tmp_path)).replace("5021", str(plc.photo_eye_port)).replace("5020", str(plc.port))
+    (tmp_path / "line.toml").write_text(text)
+    _make_database(tmp_path)
+    return tmp_path
+
+
+def _make_database(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "records/records.sqlite")) as made:
+        made.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        made.execute("PRAGMA journal_mode = WAL")
+        made.executescript((folder / "records.sql").read_text())
+        (latest,) = made.execute("SELECT max(at) FROM events").fetchone()
+        # Else retention would take them away one day, and a clock from before that day would not be believed.
+        for table in ("runs", "parts", "events", "gaps", "images"):
+            made.execute(f"UPDATE {table} SET at = at + ?", (time.time() - 3600 - latest,))
+        made.commit()
+    (folder / "records.sql").unlink()
+
+
+@pytest.fixture(scope="module")
+def old_program(tmp_path_factory) -> Path:
+    """The program of 0.1.0, out of the repository's history."""
+    made = tmp_path_factory.mktemp("0.1.0")
+    words = ["git", "-C", str(ROOT), "archive", "--output", str(made / "of.tar"), OF_0_1_0, "aoi_daemon"]
+    try:
+        subprocess.run(words, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"the commit {OF_0_1_0[:12]} is not in this checkout's history")
+    shutil.unpack_archive(made / "of.tar", made, filter="data") if sys.version_info >= (3, 12) else shutil.unpack_archive(made / "of.tar", made)
+    return made / "aoi_daemon"
+
+
+@contextmanager
+def started(program: Path, folder: Path, until: Callable[[], bool]) -> Iterator[dict]:
+    """`run` by `program` until PARTS have gone past and `until()` is so; gives the status then. Ends it after the block."""
+    # 0.1.0 finds itself by the path alone, as an installed program does.
+    environment = {**os.environ, "PYTHONPATH": str(program.parent)}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aoi_daemon", "run", "--config", str(folder / "line.toml")],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder,
+        )  # fmt: skip
+
+    def status():
+        assert process.poll() is None, (folder / "log").read_text()
+        try:
+            return request(folder / "state/aoi-daemon.sock", {"do": "status"})[0]["status"]
+        except NotRunningError:
+            return None
+
+    try:
+        wait_for(lambda: (now := status()) and now["parts"] >= PARTS, 60, "parts")
+        wait_for(until, 30, "the recorder")
+        yield status()
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0, (folder / "log").read_text()
+
+
+def rows(file: Path, of: str) -> list[tuple]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as records:
+        return records.execute(of).fetchall()
+
+
+def recorded(folder: Path, parts: int = 2 * PARTS) -> Callable[[], bool]:
+    """Whether `parts` are in the records now: the recorder takes them in behind the line."""
+    return lambda: len(rows(folder / "records/records.sqlite", "SELECT id FROM parts")) == parts
+
+
+PARTS_OF_BOTH = "SELECT id, run_id, part, at, camera, sequence, passed, reason, worst_class FROM parts ORDER BY id"
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "aoi_daemon", *words], check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
+
+
+def test_a_folder_of_0_1_0_is_run_as_it_is_and_nothing_is_lost(folder):
+    file = folder / "records/records.sqlite"
+    before = rows(file, PARTS_OF_BOTH)
+    assert len(before) == PARTS
+    checked = command("check-config", "--config", str(folder / "line.toml"))
+    assert checked.returncode == 0, checked.stderr
+    with started(ROOT / "aoi_daemon", folder, recorded(folder)) as status:
+        assert status["product"] == "second", "in use before the upgrade, while line.recipe is demo"
+        assert status["golden_passed"] and status["proof"] == "UPGRADED", "no golden parts, as then"
+    after = rows(file, PARTS_OF_BOTH)
+    assert after[:PARTS] == before
+    assert len(after) == 2 * PARTS
+    assert rows(file, "PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    copy = file.with_name("records.sqlite.version-1")
+    assert rows(copy, "PRAGMA user_version") == [(1,)] and rows(copy, PARTS_OF_BOTH) == before, "the way back"
+    anna = read_users(folder / "users.toml")["anna"]
+    assert anna.role is Role.MAINTENANCE and matches("three plain words of anna", anna.password)
+    verified = command("audit", "verify", "--records", str(folder / "records"))
+    assert verified.returncode == 0, verified.stderr
+    again = command("replay", "--config", str(folder / "line.toml"), "--part", "9")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def go_back(folder: Path) -> None:
+    """As systemd/README.md, Upgrade, says."""
+    records, state = folder / "records", folder / "state"
+    for name in ("records.sqlite-wal", "records.sqlite-shm"):
+        (records / name).unlink(missing_ok=True)
+    (records / "records.sqlite").rename(records / "records.sqlite.of-0.2.0")
+    (records / "records.sqlite.version-1").rename(records / "records.sqlite")
+    (state / "aoi-daemon-line-1.product").rename(state / "aoi-daemon.product")
+
+
+def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(folder, old_program):
+    """The real program of then. Records are off the critical path: it runs the line while it refuses them."""
+    file = folder / "records/records.sqlite"
+    before = rows(file, PARTS_OF_BOTH)
+    with started(ROOT / "aoi_daemon", folder, recorded(folder)):
+        pass
+    of_this = rows(file, PARTS_OF_BOTH)
+    said = f"has schema version {SCHEMA_VERSION}, this program reads and writes 1"
+    with started(old_program, folder, lambda: said in (folder / "log").read_text()) as status:
+        assert status["product"] == "demo", "it looks for the product in use under its own name: why go_back renames it"
+    assert rows(file, PARTS_OF_BOTH) == of_this
+    go_back(folder)
+    with started(old_program, folder, recorded(folder)) as status:
+        assert status["product"] == "second" and status["golden_passed"]
+    assert rows(file, PARTS_OF_BOTH)[:PARTS] == before

@@ -1,0 +1,47 @@
+"""What of line.toml goes together: the ways to choose a camera, and the times by which a frame's trigger is known."""
+
+from itertools import product
+
+import pytest
+from pydantic import ValidationError
+
+from aoi_daemon.config.cameras import GenicamCamera
+from aoi_daemon.config.schema import LineConfig
+
+CAMERA = {"kind": "genicam", "producer": "x.cti"}
+CHOICES = ("serial", "device_id", "model", "user_name", "index")
+
+
+@pytest.mark.parametrize("given", list(product([False, True], repeat=len(CHOICES))))
+def test_a_camera_is_chosen_by_one_name_and_an_index_goes_with_a_model_alone(given):
+    keys = {key: 0 if key == "index" else "7" for key, is_given in zip(CHOICES, given, strict=True) if is_given}
+    names = keys.keys() - {"index"}
+    if len(names) < 2 and ("index" not in keys or names <= {"model"}):
+        assert GenicamCamera.model_validate({**CAMERA, **keys}).model_dump(include=keys.keys()) == keys
+    else:
+        with pytest.raises(ValidationError, match=r"name the device by one of|index goes with model or stands alone"):
+            GenicamCamera.model_validate({**CAMERA, **keys})
+
+
+def test_a_field_of_view_is_given_or_told_by_the_frame():
+    assert GenicamCamera.model_validate({**CAMERA, "fov": 0}).fov == 0
+    assert GenicamCamera.model_validate({**CAMERA, "fov_chunk": "ChunkSet"}).fov is None
+    with pytest.raises(ValidationError, match="fov and fov_chunk: give one"):
+        GenicamCamera.model_validate({**CAMERA, "fov": 0, "fov_chunk": "ChunkSet"})
+
+
+@pytest.mark.parametrize(("within_ms", "period_ms", "is_certain"), [(10.0, 10.0, True), (10.5, 10.0, False), (10.0, 10.5, False), (0.5, 19.5, True)])
+def test_a_trigger_is_certain_within_half_a_takt(within_ms, period_ms, is_certain):
+    """Of 50 ms, with an answer of 5."""
+    line = {"cameras": [{**CAMERA, "trigger_within_ms": within_ms}], "plc": {"poll": {"base": 0, "period_ms": period_ms}}}
+    if is_certain:
+        assert LineConfig.model_validate(line).cameras[0].trigger_within_ms == within_ms
+    else:
+        with pytest.raises(ValidationError, match=r"is more than half of line.takt_ms \(25\)"):
+            LineConfig.model_validate(line)
+
+
+def test_each_camera_with_trigger_numbers_needs_the_poll():
+    cameras = [{**CAMERA, "name": "a"}, {**CAMERA, "name": "b", "trigger_within_ms": 1.0}]
+    with pytest.raises(ValidationError, match=r"cameras.trigger_within_ms needs \[plc.poll\]"):
+        LineConfig.model_validate({"cameras": cameras})
