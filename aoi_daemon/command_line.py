@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.engine.build.command import add_parser as add_build_parser
@@ -26,7 +27,7 @@ _EXAMPLES = """examples:
   aoi-daemon status                                   what the line is doing
   aoi-daemon status --json | jq .rejected_for         the same for scripts
   aoi-daemon status --config left/line.toml           of this line, where several run here
-  aoi-daemon reload                                   apply changed files, whole or not at all
+  aoi-daemon reload                                   apply changed files, all or nothing
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
   aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
@@ -60,6 +61,26 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _add_plc_program(commands: Any) -> None:
+    program = commands.add_parser(
+        "plc-program",
+        help="the PLC's program for this line, or its map of coils and registers",
+        epilog="examples:\n  aoi-daemon plc-program > aoi.st\n"
+        "  aoi-daemon plc-program --variant registers > aoi-registers.st   a PLC without coils that can be written\n"
+        "  aoi-daemon plc-program --map > aoi-map.csv\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    program.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
+    )
+    which = program.add_mutually_exclusive_group()
+    which.add_argument(
+        "--variant", choices=("coils", "registers", "both"),
+        help="what the program reads (default: coils, with [plc.registers] both)",
+    )  # fmt: skip
+    which.add_argument("--map", action="store_true", help="the map as CSV instead")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     raw = argparse.RawDescriptionHelpFormatter
@@ -79,42 +100,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
         )
-    program = commands.add_parser(
-        "plc-program",
-        help="the PLC's program for this line, or its map of coils and registers",
-        epilog="examples:\n  aoi-daemon plc-program > aoi.st\n"
-        "  aoi-daemon plc-program --variant registers > aoi-registers.st   a PLC without coils that can be written\n"
-        "  aoi-daemon plc-program --map > aoi-map.csv\n",
-        formatter_class=raw,
-    )
-    program.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
-    )
-    which = program.add_mutually_exclusive_group()
-    which.add_argument(
-        "--variant", choices=("coils", "registers", "both"),
-        help="what the program reads (default: coils, with [plc.registers] both)",
-    )  # fmt: skip
-    which.add_argument("--map", action="store_true", help="the map as CSV instead")
-    _add_requests(commands)
-    add_engine_parsers(commands)
-    add_build_parser(commands)
-    add_golden_parsers(commands)
-    add_recorder_parsers(commands)
-    add_clock_parser(commands)
-    add_user_parsers(commands)
-    add_notices_parsers(commands)
-    add_backup_parsers(commands)
-    for name, (_, help_text) in KIT.items():
-        commands.add_parser(name, help=help_text, add_help=False)
-    return top
-
-
-def _add_requests(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """What is asked of a line that runs."""
-    raw = argparse.RawDescriptionHelpFormatter
+    _add_plc_program(commands)
     for name, help_text in (
-        ("reload", "apply the changed files to the running line, whole or not at all"),
+        ("reload", "apply the changed files to the running line, all or nothing"),
         ("status", "what the running line is doing; exit 1 when it is not READY"),
         ("recipe", "change over to another product; the one in use stays where it is refused"),
         ("reset", "acknowledge all alarms, lift a stop, and start again after a fault"),
@@ -128,6 +116,17 @@ def _add_requests(commands: argparse._SubParsersAction[argparse.ArgumentParser])
             command.add_argument("--json", action="store_true", help="one JSON object")
         if name == "recipe":
             command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
+    add_engine_parsers(commands)
+    add_build_parser(commands)
+    add_golden_parsers(commands)
+    add_recorder_parsers(commands)
+    add_clock_parser(commands)
+    add_user_parsers(commands)
+    add_notices_parsers(commands)
+    add_backup_parsers(commands)
+    for name, (_, help_text) in KIT.items():
+        commands.add_parser(name, help=help_text, add_help=False)
+    return top
 
 
 def _epilog(name: str) -> str:
