@@ -253,6 +253,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WrongOptionError as error:
         print(f"aoi-daemon install: {error} (--help says more)", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except (InstallError, OSError) as error:
         print(f"aoi-daemon install: {error}", file=sys.stderr)
         return 1

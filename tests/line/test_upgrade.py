@@ -123,10 +123,15 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "aoi_daemon", *words], check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
 
 
-def test_a_folder_of_0_1_0_is_run_as_it_is_and_nothing_is_lost(folder):
+def test_a_folder_of_0_1_0_is_run_as_it_is_and_nothing_is_lost(folder, tmp_path_factory):
     file = folder / "records/records.sqlite"
     before = rows(file, PARTS_OF_BOTH)
     assert len(before) == PARTS
+    backup = tmp_path_factory.mktemp("backup") / "out"
+    made = command("backup", str(backup), "--config", str(folder / "line.toml"))
+    assert made.returncode == 0, made.stderr
+    (of_before,) = backup.rglob("records.sqlite")
+    assert rows(of_before, "PRAGMA user_version") == [(1,)] and rows(of_before, PARTS_OF_BOTH) == before, "a way back of any size"
     checked = command("check-config", "--config", str(folder / "line.toml"))
     assert checked.returncode == 0, checked.stderr
     with started(ROOT / "aoi_daemon", folder, recorded(folder)) as status:
