@@ -51,11 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["stage"]:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
-    if words[:1] and words[0] in KIT:
-        made: int = importlib.import_module(KIT[words[0]][0]).main(words[1:])
-        return made
-    arguments = parser().parse_args(words)
     try:
+        if words[:1] and words[0] in KIT:
+            made: int = importlib.import_module(KIT[words[0]][0]).main(words[1:])
+            return made
+        arguments = parser().parse_args(words)
         if arguments.command in _ELSEWHERE:
             return _ELSEWHERE[arguments.command](arguments)
         if arguments.command == "run":

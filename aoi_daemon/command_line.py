@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.engine.build.command import add_parser as add_build_parser
@@ -26,7 +27,7 @@ _EXAMPLES = """examples:
   aoi-daemon status                                   what the line is doing
   aoi-daemon status --json | jq .rejected_for         the same for scripts
   aoi-daemon status --config left/line.toml           of this line, where several run here
-  aoi-daemon reload                                   apply changed files, whole or not at all
+  aoi-daemon reload                                   apply changed files, all or nothing
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
   aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
@@ -60,6 +61,26 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _add_plc_program(commands: Any) -> None:
+    program = commands.add_parser(
+        "plc-program",
+        help="the PLC's program for this line, or its map of coils and registers",
+        epilog="examples:\n  aoi-daemon plc-program > aoi.st\n"
+        "  aoi-daemon plc-program --variant registers > aoi-registers.st   a PLC without coils that can be written\n"
+        "  aoi-daemon plc-program --map > aoi-map.csv\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    program.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
+    )
+    which = program.add_mutually_exclusive_group()
+    which.add_argument(
+        "--variant", choices=("coils", "registers", "both"),
+        help="what the program reads (default: coils, with [plc.registers] both)",
+    )  # fmt: skip
+    which.add_argument("--map", action="store_true", help="the map as CSV instead")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     raw = argparse.RawDescriptionHelpFormatter
@@ -79,25 +100,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
         )
-    program = commands.add_parser(
-        "plc-program",
-        help="the PLC's program for this line, or its map of coils and registers",
-        epilog="examples:\n  aoi-daemon plc-program > aoi.st\n"
-        "  aoi-daemon plc-program --variant registers > aoi-registers.st   a PLC without coils that can be written\n"
-        "  aoi-daemon plc-program --map > aoi-map.csv\n",
-        formatter_class=raw,
-    )
-    program.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
-    )
-    which = program.add_mutually_exclusive_group()
-    which.add_argument(
-        "--variant", choices=("coils", "registers", "both"),
-        help="what the program reads (default: coils, with [plc.registers] both)",
-    )  # fmt: skip
-    which.add_argument("--map", action="store_true", help="the map as CSV instead")
+    _add_plc_program(commands)
     for name, help_text in (
-        ("reload", "apply the changed files to the running line, whole or not at all"),
+        ("reload", "apply the changed files to the running line, all or nothing"),
         ("status", "what the running line is doing; exit 1 when it is not READY"),
         ("recipe", "change over to another product; the one in use stays where it is refused"),
         ("reset", "acknowledge all alarms, lift a stop, and start again after a fault"),

@@ -185,7 +185,7 @@ def _check_messages(configuration: Configuration) -> None:
 
 
 def _check_beside(configuration: Configuration) -> None:
-    """The packages and files that cameras and those beside the path need."""
+    """The packages and files that cameras and the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
     problems = _camera_problems(line.cameras)
     problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)

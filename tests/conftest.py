@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests import skips
+from tests import skips, times
 
 try:
     from hypothesis import HealthCheck, settings
@@ -54,6 +54,8 @@ def measured(request):
 def pytest_terminal_summary(terminalreporter, config):
     skipped = terminalreporter.stats.get("skipped", ())
     skips.note(os.environ, [(report.nodeid, report.longrepr[2].removeprefix("Skipped: ")) for report in skipped])
+    ran = [report for reports in terminalreporter.stats.values() for report in reports if hasattr(report, "duration")]
+    times.note(os.environ, [(report.nodeid, report.duration) for report in ran])
     if config.measured:
         terminalreporter.section("fail-safe table, as measured in this run")
         for row, what, ms in sorted(config.measured):

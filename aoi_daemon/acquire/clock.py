@@ -86,7 +86,7 @@ class CameraClock:
                 self._try(ticks, arrived_ns)
             return 0
         if ticks <= before:
-            why = "it stands still" if ticks == before else "it went back"
+            why = "it does not move" if ticks == before else "it went back"
             return self._stepped(ticks, arrived_ns, why, fresh=fresh)
         device_ns = self._device_ns(ticks)
         # A small step would be taken for drift before frames enough have agreed on it.

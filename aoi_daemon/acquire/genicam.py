@@ -44,7 +44,7 @@ from aoi_daemon.stage.logs import logger
 SLICE_MS: Final = 20
 """Longest single wait in the producer: Python runs no signal handler before it is over."""
 AWAKE_NS: Final = (SLICE_MS + 20) * 1_000_000
-"""A wait that took longer than this was no wait: the process stood still."""
+"""A wait that took longer than this was no wait: the process was held up."""
 PRESENCE_NS: Final = 1_000_000_000
 """While no frame comes, the camera is asked so often whether it is still there."""
 
@@ -217,7 +217,7 @@ class GenicamDriver:
         # Not public in 1.4.3, to which pyproject.toml holds us: GenTL allows one listener to an event,
         # and this is it.
         self._events = next(iter(acquirer._new_buffer_event_monitor_dict.values()))
-        for _ in range(acquirer.num_buffers):  # a triggered camera may still hold frames of another life
+        for _ in range(acquirer.num_buffers):  # a triggered camera may still hold frames from before the restart
             if not self._comes(0):
                 break
             buffer = self._events.buffer

@@ -1,7 +1,7 @@
 """The acquire stage: fetch, copy into a ring slot, announce.
 
 Process: acquire, one per camera. Blocks: in `CameraDriver.fetch_into`, which
-may hold the GIL; nothing else lives here. Memory: writes its camera's ring.
+may hold the GIL; nothing else runs here. Memory: writes its camera's ring.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Acquire:
                         image, template = self._claim()
                 self.board[last] = now_ns()
             elif self.board[Cell.LINE_RUNNING] == 0:
-                self.board[last] = now_ns()  # the line stands: silence is what is expected
+                self.board[last] = now_ns()  # the line is stopped: silence is what is expected
             elif silence_ns and now_ns() - self.board[last] > silence_ns:
                 raise CameraError(f"no frame for {self.config.silence_ms:g} ms")
             self.progress()

@@ -54,12 +54,12 @@ class TaktPace:
         """When the parts were due that have gone past since the last one; each is told once.
 
         Raises:
-            CameraError: more than MAX_MISSED: the process stood still, and the line with it.
+            CameraError: more than MAX_MISSED: the process was held up, and the line with it.
         """
         due_ns = self.next_ns(now_ns)
         gone = max(0, -(-(now_ns - self._grace_ns - due_ns) // self._takt_ns))
         if gone > MAX_MISSED:
-            raise CameraError(f"the replay stood still for {(now_ns - due_ns) / 1e9:.1f} s")
+            raise CameraError(f"the replay was held up for {(now_ns - due_ns) / 1e9:.1f} s")
         self._next_ns = due_ns + gone * self._takt_ns
         return list(range(due_ns, self._next_ns, self._takt_ns))
 

@@ -67,13 +67,13 @@ class Pace:
 
 
 def copy_file(source: Path, target: Path, place: str, pace: Pace, *, expected: StoredFile | None = None) -> StoredFile:
-    """Copy a regular file; what it is in a manifest. It is on the disk once the whole is put in place.
+    """Copy a regular file; what it is in a manifest. It is on the disk once all of it is put in place.
 
     A target that has the content already (left by an interrupted backup) is read, not written.
 
     Raises:
         OSError: one of them cannot be read or written, or `source` is no regular file.
-        ValueError: the content is not what is expected; the target is not whole then.
+        ValueError: the content is not what is expected; the target is not complete then.
     """
     # O_NOFOLLOW where it must be what the manifest says: a link may lead anywhere.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_NOFOLLOW if expected is not None else 0)

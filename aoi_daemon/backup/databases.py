@@ -47,7 +47,7 @@ def copy_database(source: Path, target: Path, pace: Pace) -> None:
             here.execute("BEGIN")
             here.execute("SELECT count(*) FROM sqlite_master").fetchone()
             (page_bytes,) = here.execute("PRAGMA page_size").fetchone()
-            there.execute("PRAGMA synchronous = OFF")  # it is synced as any file of the backup is, when it is whole
+            there.execute("PRAGMA synchronous = OFF")  # it is synced as any file of the backup is, when it is complete
             left: list[int] = []
 
             def step(_status: int, remaining: int, total: int) -> None:

@@ -104,7 +104,7 @@ class Places:
             place = RECORDS if what == "records" else DATA
         elif above is not None:
             place = f"{self.places[above]}/{path.relative_to(above).as_posix()}"
-            if self.places[above] != DATA:  # the state folder does not go as a whole, what is named in it does
+            if self.places[above] != DATA:  # the state folder is not taken as it is, what is named in it does
                 return place
         elif self._folder in path.parents:
             place = f"{CONFIG}/{path.relative_to(self._folder).as_posix()}"

@@ -91,7 +91,7 @@ class GenicamCamera(CameraSection):
     user_name: DeviceWord | None = Field(None, description="Choose the device by its user-defined name.")
     index: int | None = Field(
         None, ge=0, le=255,
-        description="The how manieth, from 0, of the devices (with `model`: of that model) in the order of their ids. Another camera plugged in may move it: prefer a serial.",
+        description="Number, from 0, of the device (with `model`: among those of that model) in the order of their ids. Another camera plugged in may move it: prefer a serial.",
     )  # fmt: skip
     fov_chunk: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
         None,

@@ -63,7 +63,7 @@ ShiftStart = Annotated[str, Field(pattern=_SHIFT)]
 class HmiSection(Section):
     """The operator's page, metrics and health, over HTTP."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     host: Host = Field(
         "127.0.0.1",

@@ -36,7 +36,7 @@ Word = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f
 class MailReceiver(Section):
     """People who are told by mail, through one SMTP server. Its certificate is always checked, and so is its name."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     name: Name = Field(description="What rules call it.")
     host: Peer = Field(description="Address or name of the SMTP server.")
@@ -80,7 +80,7 @@ class MailReceiver(Section):
 class WebhookReceiver(Section):
     """A web address that each notice is posted to as JSON (`aoi_daemon/notifier/schema.json`); `text` is for people."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     name: Name = Field(description="What rules call it.")
     url: Url | None = Field(None, description="Where it is, where the URL has no secret in it.")
@@ -120,7 +120,7 @@ def check_scheme(receiver: WebhookReceiver, url: str) -> None:
 class NoticeRule(Section):
     """Which alarms are told to whom, and when."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     alarms: Annotated[tuple[str, ...], Strict(False)] = Field(
         (), max_length=64, description='Names of alarms, such as "PLC_LINK"; or give priority.'
@@ -168,7 +168,7 @@ Receiver = Union[MailReceiver, WebhookReceiver]  # noqa: UP007
 class NoticesSection(Section):
     """Alarms told to people by mail or webhook."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     folder: FilePath = Field(
         Path("/var/lib/aoi-daemon/notices"),

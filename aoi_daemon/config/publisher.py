@@ -21,7 +21,7 @@ _FILES: Final = ("ca", "certificate", "key")
 class PublisherTls(Section):
     """TLS to the broker. Its certificate is always checked, and so is its name."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     ca: FilePath | None = Field(
         None, description="PEM file of the CA that signed the broker's certificate; absent: the system's CAs."
@@ -41,7 +41,7 @@ class PublisherTls(Section):
 class PublisherSection(Section):
     """Results to an MQTT broker, QoS 1: each at least once, told apart by its `id`."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     host: Peer = Field(description="Address or name of the broker.")
     port: int | None = Field(None, ge=1, le=65_535, description="TCP port. Default: 1883, with TLS 8883.")

@@ -245,7 +245,7 @@ class Figures(Section):
 
 
 class Qualification(Section):
-    """What the bundle's models were held against, and what they reached."""
+    """What the bundle's models were measured against, and what they reached."""
 
     boards: int = Field(ge=1)
     set_sha256: Sha256 = Field(description="Hash of the boards' names and bytes.")

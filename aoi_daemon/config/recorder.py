@@ -13,7 +13,7 @@ from aoi_daemon.config.section import FilePath, Reload, Section
 class RecorderSection(Section):
     """A row for each part; pictures of every reject and fault, and of some that passed."""
 
-    reload: ClassVar[Reload] = Reload.BESIDE
+    reload: ClassVar[Reload] = Reload.OFF_PATH
 
     folder: FilePath = Field(
         Path("/var/lib/aoi-daemon/records"),
@@ -26,7 +26,7 @@ class RecorderSection(Section):
         4, ge=0, le=64,
         description="Frames kept before and after a fault or an alarm, as a flight recorder does; 0: none.",
     )  # fmt: skip
-    templates: bool = Field(True, description="Keep each golden template that a kept picture was held against, once.")
+    templates: bool = Field(True, description="Keep each golden template that a kept picture was compared with, once.")
     png_level: int = Field(1, ge=0, le=9, description="Compression of pictures: 0 none, 1 quick, 9 small.")
     days_images: int = Field(
         30, ge=1, le=36_500, description="Pictures are kept for so long; reviewed parts' for ever."

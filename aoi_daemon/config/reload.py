@@ -1,6 +1,6 @@
 """What a changed configuration, or another product, does to a running line. Pure.
 
-It lands whole or not at all: `plan` either says what to do, or refuses with
+It lands completely or not at all: `plan` either says what to do, or refuses with
 every reason.
 """
 
@@ -25,7 +25,7 @@ class ReloadPlan:
             two parts.
         restart_acquire: the cameras, by number, whose process is started anew.
         restart_plc: whether plc is.
-        restart_beside: the sections whose processes beside the path are.
+        restart_off_path: the sections whose processes off the critical path are.
         notes: what a person might expect and does not happen, a sentence each.
     """
 
@@ -34,7 +34,7 @@ class ReloadPlan:
     swap_recipe: bool = False
     restart_acquire: frozenset[int] = field(default_factory=frozenset)
     restart_plc: bool = False
-    restart_beside: frozenset[str] = field(default_factory=frozenset)
+    restart_off_path: frozenset[str] = field(default_factory=frozenset)
     notes: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
         swap_recipe=old.recipe != new.recipe,
         restart_acquire=restart_acquire,
         restart_plc=bool(by_rule[Reload.PLC]),
-        restart_beside=frozenset(by_rule[Reload.BESIDE]),
+        restart_off_path=frozenset(by_rule[Reload.OFF_PATH]),
         notes=tuple(notes),
     )
 

@@ -19,7 +19,7 @@ class Reload(enum.Enum):
     ACQUIRE = "restarts acquire"
     INSPECTION = "a second inspection proves itself with it, then takes the line"
     PLC = "restarts plc"
-    BESIDE = "restarts that process alone; the line does not notice"
+    OFF_PATH = "restarts that process alone; the line does not notice"
     NEVER = "needs a restart of the service"
 
 

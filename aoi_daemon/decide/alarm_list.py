@@ -16,7 +16,7 @@ class Priority(enum.IntEnum):
 
     LOW = 1  # within the shift
     MEDIUM = 2  # soon: quality or records suffer
-    HIGH = 3  # now: the line stands, or rejects good parts
+    HIGH = 3  # now: the line is stopped, or rejects good parts
 
 
 class Alarm(enum.IntEnum):

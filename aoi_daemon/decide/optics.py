@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aoi_daemon.config.recipe import Optics
 
 _STEP: Final = 8
-"""Every eighth pixel of every eighth row: brightness is a matter of the whole picture."""
+"""Every eighth pixel of every eighth row: brightness is a matter of the complete picture."""
 
 
 def optics_fault(image: NDArray[np.uint8], limits: Optics) -> str:

@@ -54,7 +54,7 @@ def add_parsers(subparsers: Any) -> None:
     _add_make(
         actions.add_parser(
             "make", help="from one exported ONNX file", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
-            description="Make a bundle from one FP32 ONNX file. It appears whole, or not at all.",
+            description="Make a bundle from one FP32 ONNX file. It appears complete, or not at all.",
         )
     )  # fmt: skip
     for action, text in (
@@ -179,7 +179,7 @@ def _precisions(text: str) -> tuple[str, ...]:
     unknown = wanted - set(PRECISIONS)
     if unknown:
         raise argparse.ArgumentTypeError(f"'{', '.join(sorted(unknown))}' is none of {', '.join(PRECISIONS)}")
-    # FP32 is what the others are held against, and is always there.
+    # FP32 is what the others are compared with, and is always there.
     return tuple(p for p in PRECISIONS if p in wanted or p == "fp32")
 
 

@@ -79,7 +79,7 @@ def _make(arguments: argparse.Namespace) -> int:
 
 
 def _build_engines(arguments: argparse.Namespace) -> int:
-    """Engines for a bundle that is made; 1 where one could not be built. The bundle is whole without them."""
+    """Engines for a bundle that is made; 1 where one could not be built. The bundle is complete without them."""
     from aoi_daemon.engine.build.bundle import build_for_targets  # noqa: PLC0415
     from aoi_daemon.engine.build.command import described  # noqa: PLC0415
     from aoi_daemon.engine.build.progress import shown  # noqa: PLC0415
@@ -88,12 +88,12 @@ def _build_engines(arguments: argparse.Namespace) -> int:
         with shown() as progress:
             plans, refused = build_for_targets(arguments.out, arguments.target, arguments.size, progress)
     except KeyboardInterrupt:
-        sys.stderr.write(f"aoi-daemon: interrupted; {arguments.out} is whole, engines may be missing\n")
+        sys.stderr.write(f"aoi-daemon: interrupted; {arguments.out} is complete, engines may be missing\n")
         return 130
     for plan in plans:
         sys.stdout.write(f"{described(plan)}\n")
     for reason in refused:
-        sys.stderr.write(f"aoi-daemon: {arguments.out} is whole, but has no engine {reason}\n")
+        sys.stderr.write(f"aoi-daemon: {arguments.out} is complete, but has no engine {reason}\n")
     return 1 if refused else 0
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens while they are written: a kill, a full disk, a power cut.
+"""Files that are complete or not there, whatever happens while they are written: a kill, a full disk, a power cut.
 
 What is written is there after a power cut once it has been synced, and so has the folder that names it: a rename is in
 that folder alone.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def replace_file(file: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write `file` whole or not at all, and through to the disk: power may be lost at any time.
+    """Write `file` completely or not at all, and through to the disk: power may be lost at any time.
 
     Args:
         file: what to write; its folder must be there.

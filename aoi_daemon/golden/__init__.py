@@ -1,1 +1,1 @@
-"""The product's own golden parts, kept beside its recipe: read, changed, and held against what judges them."""
+"""The product's own golden parts, kept beside its recipe: read, changed, and checked against what judges them."""

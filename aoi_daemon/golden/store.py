@@ -1,4 +1,4 @@
-"""Change the golden parts of one product: pictures first, then the manifest, which is replaced whole.
+"""Change the golden parts of one product: pictures first, then the manifest, which is replaced at once.
 
 Process: offline. A kill at any point leaves the manifest as it was, and at worst a picture that it does not name.
 """

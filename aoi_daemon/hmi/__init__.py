@@ -1,1 +1,1 @@
-"""The operator's page, metrics and health; beside the path."""
+"""The operator's page, metrics and health; off the critical path."""

@@ -90,7 +90,7 @@ class AlarmNow:
 
 @dataclass
 class AlarmLog:
-    """The alarms as the events tell them, held against the board, which is never wrong."""
+    """The alarms as the events tell them, checked against the board, which is never wrong."""
 
     _known: dict[Alarm, AlarmNow] = field(default_factory=dict)
 

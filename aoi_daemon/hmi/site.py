@@ -72,7 +72,7 @@ class Site:
         self.recipe = recipe
         self.classes: Sequence[str] = ()
         try:
-            # Not the whole bundle: inspection has checked every file of it.
+            # Not all of the bundle: inspection has checked every file of it.
             self.classes = Manifest.model_validate_json((recipe.bundle / MANIFEST).read_bytes()).classes
         except (OSError, ValueError) as error:
             self._log.warning("classes_not_known", bundle=str(recipe.bundle), error=str(error))
@@ -81,7 +81,7 @@ class Site:
 
     @property
     def beside(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the processes beside the path say of themselves, by their name."""
+        """What the processes off the critical path say of themselves, by their name."""
         return self.backend.metrics.source.facts
 
     def now_s(self) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -30,13 +33,15 @@ def shipped(name: Literal["config", "systemd"]) -> Path:
 def kept_folder() -> Path:
     """Where drawn boards are kept from one call to the next: `runs` of a checkout, else the user's cache.
 
-    A folder of this call alone where there is none that can be written to.
+    A folder of this process alone, gone with it, where there is none that can be written to.
     """
     if (_CHECKOUT / "pyproject.toml").is_file():
         return _CHECKOUT / "runs"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "aoi-daemon"
-    try:
+    with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="aoi-boards-"))
-    return cache if os.access(cache, os.W_OK) else Path(tempfile.mkdtemp(prefix="aoi-boards-"))
+    if os.access(cache, os.W_OK | os.X_OK) and cache.is_dir():
+        return cache
+    made = Path(tempfile.mkdtemp(prefix="aoi-boards-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made

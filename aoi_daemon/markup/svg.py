@@ -46,7 +46,7 @@ def _value(key: str, value: object) -> str:
 
 
 def picture(*children: object, width: float, height: float, **attributes: object) -> Markup:
-    """A whole `<svg>` with its view box from 0 0; `width` and `height` in its own units."""
+    """A complete `<svg>` with its view box from 0 0; `width` and `height` in its own units."""
     # Without the name space a browser shows no file of its own.
     return element(
         "svg", *children, viewBox=f"0 0 {_NUMBER.format(float(width))} {_NUMBER.format(float(height))}",

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     line = read_model(arguments.config, LineConfig)
     section = line.notices
     if section is None:
-        sys.stderr.write(f"{arguments.config}: no [notices]; systemd/README.md (Notices to people) has an example\n")
+        sys.stderr.write(f"{arguments.config}: has no [notices]; an example: systemd/README.md (Notices to people)\n")
         return 2
     folder = arguments.config.absolute().parent
     if arguments.action == "list":

@@ -1,4 +1,4 @@
-"""What must outlast a restart: episodes, budgets and what waits, in one small file that is whole or the one before.
+"""What must outlast a restart: episodes, budgets and what waits, in one small file that is complete or the one before.
 
 When it is read, all its times move on by what has gone by since it was written: the time in which nothing runs does not
 count, and a step of the wall clock changes nothing. There is no secret in it.

@@ -77,7 +77,7 @@ class PlcClient:
 
     @property
     def connected(self) -> bool:
-        """There is a connection on which nothing failed; whether the PLC lives, only an answer tells."""
+        """There is a connection on which nothing failed; whether the PLC is alive, only an answer tells."""
         return self._wire.is_open
 
     def connect(self, timeout_s: float) -> None:
@@ -87,6 +87,7 @@ class PlcClient:
             PlcTimeoutError: it took longer.
             PlcError: refused, no route, or no such name.
         """
+        # The former connection goes before a new one is asked for: a PLC may serve one alone, and refuse this one.
         self.reset()
         self.goes_to = ("", 0)
         deadline_ns = self._now_ns() + round(timeout_s * 1e9)
@@ -106,7 +107,7 @@ class PlcClient:
         """Write the coils from `address` on in one FC15 request; its echo has been checked on return.
 
         Raises:
-            PlcTimeoutError: no whole answer within `timeout_s`.
+            PlcTimeoutError: no complete answer within `timeout_s`.
             PlcRefusedError: an exception code, or another unit answered.
             PlcAnswerError: not the answer to this request.
             PlcError: there is no connection, or it broke.
@@ -139,6 +140,7 @@ class PlcClient:
         _check_range("registers", address, count, _MAX_READ)
         request = ReadHoldingRegistersRequest(address=address, count=count, dev_id=self._unit)
         registers: list[int] = self._ask(request, 9 + 2 * count, timeout_s).registers
+        # An answer of another length is out of step with us: what follows on this connection cannot be believed.
         if len(registers) != count:
             self.reset()
             raise PlcAnswerError(f"{_name(request)}: {len(registers)} registers came, asked were {count}")

@@ -80,6 +80,7 @@ class Confirmations:
                 self._never_told += 1
             else:
                 self._open[number] = connection
+        # Not polled on this connection yet: how far the PLC has come is known by its first poll, not by our count.
         if connection is None or connection != self._connection:
             return _NOTHING
         return self._seen(unconfirmed=self._too_old())
@@ -130,6 +131,7 @@ class Confirmations:
         if before is None:
             unseen.extend(former)
             return []
+        # Eight bits: further ahead than parts can be in flight is a PLC that went back, or counts anew.
         ahead = (acted_on - before) & 0xFF
         at: int | None = before + ahead
         if ahead > IN_FLIGHT or before + ahead > self._last:
@@ -137,6 +139,7 @@ class Confirmations:
         if at is None or at < before:
             self._position = None
             return former
+        # Not the one that is at the gate now: this very poll may confirm it.
         unseen.extend(number for number in former if number < at)
         self._position = at
         return []

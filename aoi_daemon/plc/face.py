@@ -83,6 +83,7 @@ class Face:
     def report(self, flags: Flag) -> list[int]:
         """The register block: that of the last verdict, with what has changed since."""
         found = self._report
+        # A PLC that reads the registers alone takes a PASS by this word: it must not outlive READY there either.
         result = self.result if Flag.READY in flags or self.result is not Result.PASS else Result.NONE
         # A verdict's block names what it was judged by; between verdicts, what is in use: the answer to a request.
         found[_RECIPE] = self._board[Cell.RECIPE] & 0xFFFF

@@ -25,7 +25,7 @@ class LineNow(NamedTuple):
     """When a part was last announced, or plc began."""
     polls: bool
     running: int
-    """What the PLC says where it is polled: 1 the line runs, 0 it stands, -1 nothing yet."""
+    """What the PLC says where it is polled: 1 the line runs, 0 it is stopped, -1 nothing yet."""
     stopping: bool = False
 
 
@@ -71,7 +71,7 @@ def _refused(line: LineNow, now_ns: int) -> str:
     if not line.link_up:
         return "there is no connection to the PLC"
     if line.polls and line.running < 0:
-        return "whether the line stands is not known: the PLC has not been read yet"
+        return "whether the line is stopped is not known: the PLC has not been read yet"
     if line.polls and line.running:
         return "the PLC says that the line runs; stop it first"
     quiet_ns = now_ns - line.announced_ns

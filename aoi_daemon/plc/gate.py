@@ -37,6 +37,8 @@ class Gate:
         watch, board = self._watch, self._board
         if watch is None:
             return
+        # The number of reconnects names the connection: a reject that went out over a former one may have been
+        # ejected while nobody could read the PLC.
         connection = board[Cell.RECONNECTS] if board[Cell.LINK] == Link.UP else None
         rejected = not outcome.passed and not outcome.bypassed
         seen = watch.entered(outcome.part, rejected=rejected, connection=connection)

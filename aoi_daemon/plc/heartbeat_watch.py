@@ -19,7 +19,7 @@ class HeartbeatWatch:
             self.moves_by_ns = now_ns + self._watch_ns
         elif connection != self._connection:
             # The time without a connection does not count, and a new connection gives no new time: a PLC whose
-            # program stands while its network card goes on, connection after connection, is found too.
+            # program has stopped while its network card goes on, connection after connection, is found too.
             self.moves_by_ns = now_ns + self._left_ns
         self._bit, self._connection = bit, connection
         self._left_ns = max(0, self.moves_by_ns - now_ns)

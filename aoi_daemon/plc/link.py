@@ -81,14 +81,17 @@ class PlcLink:
                 self._client.connect(max(CONNECT_MS / 1e3, self._timeout_s))
             finally:
                 put_plc_address(self._board, *self._client.goes_to)
+            # Coils first: a PLC that reads them alone is safe from here on, whatever becomes of the rest.
             self._client.write_coils(section.coil_base, bits(safe), self._timeout_s)
             if section.registers is not None:
                 self._client.write_registers(section.registers.base, report, self._timeout_s)
+            # Read before the link is up: READY would rise though the PLC refuses its poll block (decision 4).
             if section.poll is not None:
                 self._client.read_registers(section.poll.base, POLL_WORDS, self._timeout_s)
         except PlcError as error:
             self._down(error)
             return False
+        # From here on the PLC is known to have the safe state: the one moment at which a link becomes up.
         self.up = True
         self._up_ns = self._now_ns()
         self._board[Cell.LINK] = Link.UP
@@ -153,10 +156,13 @@ class PlcLink:
         self._board[Cell.LINK] = Link.DOWN
         self._board[Cell.READY] = 0
         self._board.add(Cell.RECONNECTS, was_up)
+        # Only a link that lasted: one that fails right after it was made would otherwise be tried 2,500 times a second.
         if was_up and now - self._up_ns >= STEADY_NS:
             self._wait_ms = self._section.reconnect_min_ms
         refused = isinstance(error, PlcRefusedError)
         if was_up and not refused and now - self._at_once_ns >= STEADY_NS:
+            # The safe state must be there while the part of a PASS that was read too late is still in front of the PLC.
+            # Once in STEADY_NS, or a PLC that fails each request would be connected to without a pause.
             self._at_once_ns = self.retry_ns = now
         else:
             wait_ns = int(self._wait_ms * _MS)

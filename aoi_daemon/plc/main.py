@@ -54,6 +54,8 @@ class Plc(Upkeep):
             self._reconnect()
         self.stage.ready()
         self.board[Cell.PLC_STATE] = StageState.READY
+        # Parts that wait when the stop comes still have their verdicts, a REJECT each, for READY is 0 by then: the PLC
+        # stays in step, and each has a record of what became of it.
         while not (self.stage.stopping and not self.parts.waiting):
             self.board[Cell.PLC_NS] = self._now_ns()
             ready = self._wait(watched)
@@ -65,10 +67,12 @@ class Plc(Upkeep):
                 self._reconnect()
             line_ready: bool | None = self._line_ready()
             self._take_in(ready, bool(line_ready))
+            # The time is asked anew for each: the verdict before it took a request or two.
             while (part := self.parts.take(self._now_ns())) is not None:
                 self._deliver(part, self._line_ready() if line_ready is None else line_ready)
                 line_ready = None  # that took its time
             self._spare(line_ready)
+        # The last word is the safe state. Registers only where the coils were taken: else the connection is reset.
         if self.link.up and self.link.write(self.face.safe_word() & ~_SEQUENCE) and self.section.registers is not None:
             self.link.write_registers(self.section.registers.base, encode_report(Report()))
         self.board[Cell.READY] = 0
@@ -87,6 +91,7 @@ class Plc(Upkeep):
                 self.parts.announce(announcement, ready=line_ready and announcement.ready_ns >= live_ns)
         for judgement in judged:
             self.parts.judge(judgement)
+        # After the judgements: what was judged before inspection left, or was lost, still counts.
         inspection = self.board[Cell.INSPECTION_STATE]
         if inspection != StageState.READY:
             self.parts.reject_all(Reason.NOT_READY if inspection == StageState.CHANGEOVER else Reason.ENGINE_FAULT)
@@ -125,16 +130,22 @@ class Plc(Upkeep):
 
     def _deliver(self, part: Part, line_ready: bool) -> None:
         """Put the verdict on the wire, verify the answer, and record what became of the part."""
+        # A part that left without a verdict is told first: this verdict would be taken for that part's.
         self._settle()
         line_ready = line_ready and self.link.up
         reason = part.reason if part.reason is not None else Reason.LATE
+        # A PASS needs READY as it is now, not as it was when the part came.
         if reason is Reason.NONE and not line_ready:
             reason = Reason.NOT_READY
         sent_ns = self._now_ns()
         outcome = self.account.outcome(part, reason, sent_ns)
+        # Enough for every request of the verdict, one answer_ms each (decision 2): one that was begun with less could
+        # reach the PLC when the next part is in front of it.
         if self.link.up and part.deadline_ns - sent_ns >= self.verdict_ns:
             self.face.verdict(Result.PASS if reason is Reason.NONE else Result.REJECT, part.number)
             self._beat(sent_ns)
+            # Before the first byte is out: whatever ends this process from here on, its successor finds the record of a
+            # verdict that the PLC may have.
             self.account.outcomes.prepare(outcome)
             if self._send(part, reason, line_ready):
                 outcome = outcome._replace(answered_ns=self._now_ns())
@@ -161,6 +172,7 @@ class Plc(Upkeep):
             self.face.judged(report)
             if not self._write_report(registers.base, report, (part.deadline_ns - self._now_ns()) / 1e9):
                 return False
+        # Taken anew: the time left before the registers is no time left for the coils.
         left_ns = part.deadline_ns - self._now_ns()
         if left_ns < self.answer_ns:
             # The registers took longer than the PLC should need. Nothing is out, so there is nothing to reset.

@@ -124,7 +124,7 @@ class Parts:
 
     @staticmethod
     def _decide(part: Part, reason: Reason, camera: int) -> None:
-        if part.reason is None or part.reason is Reason.NONE:  # a reject stands; a pass may still be taken back
+        if part.reason is None or part.reason is Reason.NONE:  # a reject stays; a pass may still be taken back
             part.reason = reason
             part.decided_by = camera
 
@@ -143,6 +143,7 @@ class Parts:
         if not self.waiting:
             return None
         part = self.waiting[0]
+        # The oldest alone: verdicts leave in the order of their parts, or the PLC's sequence would jump.
         left_ns = part.deadline_ns - now_ns
         if part.reason is None and left_ns > self._cutoff_ns:
             return None
@@ -151,8 +152,10 @@ class Parts:
             missing = [camera for camera in range(self.cameras) if camera not in part.views]
             part.reason = Reason.NO_IMAGE if missing else Reason.LATE
         self.waiting.popleft()
+        # From here on a judgement of this part finds nothing to decide: the part has its outcome.
         for view in part.views.values():
             del self._by_view[view.camera, view.sequence]
+        # A view that is still on its way must find this part, and not begin one of its own.
         if len(part.views) < self.cameras:
             self._left.append(part)
         return part

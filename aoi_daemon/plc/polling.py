@@ -13,7 +13,7 @@ from aoi_daemon.messages import Reading
 from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.heartbeat_watch import HeartbeatWatch
 from aoi_daemon.plc.ports import Link
-from aoi_daemon.plc.stood import Stood
+from aoi_daemon.plc.read_twice import ReadTwice
 from aoi_daemon.plcmap.registers import POLL_WORDS, Poll, Status, decode_poll
 from aoi_daemon.ring.ports import Clock
 from aoi_daemon.stage.board import Board, CameraCell, Cell, Hears, camera_cell
@@ -33,8 +33,8 @@ class Polling:
         self._now_ns = clock.now_ns
         self._section = section
         self._gate = gate
-        self._recipe = Stood()
-        self._reset = Stood()
+        self._recipe = ReadTwice()
+        self._reset = ReadTwice()
         self._stage = stage
         self._board = stage.board
         self._link = link
@@ -54,6 +54,7 @@ class Polling:
             now: CLOCK_MONOTONIC, ns.
             number: the last part that had its verdict.
         """
+        # From now, not from when it was due: after a pause there is one poll, not a burst of those that were missed.
         self.due_ns = now + int(self._section.period_ms * _MS)
         values = self._link.read_registers(self._section.base, POLL_WORDS)
         if values is None:

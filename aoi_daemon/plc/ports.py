@@ -65,7 +65,7 @@ class Transport(Protocol):
         ...
 
     def send(self, request: bytes) -> None:
-        """Send one frame at once, as a whole."""
+        """Send one frame at once, all of it."""
         ...
 
     def receive(self, deadline_ns: int) -> bytes:

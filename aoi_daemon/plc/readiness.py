@@ -8,7 +8,7 @@ from aoi_daemon.stage.lifecycle import Line
 
 
 class Readiness:
-    """What the board says of `cameras` cameras and of inspection. A stage stands after `stall_ns`."""
+    """What the board says of `cameras` cameras and of inspection. One that has not moved for `stall_ns` has stopped."""
 
     def __init__(self, board: Board, cameras: int, stall_ns: int) -> None:
         self._board = board
@@ -36,10 +36,11 @@ class Readiness:
         """Whoever says that it works has moved lately; without that the heartbeat stops.
 
         A stage that is known to be down, or a camera that is being opened, does not stop it: READY=0
-        says so already. The heartbeat is for what nobody would notice otherwise.
+        says so already. The heartbeat is for what would not be noticed otherwise.
         """
         board = self._board
         since_ns = now_ns - self._stall_ns
+        # It says that it works, and has not moved: no cell says so but its time.
         if board[Cell.INSPECTION_STATE] == StageState.READY and board[Cell.INSPECTION_NS] < since_ns:
             return False
         for state, present, progress_ns in self._cameras:

@@ -115,6 +115,7 @@ class Upkeep:
         `line_ready` as it was found a moment ago; None: to be asked.
         """
         self.busy = False
+        # What the PLC is owed goes before any upkeep, and is not held up by the next part's cutoff.
         self._settle()
         now = self._now_ns()
         self.link.look(now)
@@ -201,12 +202,16 @@ class Upkeep:
         report = self.face.safe_report()
         safe = self.face.safe_word()
         if self.link.connect(safe, report):
+            # The PLC has both: the next change is told from them. What a part without a verdict was owed is paid,
+            # for the safe state carries its sequence.
             self.written, self.written_report = safe, report.copy()
             self.owes_nothing = False
+            # A beat at once: without one the PLC's program takes no PASS.
             self.face.beat_ns = self._now_ns()
 
     def _release(self) -> None:
         """After forced coils: the safe state, with the sequence that the PLC goes on from."""
+        # The last verdict too: it was on the coils before a person forced them, and its part is long past.
         self.face.nothing(self.face.number)
         if self.link.up:
             self._write(self.face.safe_word())

@@ -80,7 +80,7 @@ class Wire:
 
     @property
     def is_open(self) -> bool:
-        """There is a connection; whether the other end lives, only an answer tells."""
+        """There is a connection; whether the other end is alive, only an answer tells."""
         return self._connected is not None
 
     def open(self, address: Address, timeout_s: float) -> None:
@@ -127,10 +127,10 @@ class Wire:
             raise PlcTimeoutError("the PLC takes no bytes")
 
     def receive(self, deadline_ns: int) -> bytes:
-        """The one frame that answers what was sent, whole, until `deadline_ns` of the clock.
+        """The one frame that answers what was sent, complete, until `deadline_ns` of the clock.
 
         Raises:
-            PlcTimeoutError: it is not there, or not whole, by then.
+            PlcTimeoutError: it is not there, or not complete, by then.
             PlcAnswerError: another transaction, unit or protocol, a wrong length, or more than one frame.
             PlcError: the connection was closed or broke.
         """
@@ -139,7 +139,7 @@ class Wire:
         spin_until_ns = self._now_ns() + self._spin_ns
         while True:
             if not self._is_readable(connection, deadline_ns, spin_until_ns):
-                raise PlcTimeoutError("no whole answer in time" if frame else "no answer in time")
+                raise PlcTimeoutError("no complete answer in time" if frame else "no answer in time")
             frame += self._read(connection)
             size = self._size(frame)
             if len(frame) > size:
@@ -158,7 +158,7 @@ class Wire:
         return False
 
     def _size(self, frame: bytes) -> int:
-        """How long `frame` will be when it is whole; its header is checked as soon as it is there."""
+        """How long `frame` will be when it is complete; its header is checked as soon as it is there."""
         if len(frame) < _HEADER.size:
             return _MAX_FRAME
         transaction, protocol, length, unit = _HEADER.unpack_from(frame)

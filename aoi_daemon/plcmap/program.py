@@ -81,7 +81,7 @@ def _head(line_name: str, variant: Variant) -> list[str]:
         "   SET TRAVEL_MIN and TRAVEL_MAX in AOI_EXAMPLE. Until then every part is ejected.",
         "",
         "   1. A part is ejected unless it is proven good: each tracking slot is preset to reject.",
-        "   2. READY = 0, a heartbeat that stands at 0 or at 1, PASS together with REJECT: the part triggered last is",
+        "   2. READY = 0, a heartbeat that stays at 0 or at 1, PASS together with REJECT: the part triggered last is",
         "      ejected, unless it was at the gate. A part counts only if READY was there before its trigger.",
         "   3. One part, one verdict, one step of the sequence. What does not fit is for another part: eject.",
         "   4. After a trigger or verdict that was missing, doubled or too many it is in step again within",

@@ -54,7 +54,7 @@ def coil_meaning(coil: int) -> str:
 
 
 def rows(plc: PlcSection) -> Iterator[Row]:
-    """The whole map; addresses are None for a block that the configuration has not switched on."""
+    """The complete map; addresses are None for a block that the configuration has not switched on."""
     for coil in range(COILS):
         yield Row("coils", "coil", coil, plc.coil_base + coil, coil_name(coil), 0, "BOOL", coil_meaning(coil))
     report = None if plc.registers is None else plc.registers.base

@@ -1,6 +1,6 @@
 """The publisher: results and alarms from the records to an MQTT broker.
 
-Process: publisher, beside the path. Blocks: up to 0.1 s for the broker. Memory:
+Process: publisher, off the critical path. Blocks: up to 0.1 s for the broker. Memory:
 reads the board and the event ring; results come from the records, so that a
 broker that is away, or a publisher that was killed, costs none.
 """
@@ -26,7 +26,7 @@ _DAY_S: Final = 86_400.0
 
 
 class Publisher:
-    """The whole of it, to be turned by `step`."""
+    """All of it, to be turned by `step`."""
 
     def __init__(self, access: Access, records: Path, live: Live, run: str, takt_ms: float) -> None:
         section = access.section

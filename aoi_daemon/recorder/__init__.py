@@ -1,1 +1,1 @@
-"""The recorder: a row for each part, and pictures; beside the path."""
+"""The recorder: a row for each part, and pictures; off the critical path."""

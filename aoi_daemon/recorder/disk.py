@@ -1,7 +1,7 @@
 """The thread that writes: rows first, then pictures, then what is too old; over and over.
 
-Process: recorder, its disk thread. Blocks: on the disk, for as long as the disk likes: nobody waits for this
-thread. Memory: what waits for it is the inbox's, and bounded.
+Process: recorder, its disk thread. Blocks: on the disk, for as long as the disk likes: no process waits for
+this thread. Memory: what waits for it is the inbox's, and bounded.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class FlightRecorder:
         self.camera = camera
         self.recent: deque[Frame] = deque()
         self.released: deque[Frame] = deque()
-        # And a whole ring, which may be copied before the old ones are let go, and the one that is being written.
+        # And a complete ring, which may be copied before the old ones are let go, and the one that is being written.
         frames = keep + spare + ring.layout.slots + 1
         self._free = [_new_frame(ring.layout, camera) for _ in range(frames)]
         self._by_ready_ns: dict[int, Frame] = {}
@@ -138,7 +138,7 @@ class FlightRecorder:
             if template is not None:
                 np.copyto(frame._of(frame.template_plane), template)
             frame.trigger_ns, frame.ready_ns, frame.fov = self._ring.stamps(number)
-            # Last: acquire waits for nobody.
+            # Last: acquire does not wait for a reader.
             self._ring.check(number)
         except FrameOverrunError:
             self._free.append(frame)

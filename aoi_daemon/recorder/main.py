@@ -1,6 +1,6 @@
 """The recorder: a row for each part, pictures of those that matter.
 
-Process: recorder, beside the path. Blocks: the reader thread in a select of some ms, the disk thread on the
+Process: recorder, off the critical path. Blocks: the reader thread in a select of some ms, the disk thread on the
 disk. Memory: reads the rings; copies frames into memory of its own.
 
 The reader thread must be back before the frame ring has come round; whatever takes longer is the disk thread's.

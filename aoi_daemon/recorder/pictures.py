@@ -1,11 +1,11 @@
-"""Write pictures as PNG files: each appears whole, or not at all.
+"""Write pictures as PNG files: each appears complete, or not at all.
 
 Process: recorder, its disk thread. Blocks: on the disk. Encoding and writing leave the interpreter free for
 the reader thread.
 
 A picture is not forced to the platter: that takes 5 to 100 ms a file on the flash of a line PC, and would cost
 pictures on every slow disk, for the sake of the last half minute before a power cut. Instead the recorder looks
-at its start whether the newest pictures are whole (see `lost_pictures`). A template is: it is written once, and
+at its start whether the newest pictures are complete (see `lost_pictures`). A template is: it is written once, and
 many rows name it.
 
 `incoming/` holds the file that is being written, and `list`: the pictures that are in place but not yet in the

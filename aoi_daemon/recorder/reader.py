@@ -1,7 +1,7 @@
 """Take in what the line did: frames, verdicts and events, into the inbox.
 
 Process: recorder, its reader thread. Blocks: nowhere. Memory: reads the rings in place, copies what it needs.
-Called every few ms: the frame ring holds a handful of frames, and the path waits for nobody.
+Called every few ms: the frame ring holds a handful of frames, and acquire does not wait for a reader.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def parse_from(text: str) -> float:
 
 
 def parse_to(text: str) -> float:
-    """As `parse_from`, for the end of a time: a date alone means that whole day."""
+    """As `parse_from`, for the end of a time: a date alone means all of that day."""
     found = _parse(text)
     if _DATE.fullmatch(text.strip()):
         # By the calendar and then to UTC: a day of the clock change has 23 or 25 hours.

@@ -156,7 +156,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _make(connection: sqlite3.Connection) -> None:
-    # Before the first table, else it takes a VACUUM of the whole file.
+    # Before the first table, else it takes a VACUUM of the complete file.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     with writing(connection):

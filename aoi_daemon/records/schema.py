@@ -99,7 +99,7 @@ CREATE TABLE images (
 CREATE INDEX images_of_part ON images (part_id) WHERE part_id IS NOT NULL;
 CREATE INDEX images_around ON images (around_id) WHERE around_id IS NOT NULL;
 CREATE INDEX images_by_time ON images (at);
--- A template's file is shared by all parts that were held against it.
+-- A template's file is shared by all parts that were compared with it.
 CREATE INDEX images_of_template ON images (file) WHERE kind = 'template';
 
 CREATE TABLE reviews (

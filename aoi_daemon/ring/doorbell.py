@@ -72,5 +72,6 @@ def drain(
             return
         for start in range(0, len(data), size_bytes):
             yield unpack(data[start : start + size_bytes])
+        # Less than was asked for: the pipe was empty then. What has come since rings again.
         if len(data) < whole:
             return

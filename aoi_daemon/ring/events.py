@@ -1,4 +1,4 @@
-"""The event ring: what happened to the line, for everybody beside the path. Written by the supervisor alone.
+"""The event ring: what happened to the line, for every process off the critical path. Written by the supervisor alone.
 
 An event is a kind and a JSON body:
 

@@ -73,6 +73,7 @@ class FrameRing:
 
     def begin(self, sequence: int) -> None:
         """Writer: take the slot of `sequence`; whatever was in it is gone from now on."""
+        # Before the first pixel: a reader that still has this slot in hand finds so at its `check`.
         self._cells[(sequence % self.layout.slots) * self._stride] = 0
 
     def occupant(self, sequence: int) -> int:
@@ -104,6 +105,7 @@ class FrameRing:
             self._headers, slot * HEADER.size + 8,
             trigger_ns, ready_ns, fov, width_px, height_px, channels, has_template,
         )  # fmt: skip
+        # Last, after pixels and header: from here on the frame is complete for whoever looks.
         self._cells[slot * self._stride] = sequence
 
     def frame(self, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:

@@ -6,7 +6,7 @@ processor without a memory barrier, which Python does not have. The cursor is
 written last, 8 bytes at once.
 
 A record may be prepared before it is appended. That lies in a place of its own,
-so a writer that is killed while it appends leaves one or the other, in whole.
+so a writer that is killed while it appends leaves one or the other, complete.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class JournalLayout(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """The whole journal, with the place of what is prepared."""
+        """The complete journal, with the place of what is prepared."""
         return _START + (self.records + 1) * self.record_bytes
 
     def start(self, sequence: int) -> int:
@@ -67,6 +67,7 @@ class JournalWriter:
         # Appended all but the cursor; else as it was prepared.
         self.recovered = _read(memory, layout.start(sequence), layout, sequence)
         if self.recovered is None:
+            # Its sequence is of the next record, or it was appended long ago and is not this one.
             self.recovered = _read(memory, layout.prepared, layout, sequence)
         if self.recovered is not None:
             self.append(self.recovered)
@@ -79,6 +80,7 @@ class JournalWriter:
         """Write `body` as the next record; never waits, never fails."""
         self._write(self._layout.start(self.cursor + 1), body)
         self.cursor += 1
+        # Last: until now a reader does not look at this record, and a writer that is killed has not appended it.
         self._cells[0] = self.cursor
 
     def _write(self, start: int, body: bytes) -> None:
@@ -92,7 +94,7 @@ def _cursor_of(memory: SharedMemory) -> memoryview:
 
 
 def _read(memory: SharedMemory, start: int, layout: JournalLayout, sequence: int) -> bytes | None:
-    """Record `sequence` at `start`; None when it is not there whole."""
+    """Record `sequence` at `start`; None when it is not there, or not complete."""
     record = memory.map[start : start + layout.record_bytes]
     found, crc = _HEAD.unpack_from(record)
     body = record[_HEAD.size :]
@@ -117,6 +119,7 @@ class JournalReader:
         """Up to `at_most` records not read yet as (sequence, body), oldest first; empty when there are none."""
         kept = self._layout.records
         found: list[tuple[int, bytes]] = []
+        # Read once: records that come while we read are the next call's.
         cursor = self._cells[0]
         if cursor - self.next >= kept:
             self.lost += cursor - kept + 1 - self.next
@@ -128,6 +131,6 @@ class JournalReader:
             elif self._cells[0] - self.next >= kept - 1:
                 self.lost += 1  # overwritten while we read
             else:
-                break  # not whole yet on this processor; it is the next time
+                break  # not complete yet on this processor; it will be the next time
             self.next += 1
         return found

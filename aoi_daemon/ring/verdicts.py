@@ -1,4 +1,4 @@
-"""The verdict ring: what became of each part, for everybody beside the path. Written by plc alone."""
+"""The verdict ring: what became of each part, for every process off the critical path. Written by plc alone."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every process of the line stands on: its start, its cell on the board, log, service manager, control socket."""
+"""What every process of the line has: its start, its cell on the board, log, service manager, control socket."""

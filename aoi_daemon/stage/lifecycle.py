@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Line(enum.IntEnum):
-    """What the line as a whole is doing; the value stands on the board."""
+    """What the line, all of it, is doing; the value is on the board."""
 
     STARTING = 0
     RUNNING = 1

@@ -1,4 +1,4 @@
-"""Where a process stands with the kernel: scheduling, memory that stays, and who goes first when memory runs out.
+"""What a process asks of the kernel: scheduling, memory that stays, and who goes first when memory runs out.
 
 Process: any stage. Nothing here is fatal: what the system refuses is told to whoever asked.
 """

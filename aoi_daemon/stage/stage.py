@@ -8,7 +8,7 @@ bring commands; its end means that the supervisor is gone.
 SIGTERM before a stage is ready ends it at once, plc as soon as the safe state is
 written; that is a stop, and no crash. From then on the supervisor says when.
 
-The processes beside the path (BESIDE) start the same way, but they are given
+The processes off the critical path (OFF_PATH) start the same way, but they are given
 memory that they can only read, and ordinary, lowered priority.
 """
 
@@ -33,9 +33,9 @@ from aoi_daemon.stage import realtime
 from aoi_daemon.stage.board import SIZE_BYTES, Board
 from aoi_daemon.stage.logs import configure, logger
 
-BESIDE: Final = ("recorder", "hmi", "publisher", "notifier")
-"""Beside the path: none of them gates a part, and READY does not depend on them."""
-SECTIONS: Final = {name: name for name in BESIDE} | {"notifier": "notices"}
+OFF_PATH: Final = ("recorder", "hmi", "publisher", "notifier")
+"""Off the critical path: none of them gates a part, and READY does not depend on them."""
+SECTIONS: Final = {name: name for name in OFF_PATH} | {"notifier": "notices"}
 """The section of line.toml that says whether each of them is wanted."""
 START_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What a terminal or the service manager sends to all processes of the service; blocked while a stage is started."""
@@ -147,12 +147,12 @@ class Stage:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, START_SIGNALS)
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NAME, f"aoi-{name}".encode()[:15], 0, 0, 0)
-        if name in BESIDE:
+        if name in OFF_PATH:
             os.nice(_NICE)
             realtime.be_first_to_go()
         elif name != "plc":
-            # plc outlives the supervisor for the moment it needs to write the safe state; those
-            # beside the path for what they need to end their work.
+            # plc outlives the supervisor for the moment it needs to write the safe state; those off the critical
+            # path for what they need to end their work.
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         self.board = Board(self.memory("board", SIZE_BYTES))
 
@@ -165,8 +165,8 @@ class Stage:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def memory(self, name: str, size_bytes: int) -> SharedMemory:
-        """Attach to the shared memory sent as `name`; it goes with the process. Beside the path: to read."""
-        return SharedMemory(self.fds[name], size_bytes, read_only=self.setup.stage in BESIDE)
+        """Attach to the shared memory sent as `name`; it goes with the process. Off the critical path: read only."""
+        return SharedMemory(self.fds[name], size_bytes, read_only=self.setup.stage in OFF_PATH)
 
     def frame_ring(self, camera: int) -> FrameRing:
         """The frame ring of camera number `camera`."""
@@ -194,7 +194,7 @@ class Stage:
     def tell(self, **message: Any) -> None:
         """Send a message to the supervisor; dropped when it does not listen, and said where it does not fit.
 
-        `alive`, the word of those beside the path, says that they are ready.
+        `alive`, the word of those off the critical path, says that they are ready.
         """
         if message.get("tell") == "alive":
             self.ready()

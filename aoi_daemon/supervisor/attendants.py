@@ -1,4 +1,4 @@
-"""The processes beside the path, seen from the supervisor: recorder, page, publisher, notifier.
+"""The processes off the critical path, seen from the supervisor: recorder, page, publisher, notifier.
 
 Whatever becomes of them, no part is held up and READY stays: they are started
 again for as long as it takes, and what they say of themselves is shown.
@@ -13,7 +13,7 @@ from typing import Any, Final
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage.logs import logger
-from aoi_daemon.stage.stage import BESIDE, SECTIONS, Setup, now_ns
+from aoi_daemon.stage.stage import OFF_PATH, SECTIONS, Setup, now_ns
 from aoi_daemon.supervisor.progress import Progress
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import STOPPED, StageProcess
@@ -82,7 +82,7 @@ class Attendants:
         self._shared = shared
         self._setup = setup
         self._log = logger()
-        self.all = {name: Attendant(name, log_fd) for name in BESIDE}
+        self.all = {name: Attendant(name, log_fd) for name in OFF_PATH}
         self.want(configuration)
 
     def want(self, configuration: Configuration) -> None:

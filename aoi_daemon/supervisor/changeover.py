@@ -1,4 +1,4 @@
-"""One change on its way into the line: a reload, or another product. It lands whole, or the line stays as it is.
+"""One change on its way into the line: a reload, or another product. It lands completely, or the line stays as it is.
 
     files checked -> plan -> nothing that judges a part: it lands, the recipe is swapped between two parts
                           -> anything else: a second inspection proves itself, and the product, beside the live one
@@ -80,7 +80,7 @@ class Changeover:
         return self._change is not None
 
     def fds(self) -> list[int]:
-        """What to poll for reading, so that a switch waits for nobody's tick."""
+        """What to poll for reading, so that a switch does not wait for the next tick."""
         if self._change is None:
             return []
         pair = self._keeper.pair
@@ -185,6 +185,8 @@ class Changeover:
 
     def _swap(self, change: UnderWay) -> None:
         """What judges parts is the same: the rest lands, and inspection takes the recipe between two parts."""
+        # It lands before inspection has swapped: whoever is started from now on is started with the new configuration,
+        # inspection included should it end in the midst of this.
         self._lands(change)
         live = self._keeper.pair.live
         if not change.plan.swap_recipe or not live.pid:
@@ -216,6 +218,7 @@ class Changeover:
         change.pid = pair.reserve.pid
         change.told_ns, change.was_ready = self._now_ns(), bool(keeper.board[Cell.READY])
         self._go(change, Step.SWITCHING)
+        # plc first: it counts by the new recipe before the first part is judged by it.
         keeper.tell_plc(change.new.recipe)
         works = keeper.state_of(pair.live) in (StageState.READY, StageState.REFUSED)
         if works and pair.live.tell(do="retire"):
@@ -226,6 +229,7 @@ class Changeover:
             keeper.exchange()
 
     def _landed(self, change: UnderWay) -> None:
+        # The one that left is let go only now that the other is on the line: until then it was the way back.
         self._keeper.pair.dismiss()
         self._lands(change)
         self.last = {"last_ms": None, "recipe": change.new.in_use}
@@ -253,6 +257,7 @@ class Changeover:
 
     def _back(self, change: UnderWay) -> None:
         """The new one ended on its way to the line; the keeper has seen to it that the line goes on."""
+        # The line is judged by the old recipe again, and must be counted by it.
         self._keeper.tell_plc(change.old.recipe)
         self._refuse(change, f"the new engine's process ended as it took the line: {self._keeper.pair.how}")
 
@@ -265,5 +270,6 @@ class Changeover:
         self._end(Result(change.order, error))
 
     def _end(self, result: Result) -> None:
+        # Before it is told: whoever hears of the end may order the next change at once.
         self._change, self.step = None, Step.IDLE
         self._done(result)

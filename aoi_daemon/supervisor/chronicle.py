@@ -1,4 +1,4 @@
-"""What happened to the line and who did what: into the journal, and into the event ring for those beside the path."""
+"""What happened and who did what: into the journal, and into the event ring for those off the critical path."""
 
 from __future__ import annotations
 

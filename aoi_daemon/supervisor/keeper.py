@@ -1,4 +1,4 @@
-"""Keeps the stages alive: starts them, notices their end and their standstill, starts them again.
+"""Keeps the stages alive: starts them, notices when they end or hang, starts them again.
 
 Moves the line's state by `lifecycle`'s table. Knows nothing of alarms, commands
 or configuration files; the supervisor gives it the configuration to start with.
@@ -72,9 +72,10 @@ class StageKeeper:
             self._start(stage)
 
     def look(self, *, paused: bool) -> None:
-        """Kill what hangs (unless the whole machine `paused`), start what is due, see whether all are ready."""
+        """Kill what hangs (unless the machine `paused`, all of it), start what is due, see whether all are ready."""
         now = self._now_ns()
         for stage in self.stages:
+            # No stage moves while the machine is held up: after a pause each has one more look to move in.
             if stage.pid and not paused and self._hangs(stage, now):
                 self._log.error("stage_hangs", which=stage.label, pid=stage.pid, action="kill and restart")
                 stage.signal(signal.SIGKILL)
@@ -86,7 +87,7 @@ class StageKeeper:
             self.move(Event.ALL_READY)
 
     def move(self, event: Event) -> None:
-        """Something happened to the line; its new state stands on the board, and plc looks at it at once."""
+        """Something happened to the line; its new state is on the board, and plc looks at it at once."""
         state = after(self.state, event)
         if state is self.state:
             return
@@ -161,6 +162,7 @@ class StageKeeper:
             return
         pid, how = stage.pid, stage.reap()
         self.pair.how = how if stage is self.pair.live else self.pair.how
+        # On the board before anything is decided: plc rejects what waits, and takes READY, by these cells.
         self._mark_lost(stage)
         self.wake_plc()
         if stage.ended_on_purpose:
@@ -172,6 +174,7 @@ class StageKeeper:
             self.move(Event.STAGE_LOST)
             self._due[stage.label] = self._now_ns() + _AFTER_STOP_NS
             return
+        # A proven inspection that waits takes over at once: it needs no start, and costs no restart of the budget.
         if stage is self.pair.live and self.exchange():
             self._log.error("stage_lost", which=stage.label, pid=pid, how=how, instead=self.pair.live.pid)
             self._event("stage", which=stage.label, what="lost", how=how)

@@ -50,7 +50,7 @@ from aoi_daemon.version import described
 
 _TICK_S: Final = 0.05
 _PAUSE_NS: Final = int(10 * _TICK_S * 1e9)
-"""A tick so late means that the whole machine stood still, and nobody hangs."""
+"""A tick so late means that the machine was held up, all of it, and that no stage hangs."""
 
 
 class Supervisor:
@@ -94,7 +94,7 @@ class Supervisor:
             configuration, self.shared, self._stage_setup, self.chronicle.event,
             process=lambda name, index: StageProcess(name, index, log_fd), clock=MONOTONIC,
         )  # fmt: skip
-        self.attendants = Attendants(configuration, self.shared, log_fd, self._beside_setup)
+        self.attendants = Attendants(configuration, self.shared, log_fd, self._off_path_setup)
         self.notices = Notices(take_environment(os.environ, os.getpid()), self.board, line, self.log)
         self._owned.callback(self.notices.close)
         self.alarms = self._alarm_watch(line, wrong)
@@ -164,7 +164,7 @@ class Supervisor:
     def _stage_setup(self, name: str, index: int, fds: dict[str, int]) -> Setup:
         return self._setup(self.configuration, name, index, fds)
 
-    def _beside_setup(self, name: str, fds: dict[str, int]) -> Setup:
+    def _off_path_setup(self, name: str, fds: dict[str, int]) -> Setup:
         return self._setup(self.configuration, name, 0, fds)
 
     def _standby_setup(self, configuration: Configuration, name: str, index: int, fds: dict[str, int]) -> Setup:

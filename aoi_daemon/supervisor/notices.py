@@ -1,4 +1,4 @@
-"""Tells the service manager how the line stands: READY, STATUS, the watchdog, reloads.
+"""Tells the service manager what the line does: READY, STATUS, the watchdog, reloads.
 
 Process: supervisor, once in each of its ticks; time is passed in. Blocks: never.
 READY=1 goes out once the PLC has verified READY for the first time; what comes
@@ -21,7 +21,7 @@ _SECOND: Final = 1_000_000_000
 _COUNTS_NS: Final = 5 * _SECOND
 _LOOK_NS: Final = 5 * _SECOND
 EXTEND_S: Final = 60
-"""What a start or a reload that goes on asks for each time; after that the manager ends one that stands still."""
+"""What a start or a reload that goes on asks for each time; after that the manager ends one that has stopped."""
 _FEEDS: Final = 4
 """Feeds in one watchdog time: more than two, as a datagram that finds the manager's queue full is dropped."""
 

@@ -71,7 +71,7 @@ class Orders:
             self.keep()  # so that the next start takes nothing for an upgrade, and no other recipe for this one
 
     def reload(self, client: socket.socket, by: str, via: str) -> None:
-        """Validate everything, then land the whole of it, or nothing."""
+        """Validate everything, then land all of it, or nothing."""
         self._order(Order("reload", by, via, client))
 
     def recipe(self, client: socket.socket, wanted: object, by: str, via: str) -> None:
@@ -101,6 +101,7 @@ class Orders:
         asked = self._board[Cell.ASKED_RECIPE]
         if asked < 0 or asked == self._asked:
             return
+        # Taken note of before it is obeyed: a wish that is refused is not asked for again with each poll.
         self._asked = asked
         if asked in (0, self._keeper.configuration.recipe.id):
             self.keep()
@@ -143,9 +144,11 @@ class Orders:
     def _land(self, new: Configuration, plan: ReloadPlan) -> None:
         """`new` is what the line works by from now on: tell everybody but inspection."""
         keeper = self._keeper
+        # While both are known: whether the proof holds on depends on what has changed between them.
         self._proofs.landed(keeper.configuration, new)
         if new.in_use != keeper.configuration.in_use:
             self._start = new.line.line.recipe
+        # From here on every stage that starts, for whatever reason, starts with the new one.
         keeper.configuration = new
         for index in plan.restart_acquire:
             keeper.restart(keeper.cameras[index])
@@ -155,7 +158,8 @@ class Orders:
         poll = new.line.plc.poll
         self._alarms.conditions.ack_behind = poll.ack_behind if poll else None
         self._attendants.want(new)
-        self._attendants.restart(plan.restart_beside)
+        self._attendants.restart(plan.restart_off_path)
+        # Those that are restarted above read it at their start; the others go on, and need it for their next part.
         self._attendants.hand(do="recipe", recipe=new.recipe.model_dump_json(), line=new.line.model_dump_json())
         self.keep()
 

@@ -51,8 +51,10 @@ class InspectionPair:
 
     def exchange(self) -> bool:
         """Let a proven reserve take the line; whoever was live is the reserve then, if it still runs."""
+        # The reserve is told before it is the live one: where it cannot hear, nothing has changed hands.
         if self.reserve is None or not self.proven or not self.reserve.tell(do="live"):
             return False
+        # Whoever left stays, engine and all, until the other is seen on the line: it is the way back.
         left = self.live if self.live.pid else None
         self.live, self.reserve = self.reserve, left
         self.proven = left is not None
@@ -62,6 +64,7 @@ class InspectionPair:
         """The reserve is not needed any more."""
         if self.reserve is not None:
             self.reserve.tell(do="stop")
+            # It is reaped as the others are: an engine may take seconds to end, and nobody waits for it here.
             self._leaving[self.reserve] = self._now_ns() + _LEAVE_NS
         self.reserve = None
         self.proven = False

@@ -42,7 +42,7 @@ class PlcSays:
             self._alarms.plc_said.pop(Alarm.PLC_REFUSED, None)
 
     def look(self, now_ns: int) -> None:
-        """Write down what was left out; what a plc said that has ended since is nobody's word."""
+        """Write down what was left out; what a plc said that has ended since counts no longer."""
         if self._plc.pid != self._pid:
             self._alarms.plc_said.pop(Alarm.PLC_REFUSED, None)
         for lines in self._resets.due(now_ns).values():

@@ -1,6 +1,6 @@
 """Which product is in use, kept over restarts of the daemon.
 
-A small file in the state folder, replaced whole. A thread writes it: a disk
+A small file in the state folder, replaced at once. A thread writes it: a disk
 that hangs must not hold up the supervisor.
 """
 

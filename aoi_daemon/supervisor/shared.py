@@ -61,7 +61,7 @@ class Shared:
 
     @contextmanager
     def read_only_fds(self) -> Iterator[dict[str, int]]:
-        """Descriptors of all the memory for those beside the path, that cannot be mapped for writing."""
+        """Descriptors of all the memory for the processes off the critical path, that cannot be mapped for writing."""
         with ExitStack() as owned:
             found = {}
             for name, memory in self._memories.items():

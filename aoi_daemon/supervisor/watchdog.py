@@ -1,8 +1,8 @@
 """Whether the service manager's watchdog may be fed: the decision loop moves. Pure: looks and time are passed in.
 
 The last net, under the supervisor's own: it kills a stage that hangs, and the
-manager ends the whole service where that did not help, or where the supervisor
-itself stands still and feeds nobody.
+manager ends all of the service where that did not help, or where the supervisor
+itself has stopped, and does not feed it.
 """
 
 from __future__ import annotations

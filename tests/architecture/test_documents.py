@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from aoi_daemon import cli
+from aoi_daemon.command_line import KIT
+from aoi_daemon.command_line import parser as command_line
 from tests.architecture import documents as docs
 from tests.architecture.documents import ROOT, Command
 from tools.reference.__main__ import PARTS, renewed
@@ -142,7 +143,7 @@ def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPa
 
 def known_as(arguments: list[str]) -> tuple[str, argparse.ArgumentParser]:
     """The command that `arguments` begin with ("golden add"), and its parser."""
-    parser, name = cli.parser(), []
+    parser, name = command_line(), []
     for word in arguments:
         if word not in (below := subparsers(parser)):
             break
@@ -163,7 +164,7 @@ def test_aoi_daemon_takes_each_command(command: Command):
 def wrong_in(command: Command) -> str:
     """What the program's own parser says against `command`."""
     first = command.arguments[:1]
-    if first and first[0] in cli._KIT:  # has a parser of its own
+    if first and first[0] in KIT:  # has a parser of its own
         known = asked([sys.executable, "-m", "aoi_daemon", *first])
         return " ".join(word for word in command.arguments if word.startswith("-") and f"{word} " not in known)
     if any("..." in word for word in command.arguments):
@@ -171,22 +172,22 @@ def wrong_in(command: Command) -> str:
     told = io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
         try:
-            cli.parser().parse_args(command.arguments)
+            command_line().parse_args(command.arguments)
         except SystemExit as end:
             return "" if end.code == 0 else told.getvalue().splitlines()[-1]
     return ""
 
 
 def test_each_example_of_a_help_is_a_command_that_is_taken():
-    examples = [each for text in helps(cli.parser()) for each in docs.examples(text)]
+    examples = [each for text in helps(command_line()) for each in docs.examples(text)]
     assert len(examples) > 80
     assert [f"{each}: {wrong}" for each in examples if (wrong := wrong_in(each))] == []
 
 
 def helps(parser: argparse.ArgumentParser) -> list[str]:
     """What each --help says below its options, of every command and sub-command."""
-    kit = [asked([sys.executable, "-m", "aoi_daemon", name]) for name in cli._KIT] if parser.prog == "aoi-daemon" else []
-    below = [text for name, each in subparsers(parser).items() if name not in cli._KIT for text in helps(each)]
+    kit = [asked([sys.executable, "-m", "aoi_daemon", name]) for name in KIT] if parser.prog == "aoi-daemon" else []
+    below = [text for name, each in subparsers(parser).items() if name not in KIT for text in helps(each)]
     return [parser.epilog or "", *kit, *below]
 
 
@@ -204,8 +205,8 @@ def test_a_sentence_names_no_command_or_option_that_is_not_there():
         if command.program != "aoi-daemon" or command.arguments[:1] == []:
             continue
         name, parser = known_as(command.arguments)
-        there = name in RUN | NOT_RUN.keys() | subparsers(cli.parser()).keys()
-        known = asked([sys.executable, "-m", "aoi_daemon", name.split()[0]]) if name.split()[0] in cli._KIT else options_of(parser)
+        there = name in RUN | NOT_RUN.keys() | subparsers(command_line()).keys()
+        known = asked([sys.executable, "-m", "aoi_daemon", name.split()[0]]) if name.split()[0] in KIT else options_of(parser)
         if not there or any(option not in known for option in named_options(command)):
             wrong.append(str(command))
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Tables that list what is there: dependencies and extras of pyproject.toml, files of systemd/, tools."""
+"""What documents list and show: dependencies and extras of pyproject.toml, files of systemd/, tools, pieces of line.toml."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import os
 import re
 import sys
 
-from tests.architecture.documents import ROOT
+import pytest
+
+from aoi_daemon.config.schema import LineConfig
+from tests.architecture.documents import ROOT, documents
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -49,3 +52,21 @@ def test_each_tool_is_listed():
     text = (ROOT / "tools" / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
     scripts = {path.name for path in (ROOT / "tools").iterdir() if path.is_file() and os.access(path, os.X_OK)}
     assert {name for name in scripts if f"tools/{name}`" not in text} == set()
+
+
+PIECES = [
+    pytest.param(piece, id=f"{document.relative_to(ROOT)}-{number}")
+    for document in documents()
+    for number, piece in enumerate(re.findall(r"^```toml\n(.*?)^```", document.read_text(encoding="utf-8"), re.M | re.S))
+]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_piece_of_line_toml_that_a_document_shows_is_taken(piece):
+    """In the place of what config/line.toml has of that name."""
+    line = tomllib.loads((ROOT / "config" / "line.toml").read_text(encoding="utf-8"))
+    LineConfig.model_validate({**line, **tomllib.loads(piece)})
+
+
+def test_there_are_such_pieces():
+    assert len(PIECES) >= 3

@@ -328,7 +328,7 @@ def test_a_good_reload_loses_no_part(line):
 
 
 def test_no_stage_looks_at_the_wall_clock():
-    """A step of it cannot touch the path: only logs, and what is beside the path, tell the time of day.
+    """A step of it cannot touch the path: only logs, and what is off the critical path, tell the time of day.
 
     (Not stepped here: other programs share it.)
     """
@@ -336,7 +336,7 @@ def test_no_stage_looks_at_the_wall_clock():
     found = []
     for path in folder.rglob("*.py"):
         if {"engine", "backup", "records", "recorder", "hmi", "publisher", "notifier"} & set(path.parts):
-            continue  # offline, or beside the path: records say when, by the clock on the wall
+            continue  # offline, or off the critical path: records say when, by the clock on the wall
         if path.name == "kernel_time.py":
             continue  # the recorder's; the supervisor asks it whether the kernel is synchronised, and no time
         for node in ast.walk(ast.parse(path.read_text())):

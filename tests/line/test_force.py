@@ -55,7 +55,7 @@ class Forced:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory, boards, bundle):
-    """The PLC triggers the camera, so that the line stands for as long as it does not."""
+    """The PLC triggers the camera, so that the line is stopped for as long as it does not."""
     with ExitStack() as owned:
         line = starter(owned, tmp_path_factory.mktemp("force"), boards, bundle)(
             takt_ms=60.0, camera={"pace": "plc", "wait_ready": False}, plc={"poll": {"base": 100, "period_ms": 5.0}}
@@ -72,7 +72,7 @@ def forced(started):
     line.daemon.ask("reset")
     line.wait_ready()
     found = Forced(line, EventReader(memory))
-    # No part for two seconds, and the PLC has been read since it said that the line stands.
+    # No part for two seconds, and the PLC has been read since it said that the line is stopped.
     wait_for(lambda: found.force(0)["ok"], 10, "a line at rest")
     found.ask("unforce")
     found.audits(2)

@@ -248,7 +248,7 @@ def test_each_section_takes_effect_as_it_promises(running, tmp_path):
     manifest["golden"] = manifest["golden"][:2]
     (own / "manifest.json").write_text(json.dumps(manifest))
     assert restarted(change(["recipes/demo"])) == {"inspection"}
-    # A process beside the path: alone, and READY stays.
+    # A process off the critical path: alone, and READY stays.
     drops = running.plc.status()["counters"]["ready_drops"]
     daemon.line["recorder"] = {"folder": str(tmp_path / "records"), "min_free_gb": 0.0}
     assert restarted(change(["recorder"])) == set()

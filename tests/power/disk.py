@@ -10,7 +10,7 @@ Are Not Created Equal", OSDI 2014; sqlite.org/atomiccommit.html, section 2 and 9
   and torn at 512 bytes between two such states. The length may be any of those that the file has had since, so that it
   may be longer than what was written: zeros.
 - Names (create, rename, unlink, mkdir) reach the disk in the order of each folder, of different folders in any order; a
-  rename is there whole or not at all, also from one folder into another. fsync of a folder keeps what it names, and what
+  rename is there completely or not at all, also from one folder into another. fsync of a folder keeps what it names, and what
   must come before that.
 
 Not modelled: a disk that says that it has flushed and has not, one that damages what it does not write, permissions that are

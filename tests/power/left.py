@@ -60,7 +60,7 @@ def put(folder: Path, disk: Disk, rng: random.Random) -> None:
 
 
 def problems(folder: Path, confirmed: Confirmed, recording: Recording) -> Iterator[str]:
-    """What is not there though it was confirmed, or is not whole."""
+    """What is not there though it was confirmed, or is not complete."""
     for name, allowed in confirmed.files.items():
         yield from _file(folder / name, name, allowed)
     yield from _readable(folder)
@@ -93,7 +93,7 @@ def _readable(folder: Path) -> Iterator[str]:
         for part in golden.parts if golden else ():
             raw = (folder / "recipes" / "spare.golden" / part.image).read_bytes()
             if hashlib.sha256(raw).hexdigest() != part.sha256:
-                yield f"golden part {part.image}: is not whole"
+                yield f"golden part {part.image}: is not complete"
     except (AoiError, OSError) as error:
         yield str(error)
     for file in (folder / "state").glob("*.product"):
@@ -105,7 +105,7 @@ def _readable(folder: Path) -> Iterator[str]:
             yield f"{file.name}: {error}"
     notes = folder / "notes.toml"
     if notes.exists() and len(set(notes.read_text().splitlines())) != 1:
-        yield "notes.toml: is not whole"
+        yield "notes.toml: is not complete"
 
 
 def _records(records: Path, confirmed: Confirmed, recording: Recording) -> Iterator[str]:

@@ -323,7 +323,7 @@ def test_a_server_that_answers_byte_by_byte_gains_no_time(plc, client):
 
     def ask():
         client.connect(ENOUGH_S)
-        assert fails(client, PlcTimeoutError) == "FC15 (write coils 0 to 15): no whole answer in time"
+        assert fails(client, PlcTimeoutError) == "FC15 (write coils 0 to 15): no complete answer in time"
 
     assert shortest_of_three(ask) < TIMEOUT_S + 0.015
 

@@ -18,7 +18,7 @@ from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
 from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.kit.line.setup import demo_recipe, line_config
 from aoi_daemon.stage.board import CameraCell, Cell, StageState, camera_cell
-from aoi_daemon.stage.stage import BESIDE, Setup
+from aoi_daemon.stage.stage import OFF_PATH, Setup
 from aoi_daemon.supervisor.shared import Shared
 from aoi_daemon.supervisor.stages import STOPPED, StageProcess
 from tests.line.conftest import boards, bundle
@@ -53,7 +53,7 @@ SHARES = {signal.SIGTERM: [0, 0.2, 0.4, 0.6, 0.8], signal.SIGINT: [0.3]}
 """Of the time that a start takes on this machine now."""
 
 
-@pytest.mark.parametrize("name", [*STATE_OF, *BESIDE])
+@pytest.mark.parametrize("name", [*STATE_OF, *OFF_PATH])
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_at_any_moment_of_a_stage_s_start_is_a_stop_and_no_crash(files, tmp_path, name, asked):
     """SIGTERM ends it, SIGINT is the supervisor's to act on; neither leaves a traceback. From ready on, so is SIGTERM."""
@@ -64,7 +64,7 @@ def test_a_signal_at_any_moment_of_a_stage_s_start_is_a_stop_and_no_crash(files,
         process = StageProcess(name, 0, log.fileno())
 
         def start() -> None:
-            if name in BESIDE:
+            if name in OFF_PATH:
                 fds = owned.enter_context(shared.read_only_fds())
             else:
                 fds = shared.fds_for(name, 0)
@@ -73,7 +73,7 @@ def test_a_signal_at_any_moment_of_a_stage_s_start_is_a_stop_and_no_crash(files,
             process.start(Setup(name, 0, line, recipe, "json", "f" * 32, file, tmp_path / "none", fds))
 
         def is_ready() -> bool:
-            if name in BESIDE:
+            if name in OFF_PATH:
                 return any(message.get("tell") == "alive" for message in process.heard())
             return shared.board[STATE_OF[name]] in (StageState.READY, StageState.REFUSED)
 

@@ -282,7 +282,7 @@ def test_a_stop_is_permitted_again_by_a_reset_alone(parts, same_place, percent, 
 
 @holds_for(st.lists(views, max_size=60), st.sampled_from((5.0, 30.0, 99.0)), st.integers(10, 20))
 def test_the_rate_rule_agrees_with_counting(parts, percent, window):
-    """Bad parts of the last `window` judged ones, held against the share of a whole window."""
+    """Bad parts of the last `window` judged ones, against the share of a full window."""
     watch = StopWatch(StopRules(same_place=0, reject_percent=percent, window=window), 1.0)
     judged = []
     for part in parts:

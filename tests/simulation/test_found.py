@@ -50,7 +50,7 @@ QUICKEST = """                IF QUICKEST = T#0ms THEN
 @pytest.mark.parametrize("variant", [Variant.REGISTERS, Variant.BOTH])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_daemon_whose_every_second_beat_a_slow_plc_is_shown_is_alive(variant, seed):
-    """Of registers that are written each 250 ms the parity of the heartbeat stood; then coils beat alone; then two beats were one."""
+    """Of registers that are written each 250 ms the parity of the heartbeat did not move; then coils beat alone; then two beats were one."""
     for polled in (False, True):
         assert broken(Plan(seed, 40, replace(SLOW, variant=variant, polled=polled), ())) == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def commands(of: argparse.ArgumentParser, path: tuple[str, ...] = ()):
 
 def tools():
     """How each script of tools/ is run, without the environment that it would make first."""
-    for script in sorted(path for path in (ROOT / "tools").iterdir() if path.is_file()):
+    for script in sorted(path for path in (ROOT / "tools").iterdir() if path.is_file() and os.access(path, os.X_OK)):
         text = script.read_text()
         module = re.search(r'^exec "\$PY" -m ([\w.]+)((?: [\w-]+)*) "\$@"$', text, re.MULTILINE)
         words = [sys.executable, "-m", module[1], *module[2].split()] if module else [str(script)]

@@ -93,7 +93,7 @@ def suppress(found: Detections, iou: float = NMS_IOU) -> Detections:
 
 
 def matched(found: Sequence[Detections], truths: Sequence[Truth], iou: float = DEEPPCB_IOU) -> Matches:
-    """The detections of a whole test beside its labels; one of each a board."""
+    """The detections of a complete test beside its labels; one of each a board."""
     return match_all(found, truths, iou, len(CLASS_NAMES))
 
 

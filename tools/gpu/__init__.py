@@ -1,1 +1,1 @@
-"""The TensorRT back end measured and held against its vendor. Process: offline, a tool."""
+"""The TensorRT back end measured and compared with its vendor's. Process: offline, a tool."""

@@ -1,6 +1,6 @@
 """Kill the inspection process while parts pass, and see what the PLC saw: `python3 -m tools.gpu.kill_inspection`.
 
-A whole simulated line runs; SIGKILL comes between two parts or inside one. Written down: how long until
+A complete simulated line runs; SIGKILL comes between two parts or inside one. Written down: how long until
 READY=0, how long until READY again with every golden verdict proven anew, and what became of each part.
 """
 

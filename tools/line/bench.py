@@ -58,7 +58,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--boards", type=Path, metavar="DIR", help="boards in DeepPCB's layout (default: generated)")
     parser.add_argument("--bundle", type=Path, default=DEMO_BUNDLE, metavar="DIR", help="model bundle")
     parser.add_argument("--floor-runs", type=int, default=200, metavar="N", help="samples of each floor, twice")
-    parser.add_argument("--beside", action="store_true", help="with recorder and page beside the path")
+    parser.add_argument("--beside", action="store_true", help="with recorder and page off the critical path")
     parser.add_argument("--browser", action="store_true", help="...and the page open in a headless Chromium")
     parser.add_argument("--memory", action="store_true", help="watch each process' memory and page faults as well")
     parser.add_argument(

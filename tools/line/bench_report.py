@@ -82,7 +82,7 @@ def summary(report: dict[str, Any]) -> Table:
     if "machine_stalls" in report:
         seen = report["machine_stalls"]
         lines.append(
-            f"the machine stood still for more than 1 ms: {seen['stalls']} times, {seen['longest_ms']:.1f} ms at most "
+            f"the machine was held up for more than 1 ms: {seen['stalls']} times, {seen['longest_ms']:.1f} ms at most "
             f"({seen['scheduling']}); {seen['rows_that_met_a_stall']} of {seen['rows_of_misses']} rows of misses met it"
         )
     for lost in report["daemon"]["links_lost"]:

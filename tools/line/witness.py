@@ -82,7 +82,7 @@ class Witness(OnEachCore):
 
 
 def in_words(stalls: Sequence[Stall], scheduling: str, since_ns: int, worst: int = 0) -> str:
-    """How long the machine stood still, in a line; and the `worst` longest stalls, a line each.
+    """How long the machine was held up, in a line; and the `worst` longest stalls, a line each.
 
     Args:
         stalls: those of the watch.

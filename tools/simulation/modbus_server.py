@@ -73,7 +73,7 @@ class ModbusServer(ABC):
         return ""
 
     def received(self, line: Line, data: bytes) -> None:
-        """See `network.Server`. The daemon's requests come one at a time and are whole, whatever TCP cuts."""
+        """See `network.Server`. The daemon's requests come one at a time and are complete, whatever TCP cuts."""
         timeline, shape, weather = self._timeline, self._shape, self._weather
         now = timeline.now
         if now < self.down_until_ns or not line.server_sees_it:

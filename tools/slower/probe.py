@@ -92,7 +92,7 @@ def run(case: dict[str, Any]) -> None:
                 tell(decided=tally.parts)
                 moved_s = time.monotonic()
             elif time.monotonic() - moved_s > _PATIENCE_S:
-                raise SystemExit(f"the line stands at {tally.parts} of {parts} parts\n{line.log()}")
+                raise SystemExit(f"the line has stopped at {tally.parts} of {parts} parts\n{line.log()}")
             time.sleep(_LOOK_S)
         if line.status()["stages"] != stages:
             raise SystemExit(f"a stage was restarted while the parts passed\n{line.log()}")

@@ -24,7 +24,7 @@ class Run(NamedTuple):
         plc_cpu_us: CPU time of the stage plc for a part, us.
         inspection_cpu_us: the same of the stage inspection.
         misses: parts whose deadline was missed, or whose verdict was not delivered.
-        unexplained: rows of such parts, one soon after the other, that began while no core of the machine stood still.
+        unexplained: rows of such parts, one soon after the other, that began while no core of the machine was held up.
         parts: parts that were decided.
     """
 

@@ -119,7 +119,7 @@ class _Work:
         api = vendor.api
         config = self.parsed.builder.create_builder_config()
         config.set_memory_pool_limit(api.MemoryPoolType.WORKSPACE, order.workspace_mb << 20)
-        # One stream: nothing of a part runs beside itself, and a graph captures it whole.
+        # One stream: nothing of a part runs beside itself, and a graph captures all of it.
         config.max_aux_streams = 0
         # The inspector tells a layer's types only then.
         config.profiling_verbosity = api.ProfilingVerbosity.DETAILED

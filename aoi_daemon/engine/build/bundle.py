@@ -45,7 +45,7 @@ def build_for_bundle(
         device: GPU of this machine.
 
     Returns:
-        The plans, in the order of `precisions`. Those written before one is refused stay: each is whole.
+        The plans, in the order of `precisions`. Those written before one is refused stay: each is complete.
 
     Raises:
         ModelError: the bundle, a size or the builder does not allow it.
@@ -102,7 +102,7 @@ def build_for_targets(
         The plans, written; and for each that could not be built, which and why.
 
     Raises:
-        ModelError: the bundle is not whole.
+        ModelError: the bundle is not complete.
         KeyboardInterrupt: `progress` was cancelled.
     """
     manifest = load_bundle(folder).manifest

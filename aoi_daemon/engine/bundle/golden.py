@@ -57,7 +57,7 @@ def choose(
 ) -> list[Chosen]:
     """Choose `count` parts: half of them good, half bad, each class among the bad, the clearest first.
 
-    A set without enough good boards is filled up with golden templates, each held against itself.
+    A set without enough good boards is filled up with golden templates, each compared with itself.
 
     Args:
         boards: labelled boards.

@@ -26,7 +26,7 @@ class Request:
     """What `aoi-daemon bundle make` was asked for; the command's help says what each is.
 
     Attributes:
-        must: refuse the complete bundle where a precision cannot be kept; else it is left out.
+        must: refuse the bundle where a precision cannot be kept; else it is left out.
         stride_px: None: read off the model.
         least_score: no threshold is chosen below.
         cache: folder of calibration ranges; None: nowhere.

@@ -47,7 +47,7 @@ def entropy_range(counts: Counts, reach: float) -> float:
     best = int(np.argmin(divergences))
     if not np.isfinite(divergences[best]):
         return reach
-    # The middle of the last bin that is kept, as in the source; the whole reach where nothing is clipped.
+    # The middle of the last bin that is kept, as in the source; the full reach where nothing is clipped.
     kept = LEVELS + best
     return reach if kept == BINS else (kept - 0.5) * reach / BINS
 

@@ -50,7 +50,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every variant is held against.
+    """What every variant is compared with.
 
     Attributes:
         folder: where the ONNX files are written.

@@ -116,7 +116,7 @@ def wrap_float_model(
     )
     wrapped = helper.make_model(graph, opset_imports=model.opset_import, functions=model.functions)
     wrapped.ir_version = model.ir_version
-    # What the exporter says of the model is held against the manifest where it is opened.
+    # What the exporter says of the model is checked against the manifest where it is opened.
     helper.set_model_props(wrapped, said)
     try:
         onnx.checker.check_model(wrapped, full_check=True)

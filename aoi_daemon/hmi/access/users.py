@@ -177,7 +177,7 @@ def _user_in(name: str, table: object) -> tuple[User | None, list[str]]:
 
 
 def change_users(path: Path, change: Callable[[dict[str, User]], None], owner: tuple[int, int] | None = None) -> None:
-    """Read, `change`, and write whole or not at all; one at a time, however many do so at once.
+    """Read, `change`, and write completely or not at all; one at a time, however many do so at once.
 
     `owner` (user id, group id) is whose a new file is; one that is there keeps its own.
 

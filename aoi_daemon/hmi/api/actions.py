@@ -83,7 +83,7 @@ class Actions:
         return await self._ask({"do": "reset", "by": by}, _QUICK_S, "reset")
 
     async def reload(self, session: Session | None) -> Result:
-        """Apply the changed files, whole or not at all."""
+        """Apply the changed files, all or nothing."""
         by = await self._gate(session, Action.RELOAD, self._slow)
         result = await self._ask({"do": "reload", "by": by}, _SLOW_S, "reloaded")
         changed = result.answer.get("changed")

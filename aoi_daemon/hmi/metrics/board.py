@@ -26,7 +26,7 @@ class Source:
     `class_names` is None until the product is known; parts are not counted before. () is a product
     whose bundle cannot be read: they are counted by number.
 
-    `facts` is `beside` of the daemon's status: what each process beside the path last said of itself.
+    `facts` is `beside` of the daemon's status: what each process off the critical path last said of itself.
     """
 
     config: LineConfig
@@ -149,7 +149,7 @@ def _stages(source: Source, now_ns: int) -> Iterator[Metric]:
 
 _CAMERA_COUNTERS: Final = (
     (CameraCell.FRAMES, "aoi_camera_frames", "Frames that the camera gave"),
-    (CameraCell.INCOMPLETE, "aoi_camera_incomplete", "Frames that were not whole"),
+    (CameraCell.INCOMPLETE, "aoi_camera_incomplete", "Frames that were not complete"),
     (CameraCell.MISSED, "aoi_camera_missed", "Triggers without a frame"),
     (CameraCell.OVERRUNS, "aoi_camera_overruns", "Frames whose slot of the ring was needed before they were judged"),
     (CameraCell.REOPENED, "aoi_camera_reopened", "Times that the camera was opened again"),

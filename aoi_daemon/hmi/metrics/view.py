@@ -1,4 +1,4 @@
-"""The metrics: the board, the parts and the processes beside the path, as Prometheus reads them.
+"""The metrics: the board, the parts and the processes off the critical path, as Prometheus reads them.
 
 Process: hmi. Blocks: nowhere. A scrape reads cells and counts; it asks no other process for anything.
 Names follow Prometheus' conventions: base units, `_total` for what only grows. What is on the board goes on over
@@ -90,7 +90,7 @@ def _add(family: HistogramMetricFamily, labels: list[str], histogram: Histogram)
 
 def _of_processes(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
     well = ((name, bool(said.get("pid")) and said.get("state", "ok") == "ok") for name, said in facts.items())
-    yield gauges("aoi_process_up", "1: the process beside the path runs, and says that all is well", "process", well)
+    yield gauges("aoi_process_up", "1: the process off the path runs, and says that all is well", "process", well)
     ended = ((name, _number(said.get("restarts")) or 0) for name, said in facts.items())
     yield counters("aoi_process_restarts", "Times that the process ended unasked", "process", ended)
     for fact in BESIDE_FACTS:

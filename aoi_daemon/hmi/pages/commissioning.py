@@ -1,4 +1,4 @@
-"""Commissioning: what is on the wire, a test of the outputs while the line stands, the map for the PLC's program."""
+"""Commissioning: what is on the wire, a test of outputs while the line is stopped, the map for the PLC's program."""
 
 from __future__ import annotations
 

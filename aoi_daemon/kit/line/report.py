@@ -47,7 +47,7 @@ class Tally:
         return quantiles(self.latencies_ms[-last:])
 
     def report(self, plc: Mapping[str, Any], plc_parts: Sequence[PartRecord]) -> dict[str, Any]:
-        """The figures of a whole run as JSON.
+        """The figures of a complete run as JSON.
 
         Args:
             plc: the simulator's counters.

@@ -49,7 +49,7 @@ class Line:
             if now != decided:
                 decided, since = now, time.monotonic()
             elif time.monotonic() - since > _PATIENCE_S:
-                raise DaemonError(f"the line stands at {now} of {parts} parts:\n{self.daemon.log()}")
+                raise DaemonError(f"the line has stopped at {now} of {parts} parts:\n{self.daemon.log()}")
             time.sleep(_LOOK_S)
         self.tally.add(self.daemon.outcomes())
 

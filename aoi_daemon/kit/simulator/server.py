@@ -128,7 +128,7 @@ class Connection(ServerRequestHandler):  # type: ignore[misc]  # mypy skips pymo
             super().data_received(data)
 
     def handle_later(self) -> None:
-        """Called when a request is whole; a task of this loop spares pymodbus' way through a second future."""
+        """Called when a request is complete; a task of this loop spares pymodbus' way through a second future."""
         self._keep(self.loop.create_task(self.handle_request()))
 
     def send(self, data: bytes, addr: Any = None) -> None:

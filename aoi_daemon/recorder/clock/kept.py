@@ -1,4 +1,4 @@
-"""What the records' clock keeps over restarts: a small file in the records folder, replaced whole.
+"""What the records' clock keeps over restarts: a small file in the records folder, replaced at once.
 
 Process: recorder, its disk thread. Blocks: on the disk. A file that is not there, is damaged or is of something else
 is no error: `RecordsClock` then takes the safe reading, by which nothing is due at once.

@@ -33,7 +33,7 @@ examples:
   aoi-daemon replay --config config/line.toml --from 2026-11-22
       would today's recipes and bundles have judged as they did?
   aoi-daemon replay --config new/line.toml --records /var/lib/aoi-daemon/records --only reviewed
-      a new bundle, held against what people have said
+      a new bundle, checked against what people have said
   aoi-daemon replay --part 1234 --json | jq '.parts[0].now'
 
 exit code: 0 all verdicts are the same; 1 one differs, or nothing could be compared; 2 a file or option is wrong.
@@ -45,7 +45,7 @@ def add_parsers(subparsers: Any) -> None:
     raw = argparse.RawDescriptionHelpFormatter
     export = subparsers.add_parser(
         "export", help="recorded parts as CSV, JSON lines, COCO, YOLO or boards", epilog=_EXPORT, formatter_class=raw,
-        description="Write recorded parts to a file, or to a data set with their pictures. It appears whole, or not "
+        description="Write recorded parts to a file, or to a data set with their pictures. It appears complete, or not "
         "at all. Works beside a running daemon, and without one.",
     )  # fmt: skip
     export.add_argument("--format", required=True, choices=("csv", "jsonl", "coco", "yolo", "boards"), help="see below")

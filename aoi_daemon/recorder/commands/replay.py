@@ -69,7 +69,7 @@ class Replayed:
 
 @dataclass
 class Result:
-    """A whole replay. `skipped`: parts that could not be replayed, by why."""
+    """A complete replay. `skipped`: parts that could not be replayed, by why."""
 
     parts: list[Replayed] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""`aoi-daemon export`: recorded parts as a file, or as a data set. It appears whole, or not at all.
+"""`aoi-daemon export`: recorded parts as a file, or as a data set. It appears complete, or not at all.
 
 Process: offline, beside a running daemon or without one. Blocks: on the disk.
 """

@@ -67,7 +67,7 @@ def test_every_part_is_taken_or_missed_and_none_come_closer_than_half_a_takt(del
 def test_a_line_that_stood_still_for_a_thousand_parts_is_a_lost_camera():
     pace = started()
     assert len(pace.missed(START + MAX_MISSED * TAKT + TAKT // 2 + 1)) == MAX_MISSED
-    with pytest.raises(CameraError, match=r"stood still for 50\.0 s"):
+    with pytest.raises(CameraError, match=r"held up for 50\.0 s"):
         started().missed(START + (MAX_MISSED + 1) * TAKT + TAKT // 2 + 1)
 
 

@@ -234,7 +234,7 @@ def test_a_long_standstill_is_a_lost_camera(folder):
     line = Line(folder.add_all(3).path).open()
     line.fetch()
     line.clock.now_ns += 60_000 * MS
-    with pytest.raises(CameraError, match="stood still"):
+    with pytest.raises(CameraError, match="held up"):
         line.fetch()
 
 

@@ -25,7 +25,7 @@ def test_nothing_changed_does_nothing():
 
 
 TWO = [CAMERA, {**CAMERA, "name": "second"}]
-BESIDE = {
+OFF_PATH = {
     "recorder": {"days_records": 91},
     "hmi": {"port": 8081},
     "publisher": {"host": "broker"},
@@ -37,7 +37,7 @@ HANDED_OVER = {
     "plc": ({"port": 1502}, ReloadPlan(changed=("plc",), restart_plc=True)),
     "inspection": ({"threads": 1}, ReloadPlan(changed=("inspection",), standby=True)),
     "cameras": ([TWO[0], {**TWO[1], "silence_ms": 5.0}], ReloadPlan(changed=("cameras[1]",), restart_acquire=frozenset({1}))),
-    **{name: (table, ReloadPlan(changed=(name,), restart_beside=frozenset({name}))) for name, table in BESIDE.items()},
+    **{name: (table, ReloadPlan(changed=(name,), restart_off_path=frozenset({name}))) for name, table in OFF_PATH.items()},
 }  # fmt: skip
 
 

@@ -160,7 +160,7 @@ def test_the_takt_is_to_be_changed_where_it_must_be(takt_ms, way):
 @pytest.mark.parametrize("late_ms", [0.0, 5.0, 12.5])
 @pytest.mark.parametrize("has_registers", [False, True])
 def test_what_would_be_possible_is_possible_where_frames_come_after_the_sensor(late_ms, has_registers):
-    """Each of the ways out that the error names, held against the same check."""
+    """Each of the ways out that the error names, put to the same check."""
     given = {"registers": {"base": 0}} if has_registers else {}
     supervisor = LineConfig.model_fields["supervisor"].default.model_copy(update={"hang_ms": 60_000.0})
 

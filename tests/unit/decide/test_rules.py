@@ -85,7 +85,7 @@ def test_a_part_beside_its_place_was_not_looked_at():
 
 
 def test_a_place_may_drift():
-    """Each part is held against the one before."""
+    """Each part is compared with the one before."""
     line = watch()
     stops = [saw(line, defect(100 + 15 * i, 100)) for i in range(4)]
     assert stops[3].x_px == 145

@@ -158,7 +158,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("after", range(4))
 def test_a_kill_at_any_point_leaves_what_was_there(folder, monkeypatch, after):
-    """Each file is whole or not there; what the manifest does not name is removed by the next change."""
+    """Each file is complete or not there; what the manifest does not name is removed by the next change."""
     before, real, calls = read_golden(folder), store.replace_file, []
 
     def write(file, content):

@@ -1,4 +1,4 @@
-"""What a file says of itself is held against the manifest."""
+"""What a file says of itself is checked against the manifest."""
 
 import numpy as np
 import onnx

@@ -208,5 +208,5 @@ def test_reload_restarts_the_notifier_alone(tmp_path):
     from aoi_daemon.config.section import Reload
     from aoi_daemon.stage.stage import SECTIONS
 
-    assert NoticesSection.reload is Reload.BESIDE and SECTIONS["notifier"] == "notices"
+    assert NoticesSection.reload is Reload.OFF_PATH and SECTIONS["notifier"] == "notices"
     assert all(section in LineConfig.model_fields for section in SECTIONS.values())

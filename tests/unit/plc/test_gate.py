@@ -73,7 +73,7 @@ def board():
 @pytest.fixture
 def belt(board):
     found = Belt(board)
-    found.poll(200)  # of another life
+    found.poll(200)  # of the process before
     return found
 
 

@@ -1,4 +1,4 @@
-"""plc/heartbeat_watch.py and plc/stood.py: what polled bits must do to count."""
+"""plc/heartbeat_watch.py: what a polled heartbeat must do to count."""
 
 from aoi_daemon.plc.heartbeat_watch import HeartbeatWatch
 

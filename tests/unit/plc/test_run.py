@@ -330,8 +330,8 @@ NOT_READY = {
     "the camera is not there": (camera_cell(0, CameraCell.PRESENT), 0),
 }
 STANDS = {
-    "inspection stands": Cell.INSPECTION_NS,
-    "the camera's stage stands": camera_cell(0, CameraCell.PROGRESS_NS),
+    "inspection does not move": Cell.INSPECTION_NS,
+    "the camera's stage does not move": camera_cell(0, CameraCell.PROGRESS_NS),
 }
 
 

@@ -195,7 +195,7 @@ def test_an_answer_in_the_millisecond_after_the_deadline_is_none(peers):
 def test_half_an_answer_is_a_time_out_while_awake_too(peers):
     wire, peer = peers(spin_s=5.0)
     peer.sendall(REQUEST[:5])
-    with pytest.raises(PlcTimeoutError, match="no whole answer in time"):
+    with pytest.raises(PlcTimeoutError, match="no complete answer in time"):
         wire.receive(after(0.03))
 
 

@@ -1,4 +1,4 @@
-"""What is held against a bundle before anything starts, or a reload lands."""
+"""What is checked against a bundle before anything starts, or a reload lands."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""`inspection.backend = "tensorrt"`: engines are held against every product before anything starts."""
+"""`inspection.backend = "tensorrt"`: engines are checked against every product before anything starts."""
 
 import hashlib
 import json

@@ -13,7 +13,7 @@ def test_every_key_is_described_and_has_a_default():
     for name, key in RecorderSection.model_fields.items():
         assert key.description and key.description.endswith("."), name
     assert RecorderSection().folder == Path("/var/lib/aoi-daemon/records")
-    assert RecorderSection.reload is Reload.BESIDE
+    assert RecorderSection.reload is Reload.OFF_PATH
 
 
 @pytest.mark.parametrize(

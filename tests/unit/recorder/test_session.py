@@ -147,7 +147,7 @@ def recipe_with(template: Path) -> Recipe:
 
 
 def test_a_recipes_template_is_copied_once(opened, read, tmp_path):
-    """What the recipe names may be replaced tomorrow; the part was held against today's."""
+    """What the recipe names may be replaced tomorrow; the part was compared with today's."""
     file = tmp_path / "golden.png"
     cv2.imwrite(str(file), np.full((SIZE, SIZE), 55, np.uint8))
     session = opened(recipes=[recipe_with(file)])

@@ -148,7 +148,7 @@ def test_what_was_prepared_survives_a_kill_at_any_store(before, backwards):
                 assert successor.recovered is None
                 break
     assert step == "done"
-    assert appended, "written in whole, and killed before the cursor"
+    assert appended, "written completely, and killed before the cursor"
 
 
 @pytest.mark.parametrize("page_bytes", [4096, 16_384, 65_536])

@@ -16,7 +16,7 @@ from tests.unit.supervisor.conftest import PID, SECOND, S, held
 def test_those_beside_the_path_are_tried_ever_later_too(configuration, shared, no_room, monkeypatch):
     """Also one that had run for long before."""
     line = configuration.line
-    monkeypatch.setattr(attendants, "BESIDE", ("recorder",))
+    monkeypatch.setattr(attendants, "OFF_PATH", ("recorder",))
     configuration = SimpleNamespace(line=line.model_copy(update={"recorder": line.recorder or object()}))
     found = Attendants(configuration, shared, 2, lambda *_: pytest.fail("no"))
     monkeypatch.setattr(found, "_setup", lambda name, fds: SimpleNamespace(send=lambda _: None))

@@ -278,7 +278,7 @@ def test_a_persons_product_ends_the_alarm_that_it_differs(bench):
 def test_what_lands_is_told_to_everybody_but_inspection_and_kept(bench):
     line = bench()
     line.order(2)
-    line.ends_with(plan=ReloadPlan(restart_acquire=frozenset({1}), restart_beside=frozenset({"recorder"})))
+    line.ends_with(plan=ReloadPlan(restart_acquire=frozenset({1}), restart_off_path=frozenset({"recorder"})))
     assert line.keeper.configuration.in_use == "other"
     assert line.restarted == ["acquire-1"]
     assert line.told == ["board-2"]

@@ -48,7 +48,7 @@ def test_a_small_board_is_filled_up_with_substrate(tmp_path):
 
 
 def test_a_large_board_is_covered_and_cut_labels_are_ignored(tmp_path):
-    """1000 px are two tiles from 0 and from 360; a label on one's rim is whole on the other."""
+    """1000 px are two tiles from 0 and from 360; a label on one's rim is complete on the other."""
     image = write(tmp_path, "a", 1000, 640, "620 10 660 40 2\n")
     tiles = load_tiles(read_pairs(tmp_path), 1)
     assert len(tiles) == 2

@@ -92,7 +92,7 @@ class TestMake:
         monkeypatch.setattr(build_bundle, "build_for_bundle", build)
         code, out, err = fp16("--target", "sm86")
         assert code == 1
-        assert "demo is whole, but has no engine fp16 for sm86: the builder said no" in err
+        assert "demo is complete, but has no engine fp16 for sm86: the builder said no" in err
         assert out.count("by tensorrt_rtx") == 1
         assert set(load_bundle(tmp_path / "out" / "demo").manifest.models) == {"fp32", "fp16"}
 
@@ -103,7 +103,7 @@ class TestMake:
         monkeypatch.setattr(build_bundle, "build_for_bundle", build)
         code, _, err = fp16("--target", "sm86")
         assert code == 130
-        assert "demo is whole, engines may be missing" in err
+        assert "demo is complete, engines may be missing" in err
         load_bundle(tmp_path / "out" / "demo")
 
     @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_a_model_that_says_that_it_is_of_another_task_is_not_wrapped(exported, t
 
 
 def test_what_the_exporter_says_stays_with_the_model(exported, tmp_path):
-    """It is held against the manifest where the model is opened."""
+    """It is checked against the manifest where the model is opened."""
     words = {"task": "detect", "names": "{0: 'open', 1: 'short'}"}
     wrap_float_model(said(exported(), **words), tmp_path / "w.onnx", "yolo", channels=3)
     assert {entry.key: entry.value for entry in onnx.load(tmp_path / "w.onnx").metadata_props} == words

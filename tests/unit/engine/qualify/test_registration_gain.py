@@ -75,7 +75,7 @@ def test_what_is_found_on_a_frame_as_it_comes_is_moved_back_to_its_label(bundle,
 
 
 def test_a_board_that_is_not_aligned_is_rejected_and_counted(bundle, labelled):
-    """Here each is held against the next one's template."""
+    """Here each is compared with the next one's template."""
     others = [
         replace(board, pair=replace(board.pair, template_path=other.pair.template_path))
         for board, other in zip(labelled, [*labelled[1:], labelled[0]], strict=True)

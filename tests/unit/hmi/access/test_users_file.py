@@ -1,4 +1,4 @@
-"""users.toml: kept from others, changed whole or not at all, and its faults named."""
+"""users.toml: kept from others, changed completely or not at all, and its faults named."""
 
 import os
 import threading

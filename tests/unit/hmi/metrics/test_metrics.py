@@ -23,7 +23,7 @@ FACTS = {
     name: {"pid": 7, "restarts": 1, "state": "ok", **{fact.key: 3 for fact in BESIDE_FACTS if fact.process == name}}
     for name in ("recorder", "publisher", "notifier", "hmi")
 }
-"""What the processes beside the path say of themselves."""
+"""What the processes off the critical path say of themselves."""
 
 
 def config(cameras: int = 2) -> LineConfig:

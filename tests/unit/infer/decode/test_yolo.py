@@ -125,7 +125,7 @@ def test_no_candidate_gives_no_row():
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from((0.01, 0.25, 0.6)), st.sampled_from((0.3, 0.5, 0.7)))
 def test_with_the_judgements_suppression_it_is_yolos_own_decoding(seed, least_score, overlap):
-    """Held against the algorithm, written out plainly."""
+    """Compared with the algorithm, written out plainly."""
     heads = random_heads(seed, count=120)
     found = decoded(heads, least_score=least_score)
     assert np.allclose(nms(found, overlap), slow_nms(heads, least_score, overlap), atol=1e-4)

@@ -123,7 +123,7 @@ def test_a_part_of_another_product_can_be_judged_by_a_recipe_of_choice(line, cap
 
 
 def test_a_template_of_the_recipe_is_todays(line, capsys):
-    """The board that was good is held against a template that it does not match."""
+    """The board that was good is compared with a template that it does not match."""
     cv2.imwrite(str(line.config.parent / "golden.png"), board(damaged=True))
     recipe = line.config.parent / "recipes" / "demo.toml"
     recipe.write_text(recipe.read_text() + '\n[[templates]]\nfov = 0\nimage = "../golden.png"\n')

@@ -121,7 +121,7 @@ def test_help_has_examples_and_exit_codes(capsys):
     assert "./tools/no_slower HEAD~1" in told and "exit codes:" in told
 
 
-@pytest.mark.parametrize(("error", "code"), [(RunError("the line stands"), 2), (KeyboardInterrupt(), 130)])
+@pytest.mark.parametrize(("error", "code"), [(RunError("the line has stopped"), 2), (KeyboardInterrupt(), 130)])
 def test_a_run_that_ends_early_leaves_no_tree_behind(repository, capsys, error, code):
     def measure(_tree, _progress):
         assert repository.worktrees() == 2

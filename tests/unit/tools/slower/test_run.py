@@ -108,7 +108,7 @@ def test_a_run_is_of_the_trees_own_harness_and_leaves_inference_out(tree, bench)
 
 @pytest.mark.parametrize(
     ("ready", "said"),
-    [("raise RuntimeError('FAULTED')", "RuntimeError: FAULTED"), ("self.left = 0", "the line stands at 0 of 500 parts")],
+    [("raise RuntimeError('FAULTED')", "RuntimeError: FAULTED"), ("self.left = 0", "the line has stopped at 0 of 500 parts")],
 )
 def test_a_line_that_does_not_run_says_why(tree, bench, monkeypatch, ready, said):
     other = tree(ready)

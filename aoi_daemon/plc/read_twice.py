@@ -1,9 +1,9 @@
-"""A polled word that counts once it has stood for two polls in a row. Pure."""
+"""A polled word that counts once it was read twice in a row. Pure."""
 
 from __future__ import annotations
 
 
-class Stood:
+class ReadTwice:
     """`value` is the last that was read twice in a row; None before there is one."""
 
     def __init__(self) -> None:
@@ -12,8 +12,8 @@ class Stood:
 
     def read(self, value: int) -> bool:
         """Take in what was read; whether `value` has changed by it, which the first one does not."""
-        stood, self._read = value == self._read, value
-        if not stood or value == self.value:
+        again, self._read = value == self._read, value
+        if not again or value == self.value:
             return False
         before, self.value = self.value, value
         return before is not None
