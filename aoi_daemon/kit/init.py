@@ -29,7 +29,7 @@ Next:
   aoi-daemon run --config {file}
   aoi-daemon status --config {file}    in a third one
 
-Then line.toml: your camera and PLC (what is off stands there as a comment), and your own product:
+Then line.toml: your camera and PLC (what is off is in it as a comment), and your own product:
   aoi-daemon bundle make --help    aoi-daemon golden add --help    aoi-daemon plc-program --help
 As a service: aoi-daemon install --help"""
 

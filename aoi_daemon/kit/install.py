@@ -22,7 +22,7 @@ from typing import Final
 from aoi_daemon.kit.files import shipped
 
 DEFAULT_PREFIX: Final = "/opt/aoi-daemon"
-"""What stands in the unit as it came."""
+"""What the unit names as it came."""
 _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9._+-]+)+")
 _UNSEEN: Final = ("/home/", "/root/", "/tmp/", "/run/", "/var/tmp/")  # what the service does not see
 _EXAMPLES: Final = f"""examples:
@@ -113,14 +113,14 @@ def own_prefix() -> str:
         if place.startswith(_UNSEEN):
             raise InstallError(f"{place} lies where the service sees nothing (ProtectHome=, PrivateTmp=); {remedy}")
     if not _PLAIN.fullmatch(prefix):
-        raise InstallError(f"{prefix}: letters, digits and / . _ + - only, as it stands in the unit; {remedy}")
+        raise InstallError(f"{prefix}: letters, digits and / . _ + - only, as the unit names it; {remedy}")
     return prefix
 
 
 def checked_prefix(prefix: str) -> str:
     """`prefix` as it was given. Raises WrongOptionError where a unit cannot name it."""
     if re.search(r"[^A-Za-z0-9/._+-]", prefix):
-        raise WrongOptionError(f"--prefix {prefix}: letters, digits and / . _ + - only, as it stands in the unit")
+        raise WrongOptionError(f"--prefix {prefix}: letters, digits and / . _ + - only, as the unit names it")
     if prefix.startswith(_UNSEEN):
         raise WrongOptionError(f"--prefix {prefix}: the service sees no such folder (ProtectHome=, PrivateTmp=)")
     if not prefix.startswith("/"):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -31,26 +32,24 @@ PARTS = 12
 """Recorded in LEFT, and passed by each further start: line.toml says so."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plc() -> Iterator[SimulatorProcess]:
     with SimulatorProcess(scan_ms=0, deadline_ms=100) as made:
         yield made
 
 
-@pytest.fixture
-def folder(tmp_path, plc) -> Path:
+def left_by_0_1_0(folder: Path, plc: SimulatorProcess) -> None:
     """LEFT with the bundle of config/ and the records as a database, as of an hour ago; no golden parts, as then."""
-    shutil.copytree(ROOT / "config/bundles", tmp_path / "bundles")
-    shutil.copytree(LEFT, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "users.toml").chmod(0o600)
-    state = tmp_path / "state"
+    shutil.copytree(ROOT / "config/bundles", folder / "bundles")
+    shutil.copytree(LEFT, folder, dirs_exist_ok=True)
+    (folder / "users.toml").chmod(0o600)
+    state = folder / "state"
     state.mkdir()
-    (tmp_path / "aoi-daemon.product").rename(state / "aoi-daemon.product")
-    text = (tmp_path / "line.toml").read_text()
-    text = text.replace("/FOLDER", str(tmp_path)).replace("5021", str(plc.photo_eye_port)).replace("5020", str(plc.port))
-    (tmp_path / "line.toml").write_text(text)
-    _make_database(tmp_path)
-    return tmp_path
+    (folder / "aoi-daemon.product").rename(state / "aoi-daemon.product")
+    text = (folder / "line.toml").read_text()
+    text = text.replace("/FOLDER", str(folder)).replace("5021", str(plc.photo_eye_port)).replace("5020", str(plc.port))
+    (folder / "line.toml").write_text(text)
+    _make_database(folder)
 
 
 def _make_database(folder: Path) -> None:
@@ -123,32 +122,51 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "aoi_daemon", *words], check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
 
 
-def test_a_folder_of_0_1_0_is_run_as_it_is_and_nothing_is_lost(folder, tmp_path_factory):
-    file = folder / "records/records.sqlite"
-    before = rows(file, PARTS_OF_BOTH)
+class Forward(NamedTuple):
+    """A folder of 0.1.0 that this version has run: its parts before, a backup made before, and the status meanwhile."""
+
+    folder: Path
+    before: list[tuple]
+    backup: Path
+    status: dict
+
+
+@pytest.fixture(scope="module")
+def forward(tmp_path_factory, plc) -> Forward:
+    folder = tmp_path_factory.mktemp("line")
+    left_by_0_1_0(folder, plc)
+    before = rows(folder / "records/records.sqlite", PARTS_OF_BOTH)
     assert len(before) == PARTS
     backup = tmp_path_factory.mktemp("backup") / "out"
-    made = command("backup", str(backup), "--config", str(folder / "line.toml"))
-    assert made.returncode == 0, made.stderr
-    (of_before,) = backup.rglob("records.sqlite")
-    assert rows(of_before, "PRAGMA user_version") == [(1,)] and rows(of_before, PARTS_OF_BOTH) == before, "a way back of any size"
-    checked = command("check-config", "--config", str(folder / "line.toml"))
-    assert checked.returncode == 0, checked.stderr
+    config = str(folder / "line.toml")
+    for words in (["check-config", "--config", config], ["backup", str(backup), "--config", config]):
+        done = command(*words)
+        assert done.returncode == 0, done.stderr
     with started(ROOT / "aoi_daemon", folder, recorded(folder)) as status:
-        assert status["product"] == "second", "in use before the upgrade, while line.recipe is demo"
-        assert status["golden_passed"] and status["proof"] == "UPGRADED", "no golden parts, as then"
+        return Forward(folder, before, backup, status)
+
+
+def test_a_folder_of_0_1_0_is_run_as_it_is_and_nothing_is_lost(forward):
+    folder, file = forward.folder, forward.folder / "records/records.sqlite"
+    assert forward.status["product"] == "second", "in use before the upgrade, while line.recipe is demo"
+    assert forward.status["golden_passed"] and forward.status["proof"] == "UPGRADED", "no golden parts, as then"
     after = rows(file, PARTS_OF_BOTH)
-    assert after[:PARTS] == before
+    assert after[:PARTS] == forward.before
     assert len(after) == 2 * PARTS
     assert rows(file, "PRAGMA user_version") == [(SCHEMA_VERSION,)]
-    copy = file.with_name("records.sqlite.version-1")
-    assert rows(copy, "PRAGMA user_version") == [(1,)] and rows(copy, PARTS_OF_BOTH) == before, "the way back"
     anna = read_users(folder / "users.toml")["anna"]
     assert anna.role is Role.MAINTENANCE and matches("three plain words of anna", anna.password)
     verified = command("audit", "verify", "--records", str(folder / "records"))
     assert verified.returncode == 0, verified.stderr
     again = command("replay", "--config", str(folder / "line.toml"), "--part", "9")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_there_are_two_ways_back_from_before_it_ran(forward):
+    """The copy beside the records, of up to 256 MB, and a backup by this version's program, of any size."""
+    (of_backup,) = forward.backup.rglob("records.sqlite")
+    for copy in (forward.folder / "records/records.sqlite.version-1", of_backup):
+        assert rows(copy, "PRAGMA user_version") == [(1,)] and rows(copy, PARTS_OF_BOTH) == forward.before
 
 
 def go_back(folder: Path) -> None:
@@ -161,12 +179,12 @@ def go_back(folder: Path) -> None:
     (state / "aoi-daemon-line-1.product").rename(state / "aoi-daemon.product")
 
 
-def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(folder, old_program):
+def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(forward, old_program, tmp_path):
     """The real program of then. Records are off the critical path: it runs the line while it refuses them."""
+    folder = tmp_path / "line"
+    shutil.copytree(forward.folder, folder)
+    (folder / "line.toml").write_text((folder / "line.toml").read_text().replace(str(forward.folder), str(folder)))
     file = folder / "records/records.sqlite"
-    before = rows(file, PARTS_OF_BOTH)
-    with started(ROOT / "aoi_daemon", folder, recorded(folder)):
-        pass
     of_this = rows(file, PARTS_OF_BOTH)
     said = f"has schema version {SCHEMA_VERSION}, this program reads and writes 1"
     with started(old_program, folder, lambda: said in (folder / "log").read_text()) as status:
@@ -175,4 +193,4 @@ def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(folder, old_progr
     go_back(folder)
     with started(old_program, folder, recorded(folder)) as status:
         assert status["product"] == "second" and status["golden_passed"]
-    assert rows(file, PARTS_OF_BOTH)[:PARTS] == before
+    assert rows(file, PARTS_OF_BOTH)[:PARTS] == forward.before

@@ -53,7 +53,7 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
     # A map is right when the PLC's side of it understands what the daemon writes; the documents print it.
     "aoi_daemon/plcmap": (
         "tests/unit/plc/test_wire.py", "tests/unit/kit/simulator", "tests/properties/test_plc_program.py",
-        "tests/architecture/test_readme.py",
+        "tests/architecture/test_documents.py",
     ),
     # What plc waits for, and doorbells rung in every order.
     "aoi_daemon/ring": ("tests/unit/plc/test_upkeep.py", "tests/properties/test_doorbells.py"),
@@ -65,7 +65,7 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/unit/plcmap/test_plc_address.py", "tests/unit/recorder/test_section.py",
         "tests/unit/hmi/access/test_hmi_section.py", "tests/unit/publisher/test_publisher_config.py",
         "tests/unit/notifier/test_notices_config.py", "tests/properties/test_hosts.py",
-        "tests/properties/test_boxes.py", "tests/properties/test_toml_lines.py", "tests/architecture/test_readme.py",
+        "tests/properties/test_boxes.py", "tests/properties/test_toml_lines.py", "tests/architecture/test_documents.py",
     ),
     # Numbers of frames, drawn at random.
     "aoi_daemon/acquire": ("tests/properties/test_frame_ids.py",),
