@@ -27,10 +27,7 @@ from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC, Clock, Wait
 from aoi_daemon.stage.board import Cell, StageState
 from aoi_daemon.stage.stage import Stage
 
-_MS: Final = 1_000_000
 _SEQUENCE: Final = 0xFF << coils.Coil.SEQ
-_HEARTBEAT: Final = 1 << coils.Coil.HEARTBEAT
-_TURNS: Final = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
 _IDLE_S: Final = 0.05
 """Longest wait: the loop says that it moves at least this often, however slow heartbeat and reconnect are."""
 
