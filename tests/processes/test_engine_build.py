@@ -106,7 +106,7 @@ def test_ctrl_c_ends_the_build_and_writes_nothing(folder):
     arguments = ["--onnx-model", "large.onnx", "--output-engine", "l.plan", "--fp16", "--target", "sm86"]
     # A signal that comes before the program has its handler would end Python itself, so it says when it begins.
     program = (
-        "import sys; from aoi_daemon.engine import build_command as c, build_progress as p; "
+        "import sys; from aoi_daemon.engine.build import command as c, progress as p; "
         "start = p.PlainProgress.start; "
         "p.PlainProgress.start = lambda self, *a: (print('begun', flush=True), start(self, *a))[1]; "
         f"sys.exit(c.main({arguments!r}))"
