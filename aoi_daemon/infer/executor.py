@@ -1,8 +1,8 @@
 """What inspection expects of an executor, and of a model, whoever runs it.
 
 A model's contract. Inputs by name: `image` and, where the manifest says so, `template`, uint8 (1, H, W, C) as
-the camera gives them; a model that was trained on floats is wrapped (engine/wrap.py). Outputs by name, all but
-`classes` float32, by the manifest's task:
+the camera gives them; a model that was trained on floats is wrapped (engine/precision/wrap.py). Outputs by name,
+all but `classes` float32, by the manifest's task:
 
 - top100: `boxes` (1, 100, 4), `scores` (1, 100) from the highest to the lowest, and `classes` int32 (1, 100).
   Rows that only fill up carry score 0 and class 0.
@@ -12,7 +12,7 @@ the camera gives them; a model that was trained on floats is wrapped (engine/wra
 - segment: `maps` (1, classes, h, w): probabilities; the frame's size or less.
 - anomaly: `maps` (1, 1, h, w): the higher, the stranger; the manifest's `full_score` is what scores 1.
 
-All of them become `Detections` (infer/decode.py): one judgement serves every task.
+All of them become `Detections` (infer/decode/decode.py): one judgement serves every task.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class TensorInfo(NamedTuple):
 
 
 class Decoder(Protocol):
-    """Reads what a model put out; one for each task, see infer/decode.py."""
+    """Reads what a model put out; one for each task, see infer/decode/decode.py."""
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """Turn outputs into detections.

@@ -1,6 +1,6 @@
 """Remove what is too old, or what the disk has no room for: oldest first, in small bites.
 
-How old something is, and what a wrong clock may not do, is `recorder/wall.py`'s.
+How old something is, and what a wrong clock may not do, is `recorder/clock/wall.py`'s.
 
 Process: recorder, its disk thread. Blocks: on the disk. A bite is one short transaction, so that the page may
 write a review in between. A reviewed part stays: its row, its pictures, and those around it.

@@ -66,6 +66,7 @@ ELSEWHERE = {
     "cp": "of the system",
     "mv": "of the system",
     "rm": "of the system",
+    "ln": "of the system",
     "sqlite3": "reads a line's records",
 }
 """Programs that are not ours; each command of ours is checked."""
@@ -122,6 +123,18 @@ def test_each_document_that_the_code_points_to_is_there():
             continue
         for name in re.findall(r"\b[\w./-]+\.md\b", file.read_text(encoding="utf-8")):
             if not any((folder / name).exists() for folder in (ROOT, file.parent)):
+                missing.append(f"{file.relative_to(ROOT)}: {name}")
+    assert missing == []
+
+
+def test_each_module_that_the_code_points_to_is_there():
+    """In comments and docstrings, by its way from the top, from the package, or from the file itself: names move."""
+    missing = []
+    for file in (*ROOT.glob("aoi_daemon/**/*.py"), *ROOT.glob("tools/**/*.py"), *ROOT.glob("tests/unit/**/test_*.py")):
+        if file.parent == ROOT / "tests/unit/tools":
+            continue  # modules of made-up trees
+        for name in set(re.findall(r"(?<![\w/.])(?:\w+/)+\w+\.py\b", file.read_text(encoding="utf-8"))):
+            if not any((folder / name).exists() for folder in (ROOT, ROOT / "aoi_daemon", ROOT / "tests" / "unit", file.parent)):
                 missing.append(f"{file.relative_to(ROOT)}: {name}")
     assert missing == []
 

@@ -1,7 +1,7 @@
 """Judge detections against labels: average precision in DeepPCB's protocol, F-score, escapes.
 
-Pure numpy. Matching, precision and average precision are the package's (engine/metrics.py): a bundle is qualified
-by the same figures as the training that it came from.
+Pure numpy. Matching, precision and average precision are the package's (engine/qualify/metrics.py): a bundle is
+qualified by the same figures as the training that it came from.
 """
 
 from __future__ import annotations

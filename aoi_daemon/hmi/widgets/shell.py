@@ -1,7 +1,7 @@
 """One open page of one browser: its pieces that live (`cells.py`), its taps, and what it has yet to be told.
 
 A page is HTML made once, in the frame that every page has (`frame.py`); what changes then goes by its stream of
-events (`stream`), and what is tapped comes as a POST (`stream/routes.py`).
+events (`stream`), and what is tapped comes as a POST (`hmi/stream/routes.py`).
 """
 
 from __future__ import annotations

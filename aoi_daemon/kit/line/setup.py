@@ -71,7 +71,7 @@ def demo_recipe(boards: Path, bundle: Path = DEMO_BUNDLE) -> dict[str, Any]:
     """
     width_px, height_px = board_size(boards)
     limits = json.loads((bundle / "manifest.json").read_text()).get("golden_limits") or [{"name": "*"}]
-    proof = {} if golden_of(boards, bundle) else {"accept_unproven": "tools/line, a line that nobody's parts pass"}
+    proof = {} if golden_of(boards, bundle) else {"accept_unproven": "the simulated line, no real part passes it"}
     return {
         **proof,
         "id": 1,

@@ -1,4 +1,4 @@
-"""config/poll_check.py: times of [plc.poll] that cannot do what is asked of them are refused with what to change."""
+"""config/checks/poll.py: times of [plc.poll] that cannot do what is asked of them are refused with what to change."""
 
 import pytest
 from pydantic import ValidationError
