@@ -26,16 +26,17 @@ EXCEPTIONS = {
     "CHANGELOG.md": "what was released is left as it was said",
 }
 SKIPPED = {".git", ".venv", ".hypothesis", ".mutation", ".mypy_cache", ".ruff_cache", "runs", "node_modules", "shared", "build", "dist"}
+READ = (".py", ".md", ".toml", ".html", ".js", ".css", ".st", ".yml", ".yaml", ".service", ".conf", ".rules")
 
 
 def texts() -> list[Path]:
-    """Each Python file and document of the repository."""
+    """Each file of the repository that people read the words of: code, documents, texts of the page, units, alert rules."""
     found: list[Path] = []
     for path in ROOT.iterdir():
         if path.name in SKIPPED:
             continue
-        found += [path] if path.is_file() else [*path.rglob("*.py"), *path.rglob("*.md")]
-    return sorted(path for path in found if path.suffix in (".py", ".md") and not SKIPPED & set(path.relative_to(ROOT).parts))
+        found += [path] if path.is_file() else [each for suffix in READ for each in path.rglob(f"*{suffix}")]
+    return sorted(path for path in found if path.suffix in READ and not SKIPPED & set(path.relative_to(ROOT).parts))
 
 
 def excepted(path: Path) -> bool:

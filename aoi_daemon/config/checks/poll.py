@@ -52,7 +52,7 @@ def _check_watch(poll: PollTimes, watch_ms: float, slowest_ms: float, answer_ms:
         raise ValueError(
             f"plc.poll.watch_ms needs to see each toggle of the PLC's HEARTBEAT: {read} must not be over the "
             f"{PROGRAM_BEAT_MS} ms at which the PLC program toggles it: of a beat that is read more slowly than that "
-            f"two toggles look as if it stood. To change: {way}; or leave watch_ms out"
+            f"two toggles look as if it had stopped. To change: {way}; or leave watch_ms out"
         )
     least_ms = PROGRAM_BEAT_MS + _BEAT_SCANS * scan_ms + slowest_ms
     if watch_ms < least_ms:
