@@ -22,10 +22,10 @@ COIL_MEANINGS: Final = {
     Coil.REJECT: "This part is rejected. Antivalent with PASS: 00 no verdict, 11 fault.",
     Coil.ALARM: "An alarm is active.",
     Coil.READY: "Camera, engine, recipe and link are good; the golden parts have passed.",
-    Coil.HEARTBEAT: "Toggles, only while camera, engine and PLC link all progress.",
+    Coil.HEARTBEAT: "Toggles while each stage that says it works does move; one known to be down shows in READY.",
     Coil.RESULT_TOGGLE: "Flips with each verdict.",
-    Coil.RUN_PERMIT: "0 asks the line to stop.",
-    Coil.OVERRUN: "Verdicts not acted on, or frames lost.",
+    Coil.RUN_PERMIT: "0 asks the line to stop: a stop rule, a reject that was not confirmed, the daemon's end.",
+    Coil.OVERRUN: "Verdicts that the PLC program has not taken (result_ack), or frames lost.",
 }
 SEQUENCE_MEANING: Final = "Low byte of the result sequence."
 
