@@ -189,7 +189,7 @@ class NoticesSection(Section):
         30.0, ge=0.5, le=300, description="One attempt takes at most so long, the name service left out."
     )
     languages: Annotated[tuple[Literal["en", "zh"], ...], Strict(False)] = Field(
-        (), max_length=2, description="Languages of the text, one after the other. Default: that of the page."
+        (), max_length=2, description="Languages of the text (`en`, `zh`), one after the other. Default: that of the page."
     )
     page: Origin | None = Field(
         None, description="Address of the page for the link in a notice. Default: the first of hmi.origins, else no link."

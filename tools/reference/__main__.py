@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.section import Section
+from aoi_daemon.decide.alarm_list import KINDS
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.program import track
 from aoi_daemon.plcmap.registers import POLL_FIELDS, REPORT_FIELDS
@@ -80,13 +81,16 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=False)
     if value is None or value == ():
         return "none"
+    if isinstance(value, tuple):
+        value = "[" + ", ".join(f'"{each}"' for each in value) + "]"  # as in TOML; there are lists of texts alone
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _bounds(field: FieldInfo) -> str:
     """Of a number its range, of a text or a list how long it may be."""
-    choices = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is typing.Literal else ()
-    if choices:
+    kinds = {typing.get_origin(part): part for part in _parts(field.annotation)}
+    if typing.Literal in kinds and tuple not in kinds:  # also one that may be absent
+        choices = typing.get_args(kinds[typing.Literal])
         return ", ".join(f"`{choice}`" for choice in choices)
     least = next((m for m in field.metadata if isinstance(m, (Ge, Gt))), None)
     most = next((f"{m.le:.12g}" for m in field.metadata if isinstance(m, Le)), None)
@@ -157,6 +161,15 @@ def reasons() -> str:
     return ", ".join(f"{reason.value} {reason.name}" for reason in Reason if reason)
 
 
+def alarms() -> str:
+    """Each alarm, those that are most urgent first."""
+    lines = ["| alarm | priority | what it says | what to do |", "|---|---|---|---|"]
+    for alarm, kind in sorted(KINDS.items(), key=lambda each: (-each[1].priority, each[0])):
+        priority = kind.priority.name.lower() + ", stays until a reset" * kind.latched
+        lines.append(f"| {alarm.name} | {priority} | {kind.text} | {kind.remedy} |")
+    return "\n".join(lines)
+
+
 def plc_program() -> str:
     """The function blocks that decide which parts are let go."""
     return f"```\n{track()}\n```"
@@ -165,6 +178,7 @@ def plc_program() -> str:
 PARTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "config/README.md": {"configuration": configuration},
     "aoi_daemon/plc/README.md": {"registers": registers, "reasons": reasons, "plc program": plc_program},
+    "systemd/README.md": {"alarms": alarms},
     **architecture.PARTS,
 }
 """By document, from the root of the checkout."""

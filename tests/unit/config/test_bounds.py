@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from typing import Annotated, Any, get_origin
 
 import pytest
@@ -10,6 +11,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from tools.reference.__main__ import configuration, sections
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 REFERENCE = configuration()
 ROW = re.compile(r"^\| `(\w+)` \| .*? \| (.*?) \| ", re.MULTILINE)
@@ -67,3 +73,16 @@ def test_every_key_that_is_no_table_of_its_own_is_in_the_reference():
     tables = {heading.strip("[]").split("]")[0].rpartition(".")[2] for _, heading, _ in found}
     told = {(row.values[0], row.values[1]) for row in ROWS}
     assert not [(model, key) for _, _, model in found for key in model.model_fields if (model, key) not in told and key not in tables]
+
+
+@pytest.mark.parametrize(("model", "key", "bounds"), ROWS)
+def test_a_key_that_has_choices_names_each_of_them(model, key, bounds):
+    """One that may be absent too; of a list the meaning names them."""
+    field = model.model_fields[key]
+    choices = re.findall(r"'(\w+)'", "".join(re.findall(r"Literal\[(.*?)\]", str(field.annotation))))
+    assert [each for each in choices if f"`{each}`" not in (f"{bounds} {field.description}")] == []
+
+
+def test_a_list_is_written_as_line_toml_takes_it():
+    lists = re.findall(r"^\| `(\w+)` \| `([\[(].*?)` \|", REFERENCE, re.MULTILINE)
+    assert {key: tomllib.loads(f"x = {value}")["x"] for key, value in lists} == {"shifts": ["06:00", "14:00", "22:00"]}
