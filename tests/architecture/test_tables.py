@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.config.schema import LineConfig, LineSection, PlcSection
+from aoi_daemon.plcmap.program import as_structured_text
 from tests.architecture.documents import ROOT, documents
 
 if sys.version_info >= (3, 11):
@@ -70,3 +71,9 @@ def test_a_piece_of_line_toml_that_a_document_shows_is_taken(piece):
 
 def test_there_are_such_pieces():
     assert len(PIECES) >= 3
+
+
+@pytest.mark.parametrize("file", ["aoi_daemon/plc/README.md", "systemd/aoi-daemon.service", "aoi_daemon/decisions/0039-the-service-is-ready-when-the-plc-is.md"])
+def test_the_patience_of_the_plc_program_is_told_as_it_is_by_default(file):
+    patience = re.search(r"PATIENCE := T#(\d+)ms\)", as_structured_text(PlcSection(), LineSection()))
+    assert f"{patience[1]} ms" in (ROOT / file).read_text(encoding="utf-8")
