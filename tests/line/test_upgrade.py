@@ -162,6 +162,10 @@ def test_a_folder_of_0_1_0_is_run_as_it_is_and_nothing_is_lost(forward):
     assert again.returncode == 0, again.stdout + again.stderr
 
 
+def test_the_old_folder_names_the_program_that_made_it():
+    assert OF_0_1_0[:12] in (LEFT / "README.md").read_text(encoding="utf-8")
+
+
 def test_there_are_two_ways_back_from_before_it_ran(forward):
     """The copy beside the records, of up to 256 MB, and a backup by this version's program, of any size."""
     (of_backup,) = forward.backup.rglob("records.sqlite")
