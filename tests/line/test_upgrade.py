@@ -176,11 +176,32 @@ def test_there_are_two_ways_back_from_before_it_ran(forward):
 def go_back(folder: Path) -> None:
     """As systemd/README.md, Upgrade, says."""
     records, state = folder / "records", folder / "state"
-    for name in ("records.sqlite-wal", "records.sqlite-shm"):
-        (records / name).unlink(missing_ok=True)
-    (records / "records.sqlite").rename(records / "records.sqlite.of-0.2.0")
+    for name in ("records.sqlite", "records.sqlite-wal"):
+        if (records / name).exists():
+            (records / name).rename(records / name.replace("records.sqlite", "records.sqlite.of-0.2.0"))
+    (records / "records.sqlite-shm").unlink(missing_ok=True)
     (records / "records.sqlite.version-1").rename(records / "records.sqlite")
     (state / "aoi-daemon-line-1.product").rename(state / "aoi-daemon.product")
+
+
+def test_the_way_back_keeps_the_last_rows_of_a_recorder_that_was_killed(tmp_path):
+    """They are in the log beside the database alone, which must not be taken for the older database's either."""
+    records, state, made = tmp_path / "records", tmp_path / "state", tmp_path / "made"
+    for folder in (records, state, made):
+        folder.mkdir()
+    (state / "aoi-daemon-line-1.product").touch()
+    with closing(sqlite3.connect(made / "records.sqlite")) as of_this:
+        of_this.execute("PRAGMA journal_mode = WAL")
+        of_this.execute("CREATE TABLE parts (id)")
+        of_this.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy(made / "records.sqlite", records / "records.sqlite.version-1")
+        of_this.execute("INSERT INTO parts VALUES (1)")
+        of_this.commit()
+        for name in ("records.sqlite", "records.sqlite-wal"):
+            shutil.copy(made / name, records)
+    go_back(tmp_path)
+    assert rows(records / "records.sqlite.of-0.2.0", "SELECT id FROM parts") == [(1,)]
+    assert rows(records / "records.sqlite", "SELECT id FROM parts") == []
 
 
 def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(forward, old_program, tmp_path):
@@ -195,6 +216,7 @@ def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(forward, old_prog
         assert status["product"] == "demo", "it looks for the product in use under its own name: why go_back renames it"
     assert rows(file, PARTS_OF_BOTH) == of_this
     go_back(folder)
+    assert rows(folder / "records/records.sqlite.of-0.2.0", PARTS_OF_BOTH) == of_this
     with started(old_program, folder, recorded(folder)) as status:
         assert status["product"] == "second" and status["golden_passed"]
     assert rows(file, PARTS_OF_BOTH)[:PARTS] == forward.before
