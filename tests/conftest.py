@@ -7,6 +7,9 @@ import pytest
 
 from tests import skips, times
 
+# Taken out: what a test starts, pytest too, notes nothing there.
+NOTES = {name: os.environ.pop(name, "") for name in (skips.VARIABLE, times.VARIABLE)}
+
 try:
     from hypothesis import HealthCheck, settings
 except ImportError:
@@ -53,9 +56,9 @@ def measured(request):
 
 def pytest_terminal_summary(terminalreporter, config):
     skipped = terminalreporter.stats.get("skipped", ())
-    skips.note(os.environ, [(report.nodeid, report.longrepr[2].removeprefix("Skipped: ")) for report in skipped])
+    skips.note(NOTES, [(report.nodeid, report.longrepr[2].removeprefix("Skipped: ")) for report in skipped])
     ran = [report for reports in terminalreporter.stats.values() for report in reports if hasattr(report, "duration")]
-    times.note(os.environ, [(report.nodeid, report.duration) for report in ran])
+    times.note(NOTES, [(report.nodeid, report.duration) for report in ran])
     if config.measured:
         terminalreporter.section("fail-safe table, as measured in this run")
         for row, what, ms in sorted(config.measured):
