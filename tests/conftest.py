@@ -22,7 +22,7 @@ else:
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=8, help="SIGKILLs of tests/line/test_kills.py (200 for the proof)")
-    parser.addoption("--reloads", type=int, default=30, help="reloads of tests/line/test_reload.py (500 for the proof)")
+    parser.addoption("--reloads", type=int, default=15, help="reloads of tests/line/test_reload.py (500 for the proof)")
     parser.addoption("--viky-s", type=float, default=6, help="seconds of tests/line/test_genicam.py (60 for the proof)")
     parser.addoption(
         "--broker-parts", type=int, default=200, help="parts that wait for the broker, tests/processes/test_publisher.py (2000 for the proof)"

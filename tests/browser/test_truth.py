@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from aoi_daemon.kit.line.daemon import wait_for
 
 from .blocking_proxy import Wire
@@ -88,6 +90,7 @@ def test_a_cut_network_is_said_within_two_seconds_and_the_page_comes_back(line, 
         window.context.close()
 
 
+@pytest.mark.long
 def test_a_connection_that_died_and_told_nobody_is_replaced_by_another(line, tab):
     """As a firewall leaves one that it has forgotten."""
     with Wire(line.port) as wire:

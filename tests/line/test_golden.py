@@ -122,6 +122,7 @@ def test_a_golden_part_that_does_not_hold_changes_nothing_until_it_is_taken_out(
     assert {outcome.proof for outcome in running.outcomes()} == {Proof.ACCEPTED}
 
 
+@pytest.mark.long
 def test_golden_parts_that_were_away_when_inspection_started_are_taken_by_a_reload(line, pictures):
     """A disk that was not mounted, a slow one: no file has changed since the line started, and still READY is down."""
     running = line(recipe={"accept_unproven": "anna, first day of the line"})
@@ -142,6 +143,7 @@ def test_golden_parts_that_were_away_when_inspection_started_are_taken_by_a_relo
     assert running.daemon.status()["proof"] == "PROVEN"
 
 
+@pytest.mark.long
 def test_after_an_upgrade_the_recipe_in_use_stays_ready_until_its_next_changeover(line, tmp_path):
     """The version before kept the product in use, and asked for no proof."""
     kept = tmp_path / "line" / "control.product"
@@ -168,6 +170,7 @@ def test_after_an_upgrade_the_recipe_in_use_stays_ready_until_its_next_changeove
     assert running.daemon.status()["product"] == "other"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("before", [{}, {"version": 2, "grace": {"recipe": "demo", "used_s": 60.0}}])
 def test_after_an_upgrade_a_restart_lets_no_changed_recipe_in(line, tmp_path, before):
     """A reload to it is refused; stopped and started, the line must say the same. Also where the file lacks `judges`."""
@@ -189,6 +192,7 @@ def test_after_an_upgrade_a_restart_lets_no_changed_recipe_in(line, tmp_path, be
     assert "grace_over" in running.daemon.log()
 
 
+@pytest.mark.long
 def test_the_demo_bundle_on_another_product_is_not_proven(tmp_path, capsys):
     """Textures with a faint scratch, which a model of circuit boards knows nothing of: it must not be READY for them."""
     rng = np.random.default_rng(4)

@@ -37,6 +37,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "aoi_daemon", *words], check=False, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.long
 def test_150_regions_of_64_corners_are_judged_and_reloaded_and_changed_over_to(line, bundle):
     """Its setup has more than 128 KiB; so has what plc, inspection, recorder and page are told at a reload."""
     running = line(
@@ -64,6 +65,7 @@ def test_150_regions_of_64_corners_are_judged_and_reloaded_and_changed_over_to(l
     running.no_unproven_pass()
 
 
+@pytest.mark.long
 def test_a_recipe_of_too_many_corners_is_refused_with_its_key_and_bound(line):
     running = line(recipe={"regions": regions(150)})
     running.daemon.recipes["demo"]["regions"] = regions(257)
@@ -106,6 +108,7 @@ class MutedDaemon(LineDaemon):
         return found.decode()
 
 
+@pytest.mark.long
 def test_a_log_that_nobody_reads_costs_lines_and_no_part(line, monkeypatch):
     monkeypatch.setattr("tests.line.conftest.LineDaemon", MutedDaemon)
     running = line()

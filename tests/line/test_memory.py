@@ -3,6 +3,8 @@
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from aoi_daemon.kit.line.daemon import wait_for
 
 WINDOW_PARTS = 400
@@ -16,6 +18,7 @@ def anonymous_bytes(pid: int) -> int:
     return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Anonymous:"))
 
 
+@pytest.mark.long
 def test_no_process_grows_with_the_parts_that_pass(line):
     running = line(takt_ms=5.0)
     pids = {**running.daemon.status()["stages"], "supervisor": running.daemon.process.pid}

@@ -59,6 +59,7 @@ def test_a_crack_among_34_tolerated_pads_is_rejected_and_pads_alone_pass(line, t
     running.no_unproven_pass()
 
 
+@pytest.mark.long
 def test_a_model_whose_boxes_are_shares_of_the_frame_never_gets_ready(line, tmp_path):
     """With a region and a least size, every part passed. The log says what is wrong."""
     answer = heads(crack=True)

@@ -73,6 +73,7 @@ def test_an_alarm_of_the_line_comes_with_its_clearance(line, tmp_path, broker, s
     assert numbers == sorted(set(numbers))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_publisher_that_is_killed_again_and_again_loses_no_message(line, tmp_path, broker, subscriber, request):
     """The line does not notice, and neither does who counts by id."""

@@ -62,6 +62,7 @@ def not_disturbed(running):
     running.no_unproven_pass()
 
 
+@pytest.mark.long
 def test_killed_the_recorder_comes_back_and_no_part_is_missed(line, tmp_path):
     folder = tmp_path / "records"
     running = line(recorder={"folder": str(folder)})
@@ -83,6 +84,7 @@ def test_killed_the_recorder_comes_back_and_no_part_is_missed(line, tmp_path):
     assert "line" in kinds, "what the supervisor says is recorded too"
 
 
+@pytest.mark.long
 def test_with_the_disk_full_to_the_last_byte_the_line_goes_on(line, small_disk, measured):
     """READY stays, no deadline is missed, the alarm comes and goes, and the parts of that time are recorded."""
     folder = small_disk / "records"

@@ -62,6 +62,7 @@ def test_the_plc_can_be_the_trigger(line):
     assert counters["good"] > 5
 
 
+@pytest.mark.long
 def test_two_cameras_see_one_part(line, boards):
     """A part passes with both views, and each part has one verdict."""
     second = {"name": "second", "kind": "replay", "source": str(boards), "max_width_px": 320, "max_height_px": 320}
@@ -78,6 +79,7 @@ def test_two_cameras_see_one_part(line, boards):
     assert status["parts"] <= running.plc.status()["counters"]["parts"] + 2
 
 
+@pytest.mark.long
 def test_each_camera_is_judged_by_the_sections_of_its_own_field_of_view(line, tmp_path):
     """What the first one's regions ignore, the second one's do not: both look at the same damaged board."""
     template = generate(3, 0, OPTIONS).template

@@ -204,6 +204,7 @@ def test_the_way_back_keeps_the_last_rows_of_a_recorder_that_was_killed(tmp_path
     assert rows(records / "records.sqlite", "SELECT id FROM parts") == []
 
 
+@pytest.mark.long
 def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(forward, old_program, tmp_path):
     """The real program of then. Records are off the critical path: it runs the line while it refuses them."""
     folder = tmp_path / "line"
