@@ -200,3 +200,22 @@ def test_a_tap_that_a_proxy_refuses_is_said_and_the_next_one_is_done(tab):
     window.tap("filter", "all")
     until(page, "document.querySelector('#filter-all').getAttribute('aria-pressed') == 'true'")
     window.complaints.clear()
+
+
+def test_a_stream_that_began_slowly_is_not_taken_for_a_hanging_supervisor(line, tab):
+    """Its first beat says how late a beat may be at the most: where that is much, another stream knows better."""
+    page = tab().open("/alarms")
+    pid = line.daemon.status()["beside"]["hmi"]["pid"]
+    page.evaluate(HIDE, True)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        page.evaluate(HIDE, False)
+        page.wait_for_timeout(900)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    page.wait_for_timeout(7000)
+    seen = []
+    for _ in range(30):
+        seen.append(link(page))
+        page.wait_for_timeout(100)
+    assert seen == ["ok"] * 30

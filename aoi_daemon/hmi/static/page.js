@@ -80,7 +80,9 @@ window.aoi = (() => {
     if (!stream) return;
     const lasted = performance.now() - begun;
     const ended = stream.readyState === EventSource.CLOSED && lasted > AGAIN_MS;
-    if (!ended && (state !== "lost" || lasted < (since === Infinity ? FIRST_MS : DEAD_MS))) return;
+    // Beats that seem to be late, while the supervisor moves: the first one came late, and another stream knows better.
+    const late = state === "lost" || (state === "hung" && hung < HUNG_S);
+    if (!ended && (!late || lasted < (since === Infinity ? FIRST_MS : DEAD_MS))) return;
     // Where looking needs a login that has ended, the way back is the login page.
     if (ended)
       fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" })
