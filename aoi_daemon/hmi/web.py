@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -74,8 +75,9 @@ def _page(site: Site, pulse: Pulse, name: str, build: Build) -> Callable[[Reques
             except asyncio.TimeoutError:
                 return PlainTextResponse("the records do not answer; try again", 503)
         pulse.open(page)
-        # Kept by nobody: it is of this moment, of this person, and its stream is known by it alone.
-        return HTMLResponse(page.html, headers={"cache-control": "no-store"})
+        # Kept by nobody, us neither: it is of this moment, of this person, and its stream is known by it alone.
+        html, page.html = page.html, Markup()
+        return HTMLResponse(html, headers={"cache-control": "no-store"})
 
     return show
 

@@ -14,6 +14,8 @@ from typing import Final, Literal
 _IN_THE_WHEEL: Final = Path(__file__).parent / "shipped"
 """Made by the build (tools/wheel/build.py)."""
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
+_STARTING: Final = ("README.md", "line.toml", "recipes/demo.toml", "recipes/demo.golden", "bundles/demo")
+"""Of the folder `config`. A line that runs in a checkout has its users, passwords and own products there too."""
 
 
 def shipped(name: Literal["config", "systemd"]) -> Path:
@@ -30,12 +32,20 @@ def shipped(name: Literal["config", "systemd"]) -> Path:
     raise FileNotFoundError(errno.ENOENT, missing, str(_IN_THE_WHEEL / name))
 
 
+def starting_files(config: Path) -> list[Path]:
+    """The files to start a line from, of the folder `config` of a checkout or a wheel; no others that lie there."""
+    named = (config / name for name in _STARTING)
+    found = (file for path in named for file in (path.rglob("*") if path.is_dir() else (path,)))
+    return sorted(file for file in found if file.is_file())
+
+
 def kept_folder() -> Path:
     """Where drawn boards are kept from one call to the next: `runs` of a checkout, else the user's cache.
 
     A folder of this process alone, gone with it, where there is none that can be written to.
     """
-    if (_CHECKOUT / "pyproject.toml").is_file():
+    # Some packages leave a pyproject.toml of theirs beside all others.
+    if not _IN_THE_WHEEL.is_dir() and (_CHECKOUT / "pyproject.toml").is_file():
         return _CHECKOUT / "runs"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "aoi-daemon"
     with suppress(OSError):

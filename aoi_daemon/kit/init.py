@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             remedy = "name a new folder, or --add, which leaves its files as they are"
             print(f"aoi-daemon init: {folder}: is not empty; {remedy}", file=sys.stderr)
             return 2
-        if (folder / "line.toml").exists():
+        if os.path.lexists(folder / "line.toml"):
             print(f"aoi-daemon init: {folder / 'line.toml'}: is there, and stays as it is", file=sys.stderr)
         copy_new(shipped("config"), folder)
         recipes = ", ".join(sorted(path.name for path in (folder / "recipes").glob("*.toml")))

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aoi_daemon.kit.files import shipped
+from aoi_daemon.files import replace_file
+from aoi_daemon.kit.files import shipped, starting_files
 
 DEFAULT_PREFIX: Final = "/opt/aoi-daemon"
 """What the unit names as it came."""
@@ -79,8 +80,8 @@ class Target:
         self.say("install", "-D", "-m", 644, source, to)
         if not self.dry:
             to.parent.mkdir(parents=True, exist_ok=True)
-            to.write_bytes(text)
-            to.chmod(0o644)
+            # In place of what is there, not through it: a rule or unit that was switched off is a link to /dev/null.
+            replace_file(to, text)
 
     def remove(self, file: Path) -> None:
         """Remove `file` if it is there."""
@@ -109,7 +110,7 @@ def own_prefix() -> str:
     prefix = sys.prefix
     if prefix == sys.base_prefix:
         raise InstallError(f"{prefix} is no virtual environment; {remedy}")
-    for place in {prefix, sys.base_prefix, os.path.realpath(sys.executable)}:
+    for place in {prefix, os.path.realpath(prefix), sys.base_prefix, os.path.realpath(sys.executable)}:
         if place.startswith(_UNSEEN):
             raise InstallError(f"{place} lies where the service sees nothing (ProtectHome=, PrivateTmp=); {remedy}")
     if not _PLAIN.fullmatch(prefix):
@@ -162,7 +163,7 @@ def install(target: Target, prefix: str, wanted: Sequence[str]) -> None:
         source = f"drop-ins/{name}.conf"
         target.put((came / source).read_bytes(), f"systemd/{source}", _drop_in(target, name))
     configuration = target.at("/etc/aoi-daemon")
-    if (configuration / "line.toml").exists():
+    if os.path.lexists(configuration / "line.toml"):
         print(f"kept as it is: {configuration}")
     else:
         # The demo line, complete with its bundle: something to check the installation with, and to start from.
@@ -193,12 +194,11 @@ def uninstall(target: Target) -> None:
 
 
 def copy_new(source: Path, to: Path) -> None:
-    """Copy the folder `source` to `to`; what is there already stays as it is."""
-    for path in sorted(source.rglob("*")):
+    """Copy what a line starts from, of the folder `source`, to `to`; what is there already stays as it is."""
+    for path in starting_files(source):
         there = to / path.relative_to(source)
-        if path.is_dir():
-            there.mkdir(parents=True, exist_ok=True)
-        elif not there.exists():
+        # A link that leads nowhere (a disk that is not mounted) is there, too.
+        if not os.path.lexists(there):
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, there)
 

@@ -164,3 +164,61 @@ def test_a_logout_in_one_tab_is_one_in_all(tab):
     window.open("/").click("form[action='/logout'] button")
     until(other, "document.querySelector('a[href^=\"/login\"]')")
     assert other.locator("[data-do=acknowledge]").count() == 0
+
+
+def test_a_page_whose_script_does_not_come_says_itself_that_it_is_old(line, tab):
+    """The figures come with the page, the script after it: between the two the network may be gone."""
+    window = tab()
+    page = window.open("/")
+    assert page.evaluate("getComputedStyle(document.querySelector('#banner')).display") == "none"
+    page.route("**/page.js*", lambda route: route.abort())
+    page.goto(window.url)
+    until(page, "getComputedStyle(document.querySelector('#banner')).visibility == 'visible'", timeout_ms=WITHIN_MS)
+    assert "No connection" in page.evaluate("getComputedStyle(document.querySelector('#banner'), '::after').content")
+    assert "grayscale" in page.evaluate("getComputedStyle(document.querySelector('#strip')).filter")
+    window.complaints.clear()
+
+
+def test_where_pictures_come_more_slowly_than_parts_the_verdicts_go_on(line, tab):
+    with Wire(line.port) as wire:
+        window = tab(url=f"http://127.0.0.1:{wire.port}")
+        page = window.open("/")
+        until(page, "document.querySelector('.pictures').dataset.part")
+        wire.delay(0.5)
+        for _ in range(4):
+            shown = page.get_attribute(".pictures", "data-part")
+            until(page, "was => document.querySelector('.pictures').dataset.part != was", arg=shown, timeout_ms=4000)
+        wire.delay(0.0)
+        window.complaints.clear()
+        window.context.close()
+
+
+def test_a_tap_that_a_proxy_refuses_is_said_and_the_next_one_is_done(tab):
+    window = tab()
+    page = window.open("/rejects")
+    page.route("**/page/tap", lambda route: route.fulfill(status=403, content_type="text/html", body="<h1>Forbidden</h1>"))
+    window.tap("filter", "all")
+    until(page, "document.querySelector('.toast.refused')?.textContent.includes('403')")
+    page.unroute("**/page/tap")
+    window.tap("filter", "all")
+    until(page, "document.querySelector('#filter-all').getAttribute('aria-pressed') == 'true'")
+    window.complaints.clear()
+
+
+def test_a_stream_that_began_slowly_is_not_taken_for_a_hanging_supervisor(line, tab):
+    """Its first beat says how late a beat may be at the most: where that is much, another stream knows better."""
+    page = tab().open("/alarms")
+    pid = line.daemon.status()["beside"]["hmi"]["pid"]
+    page.evaluate(HIDE, True)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        page.evaluate(HIDE, False)
+        page.wait_for_timeout(900)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    page.wait_for_timeout(7000)
+    seen = []
+    for _ in range(30):
+        seen.append(link(page))
+        page.wait_for_timeout(100)
+    assert seen == ["ok"] * 30

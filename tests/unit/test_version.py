@@ -62,3 +62,13 @@ def test_without_git_the_commit_is_unknown(package, monkeypatch):
     (package.parent / ".git").mkdir()
     monkeypatch.setenv("PATH", str(package))
     assert version.commit() == "unknown"
+
+
+def test_a_hook_of_another_repository_does_not_give_its_commit(package, tmp_path, monkeypatch):
+    for top in (package.parent, tmp_path / "theirs"):
+        top.mkdir(exist_ok=True)
+        git(top, "init", "--quiet")
+        git(top, "commit", "--quiet", "--allow-empty", "-m", str(top))
+    head = git(package.parent, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "theirs/.git"))
+    assert version.commit_of(package.parent) == head[:12]

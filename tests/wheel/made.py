@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -32,14 +33,35 @@ def _has(name: str) -> bool:
     return True
 
 
-def build(folder: Path) -> Path:
-    """Build the wheel into `folder`; nothing is left in the checkout. Raises CalledProcessError."""
+def copied(folder: Path) -> Path:
+    """A copy in `folder` of what this checkout builds a wheel from: its top."""
+    top = folder / "checkout"
+    for name in ("aoi_daemon", "config", "systemd", "tools/wheel"):
+        shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, top / name)
+    return top
+
+
+def archive(folder: Path, checkout: Path, commit: str) -> Path:
+    """Pack `checkout` as source of `commit`, and unpack that into `folder`: its top. Raises CalledProcessError."""
+    subprocess.run(
+        [sys.executable, "-c", "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])", str(folder)],
+        check=True, env={**environment(), "AOI_COMMIT": commit}, cwd=checkout, capture_output=True,
+    )  # fmt: skip
+    (packed,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(packed, folder)
+    return folder / packed.name.removesuffix(".tar.gz")
+
+
+def build(folder: Path, checkout: Path = ROOT) -> Path:
+    """Build the wheel of `checkout` into `folder`; nothing is left in it. Raises CalledProcessError."""
     work = folder / "work"
     work.mkdir(parents=True)
     configuration = work / "build.cfg"
     configuration.write_text(f"[build]\nbuild_base = {work}\n[egg_info]\negg_base = {work}\n")
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "-w", str(folder), str(ROOT)],
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "-w", str(folder), str(checkout)],
         check=True, env={**environment(), "DIST_EXTRA_CONFIG": str(configuration)}, cwd=work,
     )  # fmt: skip
     (found,) = folder.glob("*.whl")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheel.made import ROOT, build, cannot_build, environment, install_beside
+from aoi_daemon.kit.files import starting_files
+from tests.wheel.made import ROOT, archive, build, cannot_build, copied, environment, install_beside
 
 pytestmark = pytest.mark.skipif(bool(cannot_build()), reason=cannot_build())
 
@@ -53,10 +54,29 @@ def test_all_that_the_program_needs_is_in_it_and_nothing_else(wheel):
     """Modules, templates, what the page serves, schemas, the PLC's program; units and the starting configuration."""
     found = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     ours = {name for name in files(ROOT / "aoi_daemon") if not re.fullmatch(r".*\.md|COMMIT", name)}
-    shipped = {f"kit/shipped/{folder}/{name}" for folder in ("config", "systemd") for name in files(ROOT / folder)}
+    start = {file.relative_to(ROOT).as_posix() for file in starting_files(ROOT / "config")}
+    shipped = {f"kit/shipped/{name}" for name in start | {f"systemd/{name}" for name in files(ROOT / "systemd")}}
     wanted = {f"aoi_daemon/{name}" for name in ours | shipped | {"COMMIT"}}
     assert wanted - found == set()
     assert {name for name in found - wanted if not name.endswith(".md")} == set()
+
+
+def test_what_a_line_leaves_in_a_checkout_is_in_no_wheel(tmp_path):
+    """Who may log in, passwords, records: the wheel goes to other lines, and is unpacked so that all can read it."""
+    top = copied(tmp_path)
+    (top / "config/users.toml").write_text("theirs")
+    (top / "config/records").mkdir()
+    (top / "config/records/records.db").write_text("theirs")
+    found = zipfile.ZipFile(build(tmp_path / "built", top)).namelist()
+    assert [name for name in found if "users.toml" in name or "records.db" in name] == []
+    assert "aoi_daemon/kit/shipped/config/line.toml" in found
+
+
+def test_a_wheel_that_is_made_of_the_source_archive_is_the_same(wheel, tmp_path):
+    top = archive(tmp_path, copied(tmp_path), "0123456789ab")
+    made = zipfile.ZipFile(build(tmp_path / "built", top))
+    assert set(made.namelist()) == set(zipfile.ZipFile(wheel).namelist())
+    assert made.read("aoi_daemon/COMMIT") == b"0123456789ab\n"
 
 
 def test_the_program_is_the_installed_one(call, installed):

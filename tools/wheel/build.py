@@ -15,7 +15,6 @@ from typing import Final
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
-_SHIPPED: Final = ("config", "systemd")
 _COMMIT: Final = "aoi_daemon/COMMIT"
 
 
@@ -24,17 +23,30 @@ def commit() -> str:
     told = os.environ.get("AOI_COMMIT", "").strip()
     if told:
         return told
-    sys.path.insert(0, str(Path.cwd()))
-    from aoi_daemon.version import commit as commit_of_this  # noqa: PLC0415  # a build does not begin in this folder's path
+    _find_the_program()
+    from aoi_daemon.version import commit as commit_of_this  # noqa: PLC0415  # it was not in the path before
 
     return commit_of_this()
 
 
+def shipped() -> list[Path]:
+    """The files of `config` and `systemd` that go into the package, by their paths in the checkout."""
+    _find_the_program()
+    from aoi_daemon.kit.files import starting_files  # noqa: PLC0415  # it was not in the path before
+
+    return [*starting_files(Path("config")), *(path for path in sorted(Path("systemd").rglob("*")) if path.is_file())]
+
+
+def _find_the_program() -> None:
+    """A build begins in the folder of the project, which is not in its path."""
+    sys.path.insert(0, str(Path.cwd()))
+
+
 class BuildPy(build_py):  # type: ignore[misc]  # setuptools is not asked for its types
-    """Modules, and the folders of `_SHIPPED` inside the package."""
+    """Modules, and inside the package what `shipped` names."""
 
     def run(self) -> None:
-        """As setuptools does, then the folders and the commit."""
+        """As setuptools does, then the files and the commit."""
         if self.editable_mode:
             super().run()
             return
@@ -42,23 +54,18 @@ class BuildPy(build_py):  # type: ignore[misc]  # setuptools is not asked for it
         # A former build may have left there what is no more.
         shutil.rmtree(package, ignore_errors=True)
         super().run()
-        for name in _SHIPPED:
-            shutil.copytree(name, package / "kit" / "shipped" / name)
+        for path in shipped():
+            there = package / "kit" / "shipped" / path
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, there)
         (package / "COMMIT").write_text(commit() + "\n", encoding="ascii")
 
 
 class Sdist(sdist):  # type: ignore[misc]
-    """The archive from which a wheel can be built: with the folders, this file and the commit."""
-
-    def add_defaults(self) -> None:
-        """What setuptools finds, and what it does not."""
-        super().add_defaults()
-        self.filelist.extend(
-            str(path) for folder in (*_SHIPPED, "tools/wheel") for path in sorted(Path(folder).rglob("*"))
-            if path.is_file() and "__pycache__" not in path.parts
-        )  # fmt: skip
+    """The archive from which a wheel can be built: with those files, this one and the commit."""
 
     def make_release_tree(self, base_dir: str, files: list[str]) -> None:
-        """The tree that is packed, with the commit written down."""
-        super().make_release_tree(base_dir, files)
+        """The tree that is packed: what setuptools finds and what it does not, with the commit written down."""
+        build = sorted(Path("tools/wheel").glob("*.py"))
+        super().make_release_tree(base_dir, [*files, *(str(path) for path in (*shipped(), *build))])
         (Path(base_dir) / _COMMIT).write_text(commit() + "\n", encoding="ascii")

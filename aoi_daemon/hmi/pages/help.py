@@ -6,6 +6,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+from aoi_daemon import __version__
 from aoi_daemon.hmi.access.roles import Refused
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.shell import Page
@@ -20,7 +21,10 @@ async def build(page: Page) -> None:
         bundle = await site.read(bundle_hash, site.recipe.bundle)
     except (OSError, Refused) as error:
         bundle = words("not_found", why=str(error))
-    version = await site.read(described)  # in a checkout git is asked
+    try:
+        version = await site.read(described)  # in a checkout git is asked
+    except Refused:
+        version = __version__
     setup, section = site.stage.setup, site.config.line
     python = ".".join(map(str, sys.version_info[:3]))
     facts = (

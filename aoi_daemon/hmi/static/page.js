@@ -10,6 +10,7 @@ window.aoi = (() => {
   const RELOADS_MS = 5000; // between two reloads that nobody asked for
   const DRIFT = 0.0005; // two clocks may part by so much
   const TAP_MS = 4000;
+  const PICTURE_MS = 2000; // then the verdict is shown without it
   const find = (id) => document.getElementById(id);
 
   // ---- the beat: the one thing that says that the page is alive -------------------------------------------------
@@ -79,7 +80,9 @@ window.aoi = (() => {
     if (!stream) return;
     const lasted = performance.now() - begun;
     const ended = stream.readyState === EventSource.CLOSED && lasted > AGAIN_MS;
-    if (!ended && (state !== "lost" || lasted < (since === Infinity ? FIRST_MS : DEAD_MS))) return;
+    // Beats that seem to be late, while the supervisor moves: the first one came late, and another stream knows better.
+    const late = state === "lost" || (state === "hung" && hung < HUNG_S);
+    if (!ended && (!late || lasted < (since === Infinity ? FIRST_MS : DEAD_MS))) return;
     // Where looking needs a login that has ended, the way back is the login page.
     if (ended)
       fetch("/static/sign.svg", { headers: { accept: "text/html" }, redirect: "manual", cache: "no-store" })
@@ -115,7 +118,13 @@ window.aoi = (() => {
       body: JSON.stringify(body), keepalive: true, signal: AbortSignal.timeout(TAP_MS),
     });
     return sent.then(
-      async (answer) => { if (answer.status === 401 || (answer.status === 403 && (await answer.json()).why === "CSRF")) reload(); },
+      async (answer) => {
+        if (answer.ok) return;
+        // A proxy's own refusal is no JSON, and one that is cut off is none either.
+        const said = await answer.json().catch(() => ({}));
+        if (answer.status === 401 || (answer.status === 403 && said.why === "CSRF")) return reload();
+        calls.say(false, "", find("banner").dataset.refused.replace("{status}", answer.status));
+      },
       () => calls.say(false, "", find("banner").dataset.lost),
     );
   }
@@ -130,17 +139,38 @@ window.aoi = (() => {
   const shots = {
     mode: "all",
     wanted: null,
+    loading: null,
+    shown: performance.now(),
+    skips(shot) {
+      return this.mode === "hold" || (this.mode === "rejects" && shot.passed);
+    },
     offer(shot) {
-      if (this.mode === "hold" || (this.mode === "rejects" && shot.passed)) return;
+      if (this.skips(shot)) return;
       this.wanted = shot;
+      // One at a time: where pictures come slower than parts, each would be given up for the next, and none be shown.
+      if (!this.loading) this.load();
+    },
+    load() {
+      const shot = this.wanted;
+      this.wanted = null;
+      if (this.skips(shot)) return;
       if (!shot.frame) return this.show(shot);
-      const image = new Image();
+      const image = (this.loading = new Image());
       // Swapped once it is there: picture, boxes and verdict are always of one part.
-      // One that is gone already is passed over; the next is on its way.
-      image.onload = () => this.wanted === shot && this.show(shot, true);
+      const done = (loaded, shown) => {
+        if (this.loading !== image) return;
+        this.loading = null;
+        if (shown && !this.skips(shot)) this.show(shot, loaded);
+        if (this.wanted) this.load();
+      };
+      image.onload = () => done(true, true);
+      // One that is gone already is passed over where the next is on its way, but not one after the other.
+      image.onerror = () => done(false, !this.wanted || performance.now() - this.shown > PICTURE_MS);
+      setTimeout(() => done(false, true), PICTURE_MS);
       image.src = shot.frame;
     },
     show(shot, loaded) {
+      this.shown = performance.now();
       put("verdict", shot.verdict);
       const pane = document.querySelector(".pictures");
       if (!pane) return;
@@ -257,5 +287,6 @@ window.aoi = (() => {
   ready(document);
   if (!document.hidden) listen();
   setInterval(watch, 200);
+  me.link = state; // from here on it is said by us; where this script does not come so far, by page.css
   return { send };
 })();

@@ -30,6 +30,8 @@ __all__ = ["STATIC", "Page"]
 _MOST_CALLS: Final = 16
 """What a browser that does not listen may have waiting for it; the oldest makes room."""
 _MOST_TAPS: Final = 8
+_MOST_FILLED: Final = 32
+"""Elements beside the cells that another stream fills again."""
 
 Render = Callable[[Site, Words], Markup]
 Handler = Callable[[str], Awaitable[None]]
@@ -60,6 +62,7 @@ class Page:
         self._listened = False
         self._sent: dict[str, Markup] = {}
         self._puts: dict[str, Markup] = {}
+        self._filled: dict[str, Markup] = {}
         self._calls: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MOST_CALLS)
         self._taps: deque[tuple[str, str]] = deque()
         self._last_tap = 0
@@ -92,7 +95,11 @@ class Page:
 
     def put(self, name: str, html: Markup) -> None:
         """Fill an element that is no cell."""
-        self._puts[name] = html
+        for told in (self._puts, self._filled):
+            told.pop(name, None)  # the newest is the last: one may lie inside another
+            told[name] = html
+        while len(self._filled) > _MOST_FILLED:
+            del self._filled[next(iter(self._filled))]
         self.wake()
 
     def run(self, call: str, *arguments: Any) -> None:
@@ -116,6 +123,7 @@ class Page:
         if self._listened:
             # What the last stream sent may not have come: all is sent again.
             self._sent.clear()
+            self._puts = dict(self._filled)
             self.shot = None
         self._listened = True
         self.listener = asyncio.Event()

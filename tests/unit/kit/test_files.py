@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from aoi_daemon.kit import files
@@ -45,3 +48,29 @@ def test_where_nothing_can_be_kept_there_is_a_folder_of_this_call(places, tmp_pa
     monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
     found = files.kept_folder()
     assert found.is_dir() and found.name.startswith("aoi-boards-")
+
+
+def test_among_other_packages_a_pyproject_of_somebody_else_makes_no_checkout(places, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    places[0].mkdir()
+    places[1].mkdir()
+    (places[1] / "pyproject.toml").touch()
+    assert files.kept_folder() == tmp_path / "cache/aoi-daemon"
+
+
+def test_what_a_line_has_beside_the_files_of_a_start_stays_where_it_is(tmp_path):
+    """Users, passwords, records, own products: they belong into no wheel, no image and no new folder."""
+    start = ["README.md", "bundles/demo/golden/1.png", "bundles/demo/manifest.json", "line.toml", "recipes/demo.golden/1.png", "recipes/demo.toml"]
+    others = ["users.toml", "mail-password", "records/records.db", "recipes/own.toml", "recipes/own.golden/1.png", "bundles/own/fp32.onnx", "line.toml.old"]
+    for name in (*start, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [file.relative_to(tmp_path).as_posix() for file in files.starting_files(tmp_path)] == start
+
+
+def test_the_files_of_a_start_are_those_that_the_repository_has():
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists():
+        pytest.skip("no repository here")
+    kept = subprocess.run(["git", "-C", str(root), "ls-files", "-z", "config"], check=True, capture_output=True, text=True).stdout
+    assert {str(file.relative_to(root)) for file in files.starting_files(root / "config")} == set(kept.split("\0")) - {""}

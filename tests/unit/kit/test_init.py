@@ -70,3 +70,11 @@ def test_a_full_disk_is_one_line_and_exit_1(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(init, "copy_new", full)
     assert main(["init", str(tmp_path / "x")]) == 1
     assert capsys.readouterr().err == f"aoi-daemon init: {tmp_path / 'x'}: No space left on device\n"
+
+
+def test_a_link_to_what_is_not_there_now_is_left_alone(tmp_path, capsys):
+    (tmp_path / "line").mkdir()
+    (tmp_path / "line/line.toml").symlink_to(tmp_path / "elsewhere.toml")
+    assert main(["init", str(tmp_path / "line"), "--add"]) == 0
+    assert "line.toml: is there, and stays as it is" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere.toml").exists()

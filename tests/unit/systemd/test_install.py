@@ -209,3 +209,32 @@ def test_the_script_needs_only_python(tmp_path):
         check=False, capture_output=True, text=True, cwd=ROOT, timeout=60, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
+
+
+def test_what_was_switched_off_by_a_link_is_replaced_and_what_it_leads_to_is_untouched(run, tmp_path):
+    """Units, drop-ins and rules are masked by links to /dev/null, whose mode is every program's business."""
+    null, root = tmp_path / "null", tmp_path / "image"
+    null.write_text("theirs")
+    null.chmod(0o666)
+    for name in OURS:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).symlink_to(null)
+    code, _, errors = run("--root", str(root))
+    assert code == 0, errors
+    assert (null.read_text(), null.stat().st_mode & 0o777) == ("theirs", 0o666)
+    assert all(not (root / name).is_symlink() and (root / name).stat().st_mode & 0o777 == 0o644 for name in OURS)
+
+
+def test_a_configuration_on_a_disk_that_is_not_mounted_is_left_alone(run, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "image/etc/aoi-daemon").mkdir(parents=True)
+    (tmp_path / "image/etc/aoi-daemon/line.toml").symlink_to(tmp_path / "data/line.toml")
+    code, said, _ = run("--root", str(tmp_path / "image"))
+    assert code == 0 and "kept as it is" in said
+    assert files(tmp_path / "data") == set() and not (tmp_path / "image/etc/aoi-daemon/recipes").exists()
+
+
+def test_an_environment_that_is_a_link_into_a_home_folder_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "realpath", lambda path: {"/opt/aoi": "/home/anna/aoi"}.get(path, path))
+    code, _, errors = run("--root", str(tmp_path))
+    assert code == 1 and "/home/anna/aoi lies where the service sees nothing" in errors

@@ -203,3 +203,16 @@ def test_every_template_is_used():
 
 def test_no_template_marks_anything_as_safe():
     assert not [file for file in TEMPLATES.rglob("*.*") if "safe" in file.read_text() or "autoescape" in file.read_text()]
+
+
+def test_help_is_there_while_too_much_waits_for_a_disk(make_stage, monkeypatch):
+    async def busy(*_):
+        raise Refused(Denial.UNREACHABLE)
+
+    backend = Backend.of(stage := make_stage())
+    site = Site(stage, backend)
+    monkeypatch.setattr(site, "read", busy)
+    page = Shown(site, "en", frozenset())
+    asyncio.run(help_page.build(page))
+    assert stage.setup.run in Parsed("".join(page.html)).text
+    backend.desk.close()

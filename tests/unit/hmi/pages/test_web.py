@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import quote, urlencode
 
 import cv2
@@ -18,8 +19,9 @@ from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access.roles import Action, Denial, Refused
 from aoi_daemon.hmi.api.routes import Backend
+from aoi_daemon.hmi.pulse import Pulse
 from aoi_daemon.hmi.site import Site, reason_name
-from aoi_daemon.hmi.web import _downloads, _pictures, read_picture
+from aoi_daemon.hmi.web import _downloads, _pictures, read_picture, routes
 from aoi_daemon.messages import Reason
 from aoi_daemon.records.database import writing
 
@@ -197,3 +199,11 @@ def test_a_reject_while_the_page_starts_is_counted_under_its_class(stage, tmp_pa
     backend.metrics.pump()
     assert dict(backend.metrics.parts.rejected) == {"short": 1}
     backend.desk.close()
+
+
+def test_what_a_browser_has_of_a_page_is_not_kept_for_it(site):
+    """Up to 256 pages are: with 12 rejects one has 80 kB."""
+    pulse = Pulse(site)
+    client = Client(Starlette(routes=routes(site, pulse)))
+    found = [pulse.opened.find(re.search('data-page="([^"]+)"', client.get(path).text)[1]) for path in ("/", "/rejects", "/alarms")]
+    assert [page.html for page in found] == ["", "", ""]

@@ -166,3 +166,34 @@ def test_the_last_word_ends_the_stream():
 def test_a_page_that_is_not_known_is_told_so_as_an_event():
     assert Reload().body == b'data: {"do":[["reload"]]}\n\n'
     assert Reload().headers["content-type"] == "text/event-stream; charset=utf-8"
+
+
+def test_what_an_element_was_filled_with_comes_again_with_another_stream():
+    """The answer to a tap went into a connection that had died: else the page says for ever that it is working."""
+
+    async def work() -> None:
+        page = make_page(Line())
+        first, second = Browser(page), Browser(page)
+        old = first.open()
+        await settle()
+        for name, text in (("answer", "working"), ("part", "old"), ("answer", "done"), ("part", "new")):
+            page.put(name, Markup(text))
+        await settle()
+        new = second.open()
+        await asyncio.wait_for(old, 5)
+        await settle()
+        assert list(second.events[0]["put"].items()) == [("figure", "0"), ("answer", "done"), ("part", "new")]
+        second.gone.set()
+        await new
+
+    run(work)
+
+
+def test_what_another_stream_fills_again_is_bounded():
+    page = make_page(Line())
+    for number in range(1000):
+        page.put(f"part-{number}", Markup("x"))
+    page.listen()
+    page.listen()
+    told = page.news()["put"]
+    assert "part-999" in told and len(told) < 50
