@@ -45,3 +45,12 @@ def test_where_nothing_can_be_kept_there_is_a_folder_of_this_call(places, tmp_pa
     monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
     found = files.kept_folder()
     assert found.is_dir() and found.name.startswith("aoi-boards-")
+
+
+def test_a_user_without_name_and_home_has_boards_of_this_call(places, tmp_path, monkeypatch):
+    """As a container's --user 31337."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(files.os, "getuid", lambda: 31337)
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    assert files.kept_folder().name.startswith("aoi-boards-")
