@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +24,7 @@ from aoi_daemon.files.text import TextError, decode, read_bytes
 from aoi_daemon.files.toml import parse
 
 M = TypeVar("M", bound=BaseModel)
+_NOWHERE: Final = "does not exist"
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,13 @@ def _resolve_line(line: LineConfig, file: Path) -> LineConfig:
     for index, camera in enumerate(line.cameras):
         key = "source" if isinstance(camera, ReplayCamera) else "producer"
         path = file.parent / getattr(camera, key)
-        if not path.exists():
-            problems.append(f"cameras[{index}].{key} = {str(path)!r}: does not exist")
+        if missing := _missing(path):
+            problems.append(f"cameras[{index}].{key} = {str(path)!r}: {missing}")
         cameras.append(camera.model_copy(update={key: path}))
     supervisor = line.supervisor
     if supervisor.state_folder is not None:
         folder = file.parent / supervisor.state_folder
-        if not folder.is_dir():
+        if _missing(folder) or not folder.is_dir():
             problems.append(f"supervisor.state_folder = {str(folder)!r}: is no folder")
         supervisor = supervisor.model_copy(update={"state_folder": folder})
     if problems:
@@ -175,15 +176,27 @@ def _resolve_recipe(recipe: Recipe, file: Path) -> Recipe:
         template.model_copy(update={"image": file.parent / template.image}) for template in recipe.templates
     )
     problems = [
-        f"templates[{index}].image = {str(template.image)!r}: does not exist"
+        f"templates[{index}].image = {str(template.image)!r}: {missing}"
         for index, template in enumerate(templates)
-        if not template.image.exists()
+        if (missing := _missing(template.image))
     ]
-    if not (bundle / "manifest.json").exists():
-        problems.append(f"bundle = {str(bundle)!r}: is not a bundle (it has no manifest.json)")
+    if missing := _missing(bundle / "manifest.json"):
+        why = "is not a bundle (it has no manifest.json)" if missing == _NOWHERE else missing
+        problems.append(f"bundle = {str(bundle)!r}: {why}")
     if problems:
         raise ConfigError(file, problems)
     return recipe.model_copy(update={"bundle": bundle, "templates": templates})
+
+
+def _missing(path: Path) -> str:
+    """Why `path` is not there for us; "" where it is."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in it
+        return _NOWHERE
+    except OSError as error:
+        return f"cannot be reached: {error.strerror}"
+    return ""
 
 
 def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:

@@ -47,11 +47,11 @@ def kept_folder() -> Path:
     # Some packages leave a pyproject.toml of theirs beside all others.
     if not _IN_THE_WHEEL.is_dir() and (_CHECKOUT / "pyproject.toml").is_file():
         return _CHECKOUT / "runs"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "aoi-daemon"
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):  # RuntimeError: a user of no name and without HOME, as in a container
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "aoi-daemon"
         cache.mkdir(parents=True, exist_ok=True)
-    if os.access(cache, os.W_OK | os.X_OK) and cache.is_dir():
-        return cache
+        if os.access(cache, os.W_OK | os.X_OK):
+            return cache
     made = Path(tempfile.mkdtemp(prefix="aoi-boards-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made

@@ -59,7 +59,7 @@ def find_socket(told: Path | None, config: Path | None, default: Path) -> Path:
         return _of_config(config)
     live = [path for path in _candidates() if _listens(path)]
     if len(live) > 1:
-        chosen = _of_config(default) if default.exists() else None
+        chosen = _of_config(default) if _may_look(default) else None
         if chosen in live:
             return chosen
         raise AoiError(
@@ -70,7 +70,7 @@ def find_socket(told: Path | None, config: Path | None, default: Path) -> Path:
     if live:
         return live[0]
     refused = [path for path in _candidates() if path.exists()]
-    if default.exists():
+    if _may_look(default):
         return _of_config(default)
     return refused[0] if refused else next(_folders()) / f"{_PREFIX}-LINE.sock"
 
@@ -94,6 +94,11 @@ def _of_config(config: Path) -> Path:
     places += [Path(tempfile.gettempdir()) / f"{_own_prefix()}-{name}.sock", old_socket_path(path)]
     places.append(_SERVICE / f"{_PREFIX}.sock")
     return next((place for place in (path, *places) if _ours(place)), path)
+
+
+def _may_look(path: Path) -> bool:
+    """There, and in a folder that this user may look into: the service's own is closed to others."""
+    return os.path.exists(path)  # noqa: PTH110  # Path.exists() raises where it may not look
 
 
 def _own_prefix() -> str:

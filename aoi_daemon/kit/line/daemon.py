@@ -14,6 +14,8 @@ from typing import Any
 
 import tomli_w
 
+from aoi_daemon.decide.alarm_list import Alarm
+from aoi_daemon.kit.simulator.client import PROGRAM
 from aoi_daemon.messages import Outcome
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictReader
@@ -75,7 +77,7 @@ class LineDaemon:
         """
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "aoi_daemon", "run", "--config", str(self.config)],
+                [sys.executable, str(PROGRAM), "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -132,6 +134,10 @@ class LineDaemon:
         """
         self._wait(self._ready, timeout_s, "READY")
 
+    def is_refused_realtime(self) -> bool:
+        """Whether the system gives it no real-time priority, or no memory that stays."""
+        return any(row["name"] == Alarm.REALTIME_REFUSED.name and row["active"] for row in self.status()["alarms"])
+
     def watch(self) -> VerdictReader:
         """The verdict ring, from its start at the first call."""
         if self._reader is None:
@@ -161,7 +167,11 @@ class LineDaemon:
             return self.process.wait()
 
     def __enter__(self) -> LineDaemon:
-        self.start()
+        try:
+            self.start()
+        except BaseException:  # Ctrl-C too, which the daemon, in a session of its own, does not hear
+            self.stop()
+            raise
         return self
 
     def __exit__(

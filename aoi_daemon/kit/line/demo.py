@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +22,10 @@ from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.report import Tally
 from aoi_daemon.kit.line.run import simulated_line
 from aoi_daemon.kit.line.setup import DEMO_BOARDS, demo_boards
+from aoi_daemon.kit.simulator.options import Options
 
+MOST_PARTS = next(int(option.metadata["most"]) for option in fields(Options) if option.name == "keep")
+"""All of them are kept by the PLC simulator, until the report is made."""
 _EXAMPLES = """examples:
   aoi-daemon demo                       400 generated boards at 50 ms
   aoi-daemon demo --takt-ms 20 --parts 1000   faster
@@ -56,8 +60,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     found = parser.parse_args(argv)
     found.deadline_ms = found.deadline_ms or found.takt_ms
-    if found.parts < 0:
-        parser.error(f"--parts {found.parts}: at least 0")
+    if not 0 <= found.parts <= MOST_PARTS:
+        parser.error(f"--parts {found.parts}: 0 (until Ctrl-C) to {MOST_PARTS}")
     if not 0 <= found.page <= 65_535:
         parser.error(f"--page {found.page}: 0 to 65535")
     if not 2 <= found.takt_ms <= 60_000:
@@ -68,6 +72,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--boards {found.boards}: no such folder")
     if found.report is not None and not found.report.resolve().parent.is_dir():
         parser.error(f"--report {found.report}: its folder does not exist")
+    if found.report is not None and found.report.is_dir():
+        parser.error(f"--report {found.report}: is a folder; name a file")
     return found
 
 
@@ -107,6 +113,12 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             if options.page:
                 console.print(f"page     http://127.0.0.1:{port}   (metrics: /metrics, health: /readyz)")
                 console.print(f"log in   operator, quality or maintenance; password {password}", highlight=False)
+            if line.daemon.is_refused_realtime():
+                console.print(
+                    "note     this user is given no real-time priority: when something else runs on this PC, "
+                    "parts are rejected as late and deadlines may be missed; root and the service are given it",
+                    highlight=False,
+                )
             progress.update(task, description="inspecting")
 
             def show(tally: Tally, plc: dict[str, Any]) -> None:
@@ -122,6 +134,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             except KeyboardInterrupt:
                 if options.parts:
                     raise
+                return line.report(cut_short=True)
             return line.report()
 
 

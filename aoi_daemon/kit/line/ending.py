@@ -34,9 +34,13 @@ def exit_code(
     except (DaemonError, NotRunningError, SimulatorError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
-    if report_file is not None:
-        report_file.write_text(json.dumps(report, indent=2) + "\n")
     Console().print(summary(report))
+    if report_file is not None:
+        try:
+            report_file.write_text(json.dumps(report, indent=2) + "\n")
+        except OSError as error:
+            console.print(f"{report_file}: {error.strerror}; the report is not written", style="red", markup=False)
+            return 1
     problems = line_failed(report)
     for problem in problems:
         console.print(f"FAILED: {problem}", style="bold red")

@@ -17,6 +17,7 @@ from aoi_daemon.kit.simulator.client import SimulatorProcess
 
 _LOOK_S = 0.05
 _PATIENCE_S = 10.0
+_LAST_S = 1.0
 
 
 @dataclass
@@ -53,9 +54,17 @@ class Line:
             time.sleep(_LOOK_S)
         self.tally.add(self.daemon.outcomes())
 
-    def report(self) -> dict[str, Any]:
-        """The figures so far."""
-        return self.tally.report(self.counters(), self.plc.parts())
+    def report(self, *, cut_short: bool = False) -> dict[str, Any]:
+        """The figures so far. `cut_short`: parts still come, and those on their way count for neither side."""
+        counters, seen = self.counters(), self.plc.parts()
+        if not cut_short:
+            return self.tally.report(counters, seen)
+        decided = counters["good"] + counters["escape"] + counters["ejected"]
+        until = time.monotonic() + _LAST_S
+        while self.tally.parts < decided and time.monotonic() < until:
+            self.tally.add(self.daemon.outcomes()[: decided - self.tally.parts])
+            time.sleep(0.001)
+        return self.tally.report({**counters, "parts": decided}, seen[:decided])
 
 
 @contextmanager

@@ -21,10 +21,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+import aoi_daemon
 from aoi_daemon.kit.simulator.plc import PHOTO_EYE, PHOTO_EYE_MAGIC
 from aoi_daemon.kit.simulator.records import Event, LogCopy, PartRecord
 
-_ROOT: Final = Path(__file__).resolve().parents[3]
+PROGRAM: Final = Path(aoi_daemon.__file__).with_name("__main__.py")
+"""By its path: `-m` would look for it in the current folder first, and for the modules that it imports."""
 _ANSWER_S: Final = 10.0
 _STOP_S: Final = 5.0
 _LOOK_AGAIN_S: Final = 0.005
@@ -44,7 +46,7 @@ class SimulatorProcess:
 
     def __init__(self, *, start_s: float = 30.0, **options: float | str) -> None:
         arguments: dict[str, float | str] = {"port": 0, "control": 0, **options}
-        self._command = [sys.executable, "-m", "aoi_daemon.kit.simulator", "--json"]
+        self._command = [sys.executable, str(PROGRAM), "simulate-plc", "--json"]
         for name, value in arguments.items():
             self._command += [f"--{name.replace('_', '-')}", str(value)]
         self._start_s = start_s
@@ -79,11 +81,8 @@ class SimulatorProcess:
         Raises:
             SimulatorError: it ended, or does not listen in time.
         """
-        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-        self._process = subprocess.Popen(
-            # It ends when its standard input does: with this process, however that ends.
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
-        )  # fmt: skip
+        # It ends when its standard input does: with this process, however that ends.
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self._process.pid
         try:
             listens = self.listens = self._read_line(time.monotonic() + self._start_s)

@@ -210,3 +210,19 @@ def test_a_key_of_another_table_is_sent_home(folder):
     """With the kind only where the table has several."""
     (folder / "line.toml").write_text(LINE.replace('source = "images"', 'source = "images"\ntakt_ms = 5'))
     assert "it belongs to [line]" in refused(folder) and "[line] of kind" not in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("line.toml", 'source = "images"', 'source = "{}"'),
+        ("line.toml", "[line]", '[supervisor]\nstate_folder = "{}"\n[line]'),
+        ("recipes/board.toml", "../bundle", "{}"),
+        ("recipes/board.toml", "id = 7", 'id = 7\ntemplates = [{{fov = 0, image = "{}"}}]'),
+    ],
+)
+def test_a_path_that_the_system_does_not_take_is_an_error_of_its_file(folder, file, old, new):
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new.format("x" * 300)))
+    assert "x" * 300 in refused(folder)

@@ -74,3 +74,12 @@ def test_the_files_of_a_start_are_those_that_the_repository_has():
         pytest.skip("no repository here")
     kept = subprocess.run(["git", "-C", str(root), "ls-files", "-z", "config"], check=True, capture_output=True, text=True).stdout
     assert {str(file.relative_to(root)) for file in files.starting_files(root / "config")} == set(kept.split("\0")) - {""}
+
+
+def test_a_user_without_name_and_home_has_boards_of_this_call(places, tmp_path, monkeypatch):
+    """As a container's --user 31337."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(files.os, "getuid", lambda: 31337)
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    assert files.kept_folder().name.startswith("aoi-boards-")

@@ -145,3 +145,16 @@ def test_the_product_in_use_outlives_the_sockets_new_name(place):
     assert state_file(None, path, "left").name == "aoi-daemon-left.product"
     assert not (place / "run" / "aoi-daemon.product").exists()
     assert old_socket_path(path).name == "aoi-daemon.sock"
+
+
+def test_a_folder_that_this_user_may_not_look_into_is_not_looked_into(place, monkeypatch):
+    """/etc/aoi-daemon is the service's alone: whoever else asks is told that no line is found, in one line."""
+    file, stat = place / "closed/line.toml", Path.stat
+
+    def closed(path, **how):
+        if path == file:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    assert find_socket(None, None, file) == place / "run/aoi-daemon-LINE.sock"

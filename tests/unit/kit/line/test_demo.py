@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+from pathlib import Path
 
 import pytest
 
 from aoi_daemon.hmi.access.password import matches
 from aoi_daemon.hmi.access.users import read_users
-from aoi_daemon.kit.line import page
+from aoi_daemon.kit.line import ending, page
+from aoi_daemon.kit.line.daemon import LineDaemon
 from aoi_daemon.kit.line.demo import arguments
+from aoi_daemon.kit.line.report import Tally, line_failed
+from aoi_daemon.kit.line.run import Line
+from aoi_daemon.kit.simulator.client import SimulatorProcess
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--parts", "-1"], "--parts -1: at least 0"),
+        (["--parts", "-1"], "--parts -1: 0 (until Ctrl-C) to 10000000"),
+        (["--parts", "10000001"], "--parts 10000001: 0 (until Ctrl-C) to 10000000"),
+        (["--report", "/"], "--report /: is a folder; name a file"),
         (["--page", "70000"], "--page 70000: 0 to 65535"),
         (["--takt-ms", "1"], "--takt-ms 1: 2 to 60000"),
         (["--boards", "/nowhere"], "--boards /nowhere: no such folder"),
@@ -40,3 +49,53 @@ def test_the_demo_has_a_user_for_each_role_with_one_password(tmp_path):
     users = read_users(tmp_path / "line" / "users.toml")
     assert {user.role.value for user in users.values()} == set(users) == {"operator", "quality", "maintenance"}
     assert all(matches(password, user.password) for user in users.values())
+
+
+def test_a_start_that_is_interrupted_leaves_no_daemon_behind(tmp_path, monkeypatch):
+    """It is in a session of its own, so that a terminal's Ctrl-C is not its own."""
+    daemon = LineDaemon(tmp_path, {}, {})
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(daemon, "_wait", interrupted)
+    with pytest.raises(KeyboardInterrupt), daemon:
+        pass
+    assert daemon.process is not None
+    try:
+        assert daemon.process.poll() is not None
+    finally:
+        if daemon.process.poll() is None:
+            os.kill(daemon.process.pid, signal.SIGKILL)
+            daemon.process.wait()
+
+
+def test_modules_of_the_current_folder_are_not_taken_for_ours(tmp_path, monkeypatch):
+    for name in ("json", "numpy", "random", "aoi_daemon"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    with SimulatorProcess(scan_ms=0) as plc:
+        assert plc.status()["requests"] == 0
+
+
+def test_a_report_that_cannot_be_written_is_one_line_after_the_figures(capsys):
+    assert ending.exit_code(lambda _: {}, lambda _: "the figures", Path("/proc/none.json")) == 1
+    found = capsys.readouterr()
+    assert "the figures" in found.out and found.err.splitlines()[-1].startswith("/proc/none.json: ")
+
+
+def test_parts_that_are_on_their_way_when_it_is_interrupted_are_no_fault():
+    plc = {"parts": 3, "good": 0, "escape": 0, "ejected": 2, "false_call": 0, "missed": 0, "refused": 0}
+
+    class Ended:
+        def status(self):
+            return {"counters": plc}
+
+        def parts(self):
+            return []
+
+    tally = Tally()
+    tally.parts = 2
+    line = Line(None, Ended(), tally)
+    assert line_failed(line.report(cut_short=True)) == []
+    assert line_failed(line.report()) != []
