@@ -17,7 +17,7 @@ from aoi_daemon.files.text import TextError, read_bytes
 
 FILE: Final = "clock.json"
 _MOST_BYTES: Final = 64 * 1024
-_MOST_S: Final = 1e11
+MOST_S: Final = 1e11
 """The year 5138: nothing beyond it is a time, or a length of time."""
 _Row = Annotated[int, Field(ge=0, le=2**62)]
 _Rows = Annotated[dict[Annotated[str, Field(max_length=64)], _Row], Field(max_length=64)]
@@ -29,7 +29,7 @@ class Doubt(Section):
 
     model_config = ConfigDict(extra="ignore")
 
-    since_s: float = Field(ge=0, le=_MOST_S, description="When that began, by the records' clock.")
+    since_s: float = Field(ge=0, le=MOST_S, description="When that began, by the records' clock.")
     why: str = Field(max_length=400)
 
 
@@ -42,7 +42,7 @@ class Step(Section):
     model_config = ConfigDict(extra="ignore")
 
     last: _Rows
-    shift_s: float = Field(0.0, ge=-_MOST_S, le=_MOST_S)
+    shift_s: float = Field(0.0, ge=-MOST_S, le=MOST_S)
     own: bool = False
 
 
@@ -54,7 +54,7 @@ class Restored(Section):
     records: str = Field(max_length=64)
     steps: list[Step] = Field(max_length=64)
     doubted_s: float | None = Field(
-        ge=0, le=_MOST_S, description="The records' clock when the backup was made, where it was in doubt."
+        ge=0, le=MOST_S, description="The records' clock when the backup was made, where it was in doubt."
     )
     here: bool = Field(description="Whether the rest of the file is known of this PC's clock; else it says nothing.")
 
@@ -66,12 +66,12 @@ class Kept(Section):
 
     records: str = Field(max_length=64)
     boot: str = Field(max_length=64)
-    boot_s: float = Field(ge=0, le=_MOST_S)
-    awake_s: float = Field(ge=0, le=_MOST_S)
-    now_s: float = Field(ge=0, le=_MOST_S)
-    behind_s: float = Field(ge=0, le=_MOST_S)
+    boot_s: float = Field(ge=0, le=MOST_S)
+    awake_s: float = Field(ge=0, le=MOST_S)
+    now_s: float = Field(ge=0, le=MOST_S)
+    behind_s: float = Field(ge=0, le=MOST_S)
     stretch_s: float = Field(ge=-86_400, le=86_400)
-    off_s: float = Field(ge=0, le=_MOST_S)
+    off_s: float = Field(ge=0, le=MOST_S)
     paced: bool
     doubt: Doubt | None
     steps: list[Step] = Field(max_length=64)

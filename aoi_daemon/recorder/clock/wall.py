@@ -32,7 +32,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from aoi_daemon.kernel_time import Reading
-from aoi_daemon.recorder.clock.kept import Doubt, Kept, Step
+from aoi_daemon.recorder.clock.kept import MOST_S, Doubt, Kept, Step
 from aoi_daemon.recorder.clock.steps import adopted, fewer, stepped
 
 DAY_S: Final = 86_400.0
@@ -247,7 +247,7 @@ class RecordsClock:
 
     def _begin(self, why: str) -> None:
         if self.doubt is None:
-            self.doubt = Doubt(since_s=max(0.0, self.now_s), why=why[:400])
+            self.doubt = Doubt(since_s=min(max(0.0, self.now_s), MOST_S), why=why[:400])
 
     def _set_anchor(self) -> None:
         # One name, so that another thread never sees half of it.
