@@ -44,7 +44,7 @@ class Pace:
     def holds(self, ran_s: float) -> bool:
         """A second of records for each second; a time without any counts as an hour, however long it was."""
         gaps_s = (min(HOUR, later - earlier) for earlier, later in pairwise(sorted(self.gone)))
-        return sum(gaps_s) <= ran_s - self.since_ran_s + LONGEST_S + 3 * HOUR
+        return sum(gaps_s) <= ran_s - self.since_ran_s + LONGEST_S + HOUR
 
 
 @dataclass
@@ -65,6 +65,7 @@ class World:
     doubts: int = 0
     ended: int = 0
     swept_ran_s: float = 0.0
+    ended_ran_s: float = 0.0
     pace: Pace | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +106,7 @@ class World:
     def end(self) -> None:
         self.clock.end(self.last)
         self.ended += 1
-        self.pace = None
+        self.ended_ran_s, self.pace = self.ran_s, None
 
     def confirm(self) -> None:
         if self.clock.doubt is not None:
@@ -130,7 +131,7 @@ class World:
         self.rows = left
         self.removed += gone
         if self.clock._paced:
-            self.pace = self.pace or Pace(self.ran_s)
+            self.pace = self.pace or Pace(self.ended_ran_s)
             self.pace.gone += dates
         else:
             self.pace = None
