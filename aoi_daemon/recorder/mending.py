@@ -211,13 +211,6 @@ def _inside(folder: Path, name: str) -> bool:
     return is_picture and ".." not in name and (folder / name).is_file()
 
 
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return -1
-
-
 @contextlib.contextmanager
 def _closing_on_error(connection: sqlite3.Connection) -> Iterator[None]:
     try:

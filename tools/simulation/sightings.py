@@ -24,19 +24,8 @@ from tools.simulation.world import Part
 _VERDICT: Final = offset_of("verdict")
 _FLAGS: Final = offset_of("flags")
 _SEQUENCE: Final = offset_of("sequence")
-_POLL_ROUNDS_NS: Final = MS
-"""The system's poll rounds a time-out up to whole milliseconds."""
 _UNDER_WAY_NS: Final = 400 * MS
 """A beat that was due in time may be written so much later, after a slow request or a wait for the processor."""
-CONNECTIONS_A_SECOND: Final = 12
-"""In any second: the first at once, then 50, 100, 200, 300 ms and so on; and again after a link that was up."""
-LINES_A_MINUTE: Final = 6
-"""Of one kind of what the PLC brings about; see `LineLimit`."""
-_PLC_EVENTS: Final = {
-    "plc_connected": 4, "plc_link_down": 4, "reject_unconfirmed": LINES_A_MINUTE, "reject_unseen": LINES_A_MINUTE,
-    "reject_bypassed": LINES_A_MINUTE, "reject_undelivered": LINES_A_MINUTE,
-}  # fmt: skip
-_ALARMS_A_MINUTE: Final = 60
 
 
 @dataclass

@@ -33,7 +33,6 @@ from tools.simulation.stage_process import Process
 from tools.simulation.timeline import MS, Timeline, chance
 
 _TICK_NS: Final = 50 * MS
-_HEARS_NS: Final = MS
 _PRODUCTS: Final = ("demo", "other")
 RECIPES: Final = {
     name: Recipe(id=number, name=name, bundle=Path(f"bundle{number}"), width_px=64, height_px=64)

@@ -10,18 +10,12 @@ from typing import Final
 
 from aoi_daemon.messages import Outcome, Reason
 from aoi_daemon.plcmap.coils import Result
-from aoi_daemon.plcmap.registers import offset_of
 from tools.simulation.life import Life
 from tools.simulation.sightings import Sightings, VerdictSeen
 from tools.simulation.timeline import MS, SECOND
 
-_VERDICT: Final = offset_of("verdict")
-_FLAGS: Final = offset_of("flags")
-_SEQUENCE: Final = offset_of("sequence")
 _POLL_ROUNDS_NS: Final = MS
 """The system's poll rounds a time-out up to whole milliseconds."""
-_UNDER_WAY_NS: Final = 400 * MS
-"""A beat that was due in time may be written so much later, after a slow request or a wait for the processor."""
 CONNECTIONS_A_SECOND: Final = 12
 """In any second: the first at once, then 50, 100, 200, 300 ms and so on; and again after a link that was up."""
 LINES_A_MINUTE: Final = 6

@@ -12,11 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 from aoi_daemon.infer.trt.vendor import Vendor
-
-_TOP_PHASES_ONLY: Final = 1
 
 
 class Progress:
