@@ -10,15 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Final
 
-import aoi_daemon
+from aoi_daemon import PROGRAM
 from aoi_daemon.ring.parcel import MessageError, receive, send, send_parcel
 from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.stage import START_SIGNALS, Setup, now_ns
 
-_PROGRAM: Final = Path(aoi_daemon.__file__).with_name("__main__.py")
 STOPPED: Final = ("signal SIGTERM", "exit code 0")
 """How one ends that was asked to, by whomever: no crash."""
 
@@ -71,7 +69,7 @@ class StageProcess:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, START_SIGNALS)
         try:
             return subprocess.Popen(
-                [sys.executable, str(_PROGRAM), "stage", self.name, str(control_fd)],
+                [sys.executable, str(PROGRAM), "stage", self.name, str(control_fd)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log_fd,
                 stderr=self._log_fd,

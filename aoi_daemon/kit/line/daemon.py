@@ -14,8 +14,8 @@ from typing import Any
 
 import tomli_w
 
+from aoi_daemon import PROGRAM
 from aoi_daemon.decide.alarm_list import Alarm
-from aoi_daemon.kit.simulator.client import PROGRAM
 from aoi_daemon.messages import Outcome
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictReader

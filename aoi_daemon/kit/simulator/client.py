@@ -17,16 +17,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-import aoi_daemon
+from aoi_daemon import PROGRAM
 from aoi_daemon.kit.simulator.plc import PHOTO_EYE, PHOTO_EYE_MAGIC
 from aoi_daemon.kit.simulator.records import Event, LogCopy, PartRecord
 
-PROGRAM: Final = Path(aoi_daemon.__file__).with_name("__main__.py")
-"""By its path: `-m` would look for it in the current folder first, and for the modules that it imports."""
 _ANSWER_S: Final = 10.0
 _STOP_S: Final = 5.0
 _LOOK_AGAIN_S: Final = 0.005
