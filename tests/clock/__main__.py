@@ -21,6 +21,8 @@ QUICK = (
     "tests/unit/engine/report/test_report.py", "tests/unit/stage/test_logs.py",
 )  # fmt: skip
 """What tells the time of day, or asks how old something is."""
+WHOLE = ("ahead", "missing-day")
+"""The clocks of `long` that all of LONG runs under; the others have QUICK, or CI would take an hour."""
 
 
 def main(words: list[str]) -> int:
@@ -29,20 +31,23 @@ def main(words: list[str]) -> int:
         prog="python -m tests.clock", description="pytest with the wall clock and the times of files moved",
         epilog="clocks: " + "; ".join(f"{name}: {clock.what}" for name, clock in CLOCKS.items()),
     )  # fmt: skip
-    parser.add_argument("which", choices=("quick", "long", *CLOCKS), help="the tests that ask for the time, 400 days ahead; every clock; or one")
+    parser.add_argument("which", choices=("quick", "long", *CLOCKS), help="the tests that ask for the time, 400 days ahead; those under every clock, and all tests under two; or one")
     parser.add_argument("pytest", nargs=argparse.REMAINDER, help=f"pytest's arguments (tests, where none is named: {' '.join(LONG)})")
     given = parser.parse_args(words)
     names = {"quick": ["ahead"], "long": list(CLOCKS)}.get(given.which, [given.which])
-    arguments = given.pytest
-    if not any(Path(word.partition("::")[0]).exists() for word in arguments):
-        arguments = [*arguments, *(QUICK if given.which == "quick" else LONG)]
+    named = any(Path(word.partition("::")[0]).exists() for word in given.pytest)
+
+    def arguments(name: str) -> list[str]:
+        few = given.which == "quick" or (given.which == "long" and name not in WHOLE)
+        return given.pytest if named else [*given.pytest, *(QUICK if few else LONG)]
+
     with tempfile.TemporaryDirectory(prefix="aoi-moved-clock-") as folder:
         try:
             library = build(Path(folder))
         except NoMovedClockError as error:
             _cannot(given.which, error)
             return 0
-        results = {name: _run(name, library, arguments) for name in names}
+        results = {name: _run(name, library, arguments(name)) for name in names}
     for name, (status, took_s) in results.items():
         _say(f"{CLOCKS[name].what}: {'passed' if status == 0 else f'FAILED, pytest says {status}'}, {took_s:.0f} s")
     failed = [name for name, (status, _) in results.items() if status]
