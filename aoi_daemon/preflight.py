@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aoi_daemon.config.cameras import CameraSection, GenicamCamera
 from aoi_daemon.config.checks.hmi import hmi_problems
@@ -243,7 +243,7 @@ def not_checked(configuration: Configuration) -> list[str]:
     section = configuration.line.inspection
     if section.backend != "tensorrt":
         return []
-    machine = this_machine(section.device)
+    machine = this_machine(section.gpu)
     if isinstance(machine, Machine):
         return []
     return [f"whether an engine fits the line's GPU was not checked, this machine cannot tell: {machine}"]
@@ -255,10 +255,11 @@ def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> 
     One, because each build replaces the one before: two products that ask for it in turn would never both have it.
     """
     section, recipes, file = configuration.line.inspection, configuration.recipes, configuration.file
+    precision: Any = section.precision  # of those that an engine has: the section has checked it
     try:
-        machine = this_machine(section.device)
+        machine = this_machine(section.gpu)
     except ModelError as error:
-        raise ConfigError(file, [f"inspection.device = {section.device}: {error}"]) from error
+        raise ConfigError(file, [f"inspection.device = {section.gpu}: {error}"]) from error
     products: dict[str, list[str]] = {}
     for name, bundle in bundles.items():
         products.setdefault(str(bundle.folder.resolve()), []).append(name)
@@ -273,9 +274,9 @@ def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> 
         try:
             shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))
             if isinstance(machine, Machine):
-                choose_plan(bundle, section.precision, shapes, machine)
+                choose_plan(bundle, precision, shapes, machine)
             else:
-                check_plans(bundle, section.precision, shapes)
+                check_plans(bundle, precision, shapes)
         except ModelError as error:
             problems.append(f"{where}: {error}")
     if problems:

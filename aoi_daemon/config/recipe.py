@@ -273,7 +273,9 @@ class Manifest(ModelOutput):
     channels: Literal[1, 3] = 1
     stride_px: int = Field(1, ge=1, le=1024, description="Frame sizes must be multiples of this.")
     has_template: bool = Field(description="Whether the model has the input `template`.")
-    models: dict[Literal["fp32", "fp16", "int8"], Model] = Field(min_length=1)
+    models: dict[Literal["fp32", "bf16", "fp16", "int8"], Model] = Field(
+        min_length=1, description="By precision; `bf16` is run from the file of fp32, by a back end whose processor has it."
+    )
     golden: Annotated[tuple[GoldenPart, ...], Strict(False)] = ()
     golden_limits: Annotated[tuple[ClassLimit, ...], Strict(False)] = Field(
         default=(ClassLimit(name="*"),), description="Limits that the golden verdicts hold by."

@@ -20,6 +20,9 @@ from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
 
+DeviceNumber = Annotated[int, Field(ge=0, le=15)]
+DeviceName = Annotated[str, Field(pattern=r"^(cpu|gpu|npu)(\.[0-9])?$")]
+
 
 class LineSection(Section):
     """The line and its clock."""
@@ -49,17 +52,34 @@ class InspectionSection(Section):
 
     reload: ClassVar[Reload] = Reload.INSPECTION
 
-    backend: Literal["onnx", "tensorrt"] = Field(
-        "onnx", description="`onnx`: ONNX Runtime on the CPU. `tensorrt`: the GPU."
+    backend: Literal["auto", "onnx", "openvino", "tensorrt"] = Field(
+        "onnx", description="`onnx`: ONNX Runtime on the CPU. `openvino`: OpenVINO, on the CPU or an Intel GPU or NPU. `tensorrt`: an NVIDIA GPU. `auto`: whichever of them is there, holds the golden parts and was measured as fastest at the start."
     )
-    precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="Which of the bundle's models runs.")
-    threads: int = Field(2, ge=1, le=64, description="Threads of the CPU back end.")
-    device: int = Field(0, ge=0, le=15, description="`tensorrt`: number of the GPU.")
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        "fp32", description="Which of the bundle's models runs. `auto`, with the back end `auto`: any that the bundle's qualification took."
+    )
+    threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end.")
+    device: DeviceNumber | DeviceName | None = Field(
+        None, description="`tensorrt`: number of the GPU, 0 to 15; absent: 0. `openvino`: `cpu`, `gpu`, `npu`, or one of several as `gpu.1`; absent: `cpu`."
+    )
     wait: Literal["block", "spin"] = Field(
         "block", description="`tensorrt`: how the end of a run is waited for. `spin` burns a core and is a little faster and more even."
     )
     cuda_graph: bool = Field(True, description="`tensorrt`: launch a part as one CUDA graph where the runtime can.")
     warm_up_runs: int = Field(10, ge=1, le=10_000, description="Runs before READY.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> InspectionSection:
+        if self.precision == "auto" and self.backend != "auto":
+            raise ValueError(f"precision = 'auto' needs backend = 'auto'; name the one that {self.backend} is to run")
+        if self.precision == "bf16" and self.backend in ("onnx", "tensorrt"):
+            raise ValueError(f"precision = 'bf16': {self.backend} does not run it; backend = 'openvino' does, on a CPU that has it")
+        return self
+
+    @property
+    def gpu(self) -> int:
+        """Number of the GPU that TensorRT runs on."""
+        return self.device if isinstance(self.device, int) else 0
 
 
 class RegisterSection(Section):

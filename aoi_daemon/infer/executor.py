@@ -89,6 +89,8 @@ class Executor(Protocol):
 
     name: str
     """Back end, version, device and model, for logs and records."""
+    notes: list[str]
+    """What a person should know of how it runs here."""
     decoder: Decoder
     """How the outputs are read; at first as the manifest says. May be replaced between two calls of `infer`."""
     has_template: bool

@@ -13,36 +13,23 @@ from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor
+from aoi_daemon.infer.open import open_executor
 from aoi_daemon.stage.stage import Stage, now_ns
 
 _GOLDEN_OVERLAP: Final = 0.5
 _GOLDEN_S: Final = 5.0
 """Time allowed to one golden part; it is not on the takt."""
-_GPU_WARM_UP_RUNS: Final = 200
 
 Image = NDArray[np.uint8]
 
 
 def make_executor(stage: Stage, bundle: Bundle, frames: Sequence[Image]) -> Executor:
-    """The back end that the configuration names; `frames` is the memory that it will read frames from.
-
-    GPU packages are imported only where used.
-    """
-    section, recipe = stage.config.inspection, stage.setup.recipe
-    if section.backend == "tensorrt":
-        from aoi_daemon.infer.trt.open import open_executor  # noqa: PLC0415
-        from aoi_daemon.infer.trt.plan import golden_shapes  # noqa: PLC0415
-
-        executor = open_executor(
-            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels), *golden_shapes(bundle)],
-            device=section.device, wait=section.wait, cuda_graph=section.cuda_graph,
-            warm_up_runs=max(_GPU_WARM_UP_RUNS, section.warm_up_runs), pinned=frames,
-        )  # fmt: skip
-        stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
-        return executor
-    from aoi_daemon.infer.onnx.executor import OnnxExecutor  # noqa: PLC0415
-
-    return OnnxExecutor(bundle.model_path(section.precision), bundle.manifest, threads=section.threads)
+    """The back end that the configuration names; `frames` is the memory that it will read frames from."""
+    recipe = stage.setup.recipe
+    shape = (recipe.height_px, recipe.width_px, recipe.channels)
+    executor = open_executor(bundle, stage.config.inspection, shape, pinned=frames, golden=True)
+    stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
+    return executor
 
 
 def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:

@@ -18,6 +18,7 @@ from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode.decode import decode, decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE, Decoder, Detections, Executor, FrameShape
+from aoi_daemon.infer.open import open_executor
 from aoi_daemon.infer.registration.registrar import Registrar
 from aoi_daemon.inspection.look import Seen, look, read_templates
 from aoi_daemon.stage.stage import now_ns
@@ -51,7 +52,8 @@ class Gauge:
         everything = {"limits": (ClassLimit(name="*", score=LEAST_SCORE),), "regions": ()}
         self._all = decoder_for(manifest, recipe.model_copy(update=everything))
         self._closes = isinstance(engine, InspectionSection)
-        self.executor = _open_executor(self.bundle, recipe, engine) if isinstance(engine, InspectionSection) else engine
+        shape = (recipe.height_px, recipe.width_px, recipe.channels)
+        self.executor = open_executor(self.bundle, engine, shape) if isinstance(engine, InspectionSection) else engine
         self.executor.decoder = self._heard
 
     def see(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, fov: int) -> Seen:
@@ -104,16 +106,3 @@ class _Heard:
         """See `Decoder`."""
         self.last = (outputs, shape)
         return self._line.decode(outputs, shape)
-
-
-def _open_executor(bundle: Bundle, recipe: Recipe, section: InspectionSection) -> Executor:
-    if section.backend == "tensorrt":
-        from aoi_daemon.infer.trt.open import open_executor  # noqa: PLC0415
-
-        return open_executor(
-            bundle, section.precision, [(recipe.height_px, recipe.width_px, recipe.channels)],
-            device=section.device, wait=section.wait, cuda_graph=section.cuda_graph,
-        )  # fmt: skip
-    from aoi_daemon.infer.onnx.executor import OnnxExecutor  # noqa: PLC0415
-
-    return OnnxExecutor(bundle.model_path(section.precision), bundle.manifest, threads=section.threads)

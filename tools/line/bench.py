@@ -99,10 +99,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 def add_inspection(parser: argparse.ArgumentParser) -> None:
     """The options that become the section [inspection] of the line."""
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "fp16", "int8"), help="default fp32")
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16", "int8"), help="default fp32")
     parser.add_argument(
-        "--backend", default="onnx", choices=("onnx", "tensorrt"), help="onnx: the CPU (default); tensorrt: the GPU"
-    )
+        "--backend", default="onnx", choices=("onnx", "openvino", "tensorrt"),
+        help="onnx, openvino: the CPU (default onnx); tensorrt: the GPU",
+    )  # fmt: skip
     parser.add_argument(
         "--threads", type=_bounded(1, 64), default=min(64, os.cpu_count() or 1), metavar="N",
         help="of the CPU back end (default %(default)s)",
@@ -131,7 +132,7 @@ def inspection_of(options: argparse.Namespace) -> dict[str, Any]:
         "backend": options.backend,
         "precision": options.precision,
         "threads": options.threads,
-        "device": options.device,
+        "device": options.device if options.backend == "tensorrt" else None,
         "wait": options.wait,
         "cuda_graph": not options.no_cuda_graph,
     }

@@ -112,6 +112,8 @@ def build_for_targets(
     refused = []
     for target in targets:
         for precision in manifest.models:
+            if precision == "bf16":
+                continue  # what TensorRT makes of the same file is its fp32 and fp16
             try:
                 plans += build_for_bundle(folder, target, [precision], sizes, progress=progress)
             except ModelError as error:

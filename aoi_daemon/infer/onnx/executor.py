@@ -50,6 +50,7 @@ class OnnxExecutor:
         self.has_template = manifest.has_template
         self.decoder: Decoder = decoder_for(manifest)
         self.name = f"onnxruntime {ort.__version__} cpu, {threads} threads, {file.name}"
+        self.notes: list[str] = []
         self._shape = shape
         check_file(file, manifest, shape)
         self._session = _open(file, threads)
