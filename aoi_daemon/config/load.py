@@ -6,6 +6,7 @@ bound, so that a file is mended in one go.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,6 +85,7 @@ def load(file: Path, product: str = "") -> Configuration:
         ConfigError: with all problems of the first wrong file.
     """
     file = file.absolute()
+    _refuse_other_names(file)
     sources: dict[Path, bytes] = {}
     line = _resolve_line(read_model(file, LineConfig, sources), file)
     recipes: dict[str, Recipe] = {}
@@ -139,7 +141,8 @@ def read_model(file: Path, model: type[M], sources: dict[Path, bytes] | None = N
         text = decode(content)
         data = parse(text)
     except FileNotFoundError:
-        raise ConfigError(file, ["the file does not exist"]) from None
+        remedy = "; name yours with --config FILE, or make one with `aoi-daemon init DIR`"
+        raise ConfigError(file, ["the file does not exist" + remedy * (model is LineConfig)]) from None
     except OSError as error:
         raise ConfigError(file, [f"cannot be read: {error.strerror}"]) from error
     except TextError as error:
@@ -159,6 +162,8 @@ def _resolve_line(line: LineConfig, file: Path) -> LineConfig:
         if missing := _missing(path):
             problems.append(f"cameras[{index}].{key} = {str(path)!r}: {missing}")
         cameras.append(camera.model_copy(update={key: path}))
+    if line.recorder is not None and (wrong := _no_folder(file.parent / line.recorder.folder)):
+        problems.append(f"recorder.folder = {str(line.recorder.folder)!r}: {wrong}")
     supervisor = line.supervisor
     if supervisor.state_folder is not None:
         folder = file.parent / supervisor.state_folder
@@ -197,6 +202,27 @@ def _missing(path: Path) -> str:
     except OSError as error:
         return f"cannot be reached: {error.strerror}"
     return ""
+
+
+def _no_folder(path: Path) -> str:
+    """Why `path` cannot be a folder, made when it is needed; "" where nothing speaks against it."""
+    for each in (path, *path.parents):
+        try:
+            if each.is_dir():
+                return ""
+            if os.path.lexists(each):
+                return f"{each} is a file or leads nowhere; name a folder" if each != path else "is no folder"
+        except (OSError, ValueError):
+            return ""  # it is the recorder's to say: this user may not be the one that it runs as
+    return ""
+
+
+def _refuse_other_names(file: Path) -> None:
+    """A stage is told where the files lie, in JSON, which has no place for a name that is not text."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(file, ["the name of the file or of a folder above it is not UTF-8; rename it"]) from None
 
 
 def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:
