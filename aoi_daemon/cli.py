@@ -119,10 +119,14 @@ def _command(words: list[str]) -> int:
 
 def _check(file: Path) -> int:
     from aoi_daemon.acquire.sources import source_problems
+    from aoi_daemon.config.checks.recorder import recorder_problems
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
-    if problems := source_problems(configuration.line.cameras):
+    problems = source_problems(configuration.line.cameras)
+    if configuration.line.recorder is not None:
+        problems += recorder_problems(configuration.line.recorder, configuration.file.parent)
+    if problems:
         raise ConfigError(configuration.file, problems)
     open_models(configuration)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)

@@ -6,7 +6,6 @@ bound, so that a file is mended in one go.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -162,8 +161,6 @@ def _resolve_line(line: LineConfig, file: Path) -> LineConfig:
         if missing := _missing(path):
             problems.append(f"cameras[{index}].{key} = {str(path)!r}: {missing}")
         cameras.append(camera.model_copy(update={key: path}))
-    if line.recorder is not None and (wrong := _no_folder(file.parent / line.recorder.folder)):
-        problems.append(f"recorder.folder = {str(line.recorder.folder)!r}: {wrong}")
     supervisor = line.supervisor
     if supervisor.state_folder is not None:
         folder = file.parent / supervisor.state_folder
@@ -201,19 +198,6 @@ def _missing(path: Path) -> str:
         return _NOWHERE
     except OSError as error:
         return f"cannot be reached: {error.strerror}"
-    return ""
-
-
-def _no_folder(path: Path) -> str:
-    """Why `path` cannot be a folder, made when it is needed; "" where nothing speaks against it."""
-    for each in (path, *path.parents):
-        try:
-            if each.is_dir():
-                return ""
-            if os.path.lexists(each):
-                return f"{each} is a file or leads nowhere; name a folder" if each != path else "is no folder"
-        except (OSError, ValueError):
-            return ""  # it is the recorder's to say: this user may not be the one that it runs as
     return ""
 
 
