@@ -119,14 +119,12 @@ def _command(words: list[str]) -> int:
 
 def _check(file: Path) -> int:
     from aoi_daemon.acquire.sources import source_problems
-    from aoi_daemon.config.checks.recorder import recorder_problems
+    from aoi_daemon.config.checks.places import place_problems
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
-    problems = source_problems(configuration.line.cameras)
-    if configuration.line.recorder is not None:
-        problems += recorder_problems(configuration.line.recorder, configuration.file.parent)
-    if problems:
+    line, folder = configuration.line, configuration.file.parent
+    if problems := [*source_problems(line.cameras), *place_problems(line, folder)]:
         raise ConfigError(configuration.file, problems)
     open_models(configuration)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
