@@ -26,6 +26,7 @@ def folder(tmp_path, bundle):
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes/demo.toml").write_text(RECIPE)
     (tmp_path / "line.toml").write_text(LINE)
+    (tmp_path / "board.png").touch()
     return tmp_path
 
 
@@ -53,6 +54,14 @@ WRONG = [
     ("[plc]\nhots = 1\n", ":7: plc.hots: unknown key", "did you mean 'host'?"),
     ('"a\\nb" = 1\n', ":6: cameras[0].'a\\nb': unknown key", ""),
     (f'[line]\nname = "{"x" * 5000}"\n', ":7: line.name = 'xxx", "64 characters"),
+    ("[[plc]]\nport = 502\n", ":6: plc: is one table: write [plc]", ""),
+    ('[supervisor]\nsocket = "/run/' + "x" * 120 + '"\n', ": supervisor.socket = '/run/xxx", "at most 107 bytes"),
+    ('[recorder]\nfolder = "board.png"\n', ": recorder.folder = 'board.png': ", "board.png is a file; name a folder"),
+    ('[recorder]\nfolder = "' + "x" * 300 + '"\n', ": recorder.folder = 'xxx", "file name too long"),
+    ('[hmi]\nusers = "' + "x" * 300 + '"\n', ": hmi.users = 'xxx", "file name too long"),
+    ('[hmi]\nusers = "recipes"\n', ": hmi.users = 'recipes': is a folder; name a file", ""),
+    ('[hmi]\nusers = "board.png/users.toml"\n', ": hmi.users = 'board.png/users.toml': not a directory", ""),
+    ('[recorder]\nfolder = "board.png/below"\n', ": recorder.folder = 'board.png/below': ", "board.png is a file"),
     ("what is this\n", ":6:6: is not TOML: ", "'='"),
     ("[plc\n", ":6:5: is not TOML: ", ""),
     (b"# M\xfcnchen\n", ":6:4: is not UTF-8 text (byte 0xfc)", "save it as UTF-8"),
@@ -150,3 +159,46 @@ def test_a_line_of_pictures_needs_no_camera_packages(folder, capsys, monkeypatch
     without(monkeypatch, "harvesters", "genicam")
     main(["check-config", "--config", str(folder / "line.toml")])
     assert "genicam" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("", "holds no image (.png"),
+        ("bundle", "holds no image (.png"),
+        ("line.toml", "is no video that can be read; name a folder of pictures, or a video"),
+        ("/dev/null", "is no video that can be read"),
+        ("half", "the other half of its pair, a_temp, is missing"),
+    ],
+)
+def test_a_source_that_no_part_can_come_from_is_refused(folder, capfd, source, says):
+    (folder / "board.png").unlink()
+    (folder / "half").mkdir()
+    for name in ("a_test.png", "b_test.png", "b_temp.png"):
+        (folder / "half" / name).touch()
+    (folder / "line.toml").write_text(LINE.replace('"."', f'"{source}"'))
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"{folder}/line.toml: cameras[0].source: {folder / source}") and says in said and said.count("\n") == 1
+
+
+def test_a_video_is_a_source(folder, capsys):
+    import cv2
+    import numpy as np
+
+    video = cv2.VideoWriter(str(folder / "parts.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+    video.write(np.zeros((64, 64, 3), np.uint8))
+    video.release()
+    (folder / "line.toml").write_text(LINE.replace('"."', '"parts.avi"'))
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 0
+
+
+def test_one_table_for_a_list_of_tables_is_told_with_the_brackets(folder, capsys):
+    (folder / "line.toml").write_text(LINE.replace("[[cameras]]", "[cameras]"))
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
+    assert capsys.readouterr().err == f"{folder}/line.toml:1: cameras: is a list of tables: write [[cameras]], once for each\n"
+
+
+def test_a_line_that_is_not_there_is_told_with_the_ways_on(tmp_path, capsys):
+    assert main(["check-config", "--config", str(tmp_path / "line.toml")]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}/line.toml: the file does not exist; name yours with --config FILE, or make one with `aoi-daemon init DIR`\n"

@@ -49,6 +49,7 @@ def files(tmp_path):
         (tmp_path / "recipes").mkdir()
         (tmp_path / "recipes" / "demo.toml").write_text(RECIPE + recipe)
         (tmp_path / "line.toml").write_text(LINE)
+        (tmp_path / "board.png").touch()
         return tmp_path / "line.toml"
 
     return make

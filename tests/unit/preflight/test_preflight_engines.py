@@ -56,6 +56,7 @@ def line(tmp_path, asked):
         recipe = f'id = {number}\nname = "{name}"\nbundle = "../bundle"\nwidth_px = {width}\nheight_px = {height}\n'
         (tmp_path / "recipes" / f"{name}.toml").write_text(recipe)
     (tmp_path / "line.toml").write_text(LINE)
+    (tmp_path / "board.png").touch()
     return tmp_path / "line.toml"
 
 
