@@ -85,11 +85,8 @@ class Device:
         Raises:
             ModelError: the file is missing, damaged or not this contract, or the device does not take it.
         """
-        try:
-            # Read once: what is kept must be of the bytes that its hash is of.
-            onnx = file.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
+        # Read once: what is kept must be of the bytes that its hash is of.
+        onnx = _bytes(file)
         if kept_in is None:
             return self._compiled(file, onnx, manifest, shape)[0], ""
         key = Key(
@@ -114,14 +111,8 @@ class Device:
         return compiled, note or (why and f"{why}; compiled anew")
 
     def _compiled(self, file: Path, onnx: bytes, manifest: Manifest, shape: FrameShape) -> tuple[Compiled, Any]:
+        model = _read(self._core, file, onnx, manifest, shape)
         try:
-            model = self._core.read_model(onnx)
-        except RuntimeError as error:
-            raise ModelError(f"{file}: OpenVINO cannot read it: {said(error)}") from error
-        wanted = _names(manifest)
-        check_model(file, _infos(model.inputs, wanted), _infos(model.outputs, wanted), manifest, shape)
-        try:
-            model.reshape({tensor.any_name: [1, *shape] for tensor in model.inputs})
             compiled = self._core.compile_model(model, self._device, self.options)
         except RuntimeError as error:
             raise ModelError(f"{file}: OpenVINO does not take it on {self.name}: {said(error)}") from error
@@ -150,6 +141,33 @@ class Device:
         told = [str(self._core.get_property(self._device, name)) for name in asked if name in self._known]
         sets = hashlib.sha256(" ".join(sorted(flags)).encode()).hexdigest()[:16] if flags else ""
         return ", ".join([*told, *sorted(capabilities), *([f"instructions {sets}"] if sets else [])])
+
+
+def read_model(file: Path, manifest: Manifest, shape: FrameShape) -> None:
+    """Read `file` for frames of `shape`, compile it for nothing, and let it go. Raises ModelError."""
+    _read(openvino().Core(), file, _bytes(file), manifest, shape)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _read(core: Any, file: Path, onnx: bytes, manifest: Manifest, shape: FrameShape) -> Any:
+    try:
+        model = core.read_model(onnx)
+    except RuntimeError as error:
+        raise ModelError(f"{file}: OpenVINO does not take it: {said(error)}") from error
+    wanted = _names(manifest)
+    check_model(file, _infos(model.inputs, wanted), _infos(model.outputs, wanted), manifest, shape)
+    try:
+        model.reshape({tensor.any_name: [1, *shape] for tensor in model.inputs})
+    except RuntimeError as error:
+        size = f"{shape[1]} x {shape[0]} px"
+        raise ModelError(f"{file}: OpenVINO does not take it for frames of {size}: {said(error)}") from error
+    return model
 
 
 def _names(manifest: Manifest) -> tuple[str, ...]:

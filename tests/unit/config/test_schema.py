@@ -54,10 +54,10 @@ def test_each_camera_with_trigger_numbers_needs_the_poll():
 )  # fmt: skip
 def test_a_device_is_a_number_or_one_of_openvinos_kinds(device, is_taken):
     if is_taken:
-        assert InspectionSection(device=device).device == device
+        assert InspectionSection(backend="auto", device=device).device == device
     else:
         with pytest.raises(ValidationError, match="device"):
-            InspectionSection(device=device)
+            InspectionSection(backend="auto", device=device)
 
 
 BACKENDS = ("auto", "onnx", "openvino", "tensorrt")
@@ -72,3 +72,17 @@ def test_a_precision_is_named_unless_the_back_end_is_not(backend, precision):
     else:
         with pytest.raises(ValidationError, match=f"precision = '{precision}'.*{backend if precision == 'bf16' else 'auto'}"):
             InspectionSection(backend=backend, precision=precision)
+
+
+@pytest.mark.parametrize(("backend", "device"), list(product(BACKENDS, (None, 0, 3, "cpu", "gpu", "gpu.1", "npu"))))
+def test_a_device_is_of_the_kind_that_the_back_end_has(backend, device):
+    """A number with OpenVINO, or a name with TensorRT, would else be another device than is meant."""
+    taken = {
+        "auto": True, "onnx": device in (None, 0, 3, "cpu"), "openvino": not isinstance(device, int),
+        "tensorrt": not isinstance(device, str),
+    }[backend]  # fmt: skip
+    if taken:
+        assert InspectionSection(backend=backend, device=device).device == device
+    else:
+        with pytest.raises(ValidationError, match=f"device = {device!r}: {backend} (takes|runs on the CPU)"):
+            InspectionSection(backend=backend, device=device)
