@@ -17,7 +17,7 @@ _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _STARTING: Final = ("README.md", "line.toml", "recipes/demo.toml", "recipes/demo.golden", "bundles/demo")
 """Of the folder `config`. A line that runs in a checkout has its users, passwords and own products there too."""
 _OF_A_RUN: Final = "compiled"
-"""A bundle's folder of what this machine's back end compiled (infer/openvino/blobs.py); the wheel's build has no infer."""
+"""A bundle's folder of what a back end compiled here (infer/openvino/blobs.py, which the wheel's build cannot load)."""
 
 
 def shipped(name: Literal["config", "systemd"]) -> Path:
