@@ -7,6 +7,7 @@ that were measured are printed at the end of the run and are in aoi_daemon/plc/R
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import shutil
 import signal
@@ -28,6 +29,9 @@ PASSES_ALL = {"limits": [{"name": "*", "max_count": 10_000}]}
 SAFE_BITS = 1 << 0 | 1 << 3 | 1 << 6  # PASS, READY, RUN_PERMIT
 DROP_MS = 300.0
 BACK_S = 15.0
+OPENVINO = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="needs the package openvino")
+each_backend = pytest.mark.parametrize("backend", ["onnx", pytest.param("openvino", marks=OPENVINO)])
+"""Those that judge on the CPU."""
 
 
 def reasons(running) -> set[Reason]:
@@ -113,36 +117,44 @@ def test_a_camera_that_is_not_there_keeps_ready_down(line, tmp_path):
 # -- inspection --------------------------------------------------------------
 
 
-def test_a_slow_engine_rejects_each_part_in_time(line, tmp_path, measured):
+@each_backend
+def test_a_slow_engine_rejects_each_part_in_time(line, tmp_path, measured, backend):
     """LATE for each part, on the wire before its deadline; the engine is not waited for."""
     slow = slow_bundle(tmp_path / "slow")
-    running = line(use_bundle=slow, inspection={"warm_up_runs": 1}, supervisor={"hang_ms": 5000.0})
-    running.wait_parts(20)
+    # A run takes seconds: one that is not ended would be a hang.
+    running = line(
+        use_bundle=slow, inspection={"backend": backend, "warm_up_runs": 1}, supervisor={"hang_ms": 1500.0}
+    )  # fmt: skip
+    pid = running.stage("inspection")
+    running.wait_parts(45)
     outcomes = running.outcomes()
     assert {Reason(outcome.reason) for outcome in outcomes} == {Reason.LATE}
     slack_ms = [(outcome.deadline_ns - outcome.answered_ns) / 1e6 for outcome in outcomes if outcome.answered_ns]
-    measured("inference slow", "verdict REJECT before the deadline, least", min(slack_ms))
+    measured(f"inference slow, {backend}", "verdict REJECT before the deadline, least", min(slack_ms))
     assert running.plc.status()["counters"]["missed"] == 0
     assert running.daemon.status()["deadline_misses"] == 0
+    assert running.stage("inspection") == pid, "its run was not ended: the supervisor has ended the process"
     running.no_unproven_pass()
 
 
-def test_a_hung_engine_is_killed_and_the_line_comes_back(line, measured):
+@pytest.mark.parametrize("backend", ["onnx", pytest.param("openvino", marks=[OPENVINO, pytest.mark.long])])
+def test_a_hung_engine_is_killed_and_the_line_comes_back(line, measured, backend):
     """LATE meanwhile, the heartbeat stops, the stage is killed and proves itself on the golden parts again."""
-    running = line(supervisor={"hang_ms": 1000.0})
+    running = line(inspection={"backend": backend}, supervisor={"hang_ms": 1000.0})
     pid = running.stage("inspection")
     os.kill(pid, signal.SIGSTOP)
-    drops_and_returns(running, measured, "inference hung", running.now_ns(), within_ms=900)
+    drops_and_returns(running, measured, f"inference hung, {backend}", running.now_ns(), within_ms=900)
     assert running.stage("inspection") != pid
     assert Reason.LATE in reasons(running)
     assert running.daemon.status()["golden_passed"]
 
 
-def test_a_killed_engine_rejects_what_waits(line, measured):
-    running = line()
+@each_backend
+def test_a_killed_engine_rejects_what_waits(line, measured, backend):
+    running = line(inspection={"backend": backend})
     since = running.now_ns()
     os.kill(running.stage("inspection"), signal.SIGKILL)
-    drops_and_returns(running, measured, "inspection killed", since)
+    drops_and_returns(running, measured, f"inspection killed, {backend}", since)
     assert reasons(running) & {Reason.ENGINE_FAULT, Reason.NOT_READY}
 
 
