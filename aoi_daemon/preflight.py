@@ -291,9 +291,6 @@ def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> 
     for names in products.values():
         bundle = bundles[names[0]]
         where = f"inspection.backend = 'tensorrt', recipe {', '.join(names)}"
-        if bundle.manifest.task != "top100":
-            problems.append(f"{where}: task {bundle.manifest.task} runs on ONNX Runtime alone")
-            continue
         shapes: list[FrameShape] = [(r.height_px, r.width_px, r.channels) for r in map(recipes.__getitem__, names)]
         try:
             shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))
