@@ -235,7 +235,7 @@ def test_a_plc_that_fails_is_noticed_and_nothing_is_replayed(mended, measured, k
     """The link is reset at once, nothing is written twice, and the safe state comes first afterwards."""
     running = mended
     running.wait_ready()
-    running.wait_parts(25)  # a link is steady after a second; until then it is tried again as in the outage before
+    running.wait_parts(15)  # and those of the test before: a link is steady after a second; until then it is tried again as in the outage before
     seen, since = len(running.outcomes()), running.now_ns()
     running.plc.fault(kind, **parameters)
     wait_for(lambda: running.daemon.status()["plc"]["link"] == "DOWN", 5, "the link to be down")
