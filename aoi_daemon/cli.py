@@ -54,8 +54,6 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["stage"]:
-        return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that is not text is told with what is wrong in it, and is no reason to break off.
@@ -184,28 +182,6 @@ def _run(file: Path) -> int:
     with logs.LogPump() as pump:
         logs.configure("supervisor", section.level, log_format, pump.write_fd)
         return Supervisor(configuration, log_format, pump.write_fd).run()
-
-
-def _stage(name: str, control_fd: int) -> int:
-    from aoi_daemon.ring.parcel import MessageError
-    from aoi_daemon.stage.stage import Stage
-
-    try:
-        stage = Stage(control_fd)
-    except MessageError as error:
-        print(f"aoi-daemon: stage {name}: {error}", file=sys.stderr)
-        return 1
-    try:
-        # Each process loads what it needs and no more: a restart is as quick as its imports.
-        module = "aoi_daemon.inspection.main" if name == "inspection" else f"aoi_daemon.{name}.main"
-        importlib.import_module(module).main(stage)
-    except Exception:
-        stage.log.exception("stage_failed")
-        sys.stderr.flush()
-        # Not through the interpreter's clean-up, which waits for a vendor's threads.
-        os._exit(1)
-    sys.stderr.flush()
-    os._exit(0)
 
 
 def _ask(arguments: argparse.Namespace) -> int:

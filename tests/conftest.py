@@ -24,7 +24,7 @@ def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=4, help="SIGKILLs of tests/line/test_kills.py (8 in CI, 200 for the proof)")
     parser.addoption("--reloads", type=int, default=8, help="reloads of tests/line/test_reload.py (15 in CI, 500 for the proof)")
     parser.addoption("--standstills", type=int, default=6, help="PLCs that stand still, tests/line/test_failsafe.py (20 in CI)")
-    parser.addoption("--viky-s", type=float, default=6, help="seconds of tests/line/test_genicam.py (60 for the proof)")
+    parser.addoption("--viky-s", type=float, default=3, help="seconds of tests/line/test_genicam.py (6 in CI, 60 for the proof)")
     parser.addoption(
         "--broker-parts", type=int, default=200, help="parts that wait for the broker, tests/processes/test_publisher.py (2000 for the proof)"
     )

@@ -93,7 +93,8 @@ class RecorderFeed:
             )  # fmt: skip
             self.process.start(setup)
         self.facts = {}
-        self.wait_for(self.hear, 20, "the recorder to speak")
+        # It has nice 10: beside other work its imports alone were seen to take 20 s.
+        self.wait_for(self.hear, 60, "the recorder to speak")
 
     def hear(self) -> dict[str, Any]:
         """The last facts that it has told."""

@@ -143,3 +143,14 @@ def test_ctrl_c_while_a_command_is_loaded_is_no_traceback(module, monkeypatch):
     monkeypatch.setattr(sys, "meta_path", [_CtrlC(module), *sys.meta_path])
     monkeypatch.delitem(sys.modules, module, raising=False)
     assert started(["check-config", "--config", str(ROOT / "config/line.toml")]) == 130
+
+
+def test_a_stage_loads_no_command():
+    """A stage that failed is back as soon as it is loaded. This one ends at once: its supervisor is gone."""
+    code = (
+        "import socket, sys; from aoi_daemon.__main__ import main; "
+        "ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET); ours.close(); "
+        "print(main(['stage', 'plc', str(its.detach())]), 'aoi_daemon.stage.begin' in sys.modules, 'aoi_daemon.cli' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1 True False\n", "aoi-daemon: stage plc: the supervisor is gone\n")
