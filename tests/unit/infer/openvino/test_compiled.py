@@ -115,3 +115,10 @@ def test_a_device_whose_driver_does_not_answer_is_refused_by_name(plain_model, m
     monkeypatch.setattr(rules, "device_problem", lambda *_: "")
     with pytest.raises(ModelError, match=r"inspection\.device = 'gpu\.9': its driver does not answer: "):
         judged(plain_model(), manifest(), None, device="gpu.9")
+
+
+def test_a_sandbox_that_hides_what_the_cpu_is_does_no_harm(plain_model, manifest, tmp_path, monkeypatch):
+    """ProcSubset=pid: the instruction sets are not known, and nothing is said of them."""
+    monkeypatch.setattr("aoi_daemon.infer.openvino.compiled._CPUINFO", tmp_path / "hidden")
+    score, notes = judged(plain_model(), manifest(), None, precision="int8")
+    assert score == pytest.approx(0.2) and notes == ["layers that are not quantised run in f32"]
