@@ -51,7 +51,8 @@ class Device:
         self.version: str = self._openvino.__version__.partition("-")[0]
         self.precision = precision
         self._device = name.upper()
-        if problem := rules.device_problem(self._device, self._core.available_devices):
+        # To list devices loads the driver of each GPU and NPU: one that hangs must not take a line on the CPU with it.
+        if self._device != "CPU" and (problem := rules.device_problem(self._device, self._core.available_devices)):
             raise ModelError(problem)
         try:
             capabilities = list(map(str, self._core.get_property(self._device, "OPTIMIZATION_CAPABILITIES")))
