@@ -33,7 +33,7 @@ def test_a_blob_of_which_one_bit_is_another_is_refused_wherever_it_lies(tmp_path
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
     for place in range(len(content)):
-        for bit in range(8):
+        for bit in {place % 8, 5}:  # 5: a letter's other case
             damaged = bytearray(content)
             damaged[place] ^= 1 << bit
             file.write_bytes(damaged)

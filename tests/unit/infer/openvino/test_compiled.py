@@ -9,6 +9,7 @@ from aoi_daemon.infer.executor import NO_DEADLINE
 from aoi_daemon.infer.openvino import device as rules
 from aoi_daemon.infer.openvino.compiled import Device
 from aoi_daemon.infer.openvino.executor import OpenVinoExecutor
+from aoi_daemon.infer.openvino.vendor import openvino
 
 FRAME = np.full((32, 48, 1), 51, np.uint8)
 
@@ -115,3 +116,20 @@ def test_a_device_whose_driver_does_not_answer_is_refused_by_name(plain_model, m
     monkeypatch.setattr(rules, "device_problem", lambda *_: "")
     with pytest.raises(ModelError, match=r"inspection\.device = 'gpu\.9': its driver does not answer: "):
         judged(plain_model(), manifest(), None, device="gpu.9")
+
+
+def test_a_sandbox_that_hides_what_the_cpu_is_does_no_harm(plain_model, manifest, tmp_path, monkeypatch):
+    """ProcSubset=pid: the instruction sets are not known, and nothing is said of them."""
+    monkeypatch.setattr("aoi_daemon.infer.openvino.compiled._CPUINFO", tmp_path / "hidden")
+    score, notes = judged(plain_model(), manifest(), None, precision="int8")
+    assert score == pytest.approx(0.2) and notes == ["layers that are not quantised run in f32"]
+
+
+def test_a_line_on_the_cpu_asks_no_other_driver(plain_model, manifest, monkeypatch):
+    """To list the devices loads each of them: one that hangs or crashes is not the CPU's."""
+    asked = []
+    monkeypatch.setattr(openvino().Core, "available_devices", property(lambda _: asked.append(1) or ["CPU"]), raising=False)
+    assert judged(plain_model(), manifest(), None)[0] == pytest.approx(0.2) and not asked
+    with pytest.raises(ModelError, match=r"there: cpu\)"):
+        judged(plain_model(), manifest(), None, device="gpu")
+    assert asked == [1]
