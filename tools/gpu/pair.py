@@ -59,6 +59,10 @@ class Floor:
             self._cuda.memcpy_dtoh_async(self._block, self._address, self._stream)
         self._stream.synchronize()
 
+    def close(self) -> None:
+        """Let go of TensorRT's context, before the executor closes CUDA's: freed after it, it corrupts the heap."""
+        self._context = self._launch = self._block = None
+
 
 def run(case: Case) -> Case:
     """Agreement over the golden parts and the case's boards; latency flat out.
@@ -83,7 +87,7 @@ def run(case: Case) -> Case:
         tally = compared(executor, bundle, case["precision"], parts)
         executor.decoder = decoder_for(bundle.manifest, recipe_of(bundle.manifest, bundle.folder, width_px, height_px))
         floor = Floor(executor, shape)
-        return {
+        found = {
             "name": executor.name,
             "notes": executor.notes,
             "task": bundle.manifest.task,
@@ -92,6 +96,8 @@ def run(case: Case) -> Case:
             "agreement": tally.result(),
             **_latency(executor, floor, filled, case["runs"]),
         }
+        floor.close()
+        return found
 
 
 def _latency(executor: TensorRtExecutor, floor: Floor, filled: FilledRing, runs: int) -> Case:

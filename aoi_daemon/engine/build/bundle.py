@@ -13,6 +13,7 @@ from aoi_daemon.engine.build.target import choose_target, find_gpu
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.executor import frame_problems
+from aoi_daemon.infer.exports import check_file
 from aoi_daemon.infer.trt.plan import ENGINES, Plan, Precision, golden_shapes, plan_name
 from aoi_daemon.infer.trt.vendor import load_vendor
 
@@ -48,7 +49,7 @@ def build_for_bundle(
         The plans, in the order of `precisions`. Those written before one is refused stay: each is complete.
 
     Raises:
-        ModelError: the bundle, a size or the builder does not allow it.
+        ModelError: the bundle, a size or the builder does not allow it, or a model is not what the manifest says.
         KeyboardInterrupt: `progress` was cancelled.
     """
     bundle = load_bundle(folder)
@@ -63,6 +64,8 @@ def build_for_bundle(
     built_for = choose_target(vendor, target, find_gpu(device))
     plans = []
     for precision in precisions:
+        # Before minutes of work: what the executor would refuse of the finished plan.
+        check_file(bundle.model_path(precision), bundle.manifest)
         file = folder / ENGINES / plan_name(precision, vendor.flavour, vendor.version, built_for)
         order = Order(
             onnx=bundle.model_path(precision),

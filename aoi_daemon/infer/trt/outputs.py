@@ -73,8 +73,8 @@ def lay_out(expected: Sequence[TensorInfo], found: Sequence[Sequence[int]]) -> L
         output = TensorInfo(want.name, want.dtype, shape)
         if None in shape:
             raise ValueError(
-                f"how large output {output} is follows from what the model sees, and the memory for it is taken before "
-                "the first part: export the model without suppression (NMS) or NonZero in the graph"
+                f"the size of output {output} follows from what the model sees, and its memory is taken before the "
+                "first part: export the model without suppression (NMS) or NonZero in the graph"
             )
         if 0 in shape or not sizes_fit(shape, want.shape):
             raise ValueError(f"output is {output}; expected {want}")

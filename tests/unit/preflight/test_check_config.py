@@ -82,10 +82,7 @@ def test_a_wrong_line_is_one_line_with_its_place_and_exit_2(folder, capsys, more
 def test_two_wrong_keys_are_two_lines(folder, capsys):
     (folder / "line.toml").write_text(LINE + '[plc]\nhost = "010.1.1.1"\nport = 0\n')
     assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
-    assert [line.split(": ")[0].rpartition("/")[2] for line in capsys.readouterr().err.splitlines()] == [
-        "line.toml:7",
-        "line.toml:8",
-    ]
+    assert [line.split(": ")[0].rpartition("/")[2] for line in capsys.readouterr().err.splitlines()] == ["line.toml:7", "line.toml:8"]
 
 
 def utf_16(folder):
@@ -102,9 +99,7 @@ def blank_in_name(folder):
 
 
 def wrong_recipe(folder):
-    (folder / "recipes/demo.toml").write_bytes(
-        b"\xef\xbb\xbf" + RECIPE.replace("id = 1", "id = 0").replace("\n", "\r\n").encode()
-    )
+    (folder / "recipes/demo.toml").write_bytes(b"\xef\xbb\xbf" + RECIPE.replace("id = 1", "id = 0").replace("\n", "\r\n").encode())
 
 
 @pytest.mark.parametrize(
@@ -141,18 +136,12 @@ def without(monkeypatch, *packages):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name in packages else real(name, *a))
 
 
-@pytest.mark.parametrize(
-    ("gone", "said"), [(("harvesters", "genicam"), "harvesters, genicam"), (("genicam",), "genicam")]
-)
+@pytest.mark.parametrize(("gone", "said"), [(("harvesters", "genicam"), "harvesters, genicam"), (("genicam",), "genicam")])
 @pytest.mark.parametrize("command", ["check-config", "run"])
-def test_a_genicam_camera_without_its_packages_is_refused_with_the_pip_line(
-    folder, capsys, monkeypatch, command, gone, said
-):
+def test_a_genicam_camera_without_its_packages_is_refused_with_the_pip_line(folder, capsys, monkeypatch, command, gone, said):
     without(monkeypatch, *gone)
     (folder / "x.cti").touch()
-    camera = (
-        '[[cameras]]\nkind = "genicam"\nname = "side"\nproducer = "x.cti"\nmax_width_px = 640\nmax_height_px = 640\n'
-    )
+    camera = '[[cameras]]\nkind = "genicam"\nname = "side"\nproducer = "x.cti"\nmax_width_px = 640\nmax_height_px = 640\n'
     (folder / "line.toml").write_text(LINE + camera)
     assert main([command, "--config", str(folder / "line.toml")]) == 2
     assert f"cameras[1].kind = 'genicam': needs {said}: pip install 'aoi-daemon[cameras]'" in capsys.readouterr().err

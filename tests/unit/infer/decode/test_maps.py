@@ -1,5 +1,6 @@
 """Maps become detections."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -172,6 +173,25 @@ def test_no_place_above_the_threshold_is_outside_every_box(places):
     boxes = anomaly(values, shape=(10, 10, 1)).boxes
     for y, x in places:
         assert ((boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])).any()
+
+
+@given(st.integers(1, 24), st.integers(1, 24), st.sampled_from((0.02, 0.2, 0.5)), st.integers(0, 2**32 - 1))
+def test_areas_are_those_of_the_complete_map_and_in_its_order(height, width, dense, seed):
+    """Only the part around what is above the threshold is labelled; equal scores keep the order of the complete map."""
+    values = np.where(np.random.default_rng(seed).random((height, width)) < dense, 0.7, 0.1).astype(np.float32)
+    count, numbers = cv2.connectedComponents((values > 0.5).astype(np.uint8), connectivity=8)
+    expected = []
+    for number in range(1, count):
+        y, x = np.nonzero(numbers == number)
+        expected.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
+    assert anomaly(values, shape=(height, width, 1), threshold=0.5).boxes.tolist() == expected
+
+
+def test_a_map_at_the_threshold_to_the_last_bit_counts_in_single_precision():
+    """0.7 as a float is less than 0.7: the map's own 0.7 must not be passed over."""
+    values = blank()
+    values[5:9, 5:9] = np.float32(0.7)
+    assert len(anomaly(values, threshold=0.7).scores) == 1
 
 
 def test_maps_of_two_sizes_are_read_one_after_the_other():

@@ -17,13 +17,14 @@ from tools.gpu.task_bundles import KINDS, make_bundle
 from tools.gpu.task_bundles import main as write_bundles
 
 SIZE = (192, 160)
+TASKS = tuple(kind for kind in KINDS if kind != "yolo80")
 
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     """A bundle of each kind, its golden parts SIZE."""
     folder = tmp_path_factory.mktemp("tasks")
-    for kind in KINDS:
+    for kind in TASKS:
         make_bundle(folder / kind, kind, SIZE)
     return folder
 
@@ -31,7 +32,7 @@ def bundles(tmp_path_factory):
 @pytest.fixture(scope="module")
 def boards_file(tmp_path_factory):
     file = tmp_path_factory.mktemp("boards") / "boards.npy"
-    keep_boards(file, 12, *SIZE)
+    keep_boards(file, 8, *SIZE)
     return file
 
 
@@ -78,12 +79,12 @@ def asked(bundles, boards_file, kind, precision="fp32"):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TASKS)
 def test_a_bundle_of_each_task_agrees_with_itself_from_the_ring_to_the_verdict(fake_gpu, bundles, boards_file, kind):
     """ONNX Runtime behind the fake GPU: not one bit may get lost between the engine's block and the detections."""
     found = case.run(asked(bundles, boards_file, kind))
     agreement = found["agreement"]
-    assert agreement["parts"] == 14 and 3 <= agreement["passed"] <= 11
+    assert agreement["parts"] == 10 and 2 <= agreement["passed"] <= 8
     assert (agreement["verdict_flips"], agreement["golden_wrong"], agreement["boxes_unmatched"]) == ([], [], 0)
     assert agreement["greatest_score_difference"] == 0
     assert {name: figures["runs"] for name, figures in found["flat_out_ms"].items()} == {
@@ -92,6 +93,21 @@ def test_a_bundle_of_each_task_agrees_with_itself_from_the_ring_to_the_verdict(f
     assert found["ratio_p50"] > 0 and found["task"] == load_bundle(bundles / kind).manifest.task
     assert fake_gpu.device.closed == 1
     json.dumps(found)
+
+
+def test_the_floor_holds_nothing_of_tensorrt_when_its_context_goes(fake_gpu, bundles, boards_file, monkeypatch):
+    """Freed into a context that is gone, TensorRT's objects corrupt the heap: seen on an H200, after each case."""
+    held = []
+
+    class Floor(pair.Floor):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            end = fake_gpu.device.close
+            fake_gpu.device.close = lambda: (held.append(self._context), end())
+
+    monkeypatch.setattr(pair, "Floor", Floor)
+    case.run(asked(bundles, boards_file, "classify"))
+    assert held == [None]
 
 
 def test_blocks_take_turns_and_each_runs_as_often(monkeypatch):
@@ -106,7 +122,7 @@ def test_blocks_take_turns_and_each_runs_as_often(monkeypatch):
 def test_boards_are_kept_as_they_were_drawn(boards_file):
     """Half good, two planes each, the same bytes at each look."""
     first = list(kept_boards(boards_file))
-    assert len(first) == 12 and {image.shape for _, image, _ in first} == {(160, 192, 1)}
+    assert len(first) == 8 and {image.shape for _, image, _ in first} == {(160, 192, 1)}
     again = list(kept_boards(boards_file))
     assert all(np.array_equal(a[1], b[1]) and np.array_equal(a[2], b[2]) for a, b in zip(first, again, strict=True))
     assert all(image.flags.c_contiguous for _, image, _ in first)
@@ -160,7 +176,7 @@ def test_a_run_of_all_tasks_writes_each_case_and_ends_in_a_table(fake_gpu, monke
 
     monkeypatch.setattr(bench_tasks.subprocess, "run", run)
     options = ["--size", "192x160", "--kinds", "classify", "anomaly", "--precisions", "fp32", "--fp32-runs", "2"]
-    assert bench_tasks.main(["--out", str(tmp_path / "o"), "--boards", "6", *options]) == 1
+    assert bench_tasks.main(["--out", str(tmp_path / "o"), "--boards", "4", *options]) == 1
     told = json.loads((tmp_path / "o/tasks.json").read_text())
     assert [(c["kind"], "failed" in c) for c in told["cases"]] == [("classify", False), ("anomaly", True)]
     assert list(told["wrong"]) == ["anomaly fp32"]

@@ -164,8 +164,8 @@ class FakeEngine:
     """A plan of a task, that answers as `outputs_for`, or as ONNX Runtime does.
 
     `plan`: `exact` frame shapes with a profile each; one without `dynamic`: fixed sizes. `task`; `outputs`: in place
-    of what the engine says of them, (type, sizes) by name; `sizes`: in place of those that a context tells, by name;
-    `unwritten`: names of outputs that a run leaves as they were; `session`: ONNX Runtime's, which answers instead.
+    of what the engine says of them, (type, sizes) by name; `sizes`: in place of those that a context tells, by name, and `answer_sizes`
+    in place of those that it writes; `unwritten`: names of outputs that a run leaves as they were; `session`: ONNX Runtime's, which answers instead.
     """
 
     def __init__(self, api, plan):
@@ -176,6 +176,7 @@ class FakeEngine:
         self.names = ["image", "template"] if plan.get("template") else ["image"]
         self.task = plan.get("task", "top100")
         self.sizes = plan.get("sizes", {})
+        self.answer_sizes = plan.get("answer_sizes", {})
         self.unwritten = plan.get("unwritten", ())
         self.session = plan.get("session")
         small, large = (self.answer(self.nothing((side, side, self.exact[0][2]))) for side in (64, 128))
@@ -195,7 +196,8 @@ class FakeEngine:
         """Arrays by name, from the frames (1, h, w, c) by name."""
         if self.session is None:
             frame = inputs["image"]
-            return outputs_for(self.task, frame.shape[1:], np.float32(frame.mean() / 255))
+            answer = outputs_for(self.task, frame.shape[1:], np.float32(frame.mean() / 255))
+            return {name: np.resize(array, self.answer_sizes.get(name, array.shape)) for name, array in answer.items()}
         names = [output.name for output in self.session.get_outputs()]
         return dict(zip(names, self.session.run(names, inputs), strict=True))
 
