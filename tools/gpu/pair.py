@@ -61,7 +61,7 @@ class Floor:
 
     def close(self) -> None:
         """Let go of TensorRT's context, before the executor closes CUDA's: freed after it, it corrupts the heap."""
-        self._context = self._launch = self._block = None
+        del self._context, self._launch, self._block
 
 
 def run(case: Case) -> Case:
