@@ -250,8 +250,8 @@ class Qualification(Section):
     boards: int = Field(ge=1)
     set_sha256: Sha256 = Field(description="Hash of the boards' names and bytes.")
     sizes: Annotated[tuple[FrameSize, ...], Strict(False)] = Field(description="Frame sizes that occurred.")
-    models: dict[Literal["fp32", "fp16", "int8"], Figures] = Field(description="By precision.")
-    refused: dict[Literal["fp16", "int8"], str] = Field({}, description="Precisions left out, and why.")
+    models: dict[Literal["fp32", "bf16", "fp16", "int8"], Figures] = Field(description="By precision.")
+    refused: dict[Literal["bf16", "fp16", "int8"], str] = Field({}, description="Precisions left out, and why.")
     report_sha256: Sha256 = Field(description="Hash of report.json beside the manifest.")
 
 
@@ -299,4 +299,6 @@ class Manifest(ModelOutput):
             raise ValueError(f"golden_limits.name: {sorted(unknown)} are none of classes {list(self.classes)}")
         if any((part.template is None) is self.has_template for part in self.golden):
             raise ValueError(f"golden.template: has_template is {str(self.has_template).lower()} for all of them")
+        if "bf16" in self.models and self.models["bf16"] != self.models.get("fp32"):
+            raise ValueError("models.bf16: must name the file and hash of models.fp32: a back end runs that file in bf16")
         return self

@@ -17,6 +17,7 @@ from aoi_daemon.engine.precision.graph import Model, save_model
 from aoi_daemon.engine.precision.prepare import convert_fp16
 from aoi_daemon.engine.precision.quantize import quantise
 from aoi_daemon.engine.progress import Progress
+from aoi_daemon.engine.qualify.backend import open_judge, shape_of
 from aoi_daemon.engine.qualify.qualify import (
     Board,
     Golden,
@@ -29,10 +30,11 @@ from aoi_daemon.engine.qualify.qualify import (
     run_boards,
 )
 from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.onnx.executor import OnnxExecutor
 
-Precision = Literal["fp32", "fp16", "int8"]
-PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Refusable = Literal["bf16", "fp16", "int8"]
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "bf16", "fp16", "int8")
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -79,9 +81,17 @@ class Bench:
         """
         name = precision if method is None else f"{precision}-{method}"
         file = self.folder / f"{name}.onnx"
-        sha256 = save_model(model, file)
-        advance = self.progress.task(f"qualifying {name}", len(self.boards))
-        with OnnxExecutor(file, self.manifest, threads=self.threads) as executor:
+        return self.judged(precision, file, save_model(model, file), method)
+
+    def judged(self, precision: Precision, file: Path, sha256: str, method: Method | None = None) -> Variant:
+        """Run a model's file over the boards and the golden parts, and judge it.
+
+        Raises:
+            ModelError: the model does not keep the contract, or this machine cannot run the precision.
+        """
+        advance = self.progress.task(f"qualifying {precision if method is None else file.stem}", len(self.boards))
+        shape = shape_of(self.boards[0], self.manifest)
+        with open_judge(precision, file, self.manifest, shape, threads=self.threads) as executor:
             run = run_boards(precision, executor, self.boards, self.judging, threads=self.threads, advance=advance)
             wrong = golden_wrong(executor, self.golden, self.judging)
         reference = self.reference
@@ -92,6 +102,12 @@ class Bench:
     def try_fp16(self, model: Model) -> Variant:
         """Half precision. Raises ModelError where there is nothing to convert."""
         return self.try_model("fp16", convert_fp16(model))
+
+    def try_bf16(self) -> Variant:
+        """The reference's own file in bfloat16. Raises ModelError where this machine cannot run that."""
+        reference = self.reference
+        assert reference is not None
+        return self.judged("bf16", reference.file, reference.sha256)
 
     def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None) -> Variant:
         """INT8 by each method of calibration; the one that keeps up better, as `int8.onnx`.
