@@ -212,6 +212,9 @@ class Model(Section):
 
     file: str = Field(description="The ONNX file, in the bundle.")
     sha256: Sha256 = Field(description="Its hash.")
+    sparsity: Literal["2:4"] | None = Field(
+        None, description="`2:4`: two in four weights are zero, as sparse Tensor Cores take them; absent: dense."
+    )
 
 
 class FrameSize(Section):

@@ -21,6 +21,7 @@ _BUNDLE_EXAMPLES: Final = """examples:
       every precision that keeps up with fp32, with report.html and golden parts; whether it is good enough for a
       product, `aoi-daemon qualify` says
   aoi-daemon bundle make ... --precisions fp32,fp16    these and no others; refused where one does not keep up
+  aoi-daemon bundle make ... --prune 2:4               fp16 and int8 for the sparse Tensor Cores of sm80 and later
   aoi-daemon bundle make ... --target sm75,sm86 --size 640x640 1024x768
       and TensorRT-RTX engines for T4 and A10 in its engines/, an exact profile for each product's frame; a
       machine with TensorRT builds its own there: aoi-daemon build-engine --bundle bundles/demo --fp16 --size 640x640
@@ -103,6 +104,11 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
         "--precisions", type=_precisions, metavar="LIST",
         help="these and no fewer, of fp32,bf16,fp16,int8 (default: all that keep up with fp32); bf16 is "
         "the file of fp32, run by OpenVINO on a CPU that has it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prune", choices=("2:4",),
+        help="make fp16 and int8 of weights of which two in four are zero, where they keep up with fp32; else dense. "
+        "What is left is repaired on --calibration. For build-engine --sparse-weights",
     )  # fmt: skip
     parser.add_argument("--golden-count", type=_at_least(24), default=24, metavar="N", help="golden parts (24)")
     parser.add_argument(

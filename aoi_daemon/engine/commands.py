@@ -27,7 +27,7 @@ __all__ = ["add_parsers", "run"]
 
 _MAKE_OPTIONS: Final = (
     "model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
-    "golden_count", "calibration_frames", "stride_px", "least_score", "bits", "threads",
+    "golden_count", "calibration_frames", "stride_px", "least_score", "prune", "bits", "threads",
 )  # fmt: skip
 
 
@@ -78,6 +78,7 @@ def _make(arguments: argparse.Namespace) -> int:
         cache=None if arguments.no_cache else arguments.cache or _cache(),
         command=_command(arguments, "make", _MAKE_OPTIONS),
         bits=arguments.bits,
+        prune=arguments.prune is not None,
     )
     with Progress() as progress:
         report = make_bundle(request, progress)

@@ -27,12 +27,14 @@ from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.precision.graph import Graph, save_model, stride
 from aoi_daemon.engine.precision.graph import Model as OnnxModel
 from aoi_daemon.engine.precision.prepare import prepare_fp32
+from aoi_daemon.engine.precision.prune import check_prunable
 from aoi_daemon.engine.precision.variants import Bench, Refusable, Variant, attempt, check_contract
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.qualify import Board, Golden, Judging, Run, boards_of, run_boards
 from aoi_daemon.engine.qualify.thresholds import recommend
 from aoi_daemon.engine.report.html import page
 from aoi_daemon.engine.report.report import Report, as_json
+from aoi_daemon.errors import ModelError
 from aoi_daemon.files import put_in_place
 from aoi_daemon.infer.bundle import MANIFEST, load_bundle
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
@@ -62,6 +64,8 @@ def make_bundle(request: Request, progress: Progress) -> Report:
     check_out(request.out)
     model = prepare_fp32(request.model)
     has_template, channels = check_contract(model, request.model)
+    if request.prune:
+        _check_prune(request, model)
     manifest = Manifest(
         name=request.name,
         classes=request.classes,
@@ -132,10 +136,13 @@ def _try_all(bench: Bench, request: Request, model: OnnxModel, frames: Sequence[
     if reference.refused:
         raise RefusedError(f"{request.model}: fp32 is refused: {reference.refused}")
     bench = replace(bench, reference=reference)
+    pruned = bench.try_pruned(model, frames) if request.prune else None
     makes: dict[Refusable, Callable[[], Variant]] = {
         "bf16": bench.try_bf16,
-        "fp16": partial(bench.try_fp16, model),
-        "int8": partial(bench.try_int8, model, frames, request.cache),
+        "fp16": partial(bench.sparse_or_dense, "fp16", bench.try_fp16, pruned, model),
+        "int8": partial(
+            bench.sparse_or_dense, "int8", lambda given: bench.try_int8(given, frames, request.cache), pruned, model
+        ),
     }
     wanted = {precision: make for precision, make in makes.items() if precision in request.precisions}
     return settle(request.model, reference, wanted, must=request.must, notes=bench.notes)
@@ -175,12 +182,24 @@ def settle(
     return Outcome(tuple(variants), refused, notes)
 
 
+def _check_prune(request: Request, model: OnnxModel) -> None:
+    """Before anything is computed. Raises InputError."""
+    if not {"fp16", "int8"} & set(request.precisions):
+        raise InputError("--prune 2:4 is of fp16 and int8, sparse kernels are for those: name one in --precisions")
+    if request.calibration is None:
+        raise InputError("--prune 2:4 needs --calibration DIR, a folder of real frames, to repair what is left on")
+    try:
+        check_prunable(model)
+    except ModelError as error:
+        raise InputError(f"{request.model}: {error}") from error
+
+
 def _read_sets(request: Request, manifest: Manifest) -> _Sets:
     def labelled(folder: Path) -> list[Board]:
         return boards_of(read_pairs(folder, class_count=len(manifest.classes), bits=request.bits), manifest)
 
     calibration: list[Frame] = []
-    if "int8" in request.precisions:
+    if "int8" in request.precisions or request.prune:
         if request.calibration is None:
             raise InputError("int8 needs --calibration DIR, a folder of real frames; or leave it out of --precisions")
         calibration = spread(list_frames(request.calibration, manifest, request.bits), request.calibration_count)

@@ -31,6 +31,7 @@ class Request:
         cache: folder of calibration ranges; None: nowhere.
         command: as it goes into the manifest.
         bits: depth of all images whose samples have 16 bits; see `pictures`.
+        prune: make fp16 and int8 of weights that are 2:4, where they keep up.
     """
 
     model: Path
@@ -51,6 +52,7 @@ class Request:
     cache: Path | None
     command: str
     bits: int | None = None
+    prune: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,10 @@ def complete(
     int8 = outcome.shipped.get("int8")
     return manifest.model_copy(
         update={
-            "models": {p: schema.Model(file=v.file.name, sha256=v.sha256) for p, v in outcome.shipped.items()},
+            "models": {
+                p: schema.Model(file=v.file.name, sha256=v.sha256, sparsity=v.sparsity)
+                for p, v in outcome.shipped.items()
+            },
             "golden": golden,
             "golden_limits": limits_of(request.classes, report.recommended),
             "calibration": None

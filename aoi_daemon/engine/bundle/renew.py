@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from aoi_daemon.config.recipe import Manifest, Model, Provenance
+from aoi_daemon.config.recipe import Manifest, Provenance
 from aoi_daemon.engine.bundle.make import LIMITS, REPORT_JSON, check_out, making, settle, write_manifest, write_report
 from aoi_daemon.engine.bundle.records import Outcome, qualification_of
 from aoi_daemon.engine.faults import InputError, RefusedError
@@ -169,7 +169,8 @@ def _renewed(manifest: Manifest, order: Renewal, outcome: Outcome, report: Repor
         made = made.model_copy(update={"command": made.command.split(_THEN)[0] + _THEN + order.command})
     return manifest.model_copy(
         update={
-            "models": {p: Model(file=v.file.name, sha256=v.sha256) for p, v in outcome.shipped.items()},
+            # The files are the same; bf16 is fp32's.
+            "models": {p: manifest.models.get(p, manifest.models["fp32"]) for p in outcome.shipped},
             "calibration": manifest.calibration if "int8" in outcome.shipped else None,
             "qualification": qualification_of(report, outcome, report_sha256),
             "provenance": made,

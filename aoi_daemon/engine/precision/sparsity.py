@@ -20,8 +20,10 @@ from aoi_daemon.engine.precision.graph import Model
 
 GROUP: Final = 4
 KEPT: Final = 2
-LEAST_INPUTS: Final = 32
-"""Fewer input channels, and a layer is not pruned: with these the sparse kernels' tiles are mostly padding."""
+INPUTS: Final = 16
+OUTPUTS: Final = 8
+"""A layer is pruned where its input and output channels are multiples of these: NVIDIA's own pruner (apex, ASP) takes
+no others, for the sparse Tensor Cores multiply tiles of that size."""
 
 _THROUGH: Final = ("Cast", "DequantizeLinear", "QuantizeLinear")
 """What may lie between a layer and its weights."""
@@ -55,6 +57,11 @@ class Layer:
         return int(self.weights.shape[self.axis])
 
     @property
+    def outputs(self) -> int:
+        """Output channels."""
+        return int(self.weights.shape[0] if self.axis == 1 else self.weights.shape[-1])
+
+    @property
     def is_sparse(self) -> bool:
         """Whether the weights are 2:4."""
         if self.inputs % GROUP:
@@ -66,10 +73,10 @@ class Layer:
         """Why it is not pruned; None: it is."""
         if self.groups > 1:
             return f"has {self.groups} groups"
-        if self.inputs < LEAST_INPUTS:
-            return f"has {self.inputs} input channels, fewer than {LEAST_INPUTS}"
-        if self.inputs % GROUP:
-            return f"has {self.inputs} input channels, no multiple of {GROUP}"
+        if self.inputs % INPUTS:
+            return f"has {self.inputs} input channels, no multiple of {INPUTS}"
+        if self.outputs % OUTPUTS:
+            return f"has {self.outputs} output channels, no multiple of {OUTPUTS}"
         return "shares its weights with another" if self.shared else None
 
 
@@ -103,7 +110,7 @@ def mask_of(weights: Weights, axis: int) -> NDArray[np.bool_]:
     """Which weights stay: of each four consecutive ones along `axis` the two of greatest magnitude.
 
     Args:
-        weights: any shape; `axis` a multiple of 4 long.
+        weights: any shape, or how much each of them counts; `axis` a multiple of 4 long.
         axis: the input channels.
     """
     grouped = np.abs(_grouped(weights, axis))

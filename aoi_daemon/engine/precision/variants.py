@@ -6,15 +6,16 @@ Process: offline. Needs the extra `engine`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from aoi_daemon.config.recipe import Manifest
-from aoi_daemon.engine.frames import Frame
+from aoi_daemon.engine.frames import Frame, spread
 from aoi_daemon.engine.precision.calibrate import METHODS, Method, calibrate
 from aoi_daemon.engine.precision.graph import Model, save_model
 from aoi_daemon.engine.precision.prepare import convert_fp16
+from aoi_daemon.engine.precision.prune import FRAMES, check_prunable, prune
 from aoi_daemon.engine.precision.quantize import quantise
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.backend import open_judge, shape_of
@@ -48,6 +49,7 @@ class Variant:
     golden_wrong: tuple[str, ...]
     refused: str | None
     method: Method | None = None
+    sparsity: Literal["2:4"] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,44 @@ class Bench:
         reference = self.reference
         assert reference is not None
         return self.judged("bf16", reference.file, reference.sha256)
+
+    def try_pruned(self, model: Model, frames: Sequence[Frame]) -> Model | None:
+        """The model pruned to 2:4 and repaired; None where it does not keep up with the reference.
+
+        What came out, before the repair and after it, goes into the notes.
+
+        Raises:
+            ModelError: nothing can be pruned.
+        """
+        few = spread(frames, FRAMES)
+        advance = self.progress.task("pruning to 2:4", 1 + len(check_prunable(model)))
+        pruned = prune(model, few, threads=self.threads, advance=advance)
+        self.notes["2:4 pruned"] = f"{pruned}; repaired on {len(few)} frames, without labels"
+        file = self.folder / "pruned.onnx"
+        refused: str | None = None
+        for when, made in (("before the repair", pruned.bare), ("after the repair", pruned.repaired)):
+            variant = self.judged("fp32", file, save_model(made, file))
+            self.notes[f"2:4 {when}"] = f"fp32 {_figures(variant)}; on {len(self.boards)} boards"
+            refused = variant.refused
+            file.unlink()
+        return None if refused else pruned.repaired
+
+    def sparse_or_dense(
+        self, precision: Precision, make: Callable[[Model], Variant], pruned: Model | None, dense: Model
+    ) -> Variant:
+        """What `make` gives of the pruned model where that keeps up, else of the dense one; why, the notes say.
+
+        Raises:
+            ModelError: it cannot be made of either.
+        """
+        if pruned is not None:
+            made = attempt(lambda: make(pruned))
+            reason = made if isinstance(made, str) else made.refused
+            if reason is None and isinstance(made, Variant):
+                self.notes[f"2:4 {precision}"] = f"{_figures(made)}; kept"
+                return replace(made, sparsity="2:4")
+            self.notes[f"2:4 {precision}"] = f"left out: {reason}"
+        return make(dense)
 
     def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None) -> Variant:
         """INT8 by each method of calibration; the one that keeps up better, as `int8.onnx`.
