@@ -15,7 +15,7 @@ from aoi_daemon.engine.frames import Frame, spread
 from aoi_daemon.engine.precision.calibrate import METHODS, Method, calibrate
 from aoi_daemon.engine.precision.graph import Model, save_model
 from aoi_daemon.engine.precision.prepare import convert_fp16
-from aoi_daemon.engine.precision.prune import FRAMES, check_prunable, prune
+from aoi_daemon.engine.precision.prune import FRAMES, WIDE, check_prunable, prune
 from aoi_daemon.engine.precision.quantize import quantise
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.backend import open_judge, shape_of
@@ -112,22 +112,30 @@ class Bench:
         return self.judged("bf16", reference.file, reference.sha256)
 
     def try_pruned(self, model: Model, frames: Sequence[Frame]) -> Model | None:
-        """The model pruned to 2:4 and repaired; None where it does not keep up with the reference.
+        """The model pruned to 2:4 and repaired: all layers, else the wide ones alone; None where neither keeps up.
 
         What came out, before the repair and after it, goes into the notes.
 
         Raises:
             ModelError: nothing can be pruned.
         """
+        layers = check_prunable(model)
+        made = self._pruned(model, frames, len(layers), 0, "")
+        wide = [layer for layer in layers if layer.inputs >= WIDE]
+        if made is None and 0 < len(wide) < len(layers):
+            made = self._pruned(model, frames, len(wide), WIDE, ", wide layers alone")
+        return made
+
+    def _pruned(self, model: Model, frames: Sequence[Frame], layers: int, least: int, which: str) -> Model | None:
         few = spread(frames, FRAMES)
-        advance = self.progress.task("pruning to 2:4", 1 + len(check_prunable(model)))
-        pruned = prune(model, few, threads=self.threads, advance=advance)
-        self.notes["2:4 pruned"] = f"{pruned}; repaired on {len(few)} frames, without labels"
+        advance = self.progress.task(f"pruning to 2:4{which}", 1 + layers)
+        pruned = prune(model, few, threads=self.threads, advance=advance, least=least)
+        self.notes[f"2:4 pruned{which}"] = f"{pruned}; repaired on {len(few)} frames, without labels"
         file = self.folder / "pruned.onnx"
         refused: str | None = None
         for when, made in (("before the repair", pruned.bare), ("after the repair", pruned.repaired)):
             variant = self.judged("fp32", file, save_model(made, file))
-            self.notes[f"2:4 {when}"] = f"fp32 {_figures(variant)}; on {len(self.boards)} boards"
+            self.notes[f"2:4 {when}{which}"] = f"fp32 {_figures(variant)}; on {len(self.boards)} boards"
             refused = variant.refused
             file.unlink()
         return None if refused else pruned.repaired

@@ -123,6 +123,13 @@ def test_a_model_without_a_layer_to_prune_is_refused_with_the_reasons():
         check_prunable(model)
 
 
+def test_narrow_layers_may_be_kept_dense_and_the_reason_is_said():
+    found = prune(network(), FRAMES[:2], threads=1, advance=lambda: None, least=32)
+    assert found.pruned == ("deep",)
+    assert found.kept["wide"] == "has 16 input channels, fewer than 32"
+    assert [layer.is_sparse for layer in layers_of(found.repaired)] == [False, False, True, False]
+
+
 def test_a_layer_of_a_form_that_is_not_read_is_kept_dense():
     model = network()
     next(node for node in model.graph.node if node.name == "wide").attribute.append(
@@ -137,15 +144,20 @@ class TestMake:
     @pytest.fixture
     def pruned_to(self, monkeypatch):
         def put(change):
-            def prune(model, frames, *, threads, advance):
+            calls = []
+
+            def prune(model, frames, *, threads, advance, least):
+                calls.append(least)
                 made = copy.deepcopy(model)
                 for tensor in made.graph.initializer:
                     change(tensor)
                 return Pruned(made, made, ("a",), {"b": "has 3 input channels"}, 0.5)
 
             monkeypatch.setattr(variants, "prune", prune)
-            monkeypatch.setattr(variants, "check_prunable", lambda model: [SimpleNamespace(name="a")])
+            layers = [SimpleNamespace(inputs=inputs) for inputs in (16, 64)]
+            monkeypatch.setattr(variants, "check_prunable", lambda model: layers)
             monkeypatch.setattr("aoi_daemon.engine.bundle.make.check_prunable", lambda model: None)
+            return calls
 
         return put
 
@@ -168,13 +180,15 @@ class TestMake:
             if tensor.name == "class_w":
                 tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 0, tensor.name))
 
-        pruned_to(spoil)
+        calls = pruned_to(spoil)
         code, out, _ = make("--prune", "2:4", "--precisions", "fp32,fp16")
         assert code == 0
         folder = tmp_path / "out" / "demo"
         models = load_bundle(folder).manifest.models
         assert {precision: model.sparsity for precision, model in models.items()} == {"fp32": None, "fp16": None}
+        assert calls == [0, 64]
         assert "2:4 after the repair: fp32 mAP" in out
+        assert "2:4 after the repair, wide layers alone: fp32 mAP" in out
         assert "; refused: " in out
         assert "2:4 fp16: left out" not in out
         assert sorted(file.name for file in folder.glob("*.onnx")) == ["fp16.onnx", "fp32.onnx"]
