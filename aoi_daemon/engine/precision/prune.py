@@ -29,8 +29,8 @@ from aoi_daemon.engine.precision.sparsity import GROUP, Layer, layers_of, mask_o
 from aoi_daemon.errors import ModelError
 
 WIDE: Final = 64
-"""Input channels. Narrow layers have few weights and lose most: of the demo's detector those of 64 and more have 91 % of
-the weights, and pruned without the others cost it 0.1 points of mAP where all together cost 2.2 (84 boards)."""
+"""Input channels. Narrow layers have few weights and lose most: of the demo's detector those of 64 and more have 91 %
+of the weights, and pruned without the others cost it 0.1 points of mAP where all together cost 2.2 (84 boards)."""
 FRAMES: Final = 32
 """Frames that are enough: 32 x 1024 places for at most a few thousand weights of an output channel."""
 POSITIONS: Final = 1024
