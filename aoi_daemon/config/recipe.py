@@ -212,6 +212,9 @@ class Model(Section):
 
     file: str = Field(description="The ONNX file, in the bundle.")
     sha256: Sha256 = Field(description="Its hash.")
+    sparsity: Literal["2:4"] | None = Field(
+        None, description="`2:4`: two in four weights are zero, as sparse Tensor Cores take them; absent: dense."
+    )
 
 
 class FrameSize(Section):
@@ -250,8 +253,8 @@ class Qualification(Section):
     boards: int = Field(ge=1)
     set_sha256: Sha256 = Field(description="Hash of the boards' names and bytes.")
     sizes: Annotated[tuple[FrameSize, ...], Strict(False)] = Field(description="Frame sizes that occurred.")
-    models: dict[Literal["fp32", "fp16", "int8"], Figures] = Field(description="By precision.")
-    refused: dict[Literal["fp16", "int8"], str] = Field({}, description="Precisions left out, and why.")
+    models: dict[Literal["fp32", "bf16", "fp16", "int8"], Figures] = Field(description="By precision.")
+    refused: dict[Literal["bf16", "fp16", "int8"], str] = Field({}, description="Precisions left out, and why.")
     report_sha256: Sha256 = Field(description="Hash of report.json beside the manifest.")
 
 

@@ -14,16 +14,19 @@ from typing import Any, Final
 
 from aoi_daemon.engine.build.arguments import TARGETS, parse_size
 
-PRECISIONS: Final = ("fp32", "fp16", "int8")
+PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 _BUNDLE_EXAMPLES: Final = """examples:
   aoi-daemon bundle make --model best.onnx --name demo --classes open,short,mousebite,spur,copper,pin-hole \\
       --calibration boards/calibration --qualification boards/test --golden boards/golden --out bundles/demo
       every precision that keeps up with fp32, with report.html and golden parts; whether it is good enough for a
       product, `aoi-daemon qualify` says
   aoi-daemon bundle make ... --precisions fp32,fp16    these and no others; refused where one does not keep up
+  aoi-daemon bundle make ... --prune 2:4               fp16 and int8 for the sparse Tensor Cores of sm80 and later
   aoi-daemon bundle make ... --target sm75,sm86 --size 640x640 1024x768
       and TensorRT-RTX engines for T4 and A10 in its engines/, an exact profile for each product's frame; a
       machine with TensorRT builds its own there: aoi-daemon build-engine --bundle bundles/demo --fp16 --size 640x640
+  aoi-daemon bundle renew bundles/demo --qualification boards/test --out bundles/demo-2
+      the same models and golden parts judged anew: bf16 for a bundle that was made without it
   aoi-daemon bundle verify bundles/demo                every hash, and every golden verdict on this machine
   aoi-daemon bundle show bundles/demo                  what it is and what it reached
 """
@@ -47,7 +50,7 @@ def add_parsers(subparsers: Any) -> None:
     """Add the commands `bundle` and `qualify` to a parser's `add_subparsers()`."""
     raw = argparse.RawDescriptionHelpFormatter
     bundle = subparsers.add_parser(
-        "bundle", help="make, verify or show a model bundle", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
+        "bundle", help="make, renew, verify or show a model bundle", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
         description="A bundle is a folder: a model in every precision that keeps up with fp32, and golden parts.",
     )  # fmt: skip
     actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -55,6 +58,13 @@ def add_parsers(subparsers: Any) -> None:
         actions.add_parser(
             "make", help="from one exported ONNX file", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
             description="Make a bundle from one FP32 ONNX file. It appears complete, or not at all.",
+        )
+    )  # fmt: skip
+    _add_renew(
+        actions.add_parser(
+            "renew", help="judge a bundle's models anew, bf16 too", epilog=_BUNDLE_EXAMPLES, formatter_class=raw,
+            description="Make a bundle of the same models and golden parts, with bf16 where it keeps up, and a new "
+            "report. Engines are not copied: build-engine makes them.",
         )
     )  # fmt: skip
     for action, text in (
@@ -92,7 +102,13 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--precisions", type=_precisions, metavar="LIST",
-        help="these and no fewer, of fp32,fp16,int8 (default: all that keep up with fp32)",
+        help="these and no fewer, of fp32,bf16,fp16,int8 (default: all that keep up with fp32); bf16 is "
+        "the file of fp32, run by OpenVINO on a CPU that has it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prune", choices=("2:4",),
+        help="make fp16 and int8 of weights of which two in four are zero, where they keep up with fp32; else dense. "
+        "What is left is repaired on --calibration. For build-engine --sparse-weights",
     )  # fmt: skip
     parser.add_argument("--golden-count", type=_at_least(24), default=24, metavar="N", help="golden parts (24)")
     parser.add_argument(
@@ -111,6 +127,19 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
     parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
+    add_bits(parser)
+    _add_threads(parser)
+
+
+def _add_renew(parser: argparse.ArgumentParser) -> None:
+    folder = partial(parser.add_argument, type=Path, metavar="DIR")
+    folder("bundle", help="the bundle's folder; it is not changed")
+    folder("--qualification", required=True, help="labelled boards that all figures are of")
+    folder("--out", required=True, help="the bundle: a new folder")
+    parser.add_argument(
+        "--precisions", type=_precisions, metavar="LIST",
+        help="these and no fewer (default: all of the bundle's, and bf16, that keep up with fp32)",
+    )  # fmt: skip
     add_bits(parser)
     _add_threads(parser)
 
@@ -139,7 +168,8 @@ def _add_qualify(parser: argparse.ArgumentParser) -> None:
         "--precision",
         action="append",
         choices=PRECISIONS,
-        help="conclude of this one alone, fp32 is run to compare with; again: more (default: all)",
+        help="conclude of this one alone, fp32 is run to compare with; again: more (default: all); bf16 needs no "
+        "file of its own: a bundle that was made without it can be asked too",
     )
     parser.add_argument(
         "--registration", type=_at_least(1), metavar="N",

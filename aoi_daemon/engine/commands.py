@@ -1,4 +1,4 @@
-"""The commands `aoi-daemon bundle make | verify | show` and `aoi-daemon qualify`.
+"""The commands `aoi-daemon bundle make | renew | verify | show` and `aoi-daemon qualify`.
 
 Process: offline. This module is loaded by every command, so it loads nothing itself before it is run.
 Exit codes: 0 done, of `qualify`: qualified; 1 refused, a golden verdict does not hold, or the disk is full; 2 the
@@ -13,7 +13,9 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from aoi_daemon.engine.arguments import PRECISIONS, add_parsers
 from aoi_daemon.engine.faults import InputError, RefusedError
@@ -22,6 +24,11 @@ from aoi_daemon.files import put_in_place
 from aoi_daemon.files.offline import run_offline
 
 __all__ = ["add_parsers", "run"]
+
+_MAKE_OPTIONS: Final = (
+    "model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
+    "golden_count", "calibration_frames", "stride_px", "least_score", "prune", "bits", "threads",
+)  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,7 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.command == "qualify":
             return _qualify(arguments)
-        return {"make": _make, "verify": _verify, "show": _show}[arguments.action](arguments)
+        return {"make": _make, "renew": _renew, "verify": _verify, "show": _show}[arguments.action](arguments)
     except AoiError as error:
         sys.stderr.write(f"aoi-daemon: {error}\n")
         return 1 if isinstance(error, RefusedError) else 2
@@ -69,8 +76,9 @@ def _make(arguments: argparse.Namespace) -> int:
         stride_px=arguments.stride_px,
         least_score=arguments.least_score,
         cache=None if arguments.no_cache else arguments.cache or _cache(),
-        command=_command(arguments),
+        command=_command(arguments, "make", _MAKE_OPTIONS),
         bits=arguments.bits,
+        prune=arguments.prune is not None,
     )
     with Progress() as progress:
         report = make_bundle(request, progress)
@@ -78,11 +86,28 @@ def _make(arguments: argparse.Namespace) -> int:
     return _build_engines(arguments) if arguments.target else 0
 
 
+def _renew(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.engine.bundle.renew import Renewal, renew_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
+    from aoi_daemon.engine.report.text import summary  # noqa: PLC0415
+
+    order = Renewal(
+        bundle=arguments.bundle, qualification=arguments.qualification, out=arguments.out,
+        precisions=arguments.precisions, threads=arguments.threads, bits=arguments.bits,
+        command=_command(arguments, "renew", ("qualification", "precisions", "bits", "threads")),
+    )  # fmt: skip
+    with Progress() as progress:
+        report = renew_bundle(order, progress)
+    sys.stdout.write(f"{summary(report)}\n{arguments.out}: made; read {arguments.out / 'report.html'}\n")
+    return 0
+
+
 def _build_engines(arguments: argparse.Namespace) -> int:
     """Engines for a bundle that is made; 1 where one could not be built. The bundle is complete without them."""
     from aoi_daemon.engine.build.bundle import build_for_targets  # noqa: PLC0415
     from aoi_daemon.engine.build.command import described  # noqa: PLC0415
     from aoi_daemon.engine.build.progress import shown  # noqa: PLC0415
+    from aoi_daemon.infer.bundle import load_bundle  # noqa: PLC0415
 
     try:
         with shown() as progress:
@@ -92,6 +117,8 @@ def _build_engines(arguments: argparse.Namespace) -> int:
         return 130
     for plan in plans:
         sys.stdout.write(f"{described(plan)}\n")
+    if "bf16" in load_bundle(arguments.out).manifest.models:
+        sys.stdout.write("no engine of bf16: OpenVINO runs that, from the file of fp32; TensorRT has fp16\n")
     for reason in refused:
         sys.stderr.write(f"aoi-daemon: {arguments.out} is complete, but has no engine {reason}\n")
     return 1 if refused else 0
@@ -102,10 +129,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     from aoi_daemon.engine.qualify.bundle import verify_bundle  # noqa: PLC0415
 
     with Progress() as progress:
-        bundle, wrong = verify_bundle(arguments.bundle, threads=arguments.threads, progress=progress)
+        bundle, wrong, skipped = verify_bundle(arguments.bundle, threads=arguments.threads, progress=progress)
     for line in wrong:
         sys.stderr.write(f"{arguments.bundle}: {line}\n")
-    count, models = len(bundle.manifest.golden), ", ".join(bundle.manifest.models)
+    for precision, reason in skipped.items():
+        sys.stdout.write(f"{arguments.bundle}: {precision} is not run: {reason}\n")
+    count, models = len(bundle.manifest.golden), ", ".join(p for p in bundle.manifest.models if p not in skipped)
     if not wrong:
         boxes = "" if bundle.manifest.has_boxes else ", without boxes"
         said = f"{count} golden verdicts hold{boxes} ({models})"
@@ -151,11 +180,10 @@ def _cache() -> Path:
     return Path(base).expanduser() / "aoi-daemon" / "calibration"
 
 
-def _command(arguments: argparse.Namespace) -> str:
+def _command(arguments: argparse.Namespace, action: str, options: Sequence[str]) -> str:
     """The command as it goes into the manifest: paths by their last part, defaults left out."""
-    words = ["aoi-daemon bundle make"]
-    for key in ("model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
-                "golden_count", "calibration_frames", "stride_px", "least_score", "bits", "threads"):  # fmt: skip
+    words = [f"aoi-daemon bundle {action}"]
+    for key in options:
         value = getattr(arguments, key)
         if value is not None:
             text = value.absolute().name if isinstance(value, Path) else value

@@ -53,6 +53,7 @@ NOT_RUN = {
     "backup": "copies a line to another disk",
     "restore": "needs a backup",
     "bundle verify": "runs three models for ten seconds; tests/unit/engine verifies bundles",
+    "bundle renew": "judges boards that are not part of the repository; tests/unit/engine renews bundles",
     "bundle make": "measures a model for minutes; tests/unit/engine makes bundles",
     "qualify": "reads a user's boards; tests/unit/engine qualifies",
     "build-engine": "needs TensorRT",

@@ -30,6 +30,8 @@ RELEASES: Final = (
     "tensorrt-rtx-cu13-bindings==1.4.0.76",
     "tensorrt-rtx-cu13-bindings==1.7.1.116",
 )
+LEAN: Final = "tensorrt-lean-cu13-bindings==11.4.0.106"
+"""The runtime without the builder; its version is that of `tensorrt`, so its names are kept apart."""
 CLASSES: Final = (
     "Builder", "BuilderFlag", "ComputeCapability", "CudaGraphStrategy", "DataType",
     "DynamicShapesKernelSpecializationStrategy", "EngineInspector", "EngineValidity",
@@ -100,12 +102,15 @@ def main() -> int:
         for class_name, attributes in found.items():
             for attribute in attributes:
                 table.setdefault(class_name, {}).setdefault(attribute, []).append(version)
+    with tempfile.TemporaryDirectory() as work:
+        lean_version, lean = names(LEAN, Path(work))
     everywhere = list(versions)
     compact = {
         class_name: {name: "all" if there == everywhere else " ".join(there) for name, there in rows.items()}
         for class_name, rows in sorted(table.items())
     }
-    TABLE.write_text(json.dumps({"releases": versions, "names": compact}, indent=0, sort_keys=True) + "\n")
+    told = {"releases": versions, "names": compact, "lean": {"version": lean_version, "release": LEAN, "names": lean}}
+    TABLE.write_text(json.dumps(told, indent=0, sort_keys=True) + "\n")
     return 0
 
 

@@ -33,6 +33,10 @@ _EXAMPLES: Final = """examples:
       TensorRT-RTX, with no GPU: one exact profile for each product's frame
   build-engine --bundle bundles/demo --fp16 --recipe recipes/*.toml
       on the line PC: one plan for all products, and for the golden parts, into the bundle
+  build-engine --bundle bundles/demo --fp16 --sparse-weights --optimization-level 5
+      a bundle that was made with --prune 2:4: sparse kernels where they are faster, after a longer search
+  build-engine --bundle bundles/demo --fp16 --version-compatible
+      a plan that a later TensorRT runs without a new build, and the lean runtime
 """
 
 
@@ -61,6 +65,10 @@ def check(arguments: argparse.Namespace) -> None:
         refuse("give either --onnx-model and --output-engine, or --bundle")
     if arguments.bundle is not None and (arguments.shape or arguments.calib_dir):
         refuse("a bundle's models are ready: --shape and --calib-dir do not apply")
+    if arguments.sparse_weights and arguments.precision == "fp32":
+        refuse("--sparse-weights goes with --fp16 or --int8: TensorRT has sparse kernels for those")
+    if arguments.version_compatible and arguments.target is not None:
+        refuse("--target is TensorRT-RTX's, which has no --version-compatible: its plans belong to one release")
     if arguments.calib_dir is not None and arguments.precision != "int8":
         refuse("--calib-dir goes with --int8")
 
@@ -129,6 +137,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--timing-cache", type=Path, metavar="FILE", help="kernel times, kept: quicker builds; RTX has none"
     )
+    how.add_argument(
+        "--sparse-weights", action="store_true",
+        help="take sparse kernels where they are faster, for 2:4 weights (bundle make --prune 2:4); sm80 and later",
+    )  # fmt: skip
+    how.add_argument(
+        "--optimization-level", type=_level, metavar="0..5",
+        help="how long TensorRT looks for faster kernels: 0 the quickest build, 5 the longest (its own default: 3)",
+    )  # fmt: skip
+    how.add_argument(
+        "--version-compatible", action="store_true",
+        help="a plan that later TensorRT runs too, and tensorrt_lean (44 MB); may be slower; not TensorRT-RTX",
+    )  # fmt: skip
     how.add_argument("--report", type=Path, metavar="FILE", help="what was built, as JSON")
 
 
@@ -136,6 +156,12 @@ def _workspace(text: str) -> int:
     least, most = WORKSPACE_MB
     if not text.isdigit() or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"{text!r}: must be {least} to {most}")
+    return int(text)
+
+
+def _level(text: str) -> int:
+    if text not in tuple("012345"):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be 0 to 5")
     return int(text)
 
 

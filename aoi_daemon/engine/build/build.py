@@ -15,7 +15,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from aoi_daemon.engine.build.target import (
     save_timing_cache,
     set_target,
 )
+from aoi_daemon.engine.build.tuning import NO_TUNING, Tuning, apply_tuning, check_tuning
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.trt.plan import Plan, PlanManifest, Precision
 from aoi_daemon.infer.trt.vendor import Vendor, load_vendor
@@ -54,6 +55,7 @@ class Order:
     calibration: Path | None = None
     """Frames that set INT8's ranges, where the file has none."""
     timing_cache: Path | None = None
+    tuning: Tuning = NO_TUNING
 
 
 def build_plan(order: Order, progress: Progress | None = None) -> Plan:
@@ -69,6 +71,7 @@ def build_plan(order: Order, progress: Progress | None = None) -> Plan:
     vendor.logger.take()  # what it said of an earlier build is not this one's reason
     gpu = find_gpu(order.device)
     target = choose_target(vendor, order.target, gpu)
+    check_tuning(order.tuning, vendor, target, order.onnx)
     try:
         model = order.onnx.read_bytes()
     except OSError as error:
@@ -78,7 +81,8 @@ def build_plan(order: Order, progress: Progress | None = None) -> Plan:
         work = _Work(vendor, order, parsed, progress)
         content = work.build(target, held)
         # A network says what it was to be; the engine, where it can be opened, what it is.
-        types = engine_types(vendor, content) if gpu is not None and gpu.target == target else {}
+        own = replace(vendor, host_code=order.tuning.version_compatible)
+        types = engine_types(own, content) if gpu is not None and gpu.target == target else {}
     manifest = PlanManifest(
         plan=order.file.name,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -97,6 +101,7 @@ def build_plan(order: Order, progress: Progress | None = None) -> Plan:
         build_s=round(time.monotonic() - begun, 3),
         calibration=work.calibration,
         converted=converted,
+        **asdict(order.tuning),
     )
     return Plan(order.file, manifest, content)
 
@@ -129,6 +134,7 @@ class _Work:
         for number, profile in enumerate(self.profiles):
             if config.add_optimization_profile(self._profile(profile)) != number:
                 raise vendor.refusal(f"{order.onnx}: profile {number} ({profile})")
+        apply_tuning(order.tuning, vendor, config)
         set_precision(vendor, self.parsed, config, order.precision, order.onnx)
         calibrator = self._calibrator(config, held)
         load_timing_cache(vendor, config, order.timing_cache)

@@ -10,6 +10,7 @@ from aoi_daemon.engine.build.build import Order, build_plan
 from aoi_daemon.engine.build.plan import write_plan
 from aoi_daemon.engine.build.progress import Progress
 from aoi_daemon.engine.build.target import choose_target, find_gpu
+from aoi_daemon.engine.build.tuning import NO_TUNING, Tuning
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.executor import frame_problems
@@ -28,6 +29,7 @@ def build_for_bundle(
     workspace_mb: int = 1024,
     timing_cache: Path | None = None,
     device: int = 0,
+    tuning: Tuning = NO_TUNING,
 ) -> list[Plan]:
     """Build the bundle's models and write the plans into its folder `engines/`.
 
@@ -44,6 +46,7 @@ def build_for_bundle(
         workspace_mb: scratch memory of a kernel.
         timing_cache: kernel times, read and written.
         device: GPU of this machine.
+        tuning: what the builder is told beside.
 
     Returns:
         The plans, in the order of `precisions`. Those written before one is refused stay: each is complete.
@@ -76,6 +79,7 @@ def build_for_bundle(
             target=target,
             device=device,
             timing_cache=timing_cache,
+            tuning=tuning,
         )
         plan = build_plan(order, progress)
         write_plan(plan)

@@ -15,7 +15,7 @@ from aoi_daemon.engine.build.arguments import SizePx, add_parser, check, parser_
 from aoi_daemon.errors import AoiError, ModelError
 
 if TYPE_CHECKING:
-    from aoi_daemon.infer.trt.plan import Plan
+    from aoi_daemon.infer.trt.plan import Plan, PlanManifest
 
 __all__ = ["add_parser", "main", "run"]
 
@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     from aoi_daemon.engine.build.plan import write_plan  # noqa: PLC0415
     from aoi_daemon.engine.build.progress import shown  # noqa: PLC0415
     from aoi_daemon.engine.build.shapes import group_shapes  # noqa: PLC0415
+    from aoi_daemon.engine.build.tuning import Tuning  # noqa: PLC0415
 
+    tuning = Tuning(arguments.sparse_weights, arguments.optimization_level, arguments.version_compatible)
     sizes: list[SizePx] = list(arguments.size)
     for file in arguments.recipe:
         recipe = read_model(file, Recipe)
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
                 plans = build_for_bundle(
                     arguments.bundle, arguments.target, [arguments.precision], sizes,
                     progress=progress, workspace_mb=arguments.workspace_mb, timing_cache=arguments.timing_cache,
-                    device=arguments.device,
+                    device=arguments.device, tuning=tuning,
                 )  # fmt: skip
             else:
                 order = Order(
@@ -61,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
                     device=arguments.device,
                     calibration=arguments.calib_dir,
                     timing_cache=arguments.timing_cache,
+                    tuning=tuning,
                 )
                 plan = build_plan(order, progress)
                 write_plan(plan)
@@ -95,5 +98,12 @@ def described(plan: Plan) -> str:
     return (
         f"{plan.file}: {manifest.precision} for {manifest.gpu or manifest.target} by {manifest.flavour} "
         f"{manifest.flavour_version}, {len(plan.content) / 1e6:.1f} MB, {manifest.build_s:.1f} s, "
-        f"{len(manifest.profiles) or 'no'} profiles, layers of the {manifest.types_from}: {types}"
+        f"{len(manifest.profiles) or 'no'} profiles, {_tuned(manifest)}layers of the {manifest.types_from}: {types}"
     )
+
+
+def _tuned(manifest: PlanManifest) -> str:
+    words = ["sparse kernels allowed"] if manifest.sparse_weights else []
+    words += ["version-compatible"] if manifest.version_compatible else []
+    words += [] if manifest.optimization_level is None else [f"optimization level {manifest.optimization_level}"]
+    return "".join(f"{word}, " for word in words)

@@ -28,6 +28,11 @@ def on_gpu(index: int, gpu: Gpu | None) -> AbstractContextManager[None]:
 
 def choose_target(vendor: Vendor, asked: str | None, gpu: Gpu | None) -> str:
     """What to build for, as `Gpu.target`. Raises ModelError where that cannot be."""
+    if vendor.flavour == "tensorrt_lean":
+        raise ModelError(
+            f"tensorrt_lean {vendor.version} runs plans and builds none; build with TensorRT (aoi-daemon[gpu]), "
+            "--version-compatible, on a machine with the same GPU, and copy the bundle's engines/ here"
+        )
     if not vendor.is_rtx:
         if gpu is None:
             raise ModelError("TensorRT builds on the GPU that will run the plan, and this machine has none")

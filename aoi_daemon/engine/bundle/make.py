@@ -11,12 +11,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.engine.bundle import golden
@@ -27,12 +27,14 @@ from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.precision.graph import Graph, save_model, stride
 from aoi_daemon.engine.precision.graph import Model as OnnxModel
 from aoi_daemon.engine.precision.prepare import prepare_fp32
-from aoi_daemon.engine.precision.variants import Bench, Variant, attempt, check_contract
+from aoi_daemon.engine.precision.prune import check_prunable
+from aoi_daemon.engine.precision.variants import Bench, Refusable, Variant, attempt, check_contract
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.qualify import Board, Golden, Judging, Run, boards_of, run_boards
 from aoi_daemon.engine.qualify.thresholds import recommend
 from aoi_daemon.engine.report.html import page
 from aoi_daemon.engine.report.report import Report, as_json
+from aoi_daemon.errors import ModelError
 from aoi_daemon.files import put_in_place
 from aoi_daemon.infer.bundle import MANIFEST, load_bundle
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
@@ -59,12 +61,11 @@ def make_bundle(request: Request, progress: Progress) -> Report:
         RefusedError: FP32, or a precision that was asked for by name, cannot be kept.
         AoiError: naming the file and the value that is wrong.
     """
-    if request.out.exists():
-        raise InputError(f"{request.out}: exists already; choose another folder, a bundle is never changed")
-    if not request.out.absolute().parent.is_dir():
-        raise InputError(f"{request.out}: the folder that it is to lie in does not exist")
+    check_out(request.out)
     model = prepare_fp32(request.model)
     has_template, channels = check_contract(model, request.model)
+    if request.prune:
+        _check_prune(request, model)
     manifest = Manifest(
         name=request.name,
         classes=request.classes,
@@ -75,7 +76,7 @@ def make_bundle(request: Request, progress: Progress) -> Report:
         models={"fp32": Model(file="fp32.onnx", sha256="0" * 64)},
     )
     sets = _read_sets(request, manifest)
-    with _making(request.out) as folder:
+    with making(request.out) as folder:
         report = _fill(folder, request, manifest, model, sets=sets, progress=progress)
         load_bundle(folder)  # the check that a line makes
         put_in_place(folder, request.out)
@@ -110,9 +111,7 @@ def _fill(
     )
     outcome = _try_all(bench, request, model, sets.calibration)
     report = make_report(request, outcome, boards=sets.qualification, calibration=sets.calibration, chosen=chosen)
-    raw = (json.dumps(as_json(report), indent=1) + "\n").encode()
-    (folder / REPORT_JSON).write_bytes(raw)
-    (folder / REPORT_HTML).write_text(page(report), encoding="utf-8")
+    report_sha256 = write_report(folder, report)
     (folder / LIMITS).write_text(limits_toml(report), encoding="utf-8")
     manifest = complete(
         manifest,
@@ -121,9 +120,9 @@ def _fill(
         report,
         golden=golden.write_golden(folder, parts),
         calibration=sets.calibration,
-        report_sha256=hashlib.sha256(raw).hexdigest(),
+        report_sha256=report_sha256,
     )
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_manifest(folder, manifest)
     return report
 
 
@@ -137,28 +136,62 @@ def _try_all(bench: Bench, request: Request, model: OnnxModel, frames: Sequence[
     if reference.refused:
         raise RefusedError(f"{request.model}: fp32 is refused: {reference.refused}")
     bench = replace(bench, reference=reference)
+    pruned = bench.try_pruned(model, frames) if request.prune else None
+    makes: dict[Refusable, Callable[[], Variant]] = {
+        "bf16": bench.try_bf16,
+        "fp16": partial(bench.sparse_or_dense, "fp16", bench.try_fp16, pruned, model),
+        "int8": partial(
+            bench.sparse_or_dense, "int8", lambda given: bench.try_int8(given, frames, request.cache), pruned, model
+        ),
+    }
+    wanted = {precision: make for precision, make in makes.items() if precision in request.precisions}
+    return settle(request.model, reference, wanted, must=request.must, notes=bench.notes)
+
+
+def settle(
+    source: Path, reference: Variant, makes: Mapping[Refusable, Callable[[], Variant]], *, must: bool,
+    notes: Mapping[str, str],
+) -> Outcome:  # fmt: skip
+    """Make and judge each precision; the files of those that are refused are removed.
+
+    Args:
+        source: named in the error.
+        reference: FP32's.
+        makes: what makes and judges each of the others, in this order.
+        must: refuse all where one cannot be kept; else it is left out.
+        notes: what else is worth telling; may be added to while the precisions are made.
+
+    Raises:
+        RefusedError: a precision cannot be kept or not be made, and `must`.
+    """
     variants: list[Variant] = [reference]
-    refused: dict[Literal["fp16", "int8"], str] = {}
-    for precision in request.precisions:
-        if precision == "fp32":
-            continue
-        make = partial(bench.try_fp16, model) if precision == "fp16" else partial(
-            bench.try_int8, model, frames, request.cache
-        )  # fmt: skip
+    refused: dict[Refusable, str] = {}
+    for precision, make in makes.items():
         made = attempt(make)
         reason = made if isinstance(made, str) else made.refused
+        if reason is not None and must:
+            rest = ",".join(p for p in (reference.precision, *makes) if p != precision)
+            raise RefusedError(f"{source}: {precision} is refused: {reason}; leave it out: --precisions {rest}")
         if reason is not None:
-            if request.must:
-                rest = ",".join(p for p in request.precisions if p != precision)
-                raise RefusedError(
-                    f"{request.model}: {precision} is refused: {reason}; leave it out: --precisions {rest}"
-                )
             refused[precision] = reason
         if not isinstance(made, str):
             variants.append(made)
-            if reason is not None:
+            # bf16 has no file of its own: it is the reference's.
+            if reason is not None and made.file != reference.file:
                 made.file.unlink()
-    return Outcome(tuple(variants), refused, bench.notes)
+    return Outcome(tuple(variants), refused, notes)
+
+
+def _check_prune(request: Request, model: OnnxModel) -> None:
+    """Before anything is computed. Raises InputError."""
+    if not {"fp16", "int8"} & set(request.precisions):
+        raise InputError("--prune 2:4 is of fp16 and int8, sparse kernels are for those: name one in --precisions")
+    if request.calibration is None:
+        raise InputError("--prune 2:4 needs --calibration DIR, a folder of real frames, to repair what is left on")
+    try:
+        check_prunable(model)
+    except ModelError as error:
+        raise InputError(f"{request.model}: {error}") from error
 
 
 def _read_sets(request: Request, manifest: Manifest) -> _Sets:
@@ -166,15 +199,36 @@ def _read_sets(request: Request, manifest: Manifest) -> _Sets:
         return boards_of(read_pairs(folder, class_count=len(manifest.classes), bits=request.bits), manifest)
 
     calibration: list[Frame] = []
-    if "int8" in request.precisions:
+    if "int8" in request.precisions or request.prune:
         if request.calibration is None:
             raise InputError("int8 needs --calibration DIR, a folder of real frames; or leave it out of --precisions")
         calibration = spread(list_frames(request.calibration, manifest, request.bits), request.calibration_count)
     return _Sets(labelled(request.qualification), labelled(request.golden), labelled(request.validation), calibration)
 
 
+def check_out(out: Path) -> None:
+    """Raises InputError where a bundle cannot be made in the folder `out`."""
+    if out.exists():
+        raise InputError(f"{out}: exists already; choose another folder, a bundle is never changed")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out}: the folder that it is to lie in does not exist")
+
+
+def write_report(folder: Path, report: Report) -> str:
+    """Write record and page; the record's SHA-256."""
+    raw = (json.dumps(as_json(report), indent=1) + "\n").encode()
+    (folder / REPORT_JSON).write_bytes(raw)
+    (folder / REPORT_HTML).write_text(page(report), encoding="utf-8")
+    return hashlib.sha256(raw).hexdigest()
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write it, as every bundle's is written."""
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
 @contextmanager
-def _making(out: Path) -> Iterator[Path]:
+def making(out: Path) -> Iterator[Path]:
     """A folder beside `out`, removed unless it was renamed away."""
     out = out.absolute()
     folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.making-"))

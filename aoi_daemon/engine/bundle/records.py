@@ -10,12 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from aoi_daemon.config import recipe as schema
 from aoi_daemon.config.recipe import ClassLimit, GoldenPart, Manifest
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, set_hash
-from aoi_daemon.engine.precision.variants import Precision, Variant
+from aoi_daemon.engine.precision.variants import Precision, Refusable, Variant
 from aoi_daemon.engine.qualify.qualify import Board
 from aoi_daemon.engine.qualify.thresholds import Recommendation
 from aoi_daemon.engine.report.report import Report, figures_of, now_utc, versions
@@ -32,6 +31,7 @@ class Request:
         cache: folder of calibration ranges; None: nowhere.
         command: as it goes into the manifest.
         bits: depth of all images whose samples have 16 bits; see `pictures`.
+        prune: make fp16 and int8 of weights that are 2:4, where they keep up.
     """
 
     model: Path
@@ -52,6 +52,7 @@ class Request:
     cache: Path | None
     command: str
     bits: int | None = None
+    prune: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Outcome:
     """
 
     variants: tuple[Variant, ...]
-    refused: Mapping[Literal["fp16", "int8"], str]
+    refused: Mapping[Refusable, str]
     notes: Mapping[str, str]
 
     @property
@@ -131,23 +132,18 @@ def complete(
 ) -> Manifest:
     """The manifest with all that was made and measured."""
     int8 = outcome.shipped.get("int8")
-    sizes = sorted({(board.pair.width_px, board.pair.height_px) for board in report.boards})
     return manifest.model_copy(
         update={
-            "models": {p: schema.Model(file=v.file.name, sha256=v.sha256) for p, v in outcome.shipped.items()},
+            "models": {
+                p: schema.Model(file=v.file.name, sha256=v.sha256, sparsity=v.sparsity)
+                for p, v in outcome.shipped.items()
+            },
             "golden": golden,
             "golden_limits": limits_of(request.classes, report.recommended),
             "calibration": None
             if int8 is None or int8.method is None
             else schema.Calibration(method=int8.method, frames=len(calibration), set_sha256=set_hash(calibration)),
-            "qualification": schema.Qualification(
-                boards=len(report.boards),
-                set_sha256=report.set_sha256,
-                sizes=tuple(schema.FrameSize(width_px=w, height_px=h) for w, h in sizes),
-                models={precision: figures_of(v.measured) for precision, v in outcome.shipped.items()},
-                refused=dict(outcome.refused),
-                report_sha256=report_sha256,
-            ),
+            "qualification": qualification_of(report, outcome, report_sha256),
             "provenance": schema.Provenance(
                 command=request.command,
                 made_at=report.made_at,
@@ -156,4 +152,17 @@ def complete(
                 boxes=f"labels of {folder_name(request.golden)} that fp32 found clearly",
             ),
         }
+    )
+
+
+def qualification_of(report: Report, outcome: Outcome, report_sha256: str) -> schema.Qualification:
+    """The part of a report that the manifest carries."""
+    sizes = sorted({(board.pair.width_px, board.pair.height_px) for board in report.boards})
+    return schema.Qualification(
+        boards=len(report.boards),
+        set_sha256=report.set_sha256,
+        sizes=tuple(schema.FrameSize(width_px=w, height_px=h) for w, h in sizes),
+        models={precision: figures_of(v.measured) for precision, v in outcome.shipped.items()},
+        refused=dict(outcome.refused),
+        report_sha256=report_sha256,
     )

@@ -6,17 +6,19 @@ Process: offline. Needs the extra `engine`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from aoi_daemon.config.recipe import Manifest
-from aoi_daemon.engine.frames import Frame
+from aoi_daemon.engine.frames import Frame, spread
 from aoi_daemon.engine.precision.calibrate import METHODS, Method, calibrate
 from aoi_daemon.engine.precision.graph import Model, save_model
 from aoi_daemon.engine.precision.prepare import convert_fp16
+from aoi_daemon.engine.precision.prune import FRAMES, WIDE, check_prunable, prune
 from aoi_daemon.engine.precision.quantize import quantise
 from aoi_daemon.engine.progress import Progress
+from aoi_daemon.engine.qualify.backend import open_judge, shape_of
 from aoi_daemon.engine.qualify.qualify import (
     Board,
     Golden,
@@ -29,10 +31,11 @@ from aoi_daemon.engine.qualify.qualify import (
     run_boards,
 )
 from aoi_daemon.errors import ModelError
-from aoi_daemon.infer.onnx.executor import OnnxExecutor
 
-Precision = Literal["fp32", "fp16", "int8"]
-PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Refusable = Literal["bf16", "fp16", "int8"]
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "bf16", "fp16", "int8")
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -46,6 +49,7 @@ class Variant:
     golden_wrong: tuple[str, ...]
     refused: str | None
     method: Method | None = None
+    sparsity: Literal["2:4"] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,17 @@ class Bench:
         """
         name = precision if method is None else f"{precision}-{method}"
         file = self.folder / f"{name}.onnx"
-        sha256 = save_model(model, file)
-        advance = self.progress.task(f"qualifying {name}", len(self.boards))
-        with OnnxExecutor(file, self.manifest, threads=self.threads) as executor:
+        return self.judged(precision, file, save_model(model, file), method)
+
+    def judged(self, precision: Precision, file: Path, sha256: str, method: Method | None = None) -> Variant:
+        """Run a model's file over the boards and the golden parts, and judge it.
+
+        Raises:
+            ModelError: the model does not keep the contract, or this machine cannot run the precision.
+        """
+        advance = self.progress.task(f"qualifying {precision if method is None else file.stem}", len(self.boards))
+        shape = shape_of(self.boards[0], self.manifest)
+        with open_judge(precision, file, self.manifest, shape, threads=self.threads) as executor:
             run = run_boards(precision, executor, self.boards, self.judging, threads=self.threads, advance=advance)
             wrong = golden_wrong(executor, self.golden, self.judging)
         reference = self.reference
@@ -92,6 +104,58 @@ class Bench:
     def try_fp16(self, model: Model) -> Variant:
         """Half precision. Raises ModelError where there is nothing to convert."""
         return self.try_model("fp16", convert_fp16(model))
+
+    def try_bf16(self) -> Variant:
+        """The reference's own file in bfloat16. Raises ModelError where this machine cannot run that."""
+        reference = self.reference
+        assert reference is not None
+        return self.judged("bf16", reference.file, reference.sha256)
+
+    def try_pruned(self, model: Model, frames: Sequence[Frame]) -> Model | None:
+        """The model pruned to 2:4 and repaired: all layers, else the wide ones alone; None where neither keeps up.
+
+        What came out, before the repair and after it, goes into the notes.
+
+        Raises:
+            ModelError: nothing can be pruned.
+        """
+        layers = check_prunable(model)
+        made = self._pruned(model, frames, len(layers), 0, "")
+        wide = [layer for layer in layers if layer.inputs >= WIDE]
+        if made is None and 0 < len(wide) < len(layers):
+            made = self._pruned(model, frames, len(wide), WIDE, ", wide layers alone")
+        return made
+
+    def _pruned(self, model: Model, frames: Sequence[Frame], layers: int, least: int, which: str) -> Model | None:
+        few = spread(frames, FRAMES)
+        advance = self.progress.task(f"pruning to 2:4{which}", 1 + layers)
+        pruned = prune(model, few, threads=self.threads, advance=advance, least=least)
+        self.notes[f"2:4 pruned{which}"] = f"{pruned}; repaired on {len(few)} frames, without labels"
+        file = self.folder / "pruned.onnx"
+        refused: str | None = None
+        for when, made in (("before the repair", pruned.bare), ("after the repair", pruned.repaired)):
+            variant = self.judged("fp32", file, save_model(made, file))
+            self.notes[f"2:4 {when}{which}"] = f"fp32 {_figures(variant)}; on {len(self.boards)} boards"
+            refused = variant.refused
+            file.unlink()
+        return None if refused else pruned.repaired
+
+    def sparse_or_dense(
+        self, precision: Precision, make: Callable[[Model], Variant], pruned: Model | None, dense: Model
+    ) -> Variant:
+        """What `make` gives of the pruned model where that keeps up, else of the dense one; why, the notes say.
+
+        Raises:
+            ModelError: it cannot be made of either.
+        """
+        if pruned is not None:
+            made = attempt(lambda: make(pruned))
+            reason = made if isinstance(made, str) else made.refused
+            if reason is None and isinstance(made, Variant):
+                self.notes[f"2:4 {precision}"] = f"{_figures(made)}; kept"
+                return replace(made, sparsity="2:4")
+            self.notes[f"2:4 {precision}"] = f"left out: {reason}"
+        return make(dense)
 
     def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None) -> Variant:
         """INT8 by each method of calibration; the one that keeps up better, as `int8.onnx`.

@@ -6,7 +6,7 @@ Process: offline. Needs no more than the core: it runs on the line PC too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, spread
 from aoi_daemon.engine.labels import read_pairs
 from aoi_daemon.engine.progress import Progress
+from aoi_daemon.engine.qualify.backend import open_judge, shape_of, why_not
 from aoi_daemon.engine.qualify.conclusion import Bounds
 from aoi_daemon.engine.qualify.qualify import (
     Board,
@@ -38,8 +39,7 @@ from aoi_daemon.engine.qualify.thresholds import recommend
 from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
-from aoi_daemon.infer.executor import frame_problems
-from aoi_daemon.infer.onnx.executor import OnnxExecutor
+from aoi_daemon.infer.executor import Executor, FrameShape, frame_problems
 
 
 def qualify_bundle(
@@ -82,7 +82,7 @@ def qualify_bundle(
     pairs = read_pairs(boards_folder, class_count=len(manifest.classes), need_defects=False, bits=bits)
     pairs = pairs if limit is None else spread(pairs, limit)
     boards = boards_of(pairs, manifest, aligned=recipe is not None and recipe.registration is not None)
-    asked = tuple(dict.fromkeys(precisions or manifest.models))
+    asked, skipped = _asked(bundle, precisions)
     golden = golden_of(bundle)
     runs: dict[str, Run] = {}
     measured: dict[str, Measured] = {}
@@ -90,7 +90,7 @@ def qualify_bundle(
     refused: dict[str, str] = {}
     for precision in dict.fromkeys((REFERENCE, *asked)):
         advance = progress.task(f"qualifying {precision}", len(boards))
-        with OnnxExecutor(bundle.model_path(precision), manifest, threads=threads) as executor:
+        with _opened(bundle, precision, boards[0], threads) as executor:
             run = run_boards(precision, executor, boards, judging, threads=threads, advance=advance)
             wrong[precision] = golden_wrong(executor, golden, by_golden_limits)
         runs[precision] = run
@@ -113,12 +113,35 @@ def qualify_bundle(
         golden_parts=len(golden),
         golden_wrong=wrong,
         refused=refused,
+        skipped=skipped,
         recommended=recommend(runs[REFERENCE].found, pairs, len(manifest.classes)),
         recommended_from="these boards",
         notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, view)},
         made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
+
+
+def _asked(bundle: Bundle, precisions: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The precisions to conclude of; and those of the bundle that this machine cannot run, and why.
+
+    Raises:
+        InputError: one that was named cannot be run here.
+    """
+    skipped = {}
+    for precision in dict.fromkeys(precisions or bundle.manifest.models):
+        reason = why_not(precision)
+        if reason is not None and precisions:
+            raise InputError(f"--precision {precision}: {reason}")
+        if reason is not None:
+            skipped[precision] = reason
+    return tuple(p for p in dict.fromkeys(precisions or bundle.manifest.models) if p not in skipped), skipped
+
+
+def _opened(bundle: Bundle, precision: str, first: Board, threads: int) -> Executor:
+    # The file of bf16 is fp32's: a bundle that was made where no CPU had it can be asked all the same.
+    file = bundle.model_path(REFERENCE if precision == "bf16" else precision)
+    return open_judge(precision, file, bundle.manifest, shape_of(first, bundle.manifest), threads=threads)
 
 
 def _gain(bundle: Bundle, boards: Sequence[Board], count: int, threads: int, progress: Progress) -> dict[str, Any]:
@@ -199,35 +222,48 @@ def golden_of(bundle: Bundle) -> dict[str, Golden]:
     return found
 
 
-def verify_bundle(folder: Path, *, threads: int, progress: Progress) -> tuple[Bundle, list[str]]:
+def verify_bundle(folder: Path, *, threads: int, progress: Progress) -> tuple[Bundle, list[str], dict[str, str]]:
     """Check every hash, the report's too, and run the golden parts with every precision.
 
     Returns:
-        The bundle, and a line for each golden verdict that does not hold.
+        The bundle; a line for each golden verdict that does not hold; and precisions that this machine cannot run,
+        with the reason.
 
     Raises:
         ModelError: a file is missing or not the one that the manifest names, or a model does not load.
     """
     bundle = load_bundle(folder)
-    _check_report(bundle)
+    check_report(bundle)
     golden, judging = golden_of(bundle), Judging(bundle.manifest, None)
     lines = []
-    advance = progress.task("running golden parts", len(bundle.manifest.models))
-    for precision in bundle.manifest.models:
-        with OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads) as executor:
+    asked, skipped = _asked(bundle, ())
+    advance = progress.task("running golden parts", len(asked))
+    for precision in asked:
+        file = bundle.model_path(precision)
+        with open_judge(precision, file, bundle.manifest, _first_shape(bundle, golden), threads=threads) as executor:
             lines += [
                 f"{precision}: {name} must be {'PASS' if golden[name].passed else _must_be(golden[name])} and is not"
                 for name in golden_wrong(executor, golden, judging)
             ]
         advance()
-    return bundle, lines
+    return bundle, lines, skipped
+
+
+def _first_shape(bundle: Bundle, golden: Mapping[str, Golden]) -> FrameShape:
+    """The shape of the first golden part; of a bundle that has none, the least frame that its model takes."""
+    stride = bundle.manifest.stride_px
+    for part in golden.values():
+        image = part.frame.read()[0]
+        return image.shape[0], image.shape[1], bundle.manifest.channels
+    return stride, stride, bundle.manifest.channels
 
 
 def _must_be(part: Golden) -> str:
     return "REJECT" if not part.boxes else f"REJECT with a defect in {' and '.join(map(str, part.boxes))}"
 
 
-def _check_report(bundle: Bundle) -> None:
+def check_report(bundle: Bundle) -> None:
+    """Raises ModelError where report.json is there and not the one that the manifest names."""
     file = bundle.folder / "report.json"
     # A line needs no report: a bundle that was copied without it is as good.
     if bundle.manifest.qualification is None or not file.exists():

@@ -54,6 +54,7 @@ def _reasons(report: Report) -> Iterator[tuple[str, str]]:
     for precision in report.runs:
         if before := report.not_looked_at(precision):
             yield precision, f"rejected before the model saw them: {_counts(before)}"
+    yield from ((precision, f"not judged: {reason}") for precision, reason in report.skipped.items())
 
 
 def _curves(report: Report) -> Iterator[tuple[str, Markup]]:
@@ -82,11 +83,16 @@ def _method(report: Report) -> dict[str, str]:
         "boards that may be at most: the upper 95 % limit (Clopper and Pearson, one-sided)",
         "flips": "boards whose verdict is not fp32's",
         "ms": f"one frame through the model, and optics and registration where the recipe has them; median over "
-        f"{len(first.took_ns)} boards that the model saw, on the CPU; " + first.executor.rsplit(", ", 1)[0],
+        f"{len(first.took_ns)} boards that the model saw, on the CPU; {_executors(report)}",
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "boards' hash": report.set_sha256,
         **report.notes,
     }
+
+
+def _executors(report: Report) -> str:
+    """Each back end that took part, once, without the model's file."""
+    return "; ".join(dict.fromkeys(run.executor.rsplit(", ", 1)[0] for run in report.runs.values()))
 
 
 def _outcome_rows(report: Report) -> dict[str, str]:

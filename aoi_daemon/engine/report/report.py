@@ -25,7 +25,7 @@ from aoi_daemon.engine.qualify.thresholds import Recommendation
 from aoi_daemon.messages import Reason
 
 REFERENCE: Final = "fp32"
-_PACKAGES: Final = ("onnxruntime", "onnx", "numpy", "opencv-python-headless")
+_PACKAGES: Final = ("onnxruntime", "openvino", "onnx", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Report:
         asked: the precisions of which something is concluded; the others are there to be compared with.
         notes: further lines for the page's head: calibration, command.
         made_at: UTC, ISO 8601.
+        skipped: precisions of the bundle that this machine cannot run, and why.
         registration: its gain and cost, as `registration_gain.as_json` gives them; None: not measured.
     """
 
@@ -69,6 +70,7 @@ class Report:
     recommended_from: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     made_at: str = ""
+    skipped: Mapping[str, str] = field(default_factory=dict)
     registration: Mapping[str, Any] | None = None
 
     @property
@@ -174,6 +176,7 @@ def as_json(report: Report) -> dict[str, Any]:
         },
         "precisions": {precision: _precision(report, precision) for precision in report.runs},
         "refused": dict(report.refused),
+        "skipped": dict(report.skipped),
         "registration": report.registration,
         "verdicts": {
             board.pair.name: {

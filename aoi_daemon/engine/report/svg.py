@@ -17,9 +17,9 @@ from aoi_daemon.engine.qualify.metrics import Curve
 from aoi_daemon.engine.qualify.rates import histogram
 from aoi_daemon.markup.svg import element, join
 
-COLOURS: Final = {"fp32": "#2b3034", "fp16": "#1f6f9f", "int8": "#a8611b"}
+COLOURS: Final = {"fp32": "#2b3034", "bf16": "#4f7a3a", "fp16": "#1f6f9f", "int8": "#a8611b"}
 WRONG: Final = "#b3262e"
-_DASHES: Final = {"fp32": None, "fp16": "6 3", "int8": "2 2"}
+_DASHES: Final = {"fp32": None, "bf16": "8 2 2 2", "fp16": "6 3", "int8": "2 2"}
 _WIDTH, _HEIGHT = 252, 204
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 10, 10, 32
 _PLOT_W, _PLOT_H = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM

@@ -42,6 +42,8 @@ def summary(report: Report) -> str:
         lines += [f"{p} {name}: {rate}" for p, measured in report.measured.items() for name, rate in _rates(measured)]
         lines += [f"{precision} left out: {reason}" for precision, reason in report.refused.items()]
     lines += [f"{precision}: {conclusion}" for precision, conclusion in report.conclusions.items()]
+    lines += [f"{name}: {words}" for name, words in report.notes.items() if name.startswith("2:4")]
+    lines += [f"{precision} not judged: {reason}" for precision, reason in report.skipped.items()]
     return "\n".join(lines)
 
 

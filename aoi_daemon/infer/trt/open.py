@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,8 @@ def open_executor(
         plan = choose_plan(bundle, precision, list(shapes), Machine(vendor.flavour, vendor.version, gpu.gpu))
         graph: GraphMode = "off" if not cuda_graph else "own" if vendor.is_rtx else "capture"
         return TensorRtExecutor(
-            vendor, gpu, plan.content, bundle.manifest, file=plan.file, shapes=shapes, wait=wait, graph=graph,
-            warm_up_runs=warm_up_runs, pinned=pinned,
+            replace(vendor, host_code=plan.manifest.version_compatible), gpu, plan.content, bundle.manifest,
+            file=plan.file, shapes=shapes, wait=wait, graph=graph, warm_up_runs=warm_up_runs, pinned=pinned,
         )  # fmt: skip
     except BaseException as error:
         _release(error)

@@ -1,10 +1,10 @@
 """Plans (serialized engines) of a bundle, and the proof that one belongs to this machine.
 
-A plan is tied to the TensorRT that wrote it and to the GPU it was written for,
-and TensorRT does not notice a flipped bit inside one. So each plan has a
-sidecar, NAME.plan.json, and nothing is given to TensorRT that it does not vouch
-for: SHA-256 of the plan and of the ONNX file it came from, package, version,
-GPU. Plans lie in the bundle's folder `engines/`; the bundle's manifest does not
+A plan is tied to the TensorRT that wrote it (a version-compatible one: to that and
+later ones) and to the GPU it was written for, and TensorRT does not notice a
+flipped bit inside one. So each plan has a sidecar, NAME.plan.json, and nothing is
+given to TensorRT that it does not vouch for: SHA-256 of the plan and of the ONNX
+file it came from, package, version, GPU. Plans lie in the bundle's folder `engines/`; the bundle's manifest does not
 name them, because each machine builds its own.
 """
 
@@ -23,11 +23,14 @@ from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.trt.driver import Gpu
-from aoi_daemon.infer.trt.vendor import Flavour
+from aoi_daemon.infer.trt.vendor import Flavour, numbers_of
 
 ENGINES: Final = "engines"
 SIDECAR: Final = ".json"
 """Added to the plan's name."""
+
+RUN_BY: Final = {8: (8, 9, 10), 9: (9, 10), 10: (10, 11)}
+"""By the major of the TensorRT that built a version-compatible plan: the majors that run it. Of others: their own."""
 
 Precision = Literal["fp32", "fp16", "int8"]
 Sizes = Annotated[tuple[int, ...], Strict(False)]
@@ -51,7 +54,7 @@ class PlanManifest(Section):
     onnx_sha256: Sha256 = Field(description="That file's hash.")
     precision: Precision
     flavour: Flavour = Field(description="The package that built it, and must run it.")
-    flavour_version: str = Field(description="Its version; no other runs it.")
+    flavour_version: str = Field(description="Its version; no other runs it, unless `version_compatible`.")
     target: str = Field(description="Compute capability it was built for, as sm75.")
     gpu: str | None = Field(description="The GPU it was tuned on; null: built for the target with no GPU.")
     profiles: Annotated[tuple[dict[str, Range], ...], Strict(False)] = Field(
@@ -66,6 +69,11 @@ class PlanManifest(Section):
     build_s: float
     calibration: str | None = Field(None, description="How a calibrator set INT8 ranges; null: none did.")
     converted: str | None = Field(None, description="What was done to the ONNX file first; null: nothing.")
+    sparse_weights: bool = Field(False, description="Whether sparse kernels were allowed.")
+    optimization_level: int | None = Field(None, ge=0, le=5, description="The builder's; null: its default.")
+    version_compatible: bool = Field(
+        False, description="Whether a later TensorRT and the lean runtime run it; it then holds code for the CPU."
+    )
 
     def serves(self, shape: FrameShape) -> bool:
         """Whether a frame of `shape` is one that this plan was built for."""
@@ -131,14 +139,33 @@ def misfits(manifest: PlanManifest, machine: Machine) -> list[str]:
     """Why this machine cannot run the plan; empty: it can."""
     found = []
     flavour, version, gpu = machine
-    if (manifest.flavour, manifest.flavour_version) != (flavour, version):
-        found.append(f"built by {manifest.flavour} {manifest.flavour_version}, this machine has {flavour} {version}")
+    found += _version_misfits(manifest, flavour, version)
     if manifest.target != gpu.target:
         found.append(f"built for {manifest.target}, this GPU ({gpu.name}) is {gpu.target}")
     elif manifest.gpu is not None and manifest.flavour == "tensorrt" and manifest.gpu != gpu.name:
         # TensorRT times kernels on the GPU that it builds on; RTX compiles them where it runs.
         found.append(f"tuned on {manifest.gpu}, this GPU is {gpu.name}")
     return found
+
+
+def _version_misfits(manifest: PlanManifest, flavour: Flavour, version: str) -> list[str]:
+    built = f"built by {manifest.flavour} {manifest.flavour_version}"
+    here = f"this machine has {flavour} {version}"
+    if not manifest.version_compatible or manifest.flavour != "tensorrt":
+        if flavour == "tensorrt_lean":
+            return [f"{built} without --version-compatible, {here}, which runs no other"]
+        return [] if (manifest.flavour, manifest.flavour_version) == (flavour, version) else [f"{built}, {here}"]
+    if flavour == "tensorrt_rtx":
+        return [f"{built}, {here}"]
+    old, new = numbers_of(manifest.flavour_version), numbers_of(version)
+    # NVIDIA's promise is forward alone, and across no more majors than its documents of 10.16 and 11.1 name.
+    if old <= new and new[0] in RUN_BY.get(old[0], (old[0],)):
+        return []
+    return [f"{built}, version-compatible with later ones of {_majors(old[0])}, {here}"]
+
+
+def _majors(built: int) -> str:
+    return " and ".join(map(str, RUN_BY.get(built, (built,))))
 
 
 def check_plans(bundle: Bundle, precision: Precision, shapes: list[FrameShape]) -> None:

@@ -19,9 +19,9 @@ from typing import Any, Final, Literal
 
 from aoi_daemon.errors import InferenceError, ModelError
 
-Flavour = Literal["tensorrt", "tensorrt_rtx"]
-FLAVOURS: Final[tuple[Flavour, ...]] = ("tensorrt", "tensorrt_rtx")
-"""In this order: a machine that has both was given TensorRT for its GPU."""
+Flavour = Literal["tensorrt", "tensorrt_rtx", "tensorrt_lean"]
+FLAVOURS: Final[tuple[Flavour, ...]] = ("tensorrt", "tensorrt_rtx", "tensorrt_lean")
+"""In this order: a machine that has both was given TensorRT for its GPU. The lean runtime builds nothing."""
 _KEPT_ERRORS: Final = 8
 STRONGLY_TYPED_SINCE: Final = (10, 12)
 """The first TensorRT whose documentation calls weak typing deprecated; from 11 on it is gone."""
@@ -34,11 +34,19 @@ _DTYPES: Final = {
 
 @dataclass(frozen=True)
 class Vendor:
-    """The package that was found. `api` is its module."""
+    """The package that was found.
+
+    Attributes:
+        api: its module.
+        logger: the one of the process.
+        host_code: whether its runtimes may run code for the CPU that is in a plan: of a version-compatible plan, whose
+            sidecar and SHA-256 were checked, and of no other.
+    """
 
     api: Any
     flavour: Flavour
     logger: Any
+    host_code: bool = False
 
     @property
     def version(self) -> str:
@@ -48,7 +56,7 @@ class Vendor:
     @property
     def numbers(self) -> tuple[int, ...]:
         """The version as numbers, to compare."""
-        return tuple(int(number) for number in re.findall(r"\d+", self.version))
+        return numbers_of(self.version)
 
     @property
     def is_rtx(self) -> bool:
@@ -63,9 +71,12 @@ class Vendor:
     def make(self, class_name: str, what: str) -> Any:
         """A Builder or Runtime. Raises ModelError where the library refuses: pybind11 makes a TypeError of that."""
         try:
-            return getattr(self.api, class_name)(self.logger)
+            made = getattr(self.api, class_name)(self.logger)
         except TypeError as error:
             raise self.refusal(what) from error
+        if self.host_code and class_name == "Runtime":
+            made.engine_host_code_allowed = True
+        return made
 
     def refusal(self, what: str, kind: type[InferenceError] = ModelError) -> InferenceError:
         """The error to raise for `what`, with what TensorRT logged about it; the log is emptied."""
@@ -75,10 +86,10 @@ class Vendor:
 
 @functools.cache
 def load_vendor() -> Vendor:
-    """The TensorRT of this machine: `tensorrt`, else `tensorrt_rtx`.
+    """The TensorRT of this machine: `tensorrt`, else `tensorrt_rtx`, else `tensorrt_lean`.
 
     Raises:
-        ModelError: neither can be imported; says why, and how to install one.
+        ModelError: none can be imported; says why, and how to install one.
     """
     reasons = []
     for flavour in FLAVOURS:
@@ -94,6 +105,11 @@ def load_vendor() -> Vendor:
 def vendor_of(api: Any, flavour: Flavour) -> Vendor:
     """A vendor for the module `api`."""
     return Vendor(api, flavour, _make_logger(api))
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """A version as numbers, to compare: 10.3.0 is (10, 3, 0)."""
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def dtype_name(dtype: Any) -> str:

@@ -38,6 +38,7 @@ FILES = {
     "engine/build/build.py": {"profile": "IOptimizationProfile"},
     "engine/build/network.py": {"network": "INetworkDefinition", "tensor": "ITensor", "flags": "BuilderFlag"},
     "engine/build/target.py": {"cache": "ITimingCache"},
+    "engine/build/tuning.py": {},
     "engine/build/calibrator.py": {},
     "engine/build/progress.py": {},
     "engine/build/plan.py": {},
@@ -159,6 +160,19 @@ def test_what_is_gone_is_not_used():
 def test_every_class_of_the_module_is_one_whose_names_are_known(file):
     """api.X: X is a class of the table, so that what follows is checked."""
     assert classes_of_api(file) <= set(TABLE)
+
+
+LEAN = {owner: set(names) for owner, names in _RECORD["lean"]["names"].items()}
+
+
+def test_the_lean_runtime_has_every_name_that_runs_a_plan_and_none_that_builds_one():
+    """What only TensorRT-RTX has is not asked of it."""
+    running = {name for file, name in ALL_USED if file.startswith("infer/trt/") and name not in LIMITED}
+    wanted = {*running, "Runtime.engine_host_code_allowed", "ILogger.log"}
+    missing = [name for name in sorted(wanted) if name.partition(".")[2] not in LEAN.get(name.partition(".")[0], ())]
+    assert missing == []
+    assert "ICudaEngine.num_io_tensors" in wanted
+    assert {"Builder", "IBuilderConfig", "OnnxParser"} & set(LEAN) == set()
 
 
 def test_names_are_found_at_all():

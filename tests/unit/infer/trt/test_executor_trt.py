@@ -290,7 +290,8 @@ def test_what_was_made_of_a_plan_goes_before_the_context_when_opening_fails(monk
     device.close = lambda: alive.append(reference() is not None)
     monkeypatch.setattr(trt_open, "load_vendor", lambda: fake_vendor(api))
     monkeypatch.setattr(trt_open, "CudaDevice", lambda index, spin: device)
-    monkeypatch.setattr(trt_open, "choose_plan", lambda *_: SimpleNamespace(content=b"plan", file=Path("e.plan")))
+    plan = SimpleNamespace(content=b"plan", file=Path("e.plan"), manifest=SimpleNamespace(version_compatible=False))
+    monkeypatch.setattr(trt_open, "choose_plan", lambda *_: plan)
     real, reference = api._deserialize, None
 
     def deserialize(plan):

@@ -3,13 +3,24 @@
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aoi_daemon.config.recipe import Manifest, Model
 from aoi_daemon.engine.build.plan import count_types, write_plan
 from aoi_daemon.errors import Action, ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.trt.driver import Gpu
-from aoi_daemon.infer.trt.plan import Machine, Plan, PlanManifest, check_plans, choose_plan, plan_name, read_plan
+from aoi_daemon.infer.trt.plan import (
+    Machine,
+    Plan,
+    PlanManifest,
+    check_plans,
+    choose_plan,
+    misfits,
+    plan_name,
+    read_plan,
+)
 
 ONNX = hashlib.sha256(b"onnx").hexdigest()
 T4 = Gpu("Tesla T4", (7, 5))
@@ -179,3 +190,36 @@ def test_types_are_read_from_what_the_inspectors_write():
     assert count_types(new) == {"float16": 1, "int8": 1}
     assert count_types('{"Layers": ["a", "b"]}') == {}
     assert count_types("no JSON") == {}
+
+
+VERSIONS = st.sampled_from(["8.6.1", "8.6.3", "9.3.0", "10.3.0", "10.13.3.9", "11.0.0", "11.4.0.106", "12.0.1"])
+RUNS = {("8", "9"), ("8", "10"), ("9", "10"), ("10", "11")}
+"""Majors that NVIDIA says go on with each other, beside each with itself."""
+
+
+def numbers(version):
+    return [int(number) for number in version.split(".")]
+
+
+@given(built=VERSIONS, here=VERSIONS, flavour=st.sampled_from(["tensorrt", "tensorrt_lean"]), compatible=st.booleans())
+def test_a_plan_runs_with_its_own_version_and_a_compatible_one_with_later_ones_too(built, here, flavour, compatible):
+    """Forward alone, and across no major that NVIDIA does not name; the lean runtime takes compatible ones alone."""
+    manifest = sidecar(flavour_version=built, version_compatible=compatible)
+    fits = not misfits(manifest, Machine(flavour, here, T4))
+    majors = (built.split(".")[0], here.split(".")[0])
+    later = numbers(built) <= numbers(here) and (majors[0] == majors[1] or majors in RUNS)
+    assert fits is (later if compatible else flavour == "tensorrt" and built == here)
+
+
+@pytest.mark.parametrize(
+    ("fields", "machine", "why"),
+    [
+        ({"version_compatible": True}, ("tensorrt", "8.6.1"), "version-compatible with later ones of 10 and 11, this"),
+        ({"version_compatible": True}, ("tensorrt_rtx", "1.7.1.116"), "this machine has tensorrt_rtx 1.7.1.116"),
+        ({}, ("tensorrt_lean", "10.3.0"), "without --version-compatible, this machine has tensorrt_lean 10.3.0"),
+        ({"version_compatible": True, "gpu": "NVIDIA A10"}, ("tensorrt", "11.4.0.106"), "tuned on NVIDIA A10"),
+    ],
+)
+def test_why_a_compatible_plan_does_not_fit_is_said(fields, machine, why):
+    """Version compatibility loosens nothing about the GPU."""
+    assert why in "; ".join(misfits(sidecar(**fields), Machine(*machine, T4)))

@@ -55,6 +55,8 @@ class FakeBuilderApi:
         self.ProfilingVerbosity, self.LayerInformationFormat = (
             members(owner, release) for owner in ("ProfilingVerbosity", "LayerInformationFormat")
         )
+        names = [name for name, there in TABLE["IBuilderConfig"].items() if release in there]
+        self.IBuilderConfig = type("IBuilderConfig", (), dict.fromkeys(names))
         for owner in ("ILogger", "IProgressMonitor", "IInt8EntropyCalibrator2"):
             if owner in TABLE and any(release in there for there in TABLE[owner].values()):
                 setattr(self, owner, type(owner, (), {}))
@@ -86,7 +88,8 @@ class FakeBuilderApi:
         text = '{"Layers": [{"Outputs": [{"Format/Datatype": "Half"}]}]}'
         inspector = SimpleNamespace(get_engine_information=lambda form: text)
         engine = Guarded("ICudaEngine", self.release, create_engine_inspector=lambda: inspector)
-        return Guarded("Runtime", self.release, deserialize_cuda_engine=lambda plan: engine)
+        self.runtime = Guarded("Runtime", self.release, deserialize_cuda_engine=lambda plan: engine)
+        return self.runtime
 
     def _network(self, flags):
         self.network_flags = {f.name for f in self.NetworkDefinitionCreationFlag if flags >> f & 1}
