@@ -95,6 +95,21 @@ def test_a_bundle_of_each_task_agrees_with_itself_from_the_ring_to_the_verdict(f
     json.dumps(found)
 
 
+def test_nothing_of_the_engine_outlives_the_device(fake_gpu, bundles, boards_file, monkeypatch):
+    """TensorRT frees into the context: what still holds an engine's context when that goes ends the process."""
+    floors, held = [], []
+
+    class Kept(pair.Floor):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            floors.append(self)
+
+    monkeypatch.setattr(pair, "Floor", Kept)
+    monkeypatch.setattr(FakeDevice, "close", lambda device: held.extend(floor._context for floor in floors))
+    case.run(asked(bundles, boards_file, "classify"))
+    assert held == [None]
+
+
 def test_blocks_take_turns_and_each_runs_as_often(monkeypatch):
     """Neither is always the first, and a last block that is short is short for both."""
     monkeypatch.setattr(pair, "BLOCK", 10)
