@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,9 +43,11 @@ class Floor:
         self._cuda: Any = device._cuda
         self._stream: Any = device._stream
         self._handle = device.stream
-        self._context, self._launch = lane._context, lane._launch
+        self._context: Any = lane._context
+        self._launch = lane._launch
         self._image, self._template = addresses["image"], addresses.get("template")
-        self._block, self._address = lane._block, lane._block_address
+        self._block: Any = lane._block
+        self._address = lane._block_address
         self.outputs_bytes = lane.layout.size_bytes
 
     def run(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None) -> None:
@@ -60,8 +63,8 @@ class Floor:
         self._stream.synchronize()
 
     def close(self) -> None:
-        """Let go of TensorRT's context, before the executor closes CUDA's: freed after it, it corrupts the heap."""
-        del self._context, self._launch, self._block
+        """Let go of what is the executor's: freed after CUDA's context is gone, it corrupts the heap."""
+        self._context = self._launch = self._block = None
 
 
 def run(case: Case) -> Case:
@@ -86,18 +89,17 @@ def run(case: Case) -> Case:
             parts.append((name, image, template if has_template else None, None))
         tally = compared(executor, bundle, case["precision"], parts)
         executor.decoder = decoder_for(bundle.manifest, recipe_of(bundle.manifest, bundle.folder, width_px, height_px))
-        floor = Floor(executor, shape)
-        found = {
-            "name": executor.name,
-            "notes": executor.notes,
-            "task": bundle.manifest.task,
-            "opened_s": round(opened_s, 2),
-            "outputs_bytes": floor.outputs_bytes,
-            "agreement": tally.result(),
-            **_latency(executor, floor, filled, case["runs"]),
-        }
-        floor.close()
-        return found
+        # Closed before the executor: a context that outlives the device's brings the process down.
+        with closing(Floor(executor, shape)) as floor:
+            return {
+                "name": executor.name,
+                "notes": executor.notes,
+                "task": bundle.manifest.task,
+                "opened_s": round(opened_s, 2),
+                "outputs_bytes": floor.outputs_bytes,
+                "agreement": tally.result(),
+                **_latency(executor, floor, filled, case["runs"]),
+            }
 
 
 def _latency(executor: TensorRtExecutor, floor: Floor, filled: FilledRing, runs: int) -> Case:
