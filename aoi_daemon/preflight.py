@@ -25,6 +25,7 @@ from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.exports import check_file
+from aoi_daemon.infer.openvino.ahead import not_here, package_problem
 from aoi_daemon.infer.trt.machine import this_machine
 from aoi_daemon.infer.trt.plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
 from aoi_daemon.inspection.look import read_templates
@@ -74,8 +75,9 @@ def check(file: Path, product: str = "") -> Configuration:
         precision = configuration.line.inspection.precision
         if precision not in manifest.models:
             there = ", ".join(manifest.models)
+            remedy = f"; aoi-daemon bundle make --precisions {','.join([*manifest.models, precision])} qualifies it"
             problems.append(
-                f"bundle = {str(recipe.bundle)!r}: has no {precision} (inspection.precision; there: {there})"
+                f"bundle = {str(recipe.bundle)!r}: has no {precision} (inspection.precision; there: {there}){remedy}"
             )
         if problems:
             raise ConfigError(path, problems)
@@ -188,6 +190,8 @@ def _check_beside(configuration: Configuration) -> None:
     """The packages and files that cameras and the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
     problems = _camera_problems(line.cameras)
+    if line.inspection.backend == "openvino" and (missing := package_problem()):
+        problems.append(missing)
     problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)
     if line.publisher is not None:
         problems += missing_files(line.publisher, folder)
@@ -220,10 +224,12 @@ def open_models(configuration: Configuration) -> None:
         ConfigError: naming the recipe and the model's file.
     """
     section = configuration.line.inspection
-    if section.backend != "onnx":
+    if section.backend == "onnx":
+        from aoi_daemon.infer.onnx.executor import open_only  # noqa: PLC0415
+    elif section.backend == "openvino":
+        from aoi_daemon.infer.openvino.ahead import open_only  # noqa: PLC0415
+    else:
         return
-    from aoi_daemon.infer.onnx.executor import open_only  # noqa: PLC0415
-
     opened: set[tuple[Path, FrameShape]] = set()
     for name, recipe in configuration.recipes.items():
         shape = (recipe.height_px, recipe.width_px, recipe.channels)
@@ -241,6 +247,11 @@ def open_models(configuration: Configuration) -> None:
 def not_checked(configuration: Configuration) -> list[str]:
     """What `check` could not know on this machine; a line each."""
     section = configuration.line.inspection
+    if section.backend == "openvino":
+        precision: Any = section.precision  # of those that it has: the section has checked it
+        unknown = not_here(str(section.device or "cpu"), precision)
+        said = f"whether the line's PC runs {precision} was not checked, this one does not: {unknown}"
+        return [said] if unknown else []
     if section.backend != "tensorrt":
         return []
     machine = this_machine(section.gpu)

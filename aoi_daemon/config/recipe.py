@@ -297,6 +297,10 @@ class Manifest(ModelOutput):
         unknown = {limit.name for limit in self.golden_limits} - {"*", *self.classes}
         if unknown:
             raise ValueError(f"golden_limits.name: {sorted(unknown)} are none of classes {list(self.classes)}")
+        bf16, fp32 = self.models.get("bf16"), self.models.get("fp32")
+        if bf16 is not None and bf16 != fp32:
+            there = "there is no fp32" if fp32 is None else f"fp32 is {fp32.file}, bf16 {bf16.file}"
+            raise ValueError(f"models.bf16: names fp32's file and its hash, which the back end runs in bf16; {there}")
         if any((part.template is None) is self.has_template for part in self.golden):
             raise ValueError(f"golden.template: has_template is {str(self.has_template).lower()} for all of them")
         return self

@@ -74,7 +74,16 @@ class InspectionSection(Section):
             raise ValueError(f"precision = 'auto' needs backend = 'auto'; name the one that {self.backend} is to run")
         if self.precision == "bf16" and self.backend in ("onnx", "tensorrt"):
             raise ValueError(f"precision = 'bf16': {self.backend} does not run it; backend = 'openvino' does, on a CPU that has it")
+        if self.device is not None and not self._is_of_its_kind(self.device):
+            what = "the number of a GPU" if self.backend == "tensorrt" else "cpu, gpu, npu, or one of several as gpu.1"
+            takes = "runs on the CPU alone; take device out" if self.backend == "onnx" else f"takes {what}"
+            raise ValueError(f"device = {self.device!r}: {self.backend} {takes}")
         return self
+
+    def _is_of_its_kind(self, device: int | str) -> bool:
+        if self.backend == "onnx":
+            return device == "cpu" or isinstance(device, int)  # a number was let pass before there were names
+        return self.backend == "auto" or isinstance(device, int) is (self.backend == "tensorrt")
 
     @property
     def gpu(self) -> int:

@@ -42,11 +42,12 @@ def open_executor(
         raise ModelError("inspection.precision = 'auto' needs inspection.backend = 'auto'")
     model = bundle.model_path(section.precision)
     if section.backend == "openvino":
+        from aoi_daemon.infer.openvino.blobs import FOLDER  # noqa: PLC0415
         from aoi_daemon.infer.openvino.executor import OpenVinoExecutor  # noqa: PLC0415
 
         return OpenVinoExecutor(
             model, bundle.manifest, shape, precision=section.precision, device=str(section.device or "cpu"),
-            threads=section.threads,
+            threads=section.threads, kept_in=bundle.folder / FOLDER,
         )  # fmt: skip
     from aoi_daemon.infer.onnx.executor import OnnxExecutor  # noqa: PLC0415
 

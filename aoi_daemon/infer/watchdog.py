@@ -41,10 +41,16 @@ class Watchdog:
 
     `strike` must be short and must not call back. Once `disarm` has returned it
     is not called for that deadline: a strike never hits the next part.
+
+    Args:
+        strike: ends what runs.
+        again_ms: strike once more after so long, until disarmed: for what forgets a strike that comes just before it
+            begins. None: one strike ends it whenever it comes.
     """
 
-    def __init__(self, strike: Callable[[], None]) -> None:
+    def __init__(self, strike: Callable[[], None], *, again_ms: float | None = None) -> None:
         self._strike = strike
+        self._again_ns = None if again_ms is None else int(again_ms * 1e6)
         self._lock = threading.Lock()
         self._deadline_ns = _NEVER
         self._closing = False
@@ -87,6 +93,9 @@ class Watchdog:
             os.read(self._timer, _EXPIRATIONS_BYTES)
             with self._lock:
                 # The part may have ended, and the next one begun, since the timer fired.
-                if self._deadline_ns <= time.monotonic_ns():
+                if self._deadline_ns <= (at_ns := time.monotonic_ns()):
                     self._deadline_ns = _NEVER
                     self._strike()
+                    if self._again_ns is not None and not self._closing:
+                        self._deadline_ns = at_ns + self._again_ns
+                        self._set(self._deadline_ns)

@@ -34,6 +34,8 @@ examples:
       would today's recipes and bundles have judged as they did?
   aoi-daemon replay --config new/line.toml --records /var/lib/aoi-daemon/records --only reviewed
       a new bundle, checked against what people have said
+  aoi-daemon replay --backend openvino --precision bf16 --limit 500
+      would another back end, or another precision of the bundle, have judged as the line did?
   aoi-daemon replay --part 1234 --json | jq '.parts[0].now'
 
 exit code: 0 all verdicts are the same; 1 one differs, or nothing could be compared; 2 a file or option is wrong.
@@ -68,8 +70,8 @@ def add_parsers(subparsers: Any) -> None:
         description="Run recorded pictures through the line's own code with the recipes and bundles of --config.",
     )  # fmt: skip
     replay.add_argument("--recipe", metavar="NAME", help="judge all parts by this recipe, whatever they were judged by")
-    replay.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="default: [inspection] precision")
-    replay.add_argument("--backend", choices=("onnx", "tensorrt"), help="default: [inspection] backend")
+    replay.add_argument("--precision", choices=("fp32", "bf16", "fp16", "int8"), help="default: [inspection] precision")
+    replay.add_argument("--backend", choices=("onnx", "openvino", "tensorrt"), help="default: [inspection] backend")
     replay.add_argument("--limit", type=_positive, metavar="N", help="the first N of the chosen parts")
     replay.add_argument("--json", action="store_true", help="one JSON object")
     _add_choice(replay)

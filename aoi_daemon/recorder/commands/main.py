@@ -23,6 +23,7 @@ from aoi_daemon.recorder.commands.audit import run as run_audit
 from aoi_daemon.records.faults import RecordsError
 
 if TYPE_CHECKING:
+    from aoi_daemon.config.schema import InspectionSection
     from aoi_daemon.recorder.commands.replay import Result
     from aoi_daemon.recorder.export.choice import Choice
 
@@ -101,8 +102,7 @@ def _replay(arguments: argparse.Namespace) -> int:
             f"--recipe {arguments.recipe}: no such recipe beside {arguments.config} "
             f"(there: {', '.join(configuration.recipes)})"
         )
-    wanted = {"precision": arguments.precision, "backend": arguments.backend}
-    section = configuration.line.inspection.model_copy(update={k: v for k, v in wanted.items() if v is not None})
+    section = _section(configuration.line.inspection, arguments.backend, arguments.precision)
     folder, choice = _folder(arguments), _choice(arguments, None)
     with (
         closing(open_reader(folder)) as connection,
@@ -117,6 +117,20 @@ def _replay(arguments: argparse.Namespace) -> int:
     sys.stdout.write(f"{json.dumps(_as_object(result))}\n" if arguments.json else _as_text(result))
     compared = [part for part in result.parts if part.differs is not None]
     return 0 if compared and not result.differences else 1
+
+
+def _section(inspection: InspectionSection, backend: str | None, precision: str | None) -> InspectionSection:
+    """What [inspection] says, or the command line in its place. Raises RecordsError where they do not fit."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    wanted: dict[str, Any] = {k: v for k, v in (("backend", backend), ("precision", precision)) if v is not None}
+    if backend is not None and backend != inspection.backend:
+        wanted["device"] = None  # the line's is another back end's
+    try:
+        return type(inspection).model_validate(inspection.model_dump() | wanted)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise RecordsError(f"{problem} (--backend, --precision, over [inspection] of --config)") from error
 
 
 def _as_object(result: Result) -> dict[str, Any]:

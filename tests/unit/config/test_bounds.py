@@ -65,7 +65,7 @@ def test_a_bound_of_the_reference_is_the_last_value_that_is_taken(model, key, bo
         assert not out_of_bounds(model, key, full[:least])
         assert least == 0 or out_of_bounds(model, key, full[: least - 1])
     else:
-        assert bounds in ("text", "list", "path", "true, false", "number", "integer") or bounds[0] == "`" or key == "value"
+        assert bounds in ("text", "list", "path", "true, false", "number", "integer", "integer, text") or bounds[0] == "`" or key == "value"
 
 
 def test_every_key_that_is_no_table_of_its_own_is_in_the_reference():

@@ -70,7 +70,7 @@ def test_a_right_configuration_loads_with_paths_from_its_folder(folder):
         ("[plc.registers]\nbase = 0\n[plc.poll]\nbase = 15\n", r"plc\.registers\.base \(0, 16 registers\) and plc\.poll\.base \(15, 8\) overlap.*to 16"),
         ("[plc.registers]\nbase = 107\n[plc.poll]\nbase = 100\n", r"overlap"),
         ('[ring]\nslots = 1\n', r"ring\.slots = 1: .*greater than or equal to 3"),
-        ('[inspection]\nbackend = "cuda"\n', r"inspection\.backend = 'cuda': .*'onnx' or 'tensorrt'"),
+        ('[inspection]\nbackend = "cuda"\n', r"inspection\.backend = 'cuda': .*'auto', 'onnx', 'openvino' or 'tensorrt'"),
         ('[log]\nlevel = true\n', r"log\.level = True"),
         ('[[cameras]]\nkind = "webcam"\n', r"cameras\[1\] = .*'replay', 'genicam'"),
         ('[[cameras]]\nkind = "replay"\n', r"cameras\[1\]\.source: missing"),

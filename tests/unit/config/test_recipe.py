@@ -191,3 +191,20 @@ def test_of_two_tables_for_one_thing_none_could_hold(key):
     pair = [table(name, 1)[0], table(name, 2)[1], table(name, 1)[0]]
     with pytest.raises(ValidationError, match=f"{key}: .* are not all different"):
         Recipe.model_validate({**RECIPE, name: pair})
+
+
+@pytest.mark.parametrize(
+    ("models", "is_taken"),
+    [
+        ({"fp32": "a", "bf16": "a"}, True), ({"fp32": "a"}, True), ({"fp32": "a", "bf16": "b"}, False), ({"bf16": "a"}, False),
+        ({"fp16": "a", "bf16": "a"}, False),
+    ],
+)  # fmt: skip
+def test_bf16_is_the_file_of_fp32_that_the_back_end_runs_otherwise(models, is_taken):
+    """Another file would be judged with by one back end alone, and qualified by none."""
+    said = {precision: {"file": f"{name}.onnx", "sha256": name * 64} for precision, name in models.items()}
+    if is_taken:
+        assert set(manifest_of("top100", models=said).models) == set(models)
+    else:
+        with pytest.raises(ValidationError, match=r"models\.bf16: names fp32's file and its hash"):
+            manifest_of("top100", models=said)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from aoi_daemon.config.cameras import GenicamCamera
-from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.config.schema import InspectionSection, LineConfig
 
 CAMERA = {"kind": "genicam", "producer": "x.cti"}
 CHOICES = ("serial", "device_id", "model", "user_name", "index")
@@ -45,3 +45,44 @@ def test_each_camera_with_trigger_numbers_needs_the_poll():
     cameras = [{**CAMERA, "name": "a"}, {**CAMERA, "name": "b", "trigger_within_ms": 1.0}]
     with pytest.raises(ValidationError, match=r"cameras.trigger_within_ms needs \[plc.poll\]"):
         LineConfig.model_validate({"cameras": cameras})
+
+
+@pytest.mark.parametrize(
+    ("device", "is_taken"),
+    [*((number, 0 <= number <= 15) for number in (-1, 0, 15, 16)), *((f"{kind}{which}", True) for kind in ("cpu", "gpu", "npu") for which in ("", ".0", ".9")),
+     *((name, False) for name in ("", "CPU", "gpu.10", "gpu.", "gpu.x", "cuda", "cpu,gpu", "auto", " cpu", "cpu\n"))],
+)  # fmt: skip
+def test_a_device_is_a_number_or_one_of_openvinos_kinds(device, is_taken):
+    if is_taken:
+        assert InspectionSection(backend="auto", device=device).device == device
+    else:
+        with pytest.raises(ValidationError, match="device"):
+            InspectionSection(backend="auto", device=device)
+
+
+BACKENDS = ("auto", "onnx", "openvino", "tensorrt")
+
+
+@pytest.mark.parametrize(("backend", "precision"), list(product(BACKENDS, ("auto", "fp32", "bf16", "fp16", "int8"))))
+def test_a_precision_is_named_unless_the_back_end_is_not(backend, precision):
+    """Nothing is chosen silently; bf16 is run where there is a back end that has it."""
+    takes = {"auto": backend == "auto", "bf16": backend in ("auto", "openvino")}.get(precision, True)
+    if takes:
+        assert InspectionSection(backend=backend, precision=precision).precision == precision
+    else:
+        with pytest.raises(ValidationError, match=f"precision = '{precision}'.*{backend if precision == 'bf16' else 'auto'}"):
+            InspectionSection(backend=backend, precision=precision)
+
+
+@pytest.mark.parametrize(("backend", "device"), list(product(BACKENDS, (None, 0, 3, "cpu", "gpu", "gpu.1", "npu"))))
+def test_a_device_is_of_the_kind_that_the_back_end_has(backend, device):
+    """A number with OpenVINO, or a name with TensorRT, would else be another device than is meant."""
+    taken = {
+        "auto": True, "onnx": device in (None, 0, 3, "cpu"), "openvino": not isinstance(device, int),
+        "tensorrt": not isinstance(device, str),
+    }[backend]  # fmt: skip
+    if taken:
+        assert InspectionSection(backend=backend, device=device).device == device
+    else:
+        with pytest.raises(ValidationError, match=f"device = {device!r}: {backend} (takes|runs on the CPU)"):
+            InspectionSection(backend=backend, device=device)

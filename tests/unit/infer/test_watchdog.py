@@ -97,3 +97,23 @@ def test_close_ends_the_thread():
         watchdog.close()
         watchdog.close()
         assert not watchdog._thread.is_alive()
+
+
+def test_it_strikes_again_until_disarmed_where_that_is_asked_for():
+    """For a run that forgets a strike which comes before it has begun; the next part is not struck by it."""
+    strikes = threading.Semaphore(0)
+    watchdog = Watchdog(strikes.release, again_ms=1.0)
+    try:
+        watchdog.arm(time.monotonic_ns() + MS)
+        assert all(strikes.acquire(timeout=5) for _ in range(5))
+        watchdog.disarm()
+        while strikes.acquire(blocking=False):
+            pass
+        assert not strikes.acquire(timeout=0.05)
+        watchdog.arm(time.monotonic_ns() + 3600_000 * MS)
+        assert not strikes.acquire(timeout=0.05)
+        watchdog.arm(time.monotonic_ns() + MS)
+        assert strikes.acquire(timeout=5)
+    finally:
+        watchdog.close()
+    assert not watchdog._thread.is_alive()

@@ -139,6 +139,7 @@ def test_a_template_of_the_recipe_is_todays(line, capsys):
         (["replay", "--recipe", "none"], "--recipe none: no such recipe"),
         (["replay", "--from", "2026-11-23", "--to", "2026-11-22"], "--from is not before --to"),
         (["replay", "--precision", "int8"], "there is no model of precision int8"),
+        (["replay", "--precision", "bf16"], "precision = 'bf16': onnx does not run it; backend = 'openvino' does"),
         (["export", "--format", "coco", "--out", "-"], "coco is a folder of pictures"),
         (["export", "--format", "coco", "--out", "x"], "--unreviewed takes what nobody has reviewed"),
     ],
