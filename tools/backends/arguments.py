@@ -61,11 +61,11 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         "--cases", nargs="+", type=_pair, default=None, metavar="B:P", help="in place of both: openvino:bf16 onnx:fp32"
     )
     parser.add_argument(
-        "--sizes", nargs="+", type=_bounded(16, 16_384), default=list(SIZES_PX), metavar="PX",
+        "--sizes", nargs="+", type=bounded(160, 8192), default=list(SIZES_PX), metavar="PX",
         help="side of the square frames (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_bounded(1, 64), default=min(2, os.cpu_count() or 1), metavar="N",
+        "--threads", type=bounded(1, 64), default=min(2, os.cpu_count() or 1), metavar="N",
         help="of the CPU back ends (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--device", metavar="NAME", help="OpenVINO's: cpu, gpu, npu, gpu.1 (default: cpu)")
@@ -76,15 +76,15 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_how_much(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runs", type=_bounded(1, 1_000_000), default=2000, metavar="N", help="of a side, at most")
+    parser.add_argument("--runs", type=bounded(1, 1_000_000), default=2000, metavar="N", help="of a side, at most")
     parser.add_argument(
         "--seconds", type=_seconds, default=20.0, metavar="S", help="of a case, floor and executor together (20)"
     )
-    parser.add_argument("--rounds", type=_bounded(1, 100), default=3, metavar="N", help="each case so many times (3)")
+    parser.add_argument("--rounds", type=bounded(1, 100), default=3, metavar="N", help="each case so many times (3)")
     parser.add_argument("--quick", action="store_true", help="4 s and 200 runs a case, one round")
-    parser.add_argument("--parts", type=_bounded(1, 1_000_000), default=2000, metavar="N", help="of a line (2000)")
+    parser.add_argument("--parts", type=bounded(1, 1_000_000), default=2000, metavar="N", help="of a line (2000)")
     parser.add_argument("--takt-ms", type=_seconds, default=50.0, metavar="MS", help="of line and --onnx-threads (50)")
-    parser.add_argument("--seed", type=_bounded(0, 2**31), default=0, metavar="N", help="of the order (0)")
+    parser.add_argument("--seed", type=bounded(0, 2**31), default=0, metavar="N", help="of the order (0)")
     parser.add_argument("--no-witness", action="store_true", help="do not watch whether the machine stands still")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the report; schema: tools/backends/report.py")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="the table as a picture")
@@ -123,7 +123,9 @@ def _pair(text: str) -> tuple[str, str]:
     return backend, precision
 
 
-def _bounded(least: int, most: int) -> Callable[[str], int]:
+def bounded(least: int, most: int) -> Callable[[str], int]:
+    """A whole number from `least` to `most`, as argparse asks for it."""
+
     def number(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"{text!r}: {least} to {most}")

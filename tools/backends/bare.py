@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,6 @@ from aoi_daemon.infer.executor import outputs_of
 Image = NDArray[np.uint8]
 Pairs = Sequence[tuple[Image, Image]]
 Once = Callable[[int], object]
-_HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
-"""INFERENCE_PRECISION_HINT by precision; of int8 it is what the layers that are not quantised run in."""
 
 
 class Bare(NamedTuple):
@@ -60,21 +58,7 @@ def bare(bundle: Bundle, inspection: dict[str, Any], pairs: Pairs) -> Iterator[B
 
         yield Bare(f"bare session.run, {threads} threads, {model.name}", run, [])
         return
-    request = _openvino(model, inspection, pairs[0][0].shape)
-
-    def infer(number: int) -> None:
-        request.infer(feeds[number % len(feeds)], share_inputs=True, share_outputs=True)
-
-    name = f"bare request.infer, {threads} threads, {model.name}"
-    yield Bare(name, infer, _differs(request, inspection["precision"]))
-
-
-def _differs(request: Any, precision: str) -> list[str]:
-    """Asked, not assumed: a processor that lacks a precision is given another without a word."""
-    runs_in = str(request.get_compiled_model().get_property("INFERENCE_PRECISION_HINT").get_type_name())
-    if runs_in == _HINTS[precision]:
-        return []
-    return [f"asked for {_HINTS[precision]}, OpenVINO runs it in {runs_in} on this processor"]
+    yield _openvino(bundle, inspection, feeds)
 
 
 def feed_of(manifest: Manifest, image: Image, template: Image) -> dict[str, Image]:
@@ -109,22 +93,27 @@ def onnx_session(model: Path, *, threads: int, spinning: bool, inter_op_threads:
         raise ModelError(f"{model}: ONNX Runtime does not take it: {error}") from error
 
 
-def _openvino(model: Path, inspection: dict[str, Any], shape: Sequence[int]) -> Any:
-    import openvino  # noqa: PLC0415  # a process of another back end has no use for it
+def _openvino(bundle: Bundle, inspection: dict[str, Any], feeds: Sequence[dict[str, Image]]) -> Bare:
+    """Compiled as the executor compiles it, never read back: what is kept of a model is as quick as what is new."""
+    from aoi_daemon.infer.openvino.compiled import Device  # noqa: PLC0415  # of this back end's process alone
+    from aoi_daemon.infer.openvino.vendor import openvino  # noqa: PLC0415
 
-    device = str(inspection.get("device") or "cpu").upper()
-    options = {
-        "INFERENCE_PRECISION_HINT": _HINTS[inspection["precision"]], "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1",
-    }  # fmt: skip
-    if device == "CPU":
-        options["INFERENCE_NUM_THREADS"] = str(inspection["threads"])
-    try:
-        core = openvino.Core()
-        graph = core.read_model(model)
-        graph.reshape({tensor.any_name: [1, *shape] for tensor in graph.inputs})
-        return core.compile_model(graph, device, options).create_infer_request()
-    except RuntimeError as error:
-        raise ModelError(f"{model}: OpenVINO does not take it: {error}") from error
+    threads, model = inspection["threads"], bundle.model_path(inspection["precision"])
+    device = Device(str(inspection.get("device") or "cpu"), inspection["precision"], threads)
+    height_px, width_px, channels = feeds[0]["image"].shape[1:]
+    compiled, _ = device.open(model, bundle.manifest, (height_px, width_px, channels), None)
+    request, make = compiled.request, openvino().Tensor
+    tensors = [
+        [(place, make(px, shared_memory=True)) for place, px in zip(compiled.inputs, feed.values(), strict=True)]
+        for feed in feeds
+    ]
+
+    def infer(number: int) -> None:
+        for place, tensor in tensors[number % len(tensors)]:
+            request.set_input_tensor(place, tensor)
+        request.infer(None, share_outputs=True)
+
+    return Bare(f"bare request.infer, {threads} threads, {model.name}", infer, device.notes)
 
 
 @contextmanager
