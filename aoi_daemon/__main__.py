@@ -7,6 +7,17 @@ the package itself is the one that this file is of, wherever that lies.
 
 import sys
 
+
+def main(argv: list[str] | None = None) -> int:
+    """As `aoi_daemon.cli.main`; Ctrl-C while that is loaded is no traceback either."""
+    try:
+        from aoi_daemon.cli import main as run  # noqa: PLC0415
+
+        return run(argv)
+    except KeyboardInterrupt:
+        return 130
+
+
 if __name__ == "__main__":
     if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
         del sys.path[0]
@@ -16,6 +27,4 @@ if __name__ == "__main__":
     import aoi_daemon  # noqa: F401  # its modules are found through it from now on
 
     del sys.path[0]
-    from aoi_daemon.cli import main
-
     sys.exit(main())

@@ -6,12 +6,15 @@ Exit codes: 0 done; 1 it did not succeed; 2 the command line or a file is wrong.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from aoi_daemon.config.schema import LineConfig
 
 __all__ = ["main", "parser"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "bundle": run_engine,
@@ -51,7 +56,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["stage"]:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that is not text is told with what is wrong in it, and is no reason to break off.
+            stream.reconfigure(errors="backslashreplace")
     try:
+        try:
+            code = _command(words)
+        finally:
+            sys.stdout.flush()  # of a --help, too
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        # Of a file they are worded where they come up; these two are what standard output meets.
+        if not isinstance(error, BrokenPipeError) and (error.errno not in _FULL or error.filename is not None):
+            raise
+        if not isinstance(error, BrokenPipeError):
+            print(f"aoi-daemon: standard output: {error.strerror}", file=sys.stderr)
+        _drop_output()
+        return 1
+    return code
+
+
+def _drop_output() -> None:
+    """What is left in the buffer goes nowhere: Python would try again as it ends, and print a traceback."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _command(words: list[str]) -> int:
+    try:
+        for word in words:
+            word.encode()
         if words[:1] and words[0] in KIT:
             made: int = importlib.import_module(KIT[words[0]][0]).main(words[1:])
             return made
@@ -71,14 +109,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AoiError as error:
         print(f"aoi-daemon: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 1
+    except UnicodeEncodeError as error:
+        if not error.reason.startswith("surrogates"):
+            raise
+        # Files of ours are UTF-8 and JSON, which have no place for it.
+        print(f"aoi-daemon: {error.object!r}: a name that is not UTF-8; rename it", file=sys.stderr)
+        return 2
 
 
 def _check(file: Path) -> int:
+    from aoi_daemon.acquire.sources import source_problems
+    from aoi_daemon.config.checks.places import place_problems
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
+    line, folder = configuration.line, configuration.file.parent
+    if problems := [*source_problems(line.cameras), *place_problems(line, folder)]:
+        raise ConfigError(configuration.file, problems)
     open_models(configuration)
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")

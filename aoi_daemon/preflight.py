@@ -17,6 +17,7 @@ from aoi_daemon.config.fovs import template_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.decide.alarm_list import Alarm
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
@@ -31,6 +32,7 @@ from aoi_daemon.infer.trt.plan import ENGINES, SIDECAR, Machine, check_plans, ch
 from aoi_daemon.inspection.look import read_templates
 from aoi_daemon.inspection.prove import Product
 from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, MessageError, encoded
+from aoi_daemon.stage.control import PathTooLongError, check_length
 
 MAX_RECIPES: Final = 1000
 _OF_GENICAM: Final = ("harvesters", "genicam")
@@ -189,7 +191,7 @@ def _check_messages(configuration: Configuration) -> None:
 def _check_beside(configuration: Configuration) -> None:
     """The packages and files that cameras and the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
-    problems = _camera_problems(line.cameras)
+    problems = [*_camera_problems(line.cameras), *_socket_problems(line)]
     if line.inspection.backend == "openvino" and (missing := package_problem()):
         problems.append(missing)
     problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)
@@ -211,6 +213,17 @@ def _camera_problems(cameras: Sequence[CameraSection]) -> list[str]:
         for index, camera in enumerate(cameras)
         if missing and isinstance(camera, GenicamCamera)
     ]
+
+
+def _socket_problems(line: LineConfig) -> list[str]:
+    """A path that no socket can have. Where none is configured it depends on who starts the line."""
+    if line.supervisor.socket is None:
+        return []
+    try:
+        check_length(line.supervisor.socket.absolute())
+    except PathTooLongError as error:
+        return [f"supervisor.socket = {str(line.supervisor.socket)!r}: {error}"]
+    return []
 
 
 def open_models(configuration: Configuration) -> None:
@@ -278,9 +291,6 @@ def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> 
     for names in products.values():
         bundle = bundles[names[0]]
         where = f"inspection.backend = 'tensorrt', recipe {', '.join(names)}"
-        if bundle.manifest.task != "top100":
-            problems.append(f"{where}: task {bundle.manifest.task} runs on ONNX Runtime alone")
-            continue
         shapes: list[FrameShape] = [(r.height_px, r.width_px, r.channels) for r in map(recipes.__getitem__, names)]
         try:
             shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))

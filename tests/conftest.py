@@ -21,8 +21,9 @@ else:
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=8, help="SIGKILLs of tests/line/test_kills.py (200 for the proof)")
-    parser.addoption("--reloads", type=int, default=15, help="reloads of tests/line/test_reload.py (500 for the proof)")
+    parser.addoption("--kills", type=int, default=4, help="SIGKILLs of tests/line/test_kills.py (8 in CI, 200 for the proof)")
+    parser.addoption("--reloads", type=int, default=8, help="reloads of tests/line/test_reload.py (15 in CI, 500 for the proof)")
+    parser.addoption("--standstills", type=int, default=6, help="PLCs that stand still, tests/line/test_failsafe.py (20 in CI)")
     parser.addoption("--viky-s", type=float, default=6, help="seconds of tests/line/test_genicam.py (60 for the proof)")
     parser.addoption(
         "--broker-parts", type=int, default=200, help="parts that wait for the broker, tests/processes/test_publisher.py (2000 for the proof)"
@@ -31,7 +32,7 @@ def pytest_addoption(parser):
     parser.addoption("--plc-parts", type=int, default=3_000, help="parts of its lines (100000 for the proof)")
     parser.addoption("--wheel-parts", type=int, default=40, help="parts of the demo in tests/wheel (200 for the proof)")
     parser.addoption("--screenshots", metavar="DIR", help="tests/browser: keep a picture of each page in DIR")
-    parser.addoption("--beside-kills", type=int, default=6, help="SIGKILLs of recorder, page and publisher, tests/line/test_beside.py (50 for the proof)")
+    parser.addoption("--beside-kills", type=int, default=3, help="SIGKILLs of recorder, page and publisher, tests/line/test_beside.py (6 in CI, 50 for the proof)")
     parser.addoption("--peer-parts", type=int, default=60, help="parts before a libmodbus server, tests/line/peers (3000 for the proof; a tenth of it before each other)")
     parser.addoption("--recorder-kills", type=int, default=3, help="SIGKILLs of the recorder, tests/processes/test_recorder.py (50 for the proof)")
     parser.addoption("--forward-interruptions", type=int, default=9, help="kills and full disks while records are brought forward, tests/unit/records/test_interrupted.py (500 for the proof)")

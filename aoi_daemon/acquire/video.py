@@ -116,6 +116,15 @@ class Video:
         return Picture(self._expose(np.asarray(image, np.uint8), str(self._path)), None)
 
 
+def has_a_frame(path: Path) -> bool:
+    """Whether the file is a video whose first frame can be read."""
+    file = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        return bool(file.grab())
+    finally:
+        file.release()
+
+
 def _faults(path: Path) -> tuple[int, set[int]]:
     """How many frames a Motion JPEG video has as they are in the file, and which of them are not to be shown.
 

@@ -79,8 +79,13 @@ def to_itself(targets: Iterable[Path]) -> Iterator[None]:
         yield
 
 
-def refuse_running(wanted: Wanted, coming: Path) -> None:
-    """Neither the line that is there nor the one that comes may be running. `coming`: the line.toml in the backup."""
+def refuse_running(wanted: Wanted, coming: Path, targets: dict[str, Path]) -> None:
+    """Neither the line that is there nor the one that comes may be running. `coming`: the line.toml in the backup.
+
+    Into a folder where nothing is, to look at it, any line may run meanwhile: none can be using what is not there.
+    """
+    if not any(is_there(path) for path in targets.values()):
+        return
     sockets = set()
     for file in (coming, wanted.into / "line.toml"):
         if not file.is_file():

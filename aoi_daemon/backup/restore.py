@@ -68,7 +68,7 @@ def restore(wanted: Wanted) -> Restored:
     line = line_in(files / LINE)
     targets = _targets(manifest, wanted, line)
     with to_itself(targets.values()):
-        refuse_running(wanted, files / LINE)
+        refuse_running(wanted, files / LINE, targets)
         refuse_full(wanted, targets)
         done = _put(manifest, wanted, line, targets)
     try:

@@ -84,6 +84,7 @@ def load(file: Path, product: str = "") -> Configuration:
         ConfigError: with all problems of the first wrong file.
     """
     file = file.absolute()
+    _refuse_other_names(file)
     sources: dict[Path, bytes] = {}
     line = _resolve_line(read_model(file, LineConfig, sources), file)
     recipes: dict[str, Recipe] = {}
@@ -139,7 +140,8 @@ def read_model(file: Path, model: type[M], sources: dict[Path, bytes] | None = N
         text = decode(content)
         data = parse(text)
     except FileNotFoundError:
-        raise ConfigError(file, ["the file does not exist"]) from None
+        remedy = "; name yours with --config FILE, or make one with `aoi-daemon init DIR`"
+        raise ConfigError(file, ["the file does not exist" + remedy * (model is LineConfig)]) from None
     except OSError as error:
         raise ConfigError(file, [f"cannot be read: {error.strerror}"]) from error
     except TextError as error:
@@ -197,6 +199,14 @@ def _missing(path: Path) -> str:
     except OSError as error:
         return f"cannot be reached: {error.strerror}"
     return ""
+
+
+def _refuse_other_names(file: Path) -> None:
+    """A stage is told where the files lie, in JSON, which has no place for a name that is not text."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(file, ["the name of the file or of a folder above it is not UTF-8; rename it"]) from None
 
 
 def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:

@@ -50,6 +50,10 @@ def _word(problem: Any, data: Any, path: list[str | int], model: type[BaseModel]
         return f"{_key([*path, problem['loc'][-1]])}: missing"
     if kind == "extra_forbidden":
         return f"{_key(path)}: unknown key{_suggest(str(path[-1]), _kind_at(data, path), model)}"
+    if kind in ("tuple_type", "list_type") and isinstance(problem["input"], dict) and path:
+        return f"{_key(path)}: is a list of tables: write [[{_key(path)}]], once for each"
+    if kind == "model_type" and isinstance(problem["input"], list) and path:
+        return f"{_key(path)}: is one table: write [{_key(path)}]"
     if kind == "value_error":
         return f"{_key(path)}: {message}" if path else message
     return f"{_key(path)} = {_shown(problem['input'])}: {message[0].lower()}{message[1:]}"

@@ -93,7 +93,7 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
         "Those parts were rejected. Slow the line to its takt, or call maintenance.",
     ),
     Alarm.OPTICS: AlarmKind(
-        _HIGH, "The picture is too dark, too bright or blurred",
+        _HIGH, "The picture is too dark, too bright or without contrast",
         "Clean the lens and the lamp, check exposure and focus.",
     ),
     Alarm.CONFIG_REFUSED: AlarmKind(

@@ -7,10 +7,12 @@ columns count from 1, columns in characters. Editors and terminals jump to it.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
-import stat
 from pathlib import Path
 from typing import Final
+
+from aoi_daemon.files.regular import NotRegularError, TooLargeError, read_regular
 
 MOST_BYTES: Final = 4 * 2**20
 """Of a text file, unless told otherwise: more is another file than the one that was meant."""
@@ -38,16 +40,15 @@ def read_bytes(file: Path, most_bytes: int = MOST_BYTES) -> bytes:
         TextError: it is larger, or no file with an end (a pipe, a device).
         OSError: it cannot be read.
     """
-    # Without O_NONBLOCK, to open a pipe waits for somebody to write to it.
-    with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
-        found = os.fstat(opened.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise TextError("is not a regular file")
-        # Looked at first: a wrong file of many GB is not read into memory.
-        content = b"" if found.st_size > most_bytes else opened.read(most_bytes + 1)
-    if max(found.st_size, len(content)) > most_bytes:
-        raise TextError(f"is larger than {most_bytes} bytes ({found.st_size}): it is another file than the one meant")
-    return content
+    try:
+        return read_regular(file, most_bytes)
+    except NotRegularError as error:
+        if error.what == "a folder":
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file)) from None
+        raise TextError("is not a regular file") from None
+    except TooLargeError as error:
+        said = f"is larger than {most_bytes} bytes ({error.size_bytes}): it is another file than the one meant"
+        raise TextError(said) from None
 
 
 def decode(content: bytes) -> str:

@@ -171,7 +171,7 @@ def check_outputs(outputs: Sequence[NDArray[Any]], expected: Sequence[TensorInfo
     """
     for array, want in zip(outputs, expected, strict=True):
         # Most are fixed, and compared at once; this is on the takt.
-        if array.dtype != want.dtype or (array.shape != want.shape and not _sizes_fit(array.shape, want.shape)):
+        if array.dtype != want.dtype or (array.shape != want.shape and not sizes_fit(array.shape, want.shape)):
             found = TensorInfo(want.name, array.dtype.name, array.shape)
             raise InferenceError(f"the model gave {found}; expected {want}")
 
@@ -232,8 +232,9 @@ def _differences(kind: str, found: Sequence[TensorInfo], expected: Sequence[Tens
 
 
 def _fits(found: TensorInfo, want: TensorInfo) -> bool:
-    return found.dtype == want.dtype and _sizes_fit(found.shape, want.shape)
+    return found.dtype == want.dtype and sizes_fit(found.shape, want.shape)
 
 
-def _sizes_fit(found: Sequence[int | None], want: Sequence[int | None]) -> bool:
+def sizes_fit(found: Sequence[int | None], want: Sequence[int | None]) -> bool:
+    """Whether sizes can be those that are wanted; None: open, and fits any."""
     return len(found) == len(want) and all(None in (a, b) or a == b for a, b in zip(found, want, strict=True))

@@ -42,12 +42,12 @@ def open_executor(
         raise ModelError("inspection.precision = 'auto' needs inspection.backend = 'auto'")
     model = bundle.model_path(section.precision)
     if section.backend == "openvino":
-        from aoi_daemon.infer.openvino.blobs import FOLDER  # noqa: PLC0415
+        from aoi_daemon.infer.openvino.blobs import folder_of  # noqa: PLC0415
         from aoi_daemon.infer.openvino.executor import OpenVinoExecutor  # noqa: PLC0415
 
         return OpenVinoExecutor(
             model, bundle.manifest, shape, precision=section.precision, device=str(section.device or "cpu"),
-            threads=section.threads, kept_in=bundle.folder / FOLDER,
+            threads=section.threads, kept_in=folder_of(bundle.folder, bundle.manifest.name),
         )  # fmt: skip
     from aoi_daemon.infer.onnx.executor import OnnxExecutor  # noqa: PLC0415
 

@@ -16,6 +16,8 @@ _IN_THE_WHEEL: Final = Path(__file__).parent / "shipped"
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _STARTING: Final = ("README.md", "line.toml", "recipes/demo.toml", "recipes/demo.golden", "bundles/demo")
 """Of the folder `config`. A line that runs in a checkout has its users, passwords and own products there too."""
+_OF_A_RUN: Final = "compiled"
+"""A bundle's folder of what a back end compiled here (infer/openvino/blobs.py, which the wheel's build cannot load)."""
 
 
 def shipped(name: Literal["config", "systemd"]) -> Path:
@@ -36,7 +38,7 @@ def starting_files(config: Path) -> list[Path]:
     """The files to start a line from, of the folder `config` of a checkout or a wheel; no others that lie there."""
     named = (config / name for name in _STARTING)
     found = (file for path in named for file in (path.rglob("*") if path.is_dir() else (path,)))
-    return sorted(file for file in found if file.is_file())
+    return sorted(file for file in found if file.is_file() and _OF_A_RUN not in file.parts)
 
 
 def kept_folder() -> Path:

@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     folder: Path = options.folder
     try:
+        if folder.is_symlink() and not folder.exists():
+            print(f"aoi-daemon init: {folder}: is a link that leads nowhere; name a folder", file=sys.stderr)
+            return 2
         if folder.exists() and not folder.is_dir():
             print(f"aoi-daemon init: {folder}: is a file; name a folder", file=sys.stderr)
             return 2

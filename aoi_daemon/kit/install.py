@@ -167,7 +167,7 @@ def install(target: Target, prefix: str, wanted: Sequence[str]) -> None:
         print(f"kept as it is: {configuration}")
     else:
         # The demo line, complete with its bundle: something to check the installation with, and to start from.
-        target.say("cp", "-rn", f"{shipped('config')}/.", configuration)
+        target.say("aoi-daemon", "init", "--add", configuration)
         if not target.dry:
             copy_new(shipped("config"), configuration)
     _tell_managers(target, removed=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from pathlib import Path
 from typing import Final
 
 from aoi_daemon.errors import PictureError
+from aoi_daemon.files.regular import NotRegularError, TooLargeError, read_regular
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 """What `list_pictures` takes for a picture, in small or capital letters."""
@@ -40,18 +40,11 @@ def natural(path: Path) -> list[tuple[bool, int, str]]:
 def read_bytes(file: Path) -> bytes:
     """The content of a regular file. Raises PictureError for any other, at once: a pipe is not waited for."""
     try:
-        opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            found = os.fstat(opened)
-            if not stat.S_ISREG(found.st_mode):
-                what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or device"
-                raise PictureError(f"{file}: is {what}, not a picture file")
-            if found.st_size > _MOST_BYTES:
-                raise PictureError(f"{file}: has {found.st_size} bytes, a picture file has {_MOST_BYTES} at most")
-            with open(opened, "rb", closefd=False) as reader:
-                return reader.read()
-        finally:
-            os.close(opened)
+        return read_regular(file, _MOST_BYTES)
+    except NotRegularError as error:
+        raise PictureError(f"{file}: is {error.what}, not a picture file") from None
+    except TooLargeError as error:
+        raise PictureError(f"{file}: has {error.size_bytes} bytes, a picture file has {_MOST_BYTES} at most") from None
     except OSError as error:
         raise PictureError(f"{file}: cannot be read: {error.strerror}") from error
     except ValueError as error:

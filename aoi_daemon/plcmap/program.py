@@ -131,8 +131,12 @@ def _registers(block: str, fields: Sequence[Field], base: int | None) -> list[st
     return found
 
 
+def patience_ms(plc: PlcSection) -> int:
+    """So long without a toggle of HEARTBEAT the PLC's program waits before it takes the daemon for gone."""
+    return round(_BEATS_LATE * plc.heartbeat_ms + plc.timeout_ms)
+
+
 def _program(plc: PlcSection, line: LineSection, variant: Variant) -> list[str]:
-    patience_ms = round(_BEATS_LATE * plc.heartbeat_ms + plc.timeout_ms)
     polled = plc.poll is not None
     return [
         "PROGRAM AOI_EXAMPLE",
@@ -157,7 +161,7 @@ def _program(plc: PlcSection, line: LineSection, variant: Variant) -> list[str]:
         "EDGE_TRIGGER(CLK := SENSOR_TRIGGER);",
         "EDGE_GATE(CLK := SENSOR_GATE);",
         *(_POLL_TRIGGER if polled else ()),
-        f"WATCH(HEARTBEAT := HEARTBEAT, PATIENCE := T#{patience_ms}ms);",
+        f"WATCH(HEARTBEAT := HEARTBEAT, PATIENCE := T#{patience_ms(plc)}ms);",
         "TRACK(PART_TRIGGERED := EDGE_TRIGGER.Q, PART_AT_GATE := EDGE_GATE.Q, POSITION := POSITION,",
         "      TRAVEL_MIN := TRAVEL_MIN, TRAVEL_MAX := TRAVEL_MAX,",
         "      PASS := PASS, REJECT := REJECT, READY := READY, ALIVE := WATCH.ALIVE, SEQ := SEQ,",

@@ -158,6 +158,7 @@ class Supervisor:
             self.orders.keep()
             self.keeper.stop_all()
             self.attendants.stop_all(self.keeper.await_ends)
+            self.notices.stopping()  # where its queue was full
             self.log.info("stopped")
         return 0
 

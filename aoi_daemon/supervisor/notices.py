@@ -48,6 +48,7 @@ class Notices:
         self._stuck = ""
         self._was_ready = self._reloads = False
         self._owes_ready = False
+        self._owes_stopping = True
         self._said = Words("")
         self.refused = ""
         for problem in manager.problems:
@@ -111,8 +112,9 @@ class Notices:
             self._send_ready(describe(self._board, line, error))
 
     def stopping(self) -> None:
-        """The service has been told to end."""
-        self._notifier.send(stopping=1, status="stopping")
+        """The service has been told to end. Asked again when its stages have ended: the manager hears it once."""
+        # A manager that is busy, as one is that stops many services, may have a full queue: the word would be lost.
+        self._owes_stopping = self._owes_stopping and not self._notifier.send(stopping=1, status="stopping")
 
     def close(self) -> None:
         """Close the socket."""

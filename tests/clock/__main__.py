@@ -21,7 +21,7 @@ QUICK = (
     "tests/unit/engine/report/test_report.py", "tests/unit/stage/test_logs.py",
 )  # fmt: skip
 """What tells the time of day, or asks how old something is."""
-WHOLE = ("ahead", "missing-day")
+UNDER_ALL = ("ahead", "missing-day")
 """The clocks of `long` that all of LONG runs under; the others have QUICK, or CI would take an hour."""
 
 
@@ -38,7 +38,7 @@ def main(words: list[str]) -> int:
     named = any(Path(word.partition("::")[0]).exists() for word in given.pytest)
 
     def arguments(name: str) -> list[str]:
-        few = given.which == "quick" or (given.which == "long" and name not in WHOLE)
+        few = given.which == "quick" or (given.which == "long" and name not in UNDER_ALL)
         return given.pytest if named else [*given.pytest, *(QUICK if few else LONG)]
 
     with tempfile.TemporaryDirectory(prefix="aoi-moved-clock-") as folder:

@@ -49,10 +49,11 @@ def test_a_running_lines_backup_runs_elsewhere_with_the_same_records(line, tmp_p
     assert during >= 1, made.stderr
     assert [counters[lost] - before[lost] for lost in ("missed", "refused", "late", "ready_drops", "escape")] == [0] * 5, counters
     assert running.daemon.status()["deadline_misses"] == 0 and "recorder" in running.daemon.status()["beside"]
-    assert command("restore", out, "--into", there).returncode == 2, "a line is running"
-    assert running.daemon.stop() == 0
     done = command("restore", out, "--into", there)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"into a new folder, to look at, while the line runs: {done.stderr}"
+    over = command("restore", out, "--into", running.daemon.folder, "--replace")
+    assert over.returncode == 2 and "a line is running with it" in over.stderr
+    assert running.daemon.stop() == 0
     assert "note:" not in done.stdout, done.stdout
 
     copied = rows(there / "records", "parts")

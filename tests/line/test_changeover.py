@@ -361,6 +361,7 @@ def test_an_engine_that_is_killed_as_it_takes_the_line_gives_it_back(products, m
 # -- restarts ------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_product_in_use_survives_a_restart(line):
     """And line.recipe counts again once somebody has edited it. The PLC sees it with no part on the line."""
     running = line(

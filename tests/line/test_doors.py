@@ -26,6 +26,7 @@ def page(line):
     return running
 
 
+@pytest.mark.long
 def test_one_address_costs_nobody_else_the_page_and_the_line_no_part(page):
     port, before = page.port, page.daemon.status()
     with doors.looking(port) as quiet:

@@ -100,6 +100,7 @@ def test_a_recipe_without_golden_parts_never_becomes_ready_until_they_are_added(
     running.no_unproven_pass()
 
 
+@pytest.mark.long
 def test_a_golden_part_that_does_not_hold_changes_nothing_until_it_is_taken_out(line, pictures, capsys):
     """Accepted or not: who answers for missing parts does not answer for those that fail."""
     running = line(recipe={"accept_unproven": "anna, first day of the line"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import ExitStack
+from copy import deepcopy
 from types import SimpleNamespace
 
 import httpx
@@ -15,6 +17,7 @@ from aoi_daemon.hmi.web import routes
 from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.ring.events import EventReader
+from tests.line.conftest import starter
 
 PASSWORD = "vier blaue Kisten am Band"
 
@@ -45,14 +48,27 @@ class Browser:
         return found.json()
 
 
-@pytest.fixture
-def browser(line, tmp_path):
-    """A line with its page, and two users."""
+@pytest.fixture(scope="module")
+def started(tmp_path_factory, boards, bundle):
+    """A line with its page and two users; its port, its configuration, its first audits. Each test begins with it READY."""
     port = free_port(0)
-    running = line(hmi={"port": port})
-    kept = keep(PASSWORD)
-    users = {folded(name): User(name, role, kept) for name, role in (("anna", Role.MAINTENANCE), ("leo", Role.OPERATOR))}
-    change_users(running.daemon.folder / "users.toml", lambda found: found.update(users))
+    with ExitStack() as owned:
+        running = starter(owned, tmp_path_factory.mktemp("routes"), boards, bundle)(hmi={"port": port})
+        kept = keep(PASSWORD)
+        users = {folded(name): User(name, role, kept) for name, role in (("anna", Role.MAINTENANCE), ("leo", Role.OPERATOR))}
+        change_users(running.daemon.folder / "users.toml", lambda found: found.update(users))
+        with running.event_memory() as memory:
+            first = [event.body for event in EventReader(memory, from_start=True).read() if event.kind == "audit"]
+        yield running, port, deepcopy((running.daemon.line, running.daemon.recipes)), first
+
+
+@pytest.fixture
+def browser(started):
+    running, port, files, _ = started
+    running.daemon.line, running.daemon.recipes = deepcopy(files)
+    running.daemon.write_config()
+    assert running.daemon.ask("reload")["ok"]
+    running.wait_ready()
     browser = Browser(running, port)
     yield browser
     browser.http.close()
@@ -60,9 +76,9 @@ def browser(line, tmp_path):
 
 @pytest.fixture
 def audit(browser):
-    """`audit()`: the audit trail so far, from the event ring."""
+    """`audit()`: the audit trail of this test so far, from the event ring."""
     with browser.running.event_memory() as memory:
-        reader, lines = EventReader(memory, from_start=True), []
+        reader, lines = EventReader(memory), []
 
         def read() -> list[dict]:
             lines.extend(event.body for event in reader.read() if event.kind == "audit")
@@ -72,6 +88,7 @@ def audit(browser):
 
 
 def test_no_route_of_the_whole_app_acts_without_a_right_to_it(browser, audit):
+    reloads = browser.running.daemon.status()["reloads"]
     found_routes = all_routes()
     assert {"/rejects", "/page/events", "/page/tap"} <= {path for path, _ in found_routes}
     acting = ["/api/acknowledge", "/api/reset", "/api/reload", "/api/recipe", "/api/review", "/api/force", "/api/unforce", "/logout"]
@@ -94,12 +111,18 @@ def test_no_route_of_the_whole_app_acts_without_a_right_to_it(browser, audit):
     for path, body in (("/api/reload", {}), ("/api/recipe", {"recipe_id": 1}), ("/api/force", {"word": 1}), ("/api/unforce", {})):
         assert browser.http.post(path, json=body, headers=token).status_code == 403, path
         assert browser.http.post(path, json=body, headers={"origin": browser.url}).status_code == 403, path
-    assert browser.running.daemon.status()["reloads"] == 0
-    # The start itself: who answers for it that this line has no golden parts.
-    assert {line["what"] for line in audit() if line["ok"]} == {"login", "accept_unproven"}
+    assert browser.running.daemon.status()["reloads"] == reloads
+    assert {line["what"] for line in audit() if line["ok"]} == {"login"}
+
+
+def test_the_start_itself_is_in_the_audit(started):
+    """Who answers for it that this line has no golden parts."""
+    *_, first = started
+    assert [(line["what"], line["ok"]) for line in first] == [("accept_unproven", True)]
 
 
 def test_what_is_done_by_the_page_is_in_the_audit_with_who_did_it(browser, audit):
+    refused_before = browser.running.daemon.status()["reloads_refused"]
     assert browser.login("anna", "not the password at all")["why"] == "CREDENTIALS"
     about = browser.login("anna")
     token = {"x-csrf-token": about["csrf"], "origin": browser.url}
@@ -119,7 +142,7 @@ def test_what_is_done_by_the_page_is_in_the_audit_with_who_did_it(browser, audit
     # And the figures go on.
     browser.running.wait_parts(10)
     text = browser.http.get("/metrics").text
-    assert "aoi_ready 1.0" in text and 'aoi_reloads_total{result="refused"} 1.0' in text
+    assert "aoi_ready 1.0" in text and f'aoi_reloads_total{{result="refused"}} {refused_before + 1}.0' in text
     assert 'aoi_parts_rejected_by_class_total{class=' in text and 'class="#' not in text, "classes by their names"
     wait_for(lambda: 'aoi_process_up{process="hmi"} 1.0' in browser.http.get("/metrics").text, 10, "what the processes say")
     count = next(line for line in text.splitlines() if line.startswith("aoi_part_latency_seconds_count"))
@@ -144,8 +167,12 @@ def test_health_turns_red_when_the_supervisor_hangs_or_the_plc_is_gone_and_green
     browser.running.wait_ready()
     # The hung supervisor cost no part.
     browser.running.no_unproven_pass()
-    browser.running.plc.stop()
-    wait_for(lambda: browser.status("/readyz") == 503, 10, "503")
-    assert browser.status("/healthz") == 200, "the daemon is alive, and waits for the PLC"
-    wait_for(lambda: "plc: no connection to the PLC" in browser.http.get("/readyz").json()["missing"], 5, "the reason")
-    assert "aoi_plc_link_up 0.0" in browser.http.get("/metrics").text
+    browser.running.plc.fault("refuse")
+    try:
+        wait_for(lambda: browser.status("/readyz") == 503, 10, "503")
+        assert browser.status("/healthz") == 200, "the daemon is alive, and waits for the PLC"
+        wait_for(lambda: "plc: no connection to the PLC" in browser.http.get("/readyz").json()["missing"], 5, "the reason")
+        assert "aoi_plc_link_up 0.0" in browser.http.get("/metrics").text
+    finally:
+        browser.running.plc.fault("none")
+    wait_for(lambda: browser.status("/readyz") == 200, 10, "READY again")

@@ -150,6 +150,7 @@ def poisoned(tmp_path):
     assert not (folder / "imported").exists(), (folder / "imported").read_text()
 
 
+@pytest.mark.long
 def test_files_in_the_current_folder_are_not_taken_for_modules(poisoned, line, monkeypatch):
     class Elsewhere(LineDaemon):
         def start(self) -> None:

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from tools.gpu.kill_inspection import main
 
 
+@pytest.mark.long
 def test_the_kill_is_measured_and_nothing_passes_until_ready_is_back(boards, bundle, tmp_path, capsys):
     """READY=0 in time, READY again with the golden parts proven anew; what was measured is JSON."""
     words = ["--boards", boards, "--bundle", bundle, "--parts", 30, "--takt-ms", 25, "--threads", 1]

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from aoi_daemon.kit.line.daemon import DaemonError, wait_for
+from aoi_daemon.kit.line.daemon import DaemonError, LineDaemon, wait_for
 
 
 def test_a_faulted_line_is_not_waited_for(line):
@@ -19,9 +21,11 @@ def test_a_faulted_line_is_not_waited_for(line):
     running.daemon.wait_ready()
 
 
-def test_a_daemon_that_has_ended_is_not_waited_for(line):
-    running = line(ready=False)
-    running.daemon.stop()
+def test_a_daemon_that_has_ended_is_not_waited_for(tmp_path):
+    daemon = LineDaemon(tmp_path, {}, {})
+    daemon.log_file.write_text('{"event": "stopped"}\n')
+    daemon.process = subprocess.Popen([sys.executable, "-c", ""])
+    daemon.process.wait()
     with pytest.raises(DaemonError, match="ended with code 0") as failure:
-        running.daemon.wait_ready(10)
+        daemon.wait_ready(10)
     assert str(failure.value).count('"stopped"') == 1

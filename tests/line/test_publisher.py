@@ -57,6 +57,7 @@ def test_each_part_judged_is_a_message_that_arrives(line, tmp_path, broker, subs
     wait_for(lambda: not subscriber.bodies("state")[-1]["online"], 5, "its leave")
 
 
+@pytest.mark.long
 def test_an_alarm_of_the_line_comes_with_its_clearance(line, tmp_path, broker, subscriber):
     running = line(**sections(tmp_path, broker))
     os.kill(running.stage("inspection"), signal.SIGKILL)
@@ -92,6 +93,7 @@ def test_a_publisher_that_is_killed_again_and_again_loses_no_message(line, tmp_p
     not_disturbed(running)
 
 
+@pytest.mark.long
 def test_a_broker_that_is_away_does_not_touch_the_line(line, tmp_path, broker, subscriber):
     running = line(**sections(tmp_path, broker))
     running.wait_parts(5)

@@ -46,6 +46,7 @@ def test_boards_beside_their_templates_pass_once_they_are_aligned_and_another_bo
     assert running.plc.status()["report"]["offset_x"] in (0, 14, 15)
 
 
+@pytest.mark.long
 def test_a_reload_brings_registration_to_a_running_line(line, shifted):
     """Inspection starts anew for it; the line is READY again on its own."""
     running = line(camera={"source": str(shifted)})

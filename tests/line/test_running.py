@@ -1,6 +1,7 @@
 """The line when nothing is wrong."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -10,11 +11,18 @@ from aoi_daemon.kit.boards.generate import generate
 from aoi_daemon.kit.line.daemon import wait_for
 from aoi_daemon.messages import Reason
 from aoi_daemon.plcmap.registers import MAP_VERSION
-from tests.line.conftest import OPTIONS
+from tests.line.conftest import OPTIONS, starter
 
 
-def test_each_part_gets_its_verdict_within_its_window(line):
-    running = line()
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory, boards, bundle):
+    """A line with which nothing is done but to look at it, its registers on."""
+    with ExitStack() as owned:
+        yield starter(owned, tmp_path_factory.mktemp("healthy"), boards, bundle)(plc={"registers": {"base": 0}})
+
+
+def test_each_part_gets_its_verdict_within_its_window(healthy):
+    running = healthy
     running.wait_parts(60)
     counters = running.plc.status()["counters"]
     assert counters["missed"] == counters["refused"] == counters["late"] == counters["sequence_gaps"] == 0
@@ -32,8 +40,8 @@ def test_the_heartbeat_goes_on_between_parts(line):
     running.plc.wait_until(lambda status: status["heartbeat"]["count"] >= before + 8, 5)
 
 
-def test_the_registers_carry_the_verdict_before_the_coils(line):
-    running = line(plc={"registers": {"base": 0}})
+def test_the_registers_carry_the_verdict_before_the_coils(healthy):
+    running = healthy
     running.wait_parts(20)
 
     def agree() -> bool:

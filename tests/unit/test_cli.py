@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aoi_daemon import __version__
+from aoi_daemon import PROGRAM, __version__
+from aoi_daemon.__main__ import main as started
 from aoi_daemon.cli import main, parser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,3 +84,62 @@ def test_what_is_quick_loads_no_vendor_and_nothing_of_the_kit_that_it_does_not_n
     )
     found = subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert found.stderr.split() == []
+
+
+# -- what a terminal, a disk and a keyboard do to any command --------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["--version"], ["plc-program", "--config", "config/line.toml"]], ids=lambda words: words[0])
+def test_a_full_disk_behind_standard_output_is_said_in_one_line(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, str(PROGRAM), *words], check=False, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "aoi-daemon: standard output: No space left on device\n")
+
+
+def test_a_reader_that_has_gone_is_no_traceback():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as gone:
+        done = subprocess.run([sys.executable, str(PROGRAM), "--version"], check=False, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+NOT_UTF_8 = os.fsdecode(b"line-\xff")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["init", NOT_UTF_8], ["check-config", "--config", NOT_UTF_8], ["demo", "--records", NOT_UTF_8], ["user", "list", "--config", NOT_UTF_8], ["backup", NOT_UTF_8]],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_is_not_utf_8_is_refused_by_every_command(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert capsys.readouterr().err == "aoi-daemon: 'line-\\udcff': a name that is not UTF-8; rename it\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_a_folder_whose_name_is_not_utf_8_is_refused_too(tmp_path, monkeypatch, capsys):
+    (tmp_path / NOT_UTF_8).mkdir()
+    monkeypatch.chdir(tmp_path / NOT_UTF_8)
+    assert main(["init", "."]) == 0
+    assert main(["check-config", "--config", "line.toml"]) == 2
+    assert "is not UTF-8; rename it" in capsys.readouterr().err
+
+
+class _CtrlC:
+    """Ctrl-C while the module `name` is imported."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, name, *_):
+        if name == self.name:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("module", ["aoi_daemon.cli", "aoi_daemon.preflight"])
+def test_ctrl_c_while_a_command_is_loaded_is_no_traceback(module, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [_CtrlC(module), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    assert started(["check-config", "--config", str(ROOT / "config/line.toml")]) == 130

@@ -6,7 +6,7 @@ The same ONNX file on both sides, golden parts and generated boards, verdicts by
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.engine.qualify.metrics import iou_matrix
 from aoi_daemon.infer.bundle import Bundle, load_bundle
-from aoi_daemon.infer.executor import NO_DEADLINE, Detections
+from aoi_daemon.infer.executor import NO_DEADLINE, Detections, Executor
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from aoi_daemon.infer.trt.open import open_executor
 from tools.gpu.frames import boards
@@ -36,6 +36,10 @@ class Tally:
     boxes: int = 0
     flips: list[str] = field(default_factory=list)
     """Parts whose verdict differs."""
+    flip_scores: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Of each of those the highest score on CPU and GPU: how near the limit both are tells rounding from a fault."""
+    passed: int = 0
+    """Parts that pass on the CPU."""
     golden_wrong: list[str] = field(default_factory=list)
     """Golden parts that the GPU judges otherwise than the bundle says."""
     unmatched: int = 0
@@ -46,8 +50,11 @@ class Tally:
     def add(self, name: str, cpu: Detections, gpu: Detections, verdicts: tuple[bool, bool]) -> None:
         """One part: what each found, and PASS or not by CPU and GPU."""
         self.parts += 1
+        self.passed += verdicts[0]
         if verdicts[0] is not verdicts[1]:
             self.flips.append(name)
+            surest = [round(float(found.scores.max(initial=0.0)), 5) for found in (cpu, gpu)]
+            self.flip_scores[name] = (surest[0], surest[1])
         overlap = iou_matrix(cpu.boxes, gpu.boxes)
         for row in np.flatnonzero(cpu.scores >= LOOKED_AT):
             self.boxes += 1
@@ -65,7 +72,9 @@ class Tally:
         """As JSON."""
         return {
             "parts": self.parts,
+            "passed": self.passed,
             "verdict_flips": self.flips,
+            "flip_scores": self.flip_scores,
             "golden_wrong": self.golden_wrong,
             "boxes_compared": self.boxes,
             "boxes_unmatched": self.unmatched,
@@ -85,13 +94,16 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
     width_px, height_px = case["size"]
     parts = list(_parts(bundle, case["boards"], width_px, height_px))
     shapes = list(dict.fromkeys(tuple(image.shape) for _, image, _, _ in parts))
+    with open_executor(bundle, case["precision"], shapes, wait=case["wait"], cuda_graph=case["graph"]) as gpu:
+        tally = compared(gpu, bundle, case["precision"], parts)
+        return {"name": gpu.name, "notes": gpu.notes, **tally.result()}
+
+
+def compared(gpu: Executor, bundle: Bundle, precision: str, parts: Iterable[Part]) -> Tally:
+    """What `gpu` says of `parts` beside what ONNX Runtime says with the bundle's file of `precision`."""
     threads = min(MAX_THREADS, os.cpu_count() or 1)
-    model = bundle.model_path(case["precision"])
     tally = Tally()
-    with (
-        OnnxExecutor(model, bundle.manifest, threads=threads) as cpu,
-        open_executor(bundle, case["precision"], shapes, wait=case["wait"], cuda_graph=case["graph"]) as gpu,
-    ):
+    with OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads) as cpu:
         for name, image, template, passed in parts:
             criteria = _criteria(bundle, image.shape[1], image.shape[0])
             on_cpu = cpu.infer(image, template, NO_DEADLINE)
@@ -100,13 +112,14 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
             tally.add(name, on_cpu, on_gpu, (verdicts[0], verdicts[1]))
             if passed is not None and verdicts[1] is not passed:
                 tally.golden_wrong.append(name)
-        return {"name": gpu.name, "notes": gpu.notes, **tally.result()}
+    return tally
 
 
 def _parts(bundle: Bundle, count: int, width_px: int, height_px: int) -> Iterator[Part]:
     for golden in bundle.golden():
         yield golden.name, golden.image, golden.template, golden.passed
-    for pair in boards(count, width_px, height_px, bundle.manifest.channels):
+    # Half of them good: a verdict that is always the same shows no flip.
+    for pair in boards(count, width_px, height_px, bundle.manifest.channels, good_fraction=0.5):
         yield pair.name, pair.image, pair.template if bundle.manifest.has_template else None, None
 
 

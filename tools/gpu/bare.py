@@ -6,6 +6,7 @@ executor's own parts, so that both measure the same engine with the same buffers
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
-from aoi_daemon.infer.executor import FrameShape
+from aoi_daemon.infer.executor import FrameShape, outputs_of
 from aoi_daemon.infer.trt.cuda import CudaDevice
 from aoi_daemon.infer.trt.lane import Buffers, GraphMode, Lane, Loaded, profile_for
 from aoi_daemon.infer.trt.plan import Machine, Precision, choose_plan
@@ -36,11 +37,18 @@ class BareLoop:
             raise
         runtime = vendor.make("Runtime", "no runtime")
         engine = runtime.deserialize_cuda_engine(plan.content)
-        buffers = Buffers(self.device, shape, has_template=bundle.manifest.has_template)
+        has_template = bundle.manifest.has_template
         mode: GraphMode = "own" if graph and vendor.is_rtx else "off"
         profile = profile_for(engine, shape)
-        self._lane = Lane(Loaded(vendor, engine, self.device), buffers, shape, profile=profile, graph=mode)
+        loaded = Loaded(vendor, engine, self.device, ("image", "template") if has_template else ("image",))
+        self._lane = Lane(loaded, shape, outputs_of(bundle.manifest), profile=profile, graph=mode)
+        outputs_bytes = self._lane.layout.size_bytes
+        buffers = Buffers(
+            self.device, frame_bytes=math.prod(shape), outputs_bytes=outputs_bytes, has_template=has_template
+        )
+        self._lane.bind(buffers)
         self.graph = mode
+        self.outputs_bytes = outputs_bytes
         self._keep = (runtime, engine)
         self._context: Any = self._lane._context
         self._cuda: Any = self.device._cuda

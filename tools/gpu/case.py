@@ -10,6 +10,7 @@ Kinds:
               `synchronize`; nothing is checked. How CUDA waits is the context's flag, spin or block.
     eager     what a user comes from: the detector in PyTorch, eager, from numpy arrays to numpy arrays.
     agreement no latency: what the GPU finds beside what ONNX Runtime finds.
+    pair      agreement, then executor and floor in turns: see tools/gpu/pair.py.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Case = dict[str, Any]
 
 def run(case: Case) -> Case:
     """Measure; the case with its results."""
-    kinds = {"executor": _executor, "bare": _bare, "eager": _eager, "agreement": _agreement}
+    kinds = {"executor": _executor, "bare": _bare, "eager": _eager, "agreement": _agreement, "pair": _pair}
     measured = kinds[case["kind"]](case)
     return {**case, **measured}
 
@@ -106,6 +107,12 @@ def _agreement(case: Case) -> Case:
     from tools.gpu.agreement import compare  # noqa: PLC0415
 
     return compare(case)
+
+
+def _pair(case: Case) -> Case:
+    from tools.gpu import pair  # noqa: PLC0415
+
+    return pair.run(case)
 
 
 def _both(part: Callable[[int], object], case: Case) -> Case:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,20 +22,36 @@ SLOTS: Final = 8
 
 @dataclass(frozen=True)
 class Pair:
-    """A board and its template, (H, W, C) uint8 each."""
+    """A board and its template, (H, W, C) uint8 each, and whether it was drawn without a defect."""
 
     name: str
     image: Image
     template: Image
+    is_good: bool
 
 
-def boards(count: int, width_px: int, height_px: int, channels: int, *, seed: int = 4) -> Iterator[Pair]:
-    """`count` generated boards, three in ten of them good."""
-    options = BoardOptions(width_px, height_px, colour=Colour.MONO if channels == 1 else Colour.BGR)
+def boards(
+    count: int, width_px: int, height_px: int, channels: int, *, seed: int = 4, good_fraction: float = 0.3
+) -> Iterator[Pair]:
+    """`count` generated boards, such a part of them good."""
+    colour = Colour.MONO if channels == 1 else Colour.BGR
+    options = BoardOptions(width_px, height_px, colour=colour, good_fraction=good_fraction)
     for index in range(count):
         board = generate(seed, index, options)
         shape = (height_px, width_px, channels)
-        yield Pair(f"board {index}", board.test.reshape(shape), board.template.reshape(shape))
+        yield Pair(f"board {index}", board.test.reshape(shape), board.template.reshape(shape), not board.defects)
+
+
+def keep_boards(file: Path, count: int, width_px: int, height_px: int) -> None:
+    """Draw mono boards, half of them good, into `file`, (count, 2, H, W) uint8: image and template."""
+    drawn = boards(count, width_px, height_px, 1, good_fraction=0.5)
+    np.save(file, np.stack([np.stack((pair.image[:, :, 0], pair.template[:, :, 0])) for pair in drawn]))
+
+
+def kept_boards(file: Path) -> Iterator[tuple[str, Image, Image]]:
+    """Name, image and template, (H, W, 1) uint8, of the boards in `file`."""
+    for number, (image, template) in enumerate(np.load(file, mmap_mode="r")):
+        yield f"board {number}", np.array(image)[:, :, None], np.array(template)[:, :, None]
 
 
 class FilledRing:

@@ -11,7 +11,8 @@
 #   line       the whole line, 1,200 parts at 50 ms                                                2 min
 #   kill       SIGKILL of the inspection process while parts pass                                  half a minute
 #   long       the whole line, 100,000 parts at 5 ms                                               9 min
-# Those after `tests` use OUT/bundle; without engines in it they build it first.
+#   tasks      every task: verdicts beside the CPU's, the executor beside its bare loop            6 min at most
+# Those from `executor` to `long` use OUT/bundle; without engines in it they build it first. `tasks` makes its own.
 #
 # Each step's output goes to OUT/STEP.txt and its figures to OUT/STEP*.json; a step that fails or takes too
 # long does not keep the next from running. How each ended is added to OUT/summary.txt.
@@ -28,7 +29,7 @@
 # is not. In a container or another cgroup of a kernel with RT_GROUP_SCHED, root is refused it too.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-all=(build tests executor fp32 line kill long)
+all=(build tests executor fp32 line kill long tasks)
 
 usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 [ "${1:-}" = -h ] || [ "${1:-}" = --help ] && { usage; exit 0; }
@@ -78,12 +79,13 @@ kill_() { "$PY" -m tools.gpu.kill_inspection "${inspection[@]}" --takt-ms 50 --j
 long() {
     bench_line --parts 100000 --takt-ms 5 --floor-runs 100 --report "$out/long.json"
 }
+tasks() { "$PY" -m tools.gpu.bench_tasks --out "$out" --size "$size" --wait "$wait" --runs "$runs"; }
 
 bounded() { # NAME: run that step until its limit
     local name=$1 function=$1 code began=$SECONDS here
     [ "$name" = kill ] && function=kill_
     echo "== $name"
-    here=$(declare -p PY bundle source_bundle out root precision size inspection spin_us settle_s awake runs; declare -f bench_executor bench_line "$function")
+    here=$(declare -p PY bundle source_bundle out root precision wait size inspection spin_us settle_s awake runs; declare -f bench_executor bench_line "$function")
     # SIGINT, as Ctrl-C: the line is taken down in order, where SIGTERM would leave a daemon behind.
     timeout --signal=INT --kill-after=20 "${LIMIT_S:-590}" bash -c "set -uo pipefail; $here; $function" \
         >"$out/$name.txt" 2>&1 </dev/null

@@ -128,14 +128,15 @@ def _bounded(least: int, most: int) -> Callable[[str], int]:
 
 def inspection_of(options: argparse.Namespace) -> dict[str, Any]:
     """The section [inspection] that the options ask for."""
-    return {
+    section = {
         "backend": options.backend,
         "precision": options.precision,
         "threads": options.threads,
-        "device": options.device if options.backend == "tensorrt" else None,
         "wait": options.wait,
         "cuda_graph": not options.no_cuda_graph,
     }
+    # Left out, not None: TOML has no word for it.
+    return {**section, "device": options.device} if options.backend == "tensorrt" else section
 
 
 def realtime_of(options: argparse.Namespace) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 Process: inspection, or a command; before READY. OpenVINO does not notice a flipped bit in what it reads back, nor that
 it is of another file: each blob is one file that opens with what it was made of and the SHA-256 of the rest. What does
-not fit, or is damaged, is compiled anew and replaced. A folder that cannot be written to is done without.
+not fit, or is damaged, is compiled anew and replaced. Where the bundle's folder cannot be written to, as that of a
+service may be, they are kept in the service's cache; where there is none, each start compiles.
 
 The bundle's manifest does not name these files, so no hash of a bundle or a product changes because one appeared.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -59,6 +61,17 @@ class _Head(BaseModel):
 
     key: Key
     sha256: str
+
+
+def folder_of(bundle: Path, name: str) -> Path:
+    """The folder that compiled models are kept in.
+
+    Args:
+        bundle: its folder.
+        name: the bundle's, which tells it from others in the service's cache.
+    """
+    cache = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]  # from systemd; there may be several
+    return Path(cache) / f"{FOLDER}-{name}" if cache and not os.access(bundle, os.W_OK) else bundle / FOLDER
 
 
 def read_blob(folder: Path, key: Key) -> tuple[bytes | None, str]:

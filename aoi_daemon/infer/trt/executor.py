@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,11 @@ from numpy.typing import NDArray
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
 from aoi_daemon.infer.decode.decode import decoder_for
-from aoi_daemon.infer.executor import NO_DEADLINE, Detections, FrameShape, check_model
+from aoi_daemon.infer.executor import NO_DEADLINE, Detections, FrameShape, TensorInfo, check_model, outputs_of
 from aoi_daemon.infer.trt import lane as trt_lane
 from aoi_daemon.infer.trt.cuda import CudaDevice
 from aoi_daemon.infer.trt.lane import Buffers, GraphMode, Lane, Loaded
+from aoi_daemon.infer.trt.outputs import NOTHING
 from aoi_daemon.infer.trt.vendor import Vendor
 from aoi_daemon.infer.trt.warm import WarmUp, run_until_stable
 
@@ -78,11 +79,10 @@ class TensorRtExecutor:
             pinned: memory that frames come from (ring slots, templates); page-locked here.
 
         Raises:
-            ModelError: TensorRT refuses the plan, or it is not this contract or lacks a size.
+            ModelError: TensorRT refuses the plan, or it is not this contract or lacks a size, or how large an output
+                is follows from what the model sees.
+            InferenceError: the first runs failed, or their answers are not what a model of the task may say.
         """
-        if manifest.task != "top100":
-            # The other tasks' outputs vary in size; their heads can be brought into the graph.
-            raise ModelError(f"{file}: task {manifest.task} runs on ONNX Runtime alone; TensorRT serves top100")
         self.decoder = decoder_for(manifest)
         self.name = file.name  # until more is known
         self.has_template = manifest.has_template
@@ -101,13 +101,20 @@ class TensorRtExecutor:
         wanted = list(dict.fromkeys([*shapes, *trt_lane.exact_shapes(self._engine)]))
         for shape in wanted:
             check_model(file, *tensors, manifest, shape)
-        largest = max(wanted, key=lambda shape: shape[0] * shape[1] * shape[2])
-        self._buffers = Buffers(device, largest, has_template=self.has_template)
         self._lanes: dict[FrameShape, Lane] = {}
         self.warm_up: list[WarmUp] = []
+        loaded = Loaded(vendor, self._engine, device, ("image", "template") if self.has_template else ("image",))
         # Loops and methods, no comprehension and no closure: open_executor could not free what those hold.
+        frame_bytes = outputs_bytes = 0
         for shape in wanted:
-            self._lanes[shape] = self._lane(shape, graph, file)
+            lane = self._lanes[shape] = self._lane(loaded, shape, outputs_of(manifest), graph, file)
+            frame_bytes = max(frame_bytes, math.prod(shape))
+            outputs_bytes = max(outputs_bytes, lane.layout.size_bytes)
+        self._buffers = Buffers(
+            device, frame_bytes=frame_bytes, outputs_bytes=outputs_bytes, has_template=self.has_template
+        )
+        for lane in self._lanes.values():
+            lane.bind(self._buffers)
         self._pin(pinned)
         for lane in self._lanes.values():
             self.warm_up.append(self._warm(lane, graph, warm_up_runs))
@@ -123,6 +130,12 @@ class TensorRtExecutor:
 
     def infer(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, deadline_ns: int) -> Detections:
         """Run the model on one frame; see `Executor.infer`."""
+        return self.decoder.decode(self._answer(image, template, deadline_ns), image.shape)
+
+    def _answer(
+        self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, deadline_ns: int
+    ) -> list[NDArray[Any]]:
+        """What the model put out for one frame, in the order of the decoder; errors as `infer`."""
         if not self._is_open:
             raise InferenceError(f"{self.name}: is closed")
         lane = self._lanes.get(image.shape)
@@ -136,19 +149,20 @@ class TensorRtExecutor:
             raise InferenceTimeoutError("no time was left to begin with")
         if self._begun_ns:  # the last part's time ran out while it was on the GPU
             self._wait(deadline_ns, 0.0)
-        device, buffers = self._device, self._buffers
+        device, addresses = self._device, self._buffers.addresses
         # An answer that the GPU never wrote must not be the last part's: without a copy out, this stays.
-        buffers.detections.scores[0] = np.nan
+        lane.mark[0] = np.nan
         self._begun_ns = time.monotonic_ns()
         if template is not None and self.has_template:
-            device.copy_in(buffers.addresses["template"], template)
-        device.copy_in(buffers.addresses["image"], image)
+            device.copy_in(addresses["template"], template)
+        device.copy_in(addresses["image"], image)
         lane.enqueue()
         device.record()
         self._wait(deadline_ns, self._first_nap_s)
-        if math.isnan(buffers.detections.scores[0]):
-            raise InferenceError(f"{self.name}: the GPU reports success and wrote no scores (or NaN)")
-        return self.decoder.decode([column[None] for column in buffers.detections], image.shape)
+        if math.isnan(lane.mark[0]):
+            names = ", ".join(output.name for output in lane.layout.outputs)
+            raise InferenceError(f"{self.name}: the GPU reports success and wrote no answer ({names}), or NaN")
+        return lane.arrays
 
     def close(self) -> None:
         """Free engine, buffers and context; may be called twice. A GPU that hangs is left to the process' end."""
@@ -196,13 +210,17 @@ class TensorRtExecutor:
         except InferenceError:
             return True
 
-    def _lane(self, shape: FrameShape, graph: GraphMode, file: Path) -> Lane:
+    def _lane(
+        self, loaded: Loaded, shape: FrameShape, outputs: Sequence[TensorInfo], graph: GraphMode, file: Path
+    ) -> Lane:
         try:
             profile = trt_lane.profile_for(self._engine, shape)
         except LookupError as error:
             raise ModelError(f"{file}: no profile serves {error}") from None
-        loaded = Loaded(self._vendor, self._engine, self._device)
-        return Lane(loaded, self._buffers, shape, profile=profile, graph=graph)
+        try:
+            return Lane(loaded, shape, outputs, profile=profile, graph=graph)
+        except ModelError as error:
+            raise ModelError(f"{file}: {error}") from error
 
     def _pin(self, pinned: Iterable[NDArray[np.uint8]]) -> None:
         refused: list[str] = []
@@ -216,13 +234,25 @@ class TensorRtExecutor:
             self.notes.append(f"{len(refused)} frame buffers are not page-locked: {refused[0]}")
 
     def _warm(self, lane: Lane, graph: GraphMode, most: int) -> WarmUp:
+        self._prove(lane)
         if graph == "capture":
-            self._run(np.zeros(lane.shape, np.uint8))
             try:
                 lane.capture()
             except InferenceError as error:
                 self.notes.append(f"no CUDA graph for {lane.shape}: {error}")
+        # Without the decoder: how long the GPU takes is what the first nap is measured by.
         return run_until_stable(self._run, lane.shape, most)
 
+    def _prove(self, lane: Lane) -> None:
+        """Run once from memory that holds nothing: every output must be written, and be what the task may say."""
+        self._buffers.outputs[:] = NOTHING
+        self._device.copy_in(self._buffers.outputs_address, self._buffers.outputs)
+        image = np.random.default_rng(0).integers(0, 256, lane.shape, np.uint8)
+        arrays = self._answer(image, image if self.has_template else None, NO_DEADLINE)
+        silent = lane.layout.unwritten(arrays)
+        if silent:
+            raise InferenceError(f"{self.name}: the GPU reports success and wrote no {', '.join(silent)}")
+        self.decoder.decode(arrays, lane.shape)
+
     def _run(self, image: NDArray[np.uint8]) -> None:
-        self.infer(image, image if self.has_template else None, NO_DEADLINE)
+        self._answer(image, image if self.has_template else None, NO_DEADLINE)

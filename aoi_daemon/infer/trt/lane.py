@@ -2,7 +2,8 @@
 
 Process: inspection. Memory: the buffers are shared by all lanes, fixed for the
 life of the executor, and sized for the largest; one lane runs at a time. A
-context never changes its shape or profile after it was made.
+context never changes its shape or profile after it was made. How large its
+outputs are it tells for its frame size, so lanes are made before the buffers.
 
 In a graph: the network and the copy of its outputs. Outside it: the copies in,
 which come from another slot of the ring with each part.
@@ -12,20 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aoi_daemon.errors import InferenceError, ModelError
-from aoi_daemon.infer.executor import MAX_DETECTIONS, Detections, FrameShape, TensorInfo
+from aoi_daemon.infer.executor import FrameShape, TensorInfo
 from aoi_daemon.infer.trt.cuda import CudaDevice
+from aoi_daemon.infer.trt.outputs import lay_out
 from aoi_daemon.infer.trt.vendor import Vendor, dtype_name
 
 GraphMode = Literal["off", "own", "capture"]
 """off: each kernel is launched. own: TensorRT-RTX captures by itself. capture: we capture the stream."""
-
-_ALIGNMENT_BYTES: Final = 256
-"""What TensorRT asks of an address at least."""
 
 
 class Loaded(NamedTuple):
@@ -34,6 +34,7 @@ class Loaded(NamedTuple):
     vendor: Vendor
     engine: Any
     device: CudaDevice
+    inputs: Sequence[str]
 
 
 class Tensors(NamedTuple):
@@ -67,71 +68,100 @@ def tensors_of(vendor: Vendor, engine: Any) -> Tensors:
 class Buffers:
     """Device memory for every tensor, and the outputs' page-locked twin.
 
-    The three outputs lie in one block on both sides, so that one copy brings them.
+    The outputs lie in one block on both sides, laid out by each lane for its frame size (`Layout`).
     """
 
-    def __init__(self, device: CudaDevice, largest: FrameShape, *, has_template: bool) -> None:
-        frame_bytes = largest[0] * largest[1] * largest[2]
+    def __init__(self, device: CudaDevice, *, frame_bytes: int, outputs_bytes: int, has_template: bool) -> None:
+        """Take the memory.
+
+        Args:
+            device: whose memory it is, until it is closed.
+            frame_bytes: of the largest frame.
+            outputs_bytes: of the largest block.
+            has_template: whether there are two frames.
+
+        Raises:
+            ModelError: the GPU has not so much.
+        """
         names = ("image", "template") if has_template else ("image",)
         self.addresses = {name: device.allocate(frame_bytes) for name in names}
-        rows: list[tuple[str, tuple[int, ...], Any]] = [
-            ("boxes", (MAX_DETECTIONS, 4), np.float32),
-            ("scores", (MAX_DETECTIONS,), np.float32),
-            ("classes", (MAX_DETECTIONS,), np.int32),
-        ]
-        offsets, size_bytes = [], 0
-        for _, shape, dtype in rows:
-            offsets.append(size_bytes)
-            used = int(np.prod(shape)) * np.dtype(dtype).itemsize
-            size_bytes += -(-used // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
-        self.outputs_address = device.allocate(size_bytes)
-        self.outputs = device.page_locked(size_bytes)
-        views = []
-        for (name, shape, dtype), offset in zip(rows, offsets, strict=True):
-            self.addresses[name] = self.outputs_address + offset
-            views.append(np.ndarray(shape, dtype, self.outputs, offset))
-        self.detections = Detections(*views)
+        self.outputs_address = device.allocate(outputs_bytes)
+        self.outputs = device.page_locked(outputs_bytes)
 
 
 class Lane:
-    """The engine, ready for frames of `shape`."""
+    """The engine, ready for frames of `shape` once it has its buffers.
+
+    Attributes:
+        shape: of the frames.
+        layout: of the block of outputs.
+        arrays: the outputs of the last run, in the order of the decoder; written by each run.
+        mark: (1,), the last value that a run writes.
+    """
 
     def __init__(
-        self, loaded: Loaded, buffers: Buffers, shape: FrameShape, *, profile: int | None, graph: GraphMode
+        self, loaded: Loaded, shape: FrameShape, outputs: Sequence[TensorInfo], *, profile: int | None, graph: GraphMode
     ) -> None:
-        """Make the context and fix its profile, sizes and addresses.
+        """Make the context and fix its profile and sizes.
 
         Args:
             loaded: outlives the lane.
-            buffers: at least as large as `shape` needs.
             shape: of the frames.
+            outputs: what the task expects (`outputs_of`).
             profile: which of the engine's serves `shape`; None: its sizes are fixed.
             graph: how the work is launched; "capture" becomes so with `capture`.
 
         Raises:
-            ModelError: TensorRT refused something; with its reason.
+            ModelError: TensorRT refused something, with its reason; or an output's size is not the task's, or
+                cannot be told before a run.
         """
         vendor, device = loaded.vendor, loaded.device
         self.shape = shape
         self._vendor = vendor
         self._device = device
-        self._buffers = buffers
         self._launch: Callable[[], None] | None = None
+        self.arrays: list[NDArray[Any]] = []
+        self.mark = np.zeros(1, np.float32)
         # The configuration as well: TensorRT-RTX 1.4 reads it when the profile is set, and crashes where it is gone.
         context, self._configuration = _make_context(vendor, loaded.engine, graph)
         if profile is not None:
             if not context.set_optimization_profile_async(profile, device.stream):
                 raise vendor.refusal(f"profile {profile}")
             device.synchronize()
-        for name, address in buffers.addresses.items():
-            if name in ("image", "template") and not context.set_input_shape(name, (1, *shape)):
+        for name in loaded.inputs:
+            if not context.set_input_shape(name, (1, *shape)):
                 raise vendor.refusal(f"{name} of size {(1, *shape)}")
-            if not context.set_tensor_address(name, address):
-                raise vendor.refusal(f"address of {name}")
         unknown = context.infer_shapes()
         if unknown:
             raise ModelError(f"the sizes of {', '.join(unknown)} do not follow from the inputs")
+        sizes = []
+        for output in outputs:
+            sizes.append(tuple(context.get_tensor_shape(output.name)))
+        try:
+            self.layout = lay_out(outputs, sizes)
+        except ValueError as error:
+            raise ModelError(f"frames of {shape}: {error}") from None
         self._context = context
+
+    def bind(self, buffers: Buffers) -> None:
+        """Give the context its addresses, for good.
+
+        Args:
+            buffers: at least as large as `shape` and `layout` need.
+
+        Raises:
+            ModelError: TensorRT refused one.
+        """
+        addresses = dict(buffers.addresses)
+        for output, offset in zip(self.layout.outputs, self.layout.offsets, strict=True):
+            addresses[output.name] = buffers.outputs_address + offset
+        for name, address in addresses.items():
+            if not self._context.set_tensor_address(name, address):
+                raise self._vendor.refusal(f"address of {name}")
+        self._block = buffers.outputs[: self.layout.size_bytes]
+        self._block_address = buffers.outputs_address
+        self.arrays = self.layout.arrays(self._block)
+        self.mark = self.layout.mark(self._block)
 
     @property
     def is_captured(self) -> bool:
@@ -160,7 +190,7 @@ class Lane:
     def _enqueue(self) -> None:
         if not self._context.execute_async_v3(self._device.stream):
             raise self._vendor.refusal("execute_async_v3 returned False", InferenceError)
-        self._device.copy_out(self._buffers.outputs, self._buffers.outputs_address)
+        self._device.copy_out(self._block, self._block_address)
 
 
 def profile_for(engine: Any, shape: FrameShape) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -35,7 +36,8 @@ _EXAMPLES = """examples:
   aoi-daemon demo --report run.json     the figures as JSON
 
 exit codes: 0 every part had its verdict in time; 1 a part was missed, or passed without
-the daemon's PASS; 2 the command line or a folder is wrong; 130 stopped with Ctrl-C.
+the daemon's PASS, or none passed and hardly one was judged; 2 the command line or a folder is
+wrong; 130 stopped with Ctrl-C.
 """
 
 
@@ -59,7 +61,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--records", type=Path, metavar="DIR", help="where records are kept (default: gone at the end)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     found = parser.parse_args(argv)
-    found.deadline_ms = found.deadline_ms or found.takt_ms
+    found.deadline_ms = found.takt_ms if found.deadline_ms is None else found.deadline_ms
     if not 0 <= found.parts <= MOST_PARTS:
         parser.error(f"--parts {found.parts}: 0 (until Ctrl-C) to {MOST_PARTS}")
     if not 0 <= found.page <= 65_535:
@@ -70,11 +72,19 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--deadline-ms {found.deadline_ms:g}: 2 to the takt ({found.takt_ms:g})")
     if found.boards is not None and not found.boards.is_dir():
         parser.error(f"--boards {found.boards}: no such folder")
+    if found.records is not None and (there := _not_a_folder(found.records)):
+        parser.error(f"--records {found.records}: {there} is a file; name a folder")
     if found.report is not None and not found.report.resolve().parent.is_dir():
         parser.error(f"--report {found.report}: its folder does not exist")
     if found.report is not None and found.report.is_dir():
         parser.error(f"--report {found.report}: is a folder; name a file")
     return found
+
+
+def _not_a_folder(path: Path) -> Path | None:
+    """What is in the way of a folder at `path`; None: nothing."""
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
+    return None if there.is_dir() else there
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,6 +110,8 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             if options.page and missing:
                 console.print(f"no page: needs {', '.join(missing)}: pip install 'aoi-daemon[hmi]'", markup=False)
                 options.page = 0
+            if options.records is not None:
+                more = page.records_section(options.records.resolve())
             if options.page:
                 port = page.free_port(options.page)
                 more = page.sections(port, options.records)

@@ -16,8 +16,12 @@ PAGE_PORT: Final = 8080
 
 def sections(port: int, records: Path | None = None) -> dict[str, Any]:
     """`[recorder]` and `[hmi]` of line.toml; `records` outlives the line, else they go with its folder."""
-    folder = "records" if records is None else str(records.resolve())
-    return {"recorder": {"folder": folder}, "hmi": {"port": port}}
+    return {**records_section(Path("records") if records is None else records.resolve()), "hmi": {"port": port}}
+
+
+def records_section(folder: Path) -> dict[str, Any]:
+    """`[recorder]` of line.toml: records in `folder`."""
+    return {"recorder": {"folder": str(folder)}}
 
 
 def free_port(wanted: int = PAGE_PORT) -> int:

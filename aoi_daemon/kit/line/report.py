@@ -111,4 +111,12 @@ def line_failed(report: Mapping[str, Any]) -> list[str]:
         problems.append(f"{report['undelivered']} verdicts did not reach the PLC")
     if report["line_escapes"]:
         problems.append(f"parts {report['line_escapes']} passed without a PASS of the daemon")
+    reasons = report["rejected_for"]
+    judged = report["passed"] + reasons.get(Reason.DEFECT.name, 0)
+    if not report["passed"] and 2 * judged < report["judged"]:
+        # Each was rejected in time, as it must be; a line that does nothing else is none.
+        most = max(reasons, key=lambda name: reasons[name])
+        remedy = "; end what else loads this PC, run it as root, or give it a longer --takt-ms"
+        said = f"no part passed: of {report['judged']}, {reasons[most]} were rejected for {most}"
+        problems.append(said + remedy * (most == Reason.LATE.name))
     return problems

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from aoi_daemon.config.schema import PlcSection
 from aoi_daemon.plcmap.coils import COILS
-from aoi_daemon.plcmap.program import Variant
+from aoi_daemon.plcmap.program import Variant, patience_ms
 from aoi_daemon.plcmap.registers import POLL_WORDS, REPORT_WORDS
 
 _ADDRESSES = 0x10000
+_PATIENCE_MS = float(patience_ms(PlcSection()))
+"""That of the program that `plc-program` makes for a line which says nothing else."""
 
 
 def _option(default: float, least: float, most: float, meaning: str) -> Any:  # as dataclasses.field
@@ -24,7 +27,7 @@ class Options:
     photo_eye_port: int = _option(0, 0, 65_535, "UDP port of the photo-eye; 0: any that is free")
     scan_ms: float = _option(2.0, 0, 1000, "scan cycle; 0: each request is acted on as it comes")
     deadline_ms: float = _option(50.0, 1, 60_000, "a part's window; not longer than the takt")
-    heartbeat_timeout_ms: float = _option(250.0, 1, 60_000, "no toggle for so long: no PASS is accepted")
+    heartbeat_timeout_ms: float = _option(_PATIENCE_MS, 1, 60_000, "no toggle for so long: no PASS is accepted")
     trigger_ms: float = _option(0.0, 0, 60_000, "be the trigger source, with this period; 0: do not")
     coil_base: int = _option(0, 0, _ADDRESSES - COILS, "address of the coil PASS")
     register_base: int = _option(0, 0, _ADDRESSES - REPORT_WORDS, "address of the register profile")

@@ -25,7 +25,7 @@ from tests.unit.acquire.test_buffers import CODES, HEIGHT, WIDTH, FakeBuffer, Un
 
 MS = 1_000_000
 TAKT_NS = 50 * MS
-SEEDS = 200
+SEEDS = 60
 FRAMES = 1000
 
 

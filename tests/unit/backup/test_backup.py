@@ -274,11 +274,17 @@ def test_a_mode_beyond_those_of_permissions_is_refused(out, tmp_path, capsys):
     refused(out, tmp_path, capsys, "mode")
 
 
-def test_a_running_line_is_not_restored_over(out, pc, tmp_path, capsys):
+def test_a_running_line_is_not_restored_over_but_a_new_folder_is_no_part_of_it(out, pc, tmp_path, capsys):
+    """One of 0.1.0 holds no lock: it is known by its socket alone."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/line.toml").write_text("")
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as daemon:
         daemon.bind(str(pc.folder / "aoi.sock"))
         daemon.listen()
-        refused(out, tmp_path, capsys, "a line is running here; stop it first")
+        assert restore(out, "--into", tmp_path / "there", "--replace") == 2
+        assert "a line is running here; stop it first" in capsys.readouterr().err
+        assert (tmp_path / "there/line.toml").read_text() == ""
+        assert restore(out, "--into", tmp_path / "look") == 0
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_touched(out, tmp_path, capsys, monkeypatch):

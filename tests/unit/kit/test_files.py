@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from aoi_daemon.infer.openvino.blobs import FOLDER
 from aoi_daemon.kit import files
 
 
@@ -66,6 +67,15 @@ def test_what_a_line_has_beside_the_files_of_a_start_stays_where_it_is(tmp_path)
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [file.relative_to(tmp_path).as_posix() for file in files.starting_files(tmp_path)] == start
+
+
+def test_what_a_run_compiled_beside_the_bundle_is_no_file_of_a_start(tmp_path):
+    """It is of that machine; the folder's name is the back end's, which the wheel's build does not have."""
+    folder = tmp_path / "bundles" / "demo"
+    for name in ("fp32.onnx", f"{FOLDER}/fp32.cpu.64x64x1.blob"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert files.starting_files(tmp_path) == [folder / "fp32.onnx"]
 
 
 def test_the_files_of_a_start_are_those_that_the_repository_has():

@@ -78,3 +78,10 @@ def test_a_link_to_what_is_not_there_now_is_left_alone(tmp_path, capsys):
     assert main(["init", str(tmp_path / "line"), "--add"]) == 0
     assert "line.toml: is there, and stays as it is" in capsys.readouterr().err
     assert not (tmp_path / "elsewhere.toml").exists()
+
+
+def test_a_link_that_leads_nowhere_is_no_folder_to_write_to(tmp_path, capsys):
+    (tmp_path / "line-3").symlink_to(tmp_path / "disk-that-is-not-mounted")
+    assert main(["init", str(tmp_path / "line-3")]) == 2
+    assert capsys.readouterr().err == f"aoi-daemon init: {tmp_path}/line-3: is a link that leads nowhere; name a folder\n"
+    assert not (tmp_path / "disk-that-is-not-mounted").exists()

@@ -135,6 +135,7 @@ def line(tmp_path, reference):
     def make(template: bytes, **keys):
         (tmp_path / "recipes").mkdir(exist_ok=True)
         (tmp_path / "source").mkdir(exist_ok=True)
+        (tmp_path / "source/board.png").touch()
         (tmp_path / "template.png").write_bytes(template)
         config = {"cameras": [{"kind": "replay", "source": "source"}], "plc": {"answer_ms": 5.0}}
         (tmp_path / "line.toml").write_text(tomli_w.dumps(config))

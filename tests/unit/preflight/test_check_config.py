@@ -26,6 +26,7 @@ def folder(tmp_path, bundle):
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes/demo.toml").write_text(RECIPE)
     (tmp_path / "line.toml").write_text(LINE)
+    (tmp_path / "board.png").touch()
     return tmp_path
 
 
@@ -53,6 +54,14 @@ WRONG = [
     ("[plc]\nhots = 1\n", ":7: plc.hots: unknown key", "did you mean 'host'?"),
     ('"a\\nb" = 1\n', ":6: cameras[0].'a\\nb': unknown key", ""),
     (f'[line]\nname = "{"x" * 5000}"\n', ":7: line.name = 'xxx", "64 characters"),
+    ("[[plc]]\nport = 502\n", ":6: plc: is one table: write [plc]", ""),
+    ('[supervisor]\nsocket = "/run/' + "x" * 120 + '"\n', ": supervisor.socket = '/run/xxx", "at most 107 bytes"),
+    ('[recorder]\nfolder = "board.png"\n', ": recorder.folder = 'board.png': ", "board.png is a file; name a folder"),
+    ('[recorder]\nfolder = "' + "x" * 300 + '"\n', ": recorder.folder = 'xxx", "file name too long"),
+    ('[hmi]\nusers = "' + "x" * 300 + '"\n', ": hmi.users = 'xxx", "file name too long"),
+    ('[hmi]\nusers = "recipes"\n', ": hmi.users = 'recipes': is a folder; name a file", ""),
+    ('[hmi]\nusers = "board.png/users.toml"\n', ": hmi.users = 'board.png/users.toml': not a directory", ""),
+    ('[recorder]\nfolder = "board.png/below"\n', ": recorder.folder = 'board.png/below': ", "board.png is a file"),
     ("what is this\n", ":6:6: is not TOML: ", "'='"),
     ("[plc\n", ":6:5: is not TOML: ", ""),
     (b"# M\xfcnchen\n", ":6:4: is not UTF-8 text (byte 0xfc)", "save it as UTF-8"),
@@ -73,7 +82,10 @@ def test_a_wrong_line_is_one_line_with_its_place_and_exit_2(folder, capsys, more
 def test_two_wrong_keys_are_two_lines(folder, capsys):
     (folder / "line.toml").write_text(LINE + '[plc]\nhost = "010.1.1.1"\nport = 0\n')
     assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
-    assert [line.split(": ")[0].rpartition("/")[2] for line in capsys.readouterr().err.splitlines()] == ["line.toml:7", "line.toml:8"]
+    assert [line.split(": ")[0].rpartition("/")[2] for line in capsys.readouterr().err.splitlines()] == [
+        "line.toml:7",
+        "line.toml:8",
+    ]
 
 
 def utf_16(folder):
@@ -90,7 +102,9 @@ def blank_in_name(folder):
 
 
 def wrong_recipe(folder):
-    (folder / "recipes/demo.toml").write_bytes(b"\xef\xbb\xbf" + RECIPE.replace("id = 1", "id = 0").replace("\n", "\r\n").encode())
+    (folder / "recipes/demo.toml").write_bytes(
+        b"\xef\xbb\xbf" + RECIPE.replace("id = 1", "id = 0").replace("\n", "\r\n").encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,12 +141,18 @@ def without(monkeypatch, *packages):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name in packages else real(name, *a))
 
 
-@pytest.mark.parametrize(("gone", "said"), [(("harvesters", "genicam"), "harvesters, genicam"), (("genicam",), "genicam")])
+@pytest.mark.parametrize(
+    ("gone", "said"), [(("harvesters", "genicam"), "harvesters, genicam"), (("genicam",), "genicam")]
+)
 @pytest.mark.parametrize("command", ["check-config", "run"])
-def test_a_genicam_camera_without_its_packages_is_refused_with_the_pip_line(folder, capsys, monkeypatch, command, gone, said):
+def test_a_genicam_camera_without_its_packages_is_refused_with_the_pip_line(
+    folder, capsys, monkeypatch, command, gone, said
+):
     without(monkeypatch, *gone)
     (folder / "x.cti").touch()
-    camera = '[[cameras]]\nkind = "genicam"\nname = "side"\nproducer = "x.cti"\nmax_width_px = 640\nmax_height_px = 640\n'
+    camera = (
+        '[[cameras]]\nkind = "genicam"\nname = "side"\nproducer = "x.cti"\nmax_width_px = 640\nmax_height_px = 640\n'
+    )
     (folder / "line.toml").write_text(LINE + camera)
     assert main([command, "--config", str(folder / "line.toml")]) == 2
     assert f"cameras[1].kind = 'genicam': needs {said}: pip install 'aoi-daemon[cameras]'" in capsys.readouterr().err
@@ -150,3 +170,46 @@ def test_a_line_of_pictures_needs_no_camera_packages(folder, capsys, monkeypatch
     without(monkeypatch, "harvesters", "genicam")
     main(["check-config", "--config", str(folder / "line.toml")])
     assert "genicam" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("", "holds no image (.png"),
+        ("bundle", "holds no image (.png"),
+        ("line.toml", "is no video that can be read; name a folder of pictures, or a video"),
+        ("/dev/null", "is no video that can be read"),
+        ("half", "the other half of its pair, a_temp, is missing"),
+    ],
+)
+def test_a_source_that_no_part_can_come_from_is_refused(folder, capfd, source, says):
+    (folder / "board.png").unlink()
+    (folder / "half").mkdir()
+    for name in ("a_test.png", "b_test.png", "b_temp.png"):
+        (folder / "half" / name).touch()
+    (folder / "line.toml").write_text(LINE.replace('"."', f'"{source}"'))
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"{folder}/line.toml: cameras[0].source: {folder / source}") and says in said and said.count("\n") == 1
+
+
+def test_a_video_is_a_source(folder, capsys):
+    import cv2
+    import numpy as np
+
+    video = cv2.VideoWriter(str(folder / "parts.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+    video.write(np.zeros((64, 64, 3), np.uint8))
+    video.release()
+    (folder / "line.toml").write_text(LINE.replace('"."', '"parts.avi"'))
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 0
+
+
+def test_one_table_for_a_list_of_tables_is_told_with_the_brackets(folder, capsys):
+    (folder / "line.toml").write_text(LINE.replace("[[cameras]]", "[cameras]"))
+    assert main(["check-config", "--config", str(folder / "line.toml")]) == 2
+    assert capsys.readouterr().err == f"{folder}/line.toml:1: cameras: is a list of tables: write [[cameras]], once for each\n"
+
+
+def test_a_line_that_is_not_there_is_told_with_the_ways_on(tmp_path, capsys):
+    assert main(["check-config", "--config", str(tmp_path / "line.toml")]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}/line.toml: the file does not exist; name yours with --config FILE, or make one with `aoi-daemon init DIR`\n"

@@ -49,6 +49,7 @@ def files(tmp_path):
         (tmp_path / "recipes").mkdir()
         (tmp_path / "recipes" / "demo.toml").write_text(RECIPE + recipe)
         (tmp_path / "line.toml").write_text(LINE)
+        (tmp_path / "board.png").touch()
         return tmp_path / "line.toml"
 
     return make
@@ -237,7 +238,7 @@ def test_a_model_that_the_back_end_does_not_take_is_refused_by_the_command(with_
 
 # -- what it may come to -----------------------------------------------------------------------------
 
-QUOTED = "é\"" * 1000
+QUOTED = 'é"' * 1000
 
 
 def largest(**more: int) -> Recipe:
@@ -284,7 +285,9 @@ def test_a_region_has_at_most_64_corners():
 
 def test_a_line_that_does_not_fit_with_its_recipe_is_refused_by_its_file(files, monkeypatch):
     monkeypatch.setattr(preflight, "MAX_PARCEL_BYTES", preflight._ROOM_BYTES + 1000)
-    with pytest.raises(ConfigError, match=r"recipes/demo\.toml: comes to more than 1000 bytes with line\.toml; shorten"):
+    with pytest.raises(
+        ConfigError, match=r"recipes/demo\.toml: comes to more than 1000 bytes with line\.toml; shorten"
+    ):
         check(files())
 
 
@@ -302,7 +305,9 @@ def test_a_status_of_as_many_recipes_as_there_may_be_fits_into_its_answer():
 # -- golden parts of the product --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("fovs", "says"), [((0,), ", none of fov 1 "), ((0, 1), " golden parts ("), ((1,), ", none of fov 0 ")])
+@pytest.mark.parametrize(
+    ("fovs", "says"), [((0,), ", none of fov 1 "), ((0, 1), " golden parts ("), ((1,), ", none of fov 0 ")]
+)
 def test_a_field_of_view_without_golden_parts_is_said(files, tmp_path, fovs, says):
     file = files()
     camera = '[[cameras]]\nkind = "replay"\nsource = "."\n'

@@ -56,6 +56,7 @@ def line(tmp_path, asked):
         recipe = f'id = {number}\nname = "{name}"\nbundle = "../bundle"\nwidth_px = {width}\nheight_px = {height}\n'
         (tmp_path / "recipes" / f"{name}.toml").write_text(recipe)
     (tmp_path / "line.toml").write_text(LINE)
+    (tmp_path / "board.png").touch()
     return tmp_path / "line.toml"
 
 
@@ -138,13 +139,18 @@ def test_a_gpu_that_is_not_there_is_named_by_its_key(line, asked):
         preflight.check(line)
 
 
-def test_a_task_whose_outputs_vary_is_refused(line):
-    """The executor takes top100 alone."""
+def test_any_task_is_taken_where_its_plan_is_there(line):
+    """No task runs on one back end alone."""
+    put(line, *ALL)
     file = line.parent / "bundle" / "manifest.json"
     manifest = json.loads(file.read_text())
-    manifest.update(task="classify", activation="sigmoid")
-    file.write_text(json.dumps(manifest))
-    with pytest.raises(ConfigError, match="task classify runs on ONNX Runtime alone"):
+    for task in (
+        {"task": "yolo"},
+        {"task": "classify", "activation": "sigmoid"},
+        {"task": "segment"},
+        {"task": "anomaly"},
+    ):
+        file.write_text(json.dumps({**manifest, **task}))
         preflight.check(line)
 
 

@@ -34,6 +34,7 @@ def line(tmp_path):
 
     def make(keys=""):
         (tmp_path / "line.toml").write_text(LINE + keys)
+        (tmp_path / "board.png").touch()
         return tmp_path / "line.toml"
 
     return make

@@ -55,6 +55,20 @@ def test_a_supervisor_that_is_told_to_end_while_it_begins_starts_nothing(supervi
     assert not supervisor.control.path.exists()
 
 
+def test_the_manager_hears_of_the_end_though_its_queue_was_full_when_it_began(supervisor, monkeypatch):
+    said, steps = [], []
+    taken = iter([False, True])
+    monkeypatch.setattr(supervisor.notices._notifier, "send", lambda **fields: said.append((fields, *steps)) or next(taken))
+    monkeypatch.setattr(supervisor.keeper, "stop_all", lambda: steps.append("stages stopped"))
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        supervisor.run()
+    finally:
+        signal.set_wakeup_fd(-1)
+    word = {"stopping": 1, "status": "stopping"}
+    assert said == [(word,), (word, "stages stopped")]
+
+
 @pytest.mark.parametrize(("late_s", "paused"), [(0.05, False), (0.5, False), (0.51, True), (60, True)])
 def test_a_machine_that_stood_still_makes_nobody_hang(supervisor, monkeypatch, late_s, paused):
     """A laptop lid, a migrated machine: all have stood, and none is killed for it."""

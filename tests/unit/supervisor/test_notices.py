@@ -206,6 +206,17 @@ def test_the_end_is_said(bench):
     one = bench()
     one.notices.stopping()
     assert one.heard() == ["STOPPING=1\nSTATUS=stopping"]
+    one.notices.stopping()
+    assert one.heard() == [], "once"
+
+
+def test_the_end_is_said_again_to_a_manager_whose_queue_was_full(bench):
+    one = bench()
+    one.fill()
+    one.notices.stopping()
+    assert not any("STOPPING" in said for said in one.heard())
+    one.notices.stopping()
+    assert one.heard() == ["STOPPING=1\nSTATUS=stopping"]
 
 
 # -- what does not fit ---------------------------------------------------------------------

@@ -5,8 +5,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import tomli_w
 from rich.console import Console
 
+from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.engine.reference import make_reference_bundle
 from aoi_daemon.errors import CameraError, ModelError
 from aoi_daemon.infer.bundle import load_bundle
@@ -71,6 +73,14 @@ def test_the_options_become_the_lines_own_section():
     assert found == {
         "backend": "tensorrt", "precision": "fp16", "threads": 3, "device": 1, "wait": "spin", "cuda_graph": False,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino", "tensorrt"])
+def test_the_section_of_each_back_end_can_be_written_as_toml_and_is_taken(backend):
+    """What is not asked for is left out: TOML has no word for None."""
+    section = bench.inspection_of(bench.arguments(["--backend", backend]))
+    assert tomli_w.dumps(section)
+    assert InspectionSection.model_validate(section).backend == backend
 
 
 def test_the_floor_is_measured_in_processes_of_their_own(boards, bundle):

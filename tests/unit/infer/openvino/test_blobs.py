@@ -5,7 +5,7 @@ import os
 import pytest
 
 from aoi_daemon.infer.openvino import blobs
-from aoi_daemon.infer.openvino.blobs import MOST_KEPT, Key, drop_blob, keep_blob, read_blob
+from aoi_daemon.infer.openvino.blobs import FOLDER, MOST_KEPT, Key, drop_blob, folder_of, keep_blob, read_blob
 
 KEY = Key(
     onnx_sha256="a" * 64, openvino="2026.4.1-1", device="CPU", machine="some CPU, FP32", precision="fp32",
@@ -83,3 +83,16 @@ def test_so_many_are_kept_and_the_oldest_goes(tmp_path):
     assert len(list(tmp_path.glob("*.blob"))) == MOST_KEPT
     assert read_blob(tmp_path, keys[-1]) == (BLOB, "") and read_blob(tmp_path, keys[0]) == (None, "")
     assert (tmp_path / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["demo", "..", "."])
+def test_where_the_bundle_cannot_be_written_to_the_service_s_cache_is(tmp_path, monkeypatch, name):
+    """One folder for each bundle by name, inside the cache whatever the name."""
+    monkeypatch.setenv("CACHE_DIRECTORY", f"{tmp_path / 'cache'}:/elsewhere")
+    assert folder_of(tmp_path, name) == tmp_path / FOLDER
+    monkeypatch.setattr(blobs.os, "access", lambda path, mode: False)
+    found = folder_of(tmp_path, name)
+    assert found.resolve().parent == tmp_path / "cache"
+    assert keep_blob(found, KEY, BLOB) == "" and read_blob(found, KEY) == (BLOB, "")
+    monkeypatch.delenv("CACHE_DIRECTORY")
+    assert folder_of(tmp_path, name) == tmp_path / FOLDER

@@ -13,6 +13,12 @@ from aoi_daemon.infer.trt.executor import TensorRtExecutor
 from tests.unit.infer.trt.trt_fakes import Clock, FakeApi, FakeDevice, fake_vendor
 
 FRAME = (32, 48, 1)
+OF_TASK = {
+    "yolo": {"classes": ("dark", "bright")},
+    "classify": {"classes": ("good", "bad"), "good_classes": ("good",)},
+    "segment": {"classes": ("background", "bad"), "good_classes": ("background",)},
+}
+"""What a manifest of the task has beside its name, as the fake engine answers."""
 
 
 @pytest.fixture
@@ -41,9 +47,11 @@ def manifest():
 def opened(clock, manifest):
     """Open an executor over a fake engine: SimpleNamespace(executor, device, api, clock)."""
 
-    def open_one(*, template=False, flavour="tensorrt", refuse=None, device=None, engine=None, **options):
+    def open_one(
+        *, template=False, flavour="tensorrt", refuse=None, device=None, engine=None, task="top100", **options
+    ):
         device = device or FakeDevice(clock)
-        engine = {"exact": [FRAME], "template": template, **(engine or {})}
+        engine = {"exact": [FRAME], "template": template, "task": task, **(engine or {})}
         api = FakeApi(device, {b"plan": engine})
         vendor = fake_vendor(api, flavour)
         api.refuse = refuse
@@ -51,7 +59,7 @@ def opened(clock, manifest):
             vendor,
             device,
             options.pop("plan", b"plan"),
-            manifest(has_template=template),
+            manifest(has_template=template, task=task, **OF_TASK.get(task, {})),
             file=Path("e.plan"),
             **options,
         )

@@ -69,11 +69,14 @@ class FakeDevice:
 
     def copy_out(self, array, address):
         if self.fault != "silent":
-            self.queue.append(lambda: array.__setitem__(slice(None), np.frombuffer(self.memory[address], np.uint8)))
+            self.queue.append(
+                lambda: array.__setitem__(slice(None), np.frombuffer(self.memory[address], np.uint8)[: array.nbytes])
+            )
 
     def write(self, address, array):
         for base, memory in self.memory.items():
             if base <= address < base + len(memory):
+                assert address - base + array.nbytes <= len(memory), "written beyond the end"
                 memory[address - base : address - base + array.nbytes] = array.tobytes()
 
     def record(self):
@@ -119,6 +122,32 @@ class DataType(enum.Enum):
     UINT8 = 1
     FLOAT = 2
     INT32 = 3
+    HALF = 4
+    INT64 = 5
+
+
+def outputs_for(task, frame, gray):
+    """What the fake engine of `task` answers to a frame (h, w, c) of mean gray `gray`, 0 to 1: arrays by name.
+
+    The more gray, the surer of a defect of class 0 (classify, segment: of class 1) over the frame.
+    """
+    height, width = frame[:2]
+    if task == "yolo":
+        heads = np.zeros((1, 6, (height // 8) * (width // 8)), np.float32)
+        heads[0, :5, 0] = width / 2, height / 2, width, height, gray
+        return {"heads": heads}
+    if task == "classify":
+        return {"scores": np.array([[1 - gray, gray]], np.float32)}
+    if task == "segment":
+        maps = np.full((1, 2, height // 2, width // 2), gray, np.float32)
+        maps[0, 0] = 1 - gray
+        return {"maps": maps}
+    if task == "anomaly":
+        return {"maps": np.full((1, 1, height, width), gray, np.float32)}
+    scores, boxes = np.zeros((1, 100), np.float32), np.zeros((1, 100, 4), np.float32)
+    scores[0, 0] = gray
+    boxes[0, 0] = (0, 0, width, height)
+    return {"boxes": boxes, "scores": scores, "classes": np.zeros((1, 100), np.int32)}
 
 
 class Severity(enum.Enum):
@@ -132,20 +161,43 @@ class ILogger:
 
 
 class FakeEngine:
-    """A plan that answers with the frame's mean gray / 255 as the first score and its size as the first box."""
+    """A plan of a task, that answers as `outputs_for`, or as ONNX Runtime does.
+
+    `plan`: `exact` frame shapes with a profile each; one without `dynamic`: fixed sizes. `task`; `outputs`: in place
+    of what the engine says of them, (type, sizes) by name; `sizes`: in place of those that a context tells, by name;
+    `unwritten`: names of outputs that a run leaves as they were; `session`: ONNX Runtime's, which answers instead.
+    """
 
     def __init__(self, api, plan):
         self.api = api
-        self.exact = plan["exact"]  # frame shapes with a profile; one without `dynamic`: fixed sizes
+        self.exact = plan["exact"]
         self.dynamic = plan.get("dynamic", True)
         self.ranges = plan.get("ranges", [])
         self.names = ["image", "template"] if plan.get("template") else ["image"]
+        self.task = plan.get("task", "top100")
+        self.sizes = plan.get("sizes", {})
+        self.unwritten = plan.get("unwritten", ())
+        self.session = plan.get("session")
+        small, large = (self.answer(self.nothing((side, side, self.exact[0][2]))) for side in (64, 128))
         self.outputs = plan.get("outputs") or {
-            "boxes": (DataType.FLOAT, (1, 100, 4)),
-            "scores": (DataType.FLOAT, (1, 100)),
-            "classes": (DataType.INT32, (1, 100)),
+            name: (
+                DataType.INT32 if array.dtype == np.int32 else DataType.FLOAT,
+                tuple(a if a == b else -1 for a, b in zip(array.shape, large[name].shape, strict=True)),
+            )
+            for name, array in small.items()
         }
         self.contexts = []
+
+    def nothing(self, shape):
+        return dict.fromkeys(self.names, np.zeros((1, *shape), np.uint8))
+
+    def answer(self, inputs):
+        """Arrays by name, from the frames (1, h, w, c) by name."""
+        if self.session is None:
+            frame = inputs["image"]
+            return outputs_for(self.task, frame.shape[1:], np.float32(frame.mean() / 255))
+        names = [output.name for output in self.session.get_outputs()]
+        return dict(zip(names, self.session.run(names, inputs), strict=True))
 
     @property
     def num_io_tensors(self):
@@ -202,6 +254,10 @@ class FakeContext:
         self.addresses[name] = address
         return self.api.refuse != "address"
 
+    def get_tensor_shape(self, name):
+        found = self.engine.answer(self.engine.nothing(self.shapes["image"][1:]))
+        return self.engine.sizes.get(name) or found[name].shape
+
     def infer_shapes(self):
         return ["boxes"] if self.api.refuse == "infer_shapes" else []
 
@@ -211,15 +267,14 @@ class FakeContext:
             return False
         self.executed += 1
         device = self.api.device
-        height, width, channels = self.shapes["image"][1:]
+        shape = self.shapes["image"]
 
         def compute():
-            frame = np.frombuffer(device.memory[self.addresses["image"]], np.uint8)[: height * width * channels]
-            scores, boxes = np.zeros(100, np.float32), np.zeros((100, 4), np.float32)
-            scores[0] = frame.mean() / 255
-            boxes[0] = (0, 0, width, height)
-            for name, value in (("boxes", boxes), ("scores", scores), ("classes", np.zeros(100, np.int32))):
-                device.write(self.addresses[name], value)
+            held = {name: device.memory[self.addresses[name]] for name in self.engine.names}
+            frames = {name: np.frombuffer(raw, np.uint8)[: np.prod(shape)].reshape(shape) for name, raw in held.items()}
+            for name, value in self.engine.answer(frames).items():
+                if name not in self.engine.unwritten:
+                    device.write(self.addresses[name], value)
 
         device.queue.append(compute)
         return True

@@ -8,10 +8,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from aoi_daemon.hmi.access.password import matches
 from aoi_daemon.hmi.access.users import read_users
-from aoi_daemon.kit.line import ending, page
+from aoi_daemon.kit.line import demo, ending, page
 from aoi_daemon.kit.line.daemon import LineDaemon
 from aoi_daemon.kit.line.demo import arguments
 from aoi_daemon.kit.line.report import Tally, line_failed
@@ -28,6 +29,9 @@ from aoi_daemon.kit.simulator.client import SimulatorProcess
         (["--page", "70000"], "--page 70000: 0 to 65535"),
         (["--takt-ms", "1"], "--takt-ms 1: 2 to 60000"),
         (["--boards", "/nowhere"], "--boards /nowhere: no such folder"),
+        (["--deadline-ms", "0"], "--deadline-ms 0: 2 to the takt (50)"),
+        (["--records", "/proc/version"], "--records /proc/version: /proc/version is a file; name a folder"),
+        (["--records", "/proc/version/x"], "--records /proc/version/x: /proc/version is a file; name a folder"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_exit_code_2(words, says, capsys):
@@ -95,7 +99,41 @@ def test_parts_that_are_on_their_way_when_it_is_interrupted_are_no_fault():
             return []
 
     tally = Tally()
-    tally.parts = 2
+    tally.parts, tally.reasons = 2, {"DEFECT": 2}
     line = Line(None, Ended(), tally)
     assert line_failed(line.report(cut_short=True)) == []
     assert line_failed(line.report()) != []
+
+
+@pytest.mark.parametrize(
+    ("passed", "reasons", "says"),
+    [
+        (0, {"LATE": 390, "DEFECT": 10}, "no part passed: of 400, 390 were rejected for LATE; end what else loads this PC, run it as root"),
+        (0, {"OPTICS": 400}, "no part passed: of 400, 400 were rejected for OPTICS"),
+        (0, {"DEFECT": 400}, ""),
+        (1, {"LATE": 399}, ""),
+        (280, {"DEFECT": 120}, ""),
+    ],
+)
+def test_a_run_in_which_nothing_passed_has_failed_unless_the_parts_were_bad(passed, reasons, says):
+    tally = Tally()
+    tally.parts, tally.passed, tally.reasons = 400, passed, reasons
+    plc = {"parts": 400, "escape": 0, "false_call": 0, "missed": 0, "refused": 0}
+    problems = line_failed(tally.report(plc, []))
+    assert [problem.startswith(says) for problem in problems] == [True] * bool(says), problems
+
+
+def test_records_are_kept_without_the_page_too(tmp_path, monkeypatch):
+    """Whoever names a folder for them finds them there."""
+    class Started(Exception):
+        pass
+
+    def line(*_, **sections):
+        raise Started(sections)
+
+    monkeypatch.setattr(demo, "simulated_line", line)
+    options = arguments(["--page", "0", "--records", str(tmp_path / "kept"), "--boards", str(tmp_path)])
+    with pytest.raises(Started) as started:
+        demo.run(options, Console())
+    assert started.value.args[0]["recorder"] == {"folder": str(tmp_path / "kept")}
+    assert "hmi" not in started.value.args[0]

@@ -4,7 +4,14 @@ from dataclasses import fields
 
 import pytest
 
+from aoi_daemon.config.schema import LineSection, PlcSection
 from aoi_daemon.kit.simulator.options import Options
+from aoi_daemon.plcmap.program import as_structured_text
+
+
+def test_it_is_as_patient_as_the_program_that_is_handed_out():
+    program = as_structured_text(PlcSection(), LineSection())
+    assert f"PATIENCE := T#{Options().heartbeat_timeout_ms:g}ms" in program
 
 
 def test_the_defaults_are_in_bounds_and_every_option_has_a_meaning():
