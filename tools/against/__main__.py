@@ -104,7 +104,7 @@ def _measure(size_px: int, folder: Path, options: Any, console: Console, keep: K
         keep({"refused": refused})
         answers: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
         try:
-            _take_turns(sides, answers, options, console, f"{size_px} px")
+            _take_turns(sides, answers, refused, options, console)
         finally:
             done = {name: compare.side(given) for name, given in answers.items() if given}
             keep({"sides": done, "demands": compare.judged(done, BASE, SAME)})
@@ -146,16 +146,23 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _take_turns(
-    sides: dict[str, Contestant], answers: dict[str, list[dict[str, Any]]], options: Any, console: Console, words: str
-) -> None:
+    sides: dict[str, Contestant], answers: dict[str, list[dict[str, Any]]], refused: dict[str, str], options: Any,
+    console: Console,
+) -> None:  # fmt: skip
+    """Add to `answers`; what fails on the way is told in `refused`, and has no turn any more."""
     draw, order = random.Random(options.seed), list(sides)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        for number in progress.track(range(options.runs), description=words):
+        for number in progress.track(range(options.runs), description="in turns"):
             draw.shuffle(order)
-            for name in order:
+            for name in list(order):
                 time.sleep(options.pause_ms / 1000)
-                answers[name].append(sides[name].ask({"picture": number % options.pictures}, limit_s=_TURN_S))
+                try:
+                    answers[name].append(sides[name].ask({"picture": number % options.pictures}, limit_s=_TURN_S))
+                except CaseError as error:
+                    # The others go on: an hour of theirs is not lost to it.
+                    refused[name] = f"FAILED after {len(answers[name])} runs: {error}"
+                    order.remove(name)
 
 
 def _told(report: dict[str, Any], options: Any) -> bool:

@@ -32,7 +32,7 @@ class CaseError(AoiError):
 
 
 class RefusedError(AoiError):
-    """A child says that its case cannot be run on this machine, and why: no fault of the measurement."""
+    """A child says that its case cannot be opened on this machine, and why: no fault of the measurement."""
 
 
 class Contestant:
@@ -83,10 +83,12 @@ class Contestant:
         """What it says to the order before.
 
         Raises:
-            CaseError: it ended, or was silent for `limit_s`.
-            RefusedError: it answered `{"refused": why}`.
+            CaseError: it ended, or was silent for `limit_s`, or says that it cannot go on.
         """
-        return self._answer(limit_s)
+        try:
+            return self._answer(limit_s)
+        except RefusedError as error:
+            raise CaseError(f"it was open, then: {error}") from error
 
     def close(self) -> None:
         """End it; may be called twice."""

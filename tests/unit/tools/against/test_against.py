@@ -2,11 +2,14 @@
 
 import json
 import sys
+from contextlib import ExitStack
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import onnx
 import pytest
+from rich.console import Console
 
 from aoi_daemon.errors import ModelError
 from tools.against import __main__ as command
@@ -130,3 +133,18 @@ def test_a_threshold_that_leaves_no_sensible_number_of_boxes_is_asked_for(bundle
     assert 0.05 <= choose_conf(folder, pictures, 0.5) < 1
     with pytest.raises(ModelError, match="no threshold leaves 1 to 20 boxes a picture; name one with --conf"):
         choose_conf(folder, [np.zeros((64, 64, 3), np.uint8)], 0.5)
+
+
+def test_a_side_that_fails_on_the_way_is_told_and_the_others_go_on():
+    code = "import json, sys; from tools.backends.turns import say; say({}); n = 0\nfor _ in sys.stdin:\n    n += 1; "
+    sides = {
+        "stays": [sys.executable, "-c", code + "say({'ns': n})"],
+        "gone": [sys.executable, "-c", code + "say({'ns': n} if n < 3 else {'refused': 'memory is out'})"],
+    }
+    refused, answers = {}, {name: [] for name in sides}
+    options = SimpleNamespace(seed=0, runs=6, pause_ms=0, pictures=2)
+    with ExitStack() as owned:
+        opened = {name: owned.enter_context(Contestant(words, limit_s=30)) for name, words in sides.items()}
+        command._take_turns(opened, answers, refused, options, Console(quiet=True))
+    assert [len(answers["stays"]), len(answers["gone"])] == [6, 2]
+    assert refused == {"gone": "FAILED after 2 runs: it was open, then: memory is out"}
