@@ -23,7 +23,7 @@ _EXAMPLES: Final = """examples:
   ./tools/bench_backends --cases openvino:bf16 openvino:int8 --sizes 640 --runs 20000 --seconds 400
   ./tools/bench_backends --bundle bundles/yolo bundles/segment --sizes 640
   ./tools/bench_backends --backends tensorrt --precisions fp32 fp16 --build-engines
-  ./tools/bench_backends --line --parts 2000 --takt-ms 50      the complete line for each; about 130 s a case
+  ./tools/bench_backends --line --parts 2000 --takt-ms 50      the complete line for each; about 160 s a case
   ./tools/bench_backends --line --parts 5000 --takt-ms 20 --cases openvino:bf16 openvino:int8
   ./tools/bench_backends --onnx-threads --seconds 12           ONNX Runtime's threads and spinning; about 3 minutes
 
@@ -83,6 +83,9 @@ def _add_how_much(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=bounded(1, 100), default=3, metavar="N", help="each case so many times (3)")
     parser.add_argument("--quick", action="store_true", help="4 s and 200 runs a case, one round")
     parser.add_argument("--parts", type=bounded(1, 1_000_000), default=2000, metavar="N", help="of a line (2000)")
+    parser.add_argument(
+        "--floor-runs", type=bounded(1, 100_000), default=200, metavar="N", help="of a line's floors, four times (200)"
+    )
     parser.add_argument("--takt-ms", type=_seconds, default=50.0, metavar="MS", help="of line and --onnx-threads (50)")
     parser.add_argument("--seed", type=bounded(0, 2**31), default=0, metavar="N", help="of the order (0)")
     parser.add_argument("--no-witness", action="store_true", help="do not watch whether the machine stands still")

@@ -60,12 +60,17 @@ def chart(report: dict[str, Any], *, title: str) -> Markup:
 
 def _reach(cases: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Exponents of ten of both ends of the axis: a little beyond every value."""
-    least = min(case["floor_ms"]["p50"] for case in cases)
+    least = min(min(case["floor_ms"]["p50"], case["executor_ms"]["p50"]) for case in cases)
     most = max(_end(case) for case in cases)
-    return math.log10(least) - 0.1, math.log10(max(most, least)) + 0.1
+    return math.log10(least) - 0.1, math.log10(most) + 0.1
 
 
 def _end(case: dict[str, Any]) -> float:
+    """Of what is drawn of a case, that which is furthest to the right."""
+    return max(float(_tail(case)), float(case["floor_ms"]["p50"]))
+
+
+def _tail(case: dict[str, Any]) -> float:
     ours = case["executor_ms"]
     return float(ours["p99"] or ours["p50"])
 
@@ -75,7 +80,7 @@ def _row(case: dict[str, Any], x: Any, y: float) -> list[Markup]:
     ours, floor = case["executor_ms"]["p50"], case["floor_ms"]["p50"]
     return [
         _text(_LEFT - 8, y + 4, f"{case['backend']} {case['precision']}", anchor="end"),
-        element("line", x1=x(ours), y1=y, x2=x(_end(case)), y2=y, stroke=colour, stroke_width=2),
+        element("line", x1=x(ours), y1=y, x2=x(_tail(case)), y2=y, stroke=colour, stroke_width=2),
         element("circle", cx=x(floor), cy=y, r=5.0, fill="none", stroke=colour),
         element("circle", cx=x(ours), cy=y, r=3.0, fill=colour),
         _text(x(_end(case)) + 9, y + 4, number(ours), size=11),

@@ -70,7 +70,7 @@ def _line(case: Case, folder: Path, options: argparse.Namespace, console: Consol
     asked = [
         "--parts", str(options.parts), "--takt-ms", f"{options.takt_ms:g}", "--bundle", str(folder),
         "--backend", case.backend, "--precision", case.precision, "--threads", str(options.threads),
-        "--wait", options.wait, *([] if options.no_witness else ["--witness"]),
+        "--wait", options.wait, "--floor-runs", str(options.floor_runs), *([] if options.no_witness else ["--witness"]),
     ]  # fmt: skip
     try:
         return of_line(bench.run(bench.arguments(asked), console))

@@ -32,7 +32,7 @@ def lines(tmp_path, monkeypatch):
         monkeypatch.setattr(line.bench, "run", run)
         options = argparse.Namespace(
             bundle=[tmp_path / "reference"], pairs=pairs, threads=2, parts=1000, takt_ms=50.0, wait="block", seed=0,
-            no_witness=False,
+            no_witness=False, floor_runs=50,
         )  # fmt: skip
         found = {}
         (tmp_path / "work").mkdir()
@@ -46,13 +46,13 @@ def test_each_case_is_a_line_with_its_back_end_and_one_that_was_refused_is_named
     asked = []
 
     def run(options, _console):
-        asked.append((options.backend, options.precision, options.parts, options.takt_ms, options.witness))
+        asked.append((options.backend, options.precision, options.parts, options.takt_ms, options.floor_runs))
         if options.backend == "openvino":
             raise ModelError("the device is gone")
         return ran()
 
     found = lines(run, [("onnx", "fp32"), ("onnx", "bf16"), ("openvino", "fp32")])
-    assert sorted(asked) == [("onnx", "fp32", 1000, 50.0, True), ("openvino", "fp32", 1000, 50.0, True)]
+    assert sorted(asked) == [("onnx", "fp32", 1000, 50.0, 50), ("openvino", "fp32", 1000, 50.0, 50)]
     fp32, bf16, gone = found["cases"]
     assert (fp32["floor_sum_ms"], fp32["over_floor_ms"], fp32["late"]) == (19.5, 0.5, 2)
     assert "onnx does not run it" in bf16["refused"] and gone["refused"] == "the device is gone"

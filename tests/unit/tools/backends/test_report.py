@@ -91,6 +91,17 @@ def test_the_picture_has_a_dot_and_a_ring_for_each_case_in_the_order_of_time():
     assert "a & b" in texts and "a<b, top100, 2048 x 2048 px" in texts and "50 ms" in texts
 
 
+@pytest.mark.parametrize("floor_ms", [2.0, 20.0, 200.0])
+def test_a_floor_below_or_above_its_executor_lies_within_the_axes_and_under_no_text(floor_ms):
+    """On a machine that is not quiet it may be either."""
+    one = case(ms=20)
+    one["floor_ms"] = one["floor_ms"] | {"p50": floor_ms}
+    picture = ET.fromstring(str(chart(report(one), title="t")))
+    ring, dot = (float(circle.get("cx")) for circle in picture.iter(f"{SVG}circle"))
+    name, value = (next(t for t in picture.iter(f"{SVG}text") if t.text == text) for text in ("onnx fp32", "20.00"))
+    assert float(name.get("x")) < min(ring, dot) and max(ring, dot) + 5 < float(value.get("x")) < 760
+
+
 def test_of_nothing_there_is_no_picture():
     with pytest.raises(ValueError, match="nothing to draw"):
         chart(report(refused(640)), title="t")
