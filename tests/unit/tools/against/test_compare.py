@@ -69,6 +69,13 @@ def test_without_the_other_side_nothing_is_judged_and_without_ours_our_best_is()
     assert best["ratio"] == pytest.approx(6 / 18, abs=1e-4) and best["holds"]
 
 
+def test_a_side_that_finds_nothing_any_more_is_not_our_best():
+    found = sides()
+    blind = side([answer | {"boxes": 0} for answer in answers(3, None)])
+    [*_, best] = judged(found | {"ours, openvino int8": blind}, BASE, SAME)
+    assert best["asks"].startswith(BEST)
+
+
 def test_a_row_has_a_cell_for_each_column():
     found = rows({"sides": sides(), "base": BASE})
     assert [len(row) for row in found] == [len(HEAD)] * 3
