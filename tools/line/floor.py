@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from aoi_daemon.acquire.images import list_stills
 from aoi_daemon.errors import AoiError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
-from aoi_daemon.infer.executor import NO_DEADLINE
 from aoi_daemon.kit.line.daemon import DaemonError
 from aoi_daemon.pictures import Channels, read_picture
+from tools.backends.bare import bare
 from tools.gpu.realtime import PRIORITY, go_fifo, measure, settle
 
 _FC15: Final = struct.Struct(">HHHBBHHBH")
@@ -73,49 +73,11 @@ def board_pairs(boards: Path, channels: Channels) -> Iterator[tuple[Image, Image
 
 
 @contextmanager
-def bare_onnx(boards: Path, bundle: Bundle, precision: str, *, threads: int) -> Iterator[tuple[str, Once]]:
-    """ONNX Runtime on boards that lie in memory, and nothing else: what it is, and one run."""
-    from aoi_daemon.infer.onnx.executor import OnnxExecutor  # noqa: PLC0415  # the GPU's process has no use for it
-
-    pairs = list(board_pairs(boards, bundle.manifest.channels))
-    with OnnxExecutor(bundle.model_path(precision), bundle.manifest, threads=threads) as executor:
-
-        def once(index: int) -> None:
-            image, template = pairs[index % len(pairs)]
-            executor.infer(image, template if executor.has_template else None, NO_DEADLINE)
-
-        measure(once, _WARM_UP_RUNS)
-        yield executor.name, once
-
-
-@contextmanager
-def bare_tensorrt(
-    boards: Path, bundle: Bundle, precision: Any, *, wait: str, device: int, cuda_graph: bool
-) -> Iterator[tuple[str, Once]]:
-    """The same by `execute_async_v3`, with the bundle's engine for this machine."""
-    from tools.gpu.bare import BareLoop  # noqa: PLC0415  # CUDA starts in this process alone
-
-    pairs = list(board_pairs(boards, bundle.manifest.channels))
-    height_px, width_px, channels = pairs[0][0].shape
-    shape = (height_px, width_px, channels)
-    with closing(
-        BareLoop(bundle, precision, shape, spin=wait == "spin", graph=cuda_graph, device=device)
-    ) as loop:  # fmt: skip
-        # Page-locked, as the ring's slots are.
-        locked = [tuple(_page_locked(loop.device, image) for image in pair) for pair in pairs]
-
-        def once(index: int) -> None:
-            image, template = locked[index % len(locked)]
-            loop.run(image, template)
-
-        measure(once, _WARM_UP_RUNS_GPU)
-        yield f"bare execute_async_v3, {wait}, CUDA graph {loop.graph}, {loop.device.gpu.name}", once
-
-
-def _page_locked(device: Any, image: Image) -> Image:
-    copy: Image = device.page_locked(image.nbytes).reshape(image.shape)
-    copy[:] = image
-    return copy
+def bare_model(boards: Path, bundle: Bundle, inspection: dict[str, Any]) -> Iterator[tuple[str, Once]]:
+    """The vendor's own call on boards that lie in memory, warm, and nothing else: what it is, and one run."""
+    with bare(bundle, inspection, list(board_pairs(boards, bundle.manifest.channels))) as found:
+        measure(found.once, _WARM_UP_RUNS_GPU if inspection["backend"] == "tensorrt" else _WARM_UP_RUNS)
+        yield found.name, found.once
 
 
 @contextmanager
@@ -139,12 +101,7 @@ def bare_fc15(host: str, port: int) -> Iterator[tuple[str, Once]]:
 def _opened(case: dict[str, Any]) -> AbstractContextManager[tuple[str, Once]]:
     if case["kind"] == "plc":
         return bare_fc15(case["host"], case["port"])
-    boards, bundle, precision = Path(case["boards"]), load_bundle(Path(case["bundle"])), case["precision"]
-    if case["backend"] == "onnx":
-        return bare_onnx(boards, bundle, precision, threads=case["threads"])
-    return bare_tensorrt(
-        boards, bundle, precision, wait=case["wait"], device=case["device"], cuda_graph=case["cuda_graph"]
-    )
+    return bare_model(Path(case["boards"]), load_bundle(Path(case["bundle"])), case)
 
 
 def main() -> int:

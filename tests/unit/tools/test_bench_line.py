@@ -23,7 +23,7 @@ from aoi_daemon.stage.control import NotRunningError
 from tests.unit.infer.trt.trt_fakes import Clock, FakeApi, FakeDevice, fake_vendor
 from tools.gpu import bare, kill_inspection
 from tools.line import bench, bench_report
-from tools.line.floor import bare_tensorrt, board_pairs, floor
+from tools.line.floor import bare_model, board_pairs, floor
 
 MS = 1_000_000
 ONNX = {"backend": "onnx", "precision": "fp32", "threads": 1, "wait": "block", "device": 0, "cuda_graph": True}
@@ -110,8 +110,8 @@ def test_the_gpus_floor_is_the_bare_loop_over_page_locked_boards(boards, bundle,
     monkeypatch.setattr(bare, "CudaDevice", lambda index, spin: made.append((index, spin)) or device)
     monkeypatch.setattr(bare, "load_vendor", lambda: vendor)
     monkeypatch.setattr(bare, "choose_plan", lambda *_: SimpleNamespace(content=b"plan"))
-    opened = bare_tensorrt(boards, load_bundle(bundle), "fp32", wait="spin", device=1, cuda_graph=True)
-    with opened as (name, once):
+    asked = {"backend": "tensorrt", "precision": "fp32", "wait": "spin", "device": 1, "cuda_graph": True}
+    with bare_model(boards, load_bundle(bundle), asked) as (name, once):
         once(0)
         assert name == "bare execute_async_v3, spin, CUDA graph off, Fake T4"
         assert (made, device.closed) == ([(1, True)], 0)
