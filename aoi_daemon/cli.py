@@ -20,6 +20,7 @@ from aoi_daemon.command_line import DEFAULT_CONFIG, KIT, parser
 from aoi_daemon.engine.build.command import run as run_build
 from aoi_daemon.engine.commands import run as run_engine
 from aoi_daemon.engine.golden_parts.command import run as run_golden
+from aoi_daemon.engine.measured import run as run_engines
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.hmi.access.command import run as run_users
 from aoi_daemon.notifier.command import run as run_notices
@@ -36,6 +37,7 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "qualify": run_engine,
     "golden": run_golden,
     "build-engine": run_build,
+    "engines": run_engines,
     "export": run_recorder,
     "replay": run_recorder,
     "audit": run_recorder,
@@ -51,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["stage"]:
         return _stage(words[1], int(words[2]))  # how the supervisor starts its processes
+    if words[:1] == ["trial"]:
+        return _trial(int(words[1]))  # how inspection tries a back end
     try:
         if words[:1] and words[0] in KIT:
             made: int = importlib.import_module(KIT[words[0]][0]).main(words[1:])
@@ -76,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(file: Path) -> int:
+    from aoi_daemon.inspection.auto.told import tried
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
@@ -85,6 +90,8 @@ def _check(file: Path) -> int:
     print(_times(configuration.line))
     for proof in proofs(configuration):
         print(proof)
+    for line in tried(configuration):
+        print(line)
     for unknown in not_checked(configuration):
         print(f"note: {unknown}")
     return 0
@@ -159,6 +166,12 @@ def _stage(name: str, control_fd: int) -> int:
         os._exit(1)
     sys.stderr.flush()
     os._exit(0)
+
+
+def _trial(answer_fd: int) -> int:
+    importlib.import_module("aoi_daemon.inspection.auto.trial").main(answer_fd)
+    sys.stderr.flush()
+    os._exit(0)  # as a stage: not through a vendor's clean-up
 
 
 def _ask(arguments: argparse.Namespace) -> int:
