@@ -35,9 +35,8 @@ class Engines:
     def heard(self, message: dict[str, Any]) -> None:
         """An inspection measures, opens (`step`), or has taken the line (`engine`)."""
         if "step" in message and not message["standby"]:
-            self._step = message["step"]
-            if "opening" in message:
-                self._at_work, self._auto = message["opening"], True
+            # One that is lost while it measures is lost with none of them.
+            self._step, self._at_work, self._auto = message["step"], message.get("opening", ""), True
         if "engine" not in message:
             return
         self._step, self._now = "", message["engine"]

@@ -96,7 +96,7 @@ class Auto:
         if not self._fresh or self._table is None or self._now is None:
             return
         setup = self._stage.setup
-        once = self._table.beside or bool(self._crashed)
+        once = self._table.beside or bool(self._crashed) or any(row.missed for row in self._table.rows)
         rows = [
             row.model_copy(update={"why": self._failed[row.name]}) if row.name in self._failed else row
             for row in self._table.rows

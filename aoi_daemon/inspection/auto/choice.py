@@ -48,6 +48,7 @@ class Row(Section):
     candidate: Candidate | None = None
     p95_ms: float | None = Field(None, gt=0, description="Of one frame; None: not measured.")
     why: Words = Field("", description="Why it is not to be chosen; empty: golden parts hold.")
+    missed: bool = Field(False, description="There was no time for it: another start may find it the fastest.")
 
     @property
     def holds(self) -> bool:

@@ -68,10 +68,10 @@ class Trials:
         return rows
 
     def _row(self, candidate: Candidate, order: Order) -> Row:
-        if self._left_s < _LEAST_S:
+        answer = self._ask(order, min(self._one_s, self._left_s)) if self._left_s >= _LEAST_S else {}
+        if "p95_ms" not in answer and self._left_s < _LEAST_S:
             why = f"not measured: the {self._total_s:g} s for all were over"
-            return Row(name=candidate.name, candidate=candidate, why=why)
-        answer = self._ask(order, min(self._one_s, self._left_s))
+            return Row(name=candidate.name, candidate=candidate, why=why, missed=True)
         said, why = answer.get("p95_ms"), answer.get("why", "")
         p95_ms = round(float(said), 3) if isinstance(said, (int, float)) and 0 < said < float("inf") else None
         if p95_ms is None and not why:

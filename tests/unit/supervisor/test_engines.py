@@ -78,6 +78,14 @@ def test_a_standby_that_is_lost_costs_the_one_on_the_line_nothing(desk):
     assert list(desk.engines.left_out()) == ["openvino int8"]
 
 
+def test_one_that_is_lost_while_it_measures_is_lost_with_none_of_them(desk):
+    desk.live()
+    for _ in range(IN_A_ROW + 1):
+        desk.engines.heard({"tell": "engine", "step": "measuring openvino int8", "standby": False})
+        desk.lost()
+    assert desk.engines.left_out() == {}
+
+
 @pytest.mark.parametrize("lost", [lambda desk: desk.lost("acquire-0"), lambda desk: desk.lost("plc"), lambda desk: desk.engines.event("line", was="A", now="B")])
 def test_the_loss_of_another_stage_is_none_of_the_executor(desk, lost):
     desk.live()

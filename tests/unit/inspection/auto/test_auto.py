@@ -141,8 +141,10 @@ def test_one_that_crashes_inspection_again_and_again_makes_room_without_a_new_me
 
 def test_the_reference_is_never_left_out_for_crashes(pc):
     """There is nothing behind it: the budget of restarts ends that."""
+    started(pc.inspection())
     everything = dict.fromkeys(["openvino int8", "openvino fp32", "onnx fp32"], "lost")
     assert started(pc.inspection(left_out=everything)) == "onnx fp32"
+    assert len(pc.measured) == 1, "each restart would measure"
 
 
 def test_a_measurement_that_leaves_out_crashes_is_good_for_this_start_alone(pc):
@@ -150,6 +152,15 @@ def test_a_measurement_that_leaves_out_crashes_is_good_for_this_start_alone(pc):
     assert started(pc.inspection(left_out=left_out)) == "openvino fp32"
     assert started(pc.inspection(run="b")) == "openvino int8"
     assert len(pc.measured) == 2
+
+
+def test_a_measurement_that_had_no_time_for_all_is_good_for_this_start_alone(pc):
+    """A loaded PC: the next start may find another the fastest."""
+    missed = row("openvino int8", None, "not measured: the 30 s for all were over").model_copy(update={"missed": True})
+    pc.tables.insert(0, Table(rows=(REFERENCE, missed, NEXT)))
+    assert [started(pc.inspection()), started(pc.inspection())] == ["openvino fp32"] * 2
+    assert len(pc.measured) == 1
+    assert started(pc.inspection(run="b")) == "openvino int8"
 
 
 def test_a_standby_measures_where_nothing_is_remembered_and_its_figures_are_marked(pc):

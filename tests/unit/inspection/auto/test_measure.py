@@ -80,6 +80,13 @@ def test_all_together_keep_to_their_time_and_those_that_were_not_reached_say_so(
     rows = trials.rows(candidates, lambda _: Order(product="5.0"), tell)
     assert [row.why for row in rows] == ["", "not measured: the 10 s for all were over"]
     assert told == [row.name for row in rows]
+    assert [row.missed for row in rows] == [False, True]
+
+
+def test_one_whose_time_was_cut_short_by_the_others_does_not_count_as_hanging():
+    """It may be the fastest at the next start."""
+    (row,) = Trials(FAKE, one_s=10.0, total_s=1.5).rows([ONE], lambda _: Order(product="hang"), lambda _: None)
+    assert (row.why, row.missed) == ("not measured: the 1.5 s for all were over", True)
 
 
 def test_each_hears_of_the_quickest_that_holds_so_far():
