@@ -12,6 +12,7 @@ from typing import Any, Final
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection, LineConfig
+from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.inspection.auto.auto import measured_by
 from aoi_daemon.inspection.auto.candidates import allowed, candidates, named, reference
@@ -26,7 +27,11 @@ _SERVICE: Final = Path("/var/lib/aoi-daemon")
 
 
 def tried(configuration: Configuration) -> list[str]:
-    """A line for each bundle with what `auto` measures at the start and what it does not; none without `auto`."""
+    """A line for each bundle with what `auto` measures at the start and what it does not; none without `auto`.
+
+    Raises:
+        ConfigError: nothing that is here runs a bundle with the precision that is named.
+    """
     section = configuration.line.inspection
     if section.backend != "auto":
         return []
@@ -43,6 +48,9 @@ def tried(configuration: Configuration) -> list[str]:
         found = candidates(bundle.manifest, section, this_machine(bundle, section, shape_of(recipe), ask))
         names = ", ".join(candidate.name for candidate in found.candidates)
         others = "".join(f"; not {row.text()}" for row in found.refused)
+        if not found.candidates:
+            problem = f"inspection.backend = 'auto': nothing runs bundle {bundle.manifest.name} here{others}"
+            raise ConfigError(configuration.file, [problem])
         lines[bundle.folder] = f"bundle {bundle.manifest.name}: auto measures {names}{others}"
     return list(lines.values())
 

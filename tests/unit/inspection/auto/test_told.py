@@ -4,6 +4,7 @@ import pytest
 
 from aoi_daemon.config.load import load
 from aoi_daemon.config.schema import InspectionSection
+from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.inspection.auto import told
 from aoi_daemon.inspection.auto.candidates import PRECISIONS, Machine
@@ -91,6 +92,15 @@ def test_check_config_says_what_will_be_measured_and_why_the_rest_is_not(shipped
     assert "not openvino: not installed" in said
     named = configuration.line.model_copy(update={"inspection": InspectionSection()})
     assert tried(type(configuration)(configuration.file, named, configuration.recipes)) == []
+
+
+def test_check_config_refuses_a_precision_that_nothing_here_runs(shipped, monkeypatch):
+    """bf16 is OpenVINO's."""
+    configuration, _ = shipped
+    monkeypatch.setattr(told, "this_machine", lambda *_: Machine("not installed: pip install it", {}, {"*": "no engine"}))
+    line = configuration.line.model_copy(update={"inspection": AUTO.model_copy(update={"precision": "bf16"})})
+    with pytest.raises(ConfigError, match=r"nothing runs bundle demo here; not .*not openvino: not installed: pip install it"):
+        tried(type(configuration)(configuration.file, line, configuration.recipes))
 
 
 def test_a_command_measures_as_auto_would_before_line_toml_says_auto(shipped, here, monkeypatch):
