@@ -23,6 +23,7 @@ from aoi_daemon.command_line import DEFAULT_CONFIG, KIT, parser
 from aoi_daemon.engine.build.command import run as run_build
 from aoi_daemon.engine.commands import run as run_engine
 from aoi_daemon.engine.golden_parts.command import run as run_golden
+from aoi_daemon.engine.measured import run as run_engines
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.hmi.access.command import run as run_users
 from aoi_daemon.notifier.command import run as run_notices
@@ -41,6 +42,7 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "qualify": run_engine,
     "golden": run_golden,
     "build-engine": run_build,
+    "engines": run_engines,
     "export": run_recorder,
     "replay": run_recorder,
     "audit": run_recorder,
@@ -54,6 +56,8 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["trial"]:
+        return _trial(int(words[1]))  # how inspection tries a back end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that is not text is told with what is wrong in it, and is no reason to break off.
@@ -118,6 +122,7 @@ def _command(words: list[str]) -> int:
 def _check(file: Path) -> int:
     from aoi_daemon.acquire.sources import source_problems
     from aoi_daemon.config.checks.places import place_problems
+    from aoi_daemon.inspection.auto.told import tried
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
@@ -130,6 +135,8 @@ def _check(file: Path) -> int:
     print(_times(configuration.line))
     for proof in proofs(configuration):
         print(proof)
+    for said in tried(configuration):
+        print(said)
     for unknown in not_checked(configuration):
         print(f"note: {unknown}")
     return 0
@@ -182,6 +189,12 @@ def _run(file: Path) -> int:
     with logs.LogPump() as pump:
         logs.configure("supervisor", section.level, log_format, pump.write_fd)
         return Supervisor(configuration, log_format, pump.write_fd).run()
+
+
+def _trial(answer_fd: int) -> int:
+    importlib.import_module("aoi_daemon.inspection.auto.trial").main(answer_fd)
+    sys.stderr.flush()
+    os._exit(0)  # as a stage: not through a vendor's clean-up
 
 
 def _ask(arguments: argparse.Namespace) -> int:

@@ -74,7 +74,7 @@ def check(file: Path, product: str = "") -> Configuration:
                 problems.append(f"{key} = {getattr(recipe, key)}: no multiple of the model's {manifest.stride_px} px")
         if recipe.channels != manifest.channels:
             problems.append(f"channels = {recipe.channels}: the model has {manifest.channels}")
-        precision = configuration.line.inspection.precision
+        precision = configuration.line.inspection.reference.precision
         if precision not in manifest.models:
             there = ", ".join(manifest.models)
             remedy = f"; aoi-daemon bundle make --precisions {','.join([*manifest.models, precision])} qualifies it"
@@ -89,7 +89,8 @@ def check(file: Path, product: str = "") -> Configuration:
                 check_file(bundle.model_path(precision), manifest, (recipe.height_px, recipe.width_px, recipe.channels))
             except ModelError as error:
                 raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
-        material[name] = _material(recipe, bundle, _golden(configuration, name), engines=engines)
+        may_take = configuration.line.inspection.backend in ("tensorrt", "auto")
+        material[name] = _material(recipe, bundle, _golden(configuration, name), engines=may_take)
         judges[name] = _judges(recipe, bundle)
     if configuration.line.inspection.backend == "tensorrt":
         _check_engines(configuration, bundles)
@@ -236,7 +237,7 @@ def open_models(configuration: Configuration) -> None:
     Raises:
         ConfigError: naming the recipe and the model's file.
     """
-    section = configuration.line.inspection
+    section = configuration.line.inspection.reference
     if section.backend == "onnx":
         from aoi_daemon.infer.onnx.executor import open_only  # noqa: PLC0415
     elif section.backend == "openvino":

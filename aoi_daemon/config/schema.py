@@ -90,6 +90,15 @@ class InspectionSection(Section):
         """Number of the GPU that TensorRT runs on."""
         return self.device if isinstance(self.device, int) else 0
 
+    @property
+    def reference(self) -> InspectionSection:
+        """What `auto` starts from and falls back to, by its names; itself where the back end is named."""
+        if self.backend != "auto":
+            return self
+        precision = "fp32" if self.precision == "auto" else self.precision
+        backend = "openvino" if precision == "bf16" else "onnx"
+        return self.model_copy(update={"backend": backend, "precision": precision, "device": None})
+
 
 class RegisterSection(Section):
     """The optional register profile: one FC16 write before each verdict's coils."""

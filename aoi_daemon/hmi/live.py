@@ -10,7 +10,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aoi_daemon.decide.alarm_list import KINDS, Alarm, alarms_in
 from aoi_daemon.decide.alarms import AlarmState
@@ -134,6 +134,8 @@ class Live:
         self._verdicts = VerdictReader(memory, from_start=True)
         self._events = EventReader(stage.memory("events", events.SIZE_BYTES), from_start=True)
         self.last: Outcome | None = None
+        self.engine: dict[str, Any] = {}
+        """What judges parts, as the event `engine` says it; empty: not heard, as its event was overwritten."""
         self.wall_offset_ns = 0
         self.wall_ahead_s = 0.0
         """By so much the wall clock is ahead of the time by which parts are dated: 0 unless it is in doubt."""
@@ -149,6 +151,8 @@ class Live:
             self.events.append(event)
             if event.kind == "alarm":
                 self.alarm_log.add(event)
+            elif event.kind == "engine":
+                self.engine = event.body
         return fresh
 
     def alarms(self) -> list[AlarmNow]:

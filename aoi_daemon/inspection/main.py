@@ -14,7 +14,7 @@ import fcntl
 import select
 import struct
 import termios
-from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Final
 
 import cv2
@@ -22,17 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.decide.judge import Criteria, Verdict
 from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
-from aoi_daemon.golden.manifest import GoldenError, folder_of, read_golden
+from aoi_daemon.golden.manifest import folder_of
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
-from aoi_daemon.infer.executor import warm_up
+from aoi_daemon.infer.executor import Executor, warm_up
 from aoi_daemon.infer.registration.registrar import Registrar
-from aoi_daemon.inspection.backend import check_golden, make_executor
+from aoi_daemon.inspection.backend import check_golden, make_executor, shape_of
 from aoi_daemon.inspection.look import Seen, look, read_templates
-from aoi_daemon.inspection.prove import Product, product_of, prove
+from aoi_daemon.inspection.opening import open_engine
+from aoi_daemon.inspection.prove import Product, proven
 from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Proof, Reason, pack_defects
 from aoi_daemon.ring.doorbell import drain, ring
 from aoi_daemon.stage.board import CameraCell, Cell, StageState, camera_cell, pack_size
@@ -75,15 +77,28 @@ class Inspection:
             read_from += [plane for slot in range(frames.layout.slots) for plane in frames.planes(slot)]
         if self.registrar is not None:
             read_from.append(self.registrar.aligned)
-        self.executor = make_executor(stage, self.bundle, read_from)
+        self._read_from = read_from
+        self.executor: Executor
+        self.wrong: list[str] = []
+        """Golden parts of the bundle whose verdict does not hold."""
+        self._opened = ExitStack()
+        self.engine = open_engine(stage, self.bundle, shape_of(self.recipe), self._open)
+
+    def _open(self, section: InspectionSection) -> str:
+        """Open what `section` names and run the golden parts; why they do not hold, "" where they do."""
+        self._opened.close()  # one that did not hold
+        self.executor = self._opened.enter_context(make_executor(self.stage, self.bundle, self._read_from, section))
+        self.wrong = self.qualify()
+        if self.wrong:
+            return f"golden parts do not hold: {', '.join(self.wrong)}"
+        return f"the product's golden parts do not hold: {'; '.join(wrong)}" if (wrong := self.product.wrong) else ""
 
     def qualify(self) -> list[str]:
         """Warm the executor up and run the golden parts; the names of those whose verdict does not hold."""
         recipe = self.recipe
-        shape = (recipe.height_px, recipe.width_px, recipe.channels)
         runs = self.stage.config.inspection.warm_up_runs
         progress = _no_progress if self.stage.setup.standby else self._progress
-        warm_up(self.executor, shape, runs=runs)
+        warm_up(self.executor, shape_of(recipe), runs=runs)
         if self.registrar is not None:
             self.registrar.warm_up(runs)
         progress()
@@ -93,18 +108,10 @@ class Inspection:
         # Not before: golden parts are read as the bundle says, not as the product does.
         self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
         self._golden_passed = not wrong
-        if not wrong:
-            self.product = self._prove(progress)
-        return wrong
-
-    def _prove(self, progress: Callable[[], None]) -> Product:
-        """What the product's own golden parts say."""
         setup = self.stage.setup
-        try:
-            golden = read_golden(folder_of(setup.config_file, setup.product))
-        except GoldenError as error:
-            return Product(wrong=(str(error),))
-        return product_of(prove(self, golden, progress))
+        golden = folder_of(setup.config_file, setup.product)
+        self.product = Product() if wrong else proven(self, golden, progress)
+        return wrong
 
     @property
     def proof(self) -> Proof:
@@ -153,7 +160,7 @@ class Inspection:
         came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
         waiting = [part for part in came if part.ready_ns >= live_ns]
         board[Cell.INSPECTION_STATE] = StageState.READY if self._golden_passed else StageState.REFUSED
-        self.stage.tell(tell="live", **self._said())
+        self.stage.tell(tell="live", **self._said(), engine=self.engine._asdict())
         self.log.info(
             "inspection_ready", bundle=self.bundle.manifest.name, golden=self._golden_passed, proof=self.proof.name
         )
@@ -252,9 +259,7 @@ class Inspection:
 def _misfit(image: Image, recipe: Recipe) -> int:
     """The size of `image`, packed, where it is not that of `recipe`, else 0."""
     height_px, width_px, channels = image.shape
-    if (height_px, width_px, channels) == (recipe.height_px, recipe.width_px, recipe.channels):
-        return 0
-    return pack_size(width_px, height_px, channels)
+    return 0 if image.shape == shape_of(recipe) else pack_size(width_px, height_px, channels)
 
 
 def _no_progress() -> None:
@@ -274,7 +279,6 @@ def main(stage: Stage) -> None:
     cv2.setNumThreads(1)
     try:
         inspection = Inspection(stage)
-        wrong = inspection.qualify()
     except Exception as error:
         if stage.setup.standby:
             stage.tell(tell="standby", passed=False, error=f"{error or type(error).__name__}"[:_LONGEST_ERROR])
@@ -283,7 +287,7 @@ def main(stage: Stage) -> None:
         stage.freeze()
         stage.ready()
         if stage.setup.standby:
-            refusal = inspection.refusal(wrong)[:_LONGEST_ERROR]
+            refusal = inspection.refusal(inspection.wrong)[:_LONGEST_ERROR]
             stage.tell(tell="standby", passed=not refusal, error=refusal)
             inspection.wait_turn()
         while not stage.stopping:

@@ -7,11 +7,12 @@ met by a detection that counts. Rejected because the picture does not fit, or fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.errors import AoiError, InferenceTimeoutError
-from aoi_daemon.golden.manifest import Golden, Image, Part
+from aoi_daemon.golden.manifest import Golden, GoldenError, Image, Part, read_golden
 from aoi_daemon.inspection.look import Looker, look
 from aoi_daemon.messages import Defect, Proof, Reason
 from aoi_daemon.stage.stage import now_ns
@@ -89,6 +90,19 @@ def prove(by: Looker, golden: Golden, progress: Callable[[], None]) -> list[Held
             found.append(hold(by, part, image, template))
         progress()
     return found
+
+
+def proven(by: Looker, folder: Path, progress: Callable[[], None]) -> Product:
+    """What the golden parts in `folder` say of the product; a folder that is damaged says that it is not proven.
+
+    Raises:
+        InferenceError: the engine failed.
+    """
+    try:
+        golden = read_golden(folder)
+    except GoldenError as error:
+        return Product(wrong=(str(error),))
+    return product_of(prove(by, golden, progress))
 
 
 def product_of(held: Iterable[Held]) -> Product:

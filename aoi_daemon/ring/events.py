@@ -7,6 +7,7 @@ alarm     name, was, state, event, priority, detail, by
 line      was, now, because
 stage     which, what, how: a process ended unasked, or could not be started
 audit     by, via, what, ok, detail, changes: a person, or the PLC, acted
+engine    name, why, others, auto: this executor judges parts from now on
 ========  ==================================================================
 """
 
@@ -25,7 +26,7 @@ _TEXT_BYTES: Final = 4000
 _LAYOUT: Final = JournalLayout(RECORDS, _HEAD.size + _TEXT_BYTES)
 SIZE_BYTES: Final = _LAYOUT.size_bytes
 
-KINDS: Final = ("alarm", "line", "stage", "audit")
+KINDS: Final = ("alarm", "line", "stage", "audit", "engine")
 
 
 class Event(NamedTuple):

@@ -24,6 +24,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_LINE: Final = "line-1"
 """What a line is called whose line.toml gives it no name."""
 _LOOK_S: Final = 2.0
+ENGINES: Final = ".engines"
+"""What `inspection.backend = "auto"` has measured: this ending, beside the file that keeps the product in use."""
 
 
 def socket_path(configured: Path | None, line: str) -> Path:
@@ -40,6 +42,16 @@ def old_socket_path(path: Path) -> Path:
     """Where a daemon of 0.1.0 listens that has its socket at `path` now."""
     own = path.name.startswith(f"{_own_prefix()}-") and path.parent == Path(tempfile.gettempdir())
     return path.with_name(f"{_own_prefix() if own else _PREFIX}.sock")
+
+
+def state_path(configured: Path | None, socket: Path, line: str, suffix: str) -> Path:
+    """Where something is kept over restarts: the folder configured, else the service's, else beside the control socket.
+
+    In a folder by the line's name, for several lines may share it; a command finds it there whatever its environment.
+    """
+    of_service = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    folder = configured or (Path(of_service) if of_service else None)
+    return socket.with_suffix(suffix) if folder is None else folder / f"{_PREFIX}-{line}{suffix}"
 
 
 def find_socket(told: Path | None, config: Path | None, default: Path) -> Path:

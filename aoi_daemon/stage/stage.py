@@ -53,7 +53,9 @@ class Setup:
     the daemon, 32 hex digits; `socket` is the control socket. `standby`: an
     inspection that proves itself beside the one on the line, and waits. `product`
     is the recipe's file without its ending; `upgraded`: it was in use before proof
-    of it was asked for, and may be for a while without.
+    of it was asked for, and may be for a while without. `engines`: where inspection
+    keeps what it has measured; `left_out`: executors by name that crashed it again and
+    again, and how often.
     """
 
     stage: str
@@ -68,6 +70,8 @@ class Setup:
     standby: bool = False
     product: str = ""
     upgraded: bool = False
+    engines: Path = Path()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -85,6 +89,8 @@ class Setup:
             "standby": self.standby,
             "product": self.product,
             "upgraded": self.upgraded,
+            "engines": str(self.engines),
+            "left_out": self.left_out,
         }
 
     def send(self, control: sockets.socket) -> None:
@@ -111,6 +117,8 @@ class Setup:
             standby=body["standby"],
             product=body["product"],
             upgraded=body["upgraded"],
+            engines=Path(body["engines"]),
+            left_out=body["left_out"],
         )
 
 

@@ -25,7 +25,7 @@ from aoi_daemon.ring.doorbell import make_pipe
 from aoi_daemon.ring.events import EventWriter
 from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.stage.board import Cell
-from aoi_daemon.stage.control_path import socket_path
+from aoi_daemon.stage.control_path import ENGINES, socket_path
 from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.service import take_environment
 from aoi_daemon.stage.stage import Setup, now_ns
@@ -36,6 +36,7 @@ from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.clock_desk import ClockDesk
 from aoi_daemon.supervisor.conditions import Conditions
 from aoi_daemon.supervisor.control import ControlServer
+from aoi_daemon.supervisor.engines import Engines
 from aoi_daemon.supervisor.force_desk import ForceDesk
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.notices import Notices
@@ -90,8 +91,9 @@ class Supervisor:
         version = described()
         self.log.info("program", version=version)
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
+        self.engines = Engines(self.chronicle, MONOTONIC, kept_at.with_suffix(ENGINES))
         self.keeper = StageKeeper(
-            configuration, self.shared, self._stage_setup, self.chronicle.event,
+            configuration, self.shared, self._stage_setup, self.engines.event,
             process=lambda name, index: StageProcess(name, index, log_fd), clock=MONOTONIC,
         )  # fmt: skip
         self.attendants = Attendants(configuration, self.shared, log_fd, self._off_path_setup)
@@ -112,7 +114,7 @@ class Supervisor:
         self.requests = Requests(
             shared=self.shared, keeper=self.keeper, attendants=self.attendants, alarms=self.alarms,
             chronicle=self.chronicle, orders=self.orders, proofs=self.proofs, wall_clock=self.clock, force=self.force,
-            reset=self._reset, run=self._run_id, version=version, clock=MONOTONIC,
+            engines=self.engines, reset=self._reset, run=self._run_id, version=version, clock=MONOTONIC,
         )  # fmt: skip
         self._ticked_ns = now_ns()
 
@@ -175,6 +177,7 @@ class Supervisor:
         return Setup(
             name, index, now.line, now.recipe, self._log_format, self._run_id, now.file, self.control.path, fds,
             product=now.in_use, upgraded=name == "inspection" and self.proofs.upgraded(now),
+            engines=self.engines.file, left_out=self.engines.left_out(),
         )  # fmt: skip
 
     def _on_signal(self, number: int, _frame: object) -> None:
@@ -243,6 +246,7 @@ class Supervisor:
         elif tell == "unforced":
             self.force.ended(message["why"])
         else:
+            self.engines.heard(message)
             self.orders.changeover.heard(stage, message)
             if "proof" in message:
                 self.proofs.heard(message)  # after it has landed: of the recipe that is in use now
@@ -263,4 +267,5 @@ class Supervisor:
         """A person has looked at the line: acknowledge, and start again what was given up."""
         self.chronicle.audit("reset", by, via)
         self.alarms.reset(by, now_ns())
+        self.engines.reset()
         self.keeper.reset()

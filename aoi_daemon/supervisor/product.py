@@ -21,6 +21,7 @@ from aoi_daemon.config.section import Name, Section
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.files import replace_file
 from aoi_daemon.stage.control_path import old_socket_path
+from aoi_daemon.stage.control_path import state_path as kept_at
 
 _SUFFIX: Final = ".product"
 _MAX_BYTES: Final = 4096
@@ -50,13 +51,8 @@ class Kept(Section):
 
 
 def state_path(configured: Path | None, socket: Path, line: str) -> Path:
-    """Where it is kept: in the folder configured, else the service's state folder, else beside the control socket.
-
-    In a folder by the line's name, for several lines may share it; a command finds it there whatever its environment.
-    """
-    of_service = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    folder = configured or (Path(of_service) if of_service else None)
-    return socket.with_suffix(_SUFFIX) if folder is None else folder / f"aoi-daemon-{line}{_SUFFIX}"
+    """Where it is kept."""
+    return kept_at(configured, socket, line, _SUFFIX)
 
 
 def former_paths(path: Path, socket: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.clock_desk import ClockDesk
 from aoi_daemon.supervisor.control import answer, peer
+from aoi_daemon.supervisor.engines import Engines
 from aoi_daemon.supervisor.force_desk import ForceDesk
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.orders import Orders
@@ -28,7 +29,8 @@ class Requests:
 
     def __init__(
         self, *, shared: Shared, keeper: StageKeeper, attendants: Attendants, alarms: AlarmWatch, chronicle: Chronicle,
-        orders: Orders, proofs: Proofs, wall_clock: ClockDesk, force: ForceDesk, reset: Callable[[str, str], None],
+        orders: Orders, proofs: Proofs, wall_clock: ClockDesk, force: ForceDesk,
+        engines: Engines, reset: Callable[[str, str], None],
         run: str, version: str, clock: Clock,
     ) -> None:  # fmt: skip
         self._now_ns = clock.now_ns
@@ -42,6 +44,7 @@ class Requests:
         self._proofs = proofs
         self._wall_clock = wall_clock
         self._force = force
+        self._engines = engines
         self._reset = reset
         self._run = run
         self._version = version
@@ -108,6 +111,7 @@ class Requests:
             **shown,
             "plc": {"host": line.plc.host, "port": line.plc.port, **shown["plc"]},
             "proof_detail": self._proofs.detail(),
+            **self._engines.status(),
             "alarms": self._alarms.snapshot(),
             "product": now.in_use,
             "recipes": [{"id": recipe.id, "name": recipe.name} for recipe in now.recipes.values()],

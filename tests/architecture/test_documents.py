@@ -30,6 +30,7 @@ RUN = {"--help", "--version", "check-config", "plc-program", "bundle show", "gol
 """Commands of aoi-daemon that need nothing but a configuration: they are run, in their order, and must exit with 0."""
 NOT_RUN = {
     "stage": "of the supervisor alone: how it starts its processes",
+    "engines": "measures for half a minute; tests/unit/engine/test_measured.py runs it",
     "demo": "runs a line for minutes; tests/line runs it",
     "install": "changes the machine",
     "simulate-plc": "listens until it is ended",

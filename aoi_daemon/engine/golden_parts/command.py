@@ -72,7 +72,7 @@ def _add(arguments: argparse.Namespace, configuration: Configuration, name: str)
 
     recipe = configuration.recipes[name]
     boxes = tuple(parse_box(text) for text in arguments.box)
-    with _gauge(configuration, recipe) as gauge:
+    with _gauge(configuration, recipe, name) as gauge:
         wanted = Wanted(
             name, recipe, gauge.bundle.manifest, arguments.bad is None, boxes, arguments.template, arguments.fov,
             arguments.bits,
@@ -118,7 +118,7 @@ def _list(arguments: argparse.Namespace, configuration: Configuration, name: str
     golden.check()
     held: list[Held] = []
     if arguments.check:
-        with _gauge(configuration, recipe) as gauge:
+        with _gauge(configuration, recipe, name) as gauge:
             held = _judged(gauge, golden)
     if arguments.json:
         sys.stdout.write(json.dumps(_as_object(name, recipe, golden, held)) + "\n")
@@ -143,10 +143,16 @@ def _remove(arguments: argparse.Namespace, configuration: Configuration, name: s
     return 0
 
 
-def _gauge(configuration: Configuration, recipe: Recipe) -> Gauge:
+def _gauge(configuration: Configuration, recipe: Recipe, name: str) -> Gauge:
+    from aoi_daemon.infer.bundle import load_bundle  # noqa: PLC0415
+    from aoi_daemon.inspection.auto.told import definite  # noqa: PLC0415
     from aoi_daemon.inspection.gauge import Gauge  # noqa: PLC0415
 
-    return Gauge(recipe, configuration.line.inspection)
+    bundle = load_bundle(recipe.bundle)
+    section, said = definite(configuration.line, configuration.line.inspection, bundle, recipe, name)
+    if said:
+        sys.stderr.write(f"aoi-daemon: {said}\n")
+    return Gauge(recipe, section, bundle)
 
 
 def _judged(gauge: Gauge, golden: Golden) -> list[Held]:

@@ -29,6 +29,7 @@ def build(page: Page) -> None:
             note=Markup() if may else page.for_role("maintenance"), registers=registers,
             coils=page.cell("coils", coils, "coils"), forced=page.cell("forced", forced),
             link=page.cell("link", link), proof=page.cell("proof", proof),
+            engine=page.cell("engine", engine),
         )
     )  # fmt: skip
 
@@ -85,6 +86,15 @@ def coils(site: Site, words: Words) -> Markup:
     base = site.config.plc.coil_base
     found = [(_name(coil), base + coil, on) for coil, on in enumerate(bits(site.live.board[Cell.COILS]))]
     return lay_out("cells/coils.html", words, coils=found)
+
+
+def engine(site: Site, words: Words) -> Markup:
+    """What judges parts, why it is that, and what else there was."""
+    found = site.live.engine
+    return lay_out(
+        "cells/engine.html", words, name=str(found.get("name", "–")), why=str(found.get("why", "")),
+        others=[str(row) for row in found.get("others", ())],
+    )  # fmt: skip
 
 
 def _goes_to(site: Site, words: Words) -> str:

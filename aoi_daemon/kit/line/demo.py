@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,10 +102,10 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             drawing = progress.add_task("drawing boards", total=DEMO_BOARDS, figures="")
             boards = demo_boards(kept_folder(), lambda done: progress.update(drawing, completed=done))
             progress.remove_task(drawing)
-        task = progress.add_task("starting", total=options.parts or None, figures="")
+        task = progress.add_task("starting (once, back ends are measured)", total=options.parts or None, figures="")
         with ExitStack() as owned:
             folder = Path(owned.enter_context(TemporaryDirectory(prefix="aoi-demo-")))
-            more: dict[str, Any] = {}
+            more: dict[str, Any] = {"inspection": {"backend": "auto", "precision": "auto"}, **_kept()}
             missing = packages_missing()
             if options.page and missing:
                 console.print(f"no page: needs {', '.join(missing)}: pip install 'aoi-daemon[hmi]'", markup=False)
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                 more = page.records_section(options.records.resolve())
             if options.page:
                 port = page.free_port(options.page)
-                more = page.sections(port, options.records)
+                more |= page.sections(port, options.records)
                 password = page.make_users(folder)
             line = owned.enter_context(
                 simulated_line(
@@ -125,6 +125,8 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             if options.page:
                 console.print(f"page     http://127.0.0.1:{port}   (metrics: /metrics, health: /readyz)")
                 console.print(f"log in   operator, quality or maintenance; password {password}", highlight=False)
+            engine = line.daemon.status()["engine"]
+            console.print(f"engine   {engine['name']}: {engine['why']}", highlight=False, markup=False)
             if line.daemon.is_refused_realtime():
                 console.print(
                     "note     this user is given no real-time priority: when something else runs on this PC, "
@@ -148,6 +150,14 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                     raise
                 return line.report(cut_short=True)
             return line.report()
+
+
+def _kept() -> dict[str, Any]:
+    """`[supervisor]` of line.toml: what was measured once, kept with the boards, is not measured at each demo."""
+    folder = kept_folder()
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return {"supervisor": {"state_folder": str(folder)}} if os.access(folder, os.W_OK | os.X_OK) else {}
 
 
 def summary(report: dict[str, Any]) -> Table:

@@ -106,7 +106,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     folder, choice = _folder(arguments), _choice(arguments, None)
     with (
         closing(open_reader(folder)) as connection,
-        Replay(folder, configuration, section, arguments.recipe) as replay,
+        Replay(folder, configuration, section, arguments.recipe, lambda said: sys.stderr.write(f"{said}\n")) as replay,
     ):
         walk = Walk(connection, choice)
         progress = Progress("parts", min(walk.most, arguments.limit or sys.maxsize))

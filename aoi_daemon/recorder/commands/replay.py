@@ -21,6 +21,8 @@ from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.decide.judge import Verdict
 from aoi_daemon.errors import PictureError
+from aoi_daemon.infer.bundle import load_bundle
+from aoi_daemon.inspection.auto.told import definite
 from aoi_daemon.inspection.gauge import Gauge
 from aoi_daemon.messages import Reason
 from aoi_daemon.pictures import read_picture
@@ -88,11 +90,16 @@ class Replay:
         configuration: today's files.
         section: how models are run.
         recipe: judge all parts by the recipe of this name instead.
+        say: hears which engine judges, where `section` leaves that open.
     """
 
     def __init__(
-        self, records: Path, configuration: Configuration, section: InspectionSection, recipe: str | None = None
-    ) -> None:
+        self, records: Path, configuration: Configuration, section: InspectionSection, recipe: str | None = None,
+        say: Callable[[str], object] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._line = configuration.line
+        self._say = say
+        self._names = {each.id: name for name, each in configuration.recipes.items()}
         self._records = records
         self._section = section
         self._by_id = {each.id: each for each in configuration.recipes.values()}
@@ -142,7 +149,11 @@ class Replay:
 
     def _gauge(self, recipe: Recipe) -> Gauge:
         if recipe.id not in self._gauges:
-            gauge = self._gauges[recipe.id] = Gauge(recipe, self._section)
+            bundle = load_bundle(recipe.bundle)
+            section, said = definite(self._line, self._section, bundle, recipe, self._names[recipe.id])
+            if said:
+                self._say(said)
+            gauge = self._gauges[recipe.id] = Gauge(recipe, section, bundle)
             self._owned.enter_context(gauge)
         return self._gauges[recipe.id]
 

@@ -11,8 +11,10 @@ import pytest
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.errors import AoiError
 from aoi_daemon.files.lock import HeldError, hold
+from aoi_daemon.stage.board import Cell
 from aoi_daemon.stage.control import connect
 from aoi_daemon.supervisor import main as module
+from aoi_daemon.supervisor.engines import IN_A_ROW
 from aoi_daemon.supervisor.main import Supervisor
 from tests.unit.supervisor.conftest import configuration_in
 
@@ -111,3 +113,24 @@ def test_what_a_stage_says_goes_to_whom_it_concerns(supervisor):
     camera = supervisor.keeper.cameras[0]
     supervisor._heard(camera, {"tell": "fresh"})
     assert camera.ended_on_purpose, "it costs no restart of the budget"
+
+
+def test_an_inspection_is_started_with_what_is_known_of_executors(supervisor):
+    """Where they are kept, and which was lost again and again; each loss is heard, and still is an event."""
+    supervisor.engines.heard({"tell": "engine", "step": "opening a b", "opening": "a b", "standby": False})
+    supervisor.board[Cell.INSPECTION_STATE] = 0
+    for _ in range(IN_A_ROW):
+        supervisor.keeper._event("stage", which="inspection", what="lost", how="signal SIGSEGV")
+    setup = supervisor._stage_setup("inspection", 0, {})
+    assert list(setup.left_out) == ["a b"]
+    assert setup.engines.name == "aoi-daemon-line-1.engines"
+    assert setup.engines.parent == supervisor.configuration.line.supervisor.state_folder
+    supervisor._reset("anna", "command")
+    assert supervisor._stage_setup("inspection", 0, {}).left_out == {}
+
+
+def test_the_executor_that_took_the_line_is_in_the_status(supervisor):
+    engine = {"name": "onnx fp32", "why": "named in [inspection]", "others": ["row"], "auto": False}
+    supervisor._heard(SimpleNamespace(), {"tell": "live", "proof": 1, "text": "", "engine": engine})
+    status = supervisor.requests.status()
+    assert (status["engine"], status["engines"]) == ({"name": "onnx fp32", "why": "named in [inspection]"}, ["row"])

@@ -1,0 +1,123 @@
+"""`auto` for those who run no line: what will be measured, what is remembered, and a measurement by a command.
+
+Process: offline. Blocks: in the processes that ask the drivers or measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from aoi_daemon.config.load import Configuration
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.schema import InspectionSection, LineConfig
+from aoi_daemon.errors import ConfigError
+from aoi_daemon.infer.bundle import Bundle, load_bundle
+from aoi_daemon.inspection.auto.auto import measured_by
+from aoi_daemon.inspection.auto.candidates import allowed, candidates, named, reference
+from aoi_daemon.inspection.auto.choice import Row, Table, choose
+from aoi_daemon.inspection.auto.machine import key, this_machine
+from aoi_daemon.inspection.auto.measure import Trials
+from aoi_daemon.inspection.auto.memory import Memory
+from aoi_daemon.inspection.backend import shape_of
+from aoi_daemon.stage.control_path import ENGINES, socket_path, state_path
+
+_SERVICE: Final = Path("/var/lib/aoi-daemon")
+
+
+def tried(configuration: Configuration) -> list[str]:
+    """A line for each bundle with what `auto` measures at the start and what it does not; none without `auto`.
+
+    Raises:
+        ConfigError: nothing that is here runs a bundle with the precision that is named.
+    """
+    section = configuration.line.inspection
+    if section.backend != "auto":
+        return []
+    said: list[Mapping[str, Any] | str] = []
+
+    def ask() -> Mapping[str, Any] | str:
+        if not said:
+            said.append(Trials().devices())
+        return said[0]
+
+    lines = {}
+    for recipe in configuration.recipes.values():
+        bundle = load_bundle(recipe.bundle)
+        found = candidates(bundle.manifest, section, this_machine(bundle, section, shape_of(recipe), ask))
+        names = ", ".join(candidate.name for candidate in found.candidates)
+        others = "".join(f"; not {row.text()}" for row in found.refused)
+        if not found.candidates:
+            problem = f"inspection.backend = 'auto': nothing runs bundle {bundle.manifest.name} here{others}"
+            raise ConfigError(configuration.file, [problem])
+        lines[bundle.folder] = f"bundle {bundle.manifest.name}: auto measures {names}{others}"
+    return list(lines.values())
+
+
+def definite(
+    line: LineConfig, section: InspectionSection, bundle: Bundle, recipe: Recipe, product: str
+) -> tuple[InspectionSection, str]:
+    """`section` by its names, for a command that measures nothing; and what to say of it, "" where it was named.
+
+    What the line on this PC has measured, where that is known, else the reference.
+    """
+    if section.backend != "auto":
+        if section.precision != "auto":
+            return section, ""
+        chosen = section.model_copy(update={"precision": "fp32"})
+        return chosen, f"inspection.precision = 'auto': {chosen.backend} fp32"
+    wrong = _Wrong()
+    found = None
+    for file in _files(line):
+        table = Memory(file, wrong).find(key(bundle, section, shape_of(recipe)), product, "")
+        if table is not None and found is None:
+            found = choose(allowed(bundle.manifest, section, table).rows)
+    if found is None or found.candidate is None:
+        candidate = reference(section)
+        why = "the reference, for nothing that was measured here is known of this bundle" + wrong.text
+    else:
+        candidate, why = found.candidate, "which the line on this PC measured as the fastest"
+    return named(section, candidate), f"inspection.backend = 'auto': {candidate.name}, {why}"
+
+
+def measured(
+    configuration: Configuration, product: str, begin: Callable[[str], None], total_s: float
+) -> tuple[Table, Row | None]:
+    """Measure now, for the recipe `product`; the table, and the row that would be chosen.
+
+    Raises:
+        ModelError: the bundle cannot be read.
+    """
+    recipe = configuration.recipes[product]
+    section = configuration.line.inspection
+    if section.backend != "auto":
+        # What would be, were it `auto`: a look before line.toml is changed.
+        section = section.model_copy(update={"backend": "auto", "precision": "auto"})
+    bundle = load_bundle(recipe.bundle)
+    trials = Trials(total_s=total_s)
+    begin("this machine")
+    found = candidates(bundle.manifest, section, this_machine(bundle, section, shape_of(recipe), trials.devices))
+    table = measured_by(
+        trials, found, section, but=set(), tell=lambda _: None, begin=begin,
+        recipe=recipe, config_file=configuration.file, product=product,
+    )  # fmt: skip
+    return table, choose(table.rows)
+
+
+def _files(line: LineConfig) -> list[Path]:
+    name, folder = line.line.name, line.supervisor.state_folder
+    places = [state_path(folder, socket_path(line.supervisor.socket, name), name, ENGINES)]
+    if folder is None:
+        places.append(state_path(_SERVICE, Path(), name, ENGINES))
+    return places
+
+
+class _Wrong:
+    """Stands in for a log: keeps what is wrong with a file, for the line that says what is taken instead."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def warning(self, _event: str, **said: Any) -> None:
+        self.text += f" ({said['file']}: {said['error']})"
