@@ -117,9 +117,9 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
         (lambda m: m.update(golden_limits=[{"name": "short"}]), r"golden_limits.name: \['short'\]"),
         (lambda m: m["golden"][0].update(template=None), "go together"),
         (lambda m: m.update(has_template=False), "golden.template: has_template is false"),
-        (lambda m: m["models"].update(bf16={**m["models"]["fp32"], "sha256": "0" * 64}), "models.bf16: must name the file"),
-        (lambda m: m["models"].update(bf16={**m["models"]["fp32"], "file": "bf16.onnx"}), "models.bf16: must name the file"),
-        (lambda m: m.update(models={"bf16": m["models"]["fp32"]}), "models.bf16: must name the file"),
+        (lambda m: m["models"].update(bf16={**m["models"]["fp32"], "sha256": "0" * 64}), "models.bf16: names fp32's file"),
+        (lambda m: m["models"].update(bf16={**m["models"]["fp32"], "file": "bf16.onnx"}), "models.bf16: names fp32's file"),
+        (lambda m: m.update(models={"bf16": m["models"]["fp32"]}), "models.bf16: names fp32's file"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(folder, change, problem):

@@ -57,7 +57,7 @@ def fake_gpu(monkeypatch):
         session = onnxruntime.InferenceSession(file, options)
         api = FakeApi(seen.device, {b"plan": {"exact": shapes, "template": True, "session": session}})
         seen.vendor = fake_vendor(api)
-        return SimpleNamespace(content=b"plan", file=file)
+        return SimpleNamespace(content=b"plan", file=file, manifest=SimpleNamespace(version_compatible=False))
 
     def executor(vendor, *arguments, **options):
         return real(seen.vendor, *arguments, **options)

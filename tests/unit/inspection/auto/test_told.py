@@ -99,7 +99,7 @@ def test_check_config_refuses_a_precision_that_nothing_here_runs(shipped, monkey
     configuration, _ = shipped
     monkeypatch.setattr(told, "this_machine", lambda *_: Machine("not installed: pip install it", {}, {"*": "no engine"}))
     line = configuration.line.model_copy(update={"inspection": AUTO.model_copy(update={"precision": "bf16"})})
-    with pytest.raises(ConfigError, match=r"nothing runs bundle demo here; not .*not openvino: not installed: pip install it"):
+    with pytest.raises(ConfigError, match=r"nothing runs bundle demo here; not openvino: not installed: pip install it"):
         tried(type(configuration)(configuration.file, line, configuration.recipes))
 
 
