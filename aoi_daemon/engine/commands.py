@@ -43,6 +43,7 @@ def _make(arguments: argparse.Namespace) -> int:
     _need("onnx", "rich")
     from aoi_daemon.engine.bundle.make import make_bundle  # noqa: PLC0415
     from aoi_daemon.engine.bundle.records import Request  # noqa: PLC0415
+    from aoi_daemon.engine.precision.sensitivity import Asked  # noqa: PLC0415
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
     from aoi_daemon.engine.report.text import summary  # noqa: PLC0415
 
@@ -71,6 +72,7 @@ def _make(arguments: argparse.Namespace) -> int:
         cache=None if arguments.no_cache else arguments.cache or _cache(),
         command=_command(arguments),
         bits=arguments.bits,
+        int8=Asked(arguments.int8_sensitivity, arguments.int8_loss, 60.0 * arguments.int8_minutes),
     )
     with Progress() as progress:
         report = make_bundle(request, progress)
@@ -155,7 +157,8 @@ def _command(arguments: argparse.Namespace) -> str:
     """The command as it goes into the manifest: paths by their last part, defaults left out."""
     words = ["aoi-daemon bundle make"]
     for key in ("model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
-                "golden_count", "calibration_frames", "stride_px", "least_score", "bits", "threads"):  # fmt: skip
+                "golden_count", "calibration_frames", "stride_px", "least_score", "int8_sensitivity", "int8_loss",
+                "bits", "threads"):  # fmt: skip
         value = getattr(arguments, key)
         if value is not None:
             text = value.absolute().name if isinstance(value, Path) else value

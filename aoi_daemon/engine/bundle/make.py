@@ -104,6 +104,7 @@ def _fill(
         manifest=manifest,
         judging=judging,
         boards=sets.qualification,
+        choosing=sets.validation,
         golden={part.name: Golden(part.frame, part.passed, part.boxes) for part in parts},
         threads=request.threads,
         progress=progress,
@@ -143,7 +144,7 @@ def _try_all(bench: Bench, request: Request, model: OnnxModel, frames: Sequence[
         if precision == "fp32":
             continue
         make = partial(bench.try_fp16, model) if precision == "fp16" else partial(
-            bench.try_int8, model, frames, request.cache
+            bench.try_int8, model, frames, request.cache, request.int8
         )  # fmt: skip
         made = attempt(make)
         reason = made if isinstance(made, str) else made.refused

@@ -8,13 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from aoi_daemon.config import recipe as schema
+from aoi_daemon.config.calibration import Calibration
 from aoi_daemon.config.recipe import ClassLimit, GoldenPart, Manifest
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, set_hash
+from aoi_daemon.engine.precision.choice import choice_json, float_layers
+from aoi_daemon.engine.precision.sensitivity import Asked
 from aoi_daemon.engine.precision.variants import Precision, Variant
 from aoi_daemon.engine.qualify.qualify import Board
 from aoi_daemon.engine.qualify.thresholds import Recommendation
@@ -30,6 +33,7 @@ class Request:
         stride_px: None: read off the model.
         least_score: no threshold is chosen below.
         cache: folder of calibration ranges; None: nowhere.
+        int8: whether, to which bound and how long layers are tried in float.
         command: as it goes into the manifest.
         bits: depth of all images whose samples have 16 bits; see `pictures`.
     """
@@ -52,6 +56,7 @@ class Request:
     cache: Path | None
     command: str
     bits: int | None = None
+    int8: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ def make_report(
         recommended_from=folder_name(request.validation),
         notes=notes,
         made_at=now_utc(),
+        int8=next((choice_json(v.choice) for v in outcome.variants if v.choice is not None), None),
     )
 
 
@@ -137,9 +143,7 @@ def complete(
             "models": {p: schema.Model(file=v.file.name, sha256=v.sha256) for p, v in outcome.shipped.items()},
             "golden": golden,
             "golden_limits": limits_of(request.classes, report.recommended),
-            "calibration": None
-            if int8 is None or int8.method is None
-            else schema.Calibration(method=int8.method, frames=len(calibration), set_sha256=set_hash(calibration)),
+            "calibration": None if int8 is None else _calibration(int8, calibration),
             "qualification": schema.Qualification(
                 boards=len(report.boards),
                 set_sha256=report.set_sha256,
@@ -156,4 +160,19 @@ def complete(
                 boxes=f"labels of {folder_name(request.golden)} that fp32 found clearly",
             ),
         }
+    )
+
+
+def _calibration(int8: Variant, frames: Sequence[Frame]) -> Calibration | None:
+    """How the INT8 model was made; its loss is told where it was made as the choice says."""
+    choice = int8.choice
+    if int8.method is None or choice is None:
+        return None
+    as_chosen = int8.method == next(iter(choice.methods))
+    return Calibration(
+        method=int8.method,
+        frames=len(frames),
+        set_sha256=set_hash(frames),
+        kept_float=float_layers(choice) if as_chosen else (),
+        loss=round((choice.reached if as_chosen else choice.methods[int8.method]).drift.share, 6),
     )

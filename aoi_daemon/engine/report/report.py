@@ -49,6 +49,7 @@ class Report:
         notes: further lines for the page's head: calibration, command.
         made_at: UTC, ISO 8601.
         registration: its gain and cost, as `registration_gain.as_json` gives them; None: not measured.
+        int8: how INT8 was made, as `choice.choice_json` gives it; None: it was not made here.
     """
 
     bundle: str
@@ -70,6 +71,7 @@ class Report:
     notes: Mapping[str, str] = field(default_factory=dict)
     made_at: str = ""
     registration: Mapping[str, Any] | None = None
+    int8: Mapping[str, Any] | None = None
 
     @property
     def bad_count(self) -> int:
@@ -175,6 +177,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "precisions": {precision: _precision(report, precision) for precision in report.runs},
         "refused": dict(report.refused),
         "registration": report.registration,
+        "int8": report.int8,
         "verdicts": {
             board.pair.name: {
                 "good": board.pair.is_good,
