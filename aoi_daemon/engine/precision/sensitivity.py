@@ -188,12 +188,12 @@ def _worst_first(blocks: Sequence[Block]) -> list[int]:
 
 
 def _convolutions_before(graph: Graph, node: Node) -> set[str]:
-    """The convolutions and Adds that `node` takes its inputs from, with nothing of their kind between."""
+    """The convolutions that `node` takes its inputs from, with no other between."""
     found: set[str] = set()
     pending = [graph.makers[name] for name in node.input if name in graph.makers]
     while pending:
         maker = pending.pop()
-        if is_conv(maker) or maker.op_type == "Add":
+        if is_conv(maker):
             found.add(maker.name)
         else:
             pending += [graph.makers[name] for name in maker.input if name in graph.makers]
