@@ -30,7 +30,7 @@ from aoi_daemon.engine.precision.sensitivity import (
 )
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify import metrics, rates
-from aoi_daemon.engine.qualify.drift import drift
+from aoi_daemon.engine.qualify.drift import Drift, drift
 from aoi_daemon.engine.qualify.metrics import Rule
 from aoi_daemon.engine.qualify.qualify import Board, Judging, Run, run_boards
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
@@ -119,7 +119,7 @@ def choose(
     for method in METHODS:
         reached[method] = trials.attempt(quantise(model, ranges[method], frame))
         advance()
-    methods = dict(sorted(reached.items(), key=lambda item: item[1].drift.rank))
+    methods = dict(sorted(reached.items(), key=lambda item: _rank(item[1].drift, asked)))
     method, everything = next(iter(methods.items()))
     needed = asked.when == "auto" and not is_good_enough(everything.drift, asked)
     found = None
@@ -132,6 +132,11 @@ def choose(
         advance = progress.task("int8 block by block", len(blocks))
         found = search(blocks, everything, asked, attempt=attempt, now_s=now_s, advance=advance)
     return Choice(methods, found, len(trials.boards))
+
+
+def _rank(drift: Drift, asked: Asked) -> tuple[int, float, float]:
+    """Lower is better. Within the bound one box is chance: there the scores decide, of which every box has one."""
+    return drift.flips, max(drift.share, asked.bound), drift.score_rms
 
 
 def choice_json(choice: Choice) -> dict[str, Any]:
