@@ -10,8 +10,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, Strict, ValidationError
 
 from aoi_daemon.backup.faults import BackupError
-from aoi_daemon.config.recipe import Sha256
-from aoi_daemon.config.section import Section
+from aoi_daemon.config.section import Section, Sha256
 
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"

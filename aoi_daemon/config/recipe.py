@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from aoi_daemon.config.boxes import Boxes
+from aoi_daemon.config.calibration import Calibration
 from aoi_daemon.config.registration import Registration
-from aoi_daemon.config.section import FilePath, Name, Reload, Section
+from aoi_daemon.config.section import FilePath, Name, Reload, Section, Sha256
 from aoi_daemon.config.tasks import MAX_CLASSES, MapReading, ModelOutput
 
 MAX_REGIONS: Final = 2048
@@ -18,7 +19,6 @@ MAX_TEMPLATES: Final = 1024
 MAX_LIMITS: Final = MAX_CLASSES + 1
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def _somebody_for_a_reason(text: str | None) -> str | None:
@@ -222,14 +222,6 @@ class FrameSize(Section):
 
     width_px: int = Field(ge=1, le=16_384)
     height_px: int = Field(ge=1, le=16_384)
-
-
-class Calibration(Section):
-    """What the INT8 ranges were taken from."""
-
-    method: Literal["entropy", "percentile"] = Field(description="How; of the two, the one that lost less.")
-    frames: int = Field(ge=1, description="How many frames.")
-    set_sha256: Sha256 = Field(description="Hash of their names and bytes.")
 
 
 class Figures(Section):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 FilePath = Annotated[Path, Strict(False)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Reload(enum.Enum):

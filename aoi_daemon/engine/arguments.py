@@ -22,6 +22,8 @@ _BUNDLE_EXAMPLES: Final = """examples:
       product, `aoi-daemon qualify` says
   aoi-daemon bundle make ... --precisions fp32,fp16    these and no others; refused where one does not keep up
   aoi-daemon bundle make ... --prune 2:4               fp16 and int8 for the sparse Tensor Cores of sm80 and later
+  aoi-daemon bundle make ... --int8-sensitivity always
+      what each layer loses in int8, in the report; the worst stay in float where int8 loses more than --int8-loss
   aoi-daemon bundle make ... --target sm75,sm86 --size 640x640 1024x768
       and TensorRT-RTX engines for T4 and A10 in its engines/, an exact profile for each product's frame; a
       machine with TensorRT builds its own there: aoi-daemon build-engine --bundle bundles/demo --fp16 --size 640x640
@@ -124,6 +126,19 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=parse_size, nargs="+", default=(), metavar="WxH",
         help="with --target: frames that the engines serve, in px (default: those of --qualification)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--int8-sensitivity", choices=("auto", "always", "never"), default="auto",
+        help="measure what each layer loses in int8, the worst stay in float: where it loses more than --int8-loss "
+        "(auto), always, never",
+    )  # fmt: skip
+    parser.add_argument(
+        "--int8-loss", type=_rate, default=0.004, metavar="RATE",
+        help="so many boxes lost and extra, over those of fp32, are good enough for int8 (0.004)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--int8-minutes", type=_at_least(1), default=10, metavar="N",
+        help="no layer is tried after so many minutes (10)",
     )  # fmt: skip
     folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
     parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")

@@ -27,7 +27,8 @@ __all__ = ["add_parsers", "run"]
 
 _MAKE_OPTIONS: Final = (
     "model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
-    "golden_count", "calibration_frames", "stride_px", "least_score", "prune", "bits", "threads",
+    "golden_count", "calibration_frames", "stride_px", "least_score", "prune", "int8_sensitivity", "int8_loss", "bits",
+    "threads",
 )  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def _make(arguments: argparse.Namespace) -> int:
     _need("onnx", "rich")
     from aoi_daemon.engine.bundle.make import make_bundle  # noqa: PLC0415
     from aoi_daemon.engine.bundle.records import Request  # noqa: PLC0415
+    from aoi_daemon.engine.precision.sensitivity import Asked  # noqa: PLC0415
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
     from aoi_daemon.engine.report.text import summary  # noqa: PLC0415
 
@@ -79,6 +81,7 @@ def _make(arguments: argparse.Namespace) -> int:
         command=_command(arguments, "make", _MAKE_OPTIONS),
         bits=arguments.bits,
         prune=arguments.prune is not None,
+        int8=Asked(arguments.int8_sensitivity, arguments.int8_loss, 60.0 * arguments.int8_minutes),
     )
     with Progress() as progress:
         report = make_bundle(request, progress)

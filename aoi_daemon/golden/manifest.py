@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, Strict, ValidationError, model_validator
 
 from aoi_daemon.config.boxes import Boxes
-from aoi_daemon.config.recipe import Sha256
-from aoi_daemon.config.section import Section
+from aoi_daemon.config.section import Section, Sha256
 from aoi_daemon.errors import Action, AoiError, PictureError
 from aoi_daemon.files import text
 from aoi_daemon.pictures import decode_picture, read_bytes

@@ -105,6 +105,7 @@ def _fill(
         manifest=manifest,
         judging=judging,
         boards=sets.qualification,
+        choosing=sets.validation,
         golden={part.name: Golden(part.frame, part.passed, part.boxes) for part in parts},
         threads=request.threads,
         progress=progress,
@@ -141,7 +142,8 @@ def _try_all(bench: Bench, request: Request, model: OnnxModel, frames: Sequence[
         "bf16": bench.try_bf16,
         "fp16": partial(bench.sparse_or_dense, "fp16", bench.try_fp16, pruned, model),
         "int8": partial(
-            bench.sparse_or_dense, "int8", lambda given: bench.try_int8(given, frames, request.cache), pruned, model
+            bench.sparse_or_dense, "int8", lambda given: bench.try_int8(given, frames, request.cache, request.int8),
+            pruned, model
         ),
     }
     wanted = {precision: make for precision, make in makes.items() if precision in request.precisions}

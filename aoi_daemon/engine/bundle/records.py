@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aoi_daemon.config import recipe as schema
+from aoi_daemon.config.calibration import Calibration
 from aoi_daemon.config.recipe import ClassLimit, GoldenPart, Manifest
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, set_hash
+from aoi_daemon.engine.precision.choice import choice_json, float_layers
+from aoi_daemon.engine.precision.sensitivity import Asked
 from aoi_daemon.engine.precision.variants import Precision, Refusable, Variant
 from aoi_daemon.engine.qualify.qualify import Board
 from aoi_daemon.engine.qualify.thresholds import Recommendation
@@ -29,6 +32,7 @@ class Request:
         stride_px: None: read off the model.
         least_score: no threshold is chosen below.
         cache: folder of calibration ranges; None: nowhere.
+        int8: whether, to which bound and how long layers are tried in float.
         command: as it goes into the manifest.
         bits: depth of all images whose samples have 16 bits; see `pictures`.
         prune: make fp16 and int8 of weights that are 2:4, where they keep up.
@@ -53,6 +57,7 @@ class Request:
     command: str
     bits: int | None = None
     prune: bool = False
+    int8: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ def make_report(
         recommended_from=folder_name(request.validation),
         notes=notes,
         made_at=now_utc(),
+        int8=next((choice_json(v.choice) for v in outcome.variants if v.choice is not None), None),
     )
 
 
@@ -140,9 +146,7 @@ def complete(
             },
             "golden": golden,
             "golden_limits": limits_of(request.classes, report.recommended),
-            "calibration": None
-            if int8 is None or int8.method is None
-            else schema.Calibration(method=int8.method, frames=len(calibration), set_sha256=set_hash(calibration)),
+            "calibration": None if int8 is None else _calibration(int8, calibration),
             "qualification": qualification_of(report, outcome, report_sha256),
             "provenance": schema.Provenance(
                 command=request.command,
@@ -165,4 +169,19 @@ def qualification_of(report: Report, outcome: Outcome, report_sha256: str) -> sc
         models={precision: figures_of(v.measured) for precision, v in outcome.shipped.items()},
         refused=dict(outcome.refused),
         report_sha256=report_sha256,
+    )
+
+
+def _calibration(int8: Variant, frames: Sequence[Frame]) -> Calibration | None:
+    """How the INT8 model was made; its loss is told where it was made as the choice says."""
+    choice = int8.choice
+    if int8.method is None or choice is None:
+        return None
+    as_chosen = int8.method == next(iter(choice.methods))
+    return Calibration(
+        method=int8.method,
+        frames=len(frames),
+        set_sha256=set_hash(frames),
+        kept_float=float_layers(choice) if as_chosen else (),
+        loss=round((choice.reached if as_chosen else choice.methods[int8.method]).drift.share, 6),
     )

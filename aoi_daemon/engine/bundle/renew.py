@@ -70,7 +70,7 @@ def renew_bundle(order: Renewal, progress: Progress) -> Report:
     with making(order.out) as folder:
         bench = Bench(
             folder=folder, manifest=manifest, judging=Judging(manifest, None), boards=boards_of(pairs, manifest),
-            golden=golden_of(bundle), threads=order.threads, progress=progress,
+            choosing=(), golden=golden_of(bundle), threads=order.threads, progress=progress,
         )  # fmt: skip
         outcome = _judge_all(bench, bundle, wanted, must=order.precisions is not None)
         report = _report(order, bundle, bench, outcome)

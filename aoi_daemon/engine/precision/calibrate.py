@@ -2,7 +2,7 @@
 
 Process: offline. Needs `onnx`; blocks in ONNX Runtime. Memory: one frame's activations at a time.
 
-Two passes over the frames: how far each tensor reaches, then a histogram of fixed width. Both methods
+Two passes over the frames: how far each tensor reaches, then a histogram of fixed width. All methods
 are read off the same histograms. What was found is kept in a cache, by the hash of the model, of the
 frames and of the methods, for it takes minutes and changes only with them.
 """
@@ -26,12 +26,13 @@ from aoi_daemon.engine.precision.ranges import BINS, LEVELS, PERCENTILE, entropy
 from aoi_daemon.errors import ModelError
 from aoi_daemon.files import make_folder, replace_file
 
-Method = Literal["entropy", "percentile"]
-METHODS: Final[tuple[Method, ...]] = ("entropy", "percentile")
+Method = Literal["max", "percentile-99.999", "percentile", "entropy"]
+METHODS: Final[tuple[Method, ...]] = ("max", "percentile-99.999", "percentile", "entropy")
+"""`max` clips nothing that was seen, `percentile` is of PERCENTILE, `entropy` clips most."""
 Ranges = dict[str, float]
 """The greatest magnitude of a tensor that INT8 keeps, by the tensor's name."""
 
-_RECIPE: Final = f"abs histogram {BINS}, entropy {LEVELS}, percentile {PERCENTILE}, zero bin replaced; 1"
+_RECIPE: Final = f"abs histogram {BINS}, entropy {LEVELS}, percentile {PERCENTILE}, zero bin replaced; 99.999, max; 2"
 """Part of the cache's key: changed whenever the ranges would be."""
 _FATAL_ALONE: Final = 4
 
@@ -69,6 +70,8 @@ def calibrate(
         return known
     histograms = _collect(model, tensors, frames, threads, advance)
     ranges: dict[Method, Ranges] = {
+        "max": {name: reach for name, (_, reach) in histograms.items()},
+        "percentile-99.999": {name: percentile_range(counts, r, 99.999) for name, (counts, r) in histograms.items()},
         "entropy": {name: entropy_range(counts, reach) for name, (counts, reach) in histograms.items()},
         "percentile": {name: percentile_range(counts, reach) for name, (counts, reach) in histograms.items()},
     }

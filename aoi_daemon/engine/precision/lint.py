@@ -7,6 +7,7 @@ both inputs of a residual Add quantised; and ours: first and last convolutions s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -17,8 +18,11 @@ from aoi_daemon.engine.precision.prepare import MAX_OPSET
 _PAIR: Final = ("QuantizeLinear", "DequantizeLinear")
 
 
-def lint_quantised(model: Model) -> list[str]:
-    """What of an INT8 model breaks a rule, one line each, naming the node; empty: nothing does."""
+def lint_quantised(model: Model, kept_float: Collection[str] = ()) -> list[str]:
+    """What of an INT8 model breaks a rule, one line each, naming the node; empty: nothing does.
+
+    `kept_float`: names of the layers that are in float on purpose; of a residual Add of them no input is quantised.
+    """
     graph = Graph(model)
     found = []
     if opset(model) > MAX_OPSET:
@@ -29,10 +33,15 @@ def lint_quantised(model: Model) -> list[str]:
         if node.op_type in _PAIR:
             found += [f"{node.op_type} {node.name}: {what}" for what in _pair_problems(graph, node)]
     for node in graph.convolutions:
+        if node.name in kept_float and _dequantised(graph, node.input[1]):
+            found.append(f"{node.op_type} {node.name}: is to stay in float, and is quantised")
         found += [f"{node.op_type} {node.name}: {what}" for what in _convolution_problems(graph, node)]
     for node in graph.residual_adds():
         quantised = [_dequantised(graph, name) for name in graph.activations(node)]
-        if not all(quantised):
+        if node.name in kept_float:
+            if any(quantised):
+                found.append(f"Add {node.name}: is to stay in float, and an input is quantised; both or none")
+        elif not all(quantised):
             bare = [name for name, q in zip(graph.activations(node), quantised, strict=True) if not q]
             found.append(f"Add {node.name}: input {', '.join(bare)} is not quantised; both inputs must be")
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,18 +28,23 @@ _LEAST_SCALE: Final = 1e-8
 """For a tensor that never left 0: any scale is right but 0."""
 
 
-def quantise(model: Model, ranges: Ranges, frame: Frame) -> Model:
+def quantise(model: Model, ranges: Ranges, frame: Frame, kept_float: Collection[str] = ()) -> Model:
     """The INT8 model.
 
     Args:
         model: prepared FP32.
         ranges: by tensor, from `calibrate`.
         frame: any real one; the tool insists on a run.
+        kept_float: names of the layers that stay in float, beside the first and the last ones.
 
     Raises:
         ModelError: what came out breaks a rule of lint.py.
     """
     graph = Graph(model)
+    nodes = [node for node in graph.quantizable() if node.name not in kept_float]
+    if not nodes:
+        raise ModelError("int8: all layers are to stay in float, nothing is quantised")
+    reached = {name for node in nodes for name in graph.activations(node)}
     scales = {
         name: [
             {
@@ -48,6 +54,7 @@ def quantise(model: Model, ranges: Ranges, frame: Frame) -> Model:
             }
         ]
         for name, reach in ranges.items()
+        if name in reached
     }
     with tempfile.TemporaryDirectory(prefix="aoi-quantise-") as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
@@ -59,7 +66,7 @@ def quantise(model: Model, ranges: Ranges, frame: Frame) -> Model:
                 _Once(frame),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "Add"],
-                nodes_to_quantize=[node.name for node in graph.quantizable()],
+                nodes_to_quantize=[node.name for node in nodes],
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
@@ -75,10 +82,27 @@ def quantise(model: Model, ranges: Ranges, frame: Frame) -> Model:
                 },
             )
         quantised = load_model(target)
-    problems = lint_quantised(quantised)
+    _read_in_float(quantised, kept_float)
+    problems = lint_quantised(quantised, kept_float)
     if problems:
         raise ModelError("int8: " + "; ".join(problems))
     return quantised
+
+
+def _read_in_float(model: Model, names: Collection[str]) -> None:
+    """Let the layers of these `names` read what was there before Q and DQ, in place.
+
+    The tool gives every reader of a tensor what one of them is quantised for: a layer in float would lose as much
+    as if it were not, and keep its time.
+    """
+    graph = Graph(model)
+    for node in graph.nodes:
+        if node.name not in names:
+            continue
+        for place, name in enumerate(node.input):
+            maker = graph.makers.get(name)
+            if maker is not None and maker.op_type == "DequantizeLinear":
+                node.input[place] = graph.makers[maker.input[0]].input[0]
 
 
 class _Once:

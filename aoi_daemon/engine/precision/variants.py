@@ -12,11 +12,13 @@ from typing import Final, Literal
 
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.frames import Frame, spread
-from aoi_daemon.engine.precision.calibrate import METHODS, Method, calibrate
+from aoi_daemon.engine.precision.calibrate import Method, calibrate
+from aoi_daemon.engine.precision.choice import Choice, Trials, choose
 from aoi_daemon.engine.precision.graph import Model, save_model
 from aoi_daemon.engine.precision.prepare import convert_fp16
 from aoi_daemon.engine.precision.prune import FRAMES, WIDE, check_prunable, prune
 from aoi_daemon.engine.precision.quantize import quantise
+from aoi_daemon.engine.precision.sensitivity import Asked
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.backend import open_judge, shape_of
 from aoi_daemon.engine.qualify.qualify import (
@@ -50,6 +52,7 @@ class Variant:
     refused: str | None
     method: Method | None = None
     sparsity: Literal["2:4"] | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Bench:
         manifest: says what the model is; its own models are not looked at.
         judging: with the limits that the bundle will carry.
         boards: the qualification set.
+        choosing: boards that INT8's calibration and float layers are chosen on.
         golden: the golden parts.
         reference: FP32's run and figures; None while FP32 itself is on the bench.
     """
@@ -69,6 +73,7 @@ class Bench:
     manifest: Manifest
     judging: Judging
     boards: Sequence[Board]
+    choosing: Sequence[Board]
     golden: Mapping[str, Golden]
     threads: int
     progress: Progress
@@ -157,23 +162,29 @@ class Bench:
             self.notes[f"2:4 {precision}"] = f"left out: {reason}"
         return make(dense)
 
-    def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None) -> Variant:
-        """INT8 by each method of calibration; the one that keeps up better, as `int8.onnx`.
-
-        Better is: may ship before may not, then the higher mAP at IoU 0.5, then at 0.5:0.95.
+    def try_int8(self, model: Model, frames: Sequence[Frame], cache: Path | None, asked: Asked) -> Variant:
+        """INT8 as `choose` says, as `int8.onnx`; where that may not ship, by the next best method that may.
 
         Raises:
             ModelError: there is nothing to quantise.
         """
         advance = self.progress.task("calibrating int8", 2 * len(frames))
         ranges = calibrate(model, frames, threads=self.threads, advance=advance, cache=cache)
-        variants = [self.try_model("int8", quantise(model, ranges[method], frames[0]), method) for method in METHODS]
-        variants.sort(key=lambda v: (v.refused is None, v.measured.map50, v.measured.map50_95), reverse=True)
-        best, *others = variants
-        for other in others:
-            other.file.unlink()
-            self.notes[f"int8 by {other.method}"] = _figures(other)
-        self.notes[f"int8 by {best.method}"] = f"{_figures(best)}; kept"
+        trials = Trials(self.folder, self.manifest, self.judging, self.choosing, self.threads)
+        choice = choose(model, ranges, frames[0], asked, trials, progress=self.progress)
+        variants: list[Variant] = []
+        for method in choice.methods:
+            # Layers were chosen with the best method; what is left of its loss says nothing of another.
+            kept_float = choice.kept_float if not variants else frozenset[str]()
+            made = self.try_model("int8", quantise(model, ranges[method], frames[0], kept_float), method)
+            variants.append(replace(made, choice=choice))
+            if made.refused is None:
+                break
+        best = next((variant for variant in variants if variant.refused is None), variants[0])
+        for variant in variants:
+            if variant is not best:
+                variant.file.unlink()
+            self.notes[f"int8 by {variant.method}"] = _figures(variant) + ("; kept" if variant is best else "")
         return _renamed(best, self.folder / "int8.onnx")
 
 
@@ -208,4 +219,4 @@ def _figures(variant: Variant) -> str:
 
 def _renamed(variant: Variant, file: Path) -> Variant:
     variant.file.rename(file)
-    return Variant(**{**vars(variant), "file": file})
+    return replace(variant, file=file)

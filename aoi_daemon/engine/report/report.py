@@ -50,6 +50,7 @@ class Report:
         made_at: UTC, ISO 8601.
         skipped: precisions of the bundle that this machine cannot run, and why.
         registration: its gain and cost, as `registration_gain.as_json` gives them; None: not measured.
+        int8: how INT8 was made, as `choice.choice_json` gives it; None: it was not made here.
     """
 
     bundle: str
@@ -72,6 +73,7 @@ class Report:
     made_at: str = ""
     skipped: Mapping[str, str] = field(default_factory=dict)
     registration: Mapping[str, Any] | None = None
+    int8: Mapping[str, Any] | None = None
 
     @property
     def bad_count(self) -> int:
@@ -178,6 +180,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "refused": dict(report.refused),
         "skipped": dict(report.skipped),
         "registration": report.registration,
+        "int8": report.int8,
         "verdicts": {
             board.pair.name: {
                 "good": board.pair.is_good,

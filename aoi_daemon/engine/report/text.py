@@ -65,7 +65,11 @@ def show(bundle: Bundle) -> str:
     ]
     if manifest.calibration is not None:
         c = manifest.calibration
-        lines.append(f"  int8        {c.method} calibration on {c.frames} frames, set {c.set_sha256[:16]}")
+        layers = sum(len(block.layers) for block in c.kept_float)
+        lines.append(
+            f"  int8        {c.method} calibration on {c.frames} frames, set {c.set_sha256[:16]}"
+            + (f"; {layers} layers in float" if layers else "")
+        )
     if manifest.qualification is not None:
         q = manifest.qualification
         sizes = ", ".join(f"{size.width_px}x{size.height_px}" for size in q.sizes)

@@ -17,8 +17,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, Strict, ValidationError
 
-from aoi_daemon.config.recipe import Sha256
-from aoi_daemon.config.section import Section
+from aoi_daemon.config.section import Section, Sha256
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import FrameShape

@@ -103,7 +103,7 @@ PROVENANCE = {"command": "export", "made_at": "2026-11-27T00:00:00Z", "source_sh
         ("full_score", [0.1], [0.0]),
         ("models", [{"fp32": MODEL}, {"fp32": MODEL, "int8": MODEL}], [{}, {"fp64": MODEL}]),
         ("models", [{"fp32": {**MODEL, "sha256": HASH}}], [{"fp32": {**MODEL, "sha256": text}} for text in (HASH[1:], f"{HASH}0", HASH.upper())]),
-        ("calibration", [None, CALIBRATION, {**CALIBRATION, "method": "percentile"}], [{**CALIBRATION, "frames": 0}, {**CALIBRATION, "method": "max"}]),
+        ("calibration", [None, CALIBRATION, {**CALIBRATION, "method": "percentile"}, {**CALIBRATION, "method": "max", "loss": 0.0, "kept_float": [{"layers": ["a"], "why": "b"}]}], [{**CALIBRATION, "frames": 0}, {**CALIBRATION, "method": "mean"}, {**CALIBRATION, "kept_float": [{"layers": [], "why": "b"}]}]),
         ("qualification", [None, QUALIFICATION, {**QUALIFICATION, "refused": {"int8": "flips"}}], [{**QUALIFICATION, "boards": 0}]),
         ("provenance", [None, PROVENANCE, {**PROVENANCE, "boxes": "by hand"}], [{**PROVENANCE, "source_sha256": ""}]),
     ],

@@ -131,3 +131,10 @@ def test_a_quantised_stem_or_head_is_found(model, name, part):
     node(model, name).input[1] = "extra_d"
     kind = {"stem": "Conv stem", "logits": "Conv logits"}[name]
     assert f"{kind}: is {part} and quantised; must be float" in lint_quantised(model)
+
+
+def test_a_layer_that_is_to_stay_in_float_and_is_quantised_is_found(model):
+    assert lint_quantised(model, {"widen", "joined"}) == [
+        "Conv widen: is to stay in float, and is quantised",
+        "Add joined: is to stay in float, and an input is quantised; both or none",
+    ]

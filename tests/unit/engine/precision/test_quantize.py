@@ -4,6 +4,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from aoi_daemon.engine.frames import list_frames, set_hash
@@ -13,6 +15,7 @@ from aoi_daemon.engine.precision.calibrate import METHODS, calibrate
 from aoi_daemon.engine.precision.graph import Graph
 from aoi_daemon.engine.precision.lint import lint_quantised
 from aoi_daemon.engine.precision.quantize import quantise
+from aoi_daemon.engine.precision.sensitivity import blocks_of
 from aoi_daemon.engine.reference import make_reference_model
 from aoi_daemon.errors import ModelError
 from tests.unit.engine.toy_detector import FLOAT, INT32, UINT8, tensor_types, write_boards
@@ -184,3 +187,31 @@ def test_quantising_is_quiet(prepared, ranges, frames, capsys, caplog):
         quantise(prepared, ranges["entropy"], frames[0])
     assert capsys.readouterr() == ("", "")
     assert not caplog.records
+
+
+@given(data=st.data())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_layers_that_stay_in_float_read_and_are_float_and_all_others_are_quantised(prepared, ranges, frames, data):
+    blocks = blocks_of(Graph(prepared))
+    kept = data.draw(st.sets(st.sampled_from(blocks), max_size=len(blocks) - 1))
+    names = {name for block in kept for name in block}
+    model = quantise(prepared, ranges["max"], frames[0], names)
+    graph = Graph(model)
+    onnx.checker.check_model(model, full_check=True)
+    for node in Graph(prepared).quantizable():
+        inputs = next(n for n in graph.nodes if n.name == node.name).input[:2]
+        makers = [graph.makers.get(name) for name in inputs]
+        quantised = [maker is not None and maker.op_type == "DequantizeLinear" for maker in makers]
+        assert quantised == [node.name not in names] * 2, node.name
+
+
+def test_where_every_layer_stays_in_float_nothing_is_quantised_and_that_is_said(prepared, ranges, frames):
+    names = {node.name for node in Graph(prepared).quantizable()}
+    with pytest.raises(ModelError, match="nothing is quantised"):
+        quantise(prepared, ranges["max"], frames[0], names)
+
+
+def test_ranges_grow_from_entropy_over_percentiles_to_all_that_was_seen(ranges):
+    for name, reach in ranges["max"].items():
+        assert ranges["percentile"][name] <= ranges["percentile-99.999"][name] <= reach * 1.001
+        assert ranges["entropy"][name] <= reach
