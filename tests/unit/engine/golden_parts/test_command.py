@@ -40,6 +40,7 @@ class Product:
         )
         (folder / "recipes").mkdir()
         (folder / "source").mkdir()
+        (folder / "source" / "board.png").touch()
         self.line = {
             "line": {"recipe": "demo"},
             "cameras": [{"kind": "replay", "source": "source", "max_width_px": SIZE, "max_height_px": SIZE}],
