@@ -38,9 +38,9 @@ def plc() -> Iterator[SimulatorProcess]:
         yield made
 
 
-def left_by_0_1_0(folder: Path, plc: SimulatorProcess) -> None:
-    """LEFT with the bundle of config/ and the records as a database, as of an hour ago; no golden parts, as then."""
-    shutil.copytree(ROOT / "config/bundles", folder / "bundles")
+def left_by_0_1_0(folder: Path, bundles: Path, plc: SimulatorProcess) -> None:
+    """LEFT with its bundle and the records as a database, as of an hour ago; no golden parts, as then."""
+    shutil.copytree(bundles, folder / "bundles")
     shutil.copytree(LEFT, folder, dirs_exist_ok=True)
     (folder / "users.toml").chmod(0o600)
     state = folder / "state"
@@ -66,16 +66,16 @@ def _make_database(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def old_program(tmp_path_factory) -> Path:
-    """The program of 0.1.0, out of the repository's history."""
+def of_0_1_0(tmp_path_factory) -> Path:
+    """The folders aoi_daemon and config of 0.1.0, out of the repository's history."""
     made = tmp_path_factory.mktemp("0.1.0")
-    words = ["git", "-C", str(ROOT), "archive", "--output", str(made / "of.tar"), OF_0_1_0, "aoi_daemon"]
+    words = ["git", "-C", str(ROOT), "archive", "--output", str(made / "of.tar"), OF_0_1_0, "aoi_daemon", "config/bundles"]
     try:
         subprocess.run(words, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip(f"the commit {OF_0_1_0[:12]} is not in this checkout's history")
     shutil.unpack_archive(made / "of.tar", made, filter="data") if sys.version_info >= (3, 12) else shutil.unpack_archive(made / "of.tar", made)
-    return made / "aoi_daemon"
+    return made
 
 
 @contextmanager
@@ -132,9 +132,9 @@ class Forward(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def forward(tmp_path_factory, plc) -> Forward:
+def forward(tmp_path_factory, of_0_1_0, plc) -> Forward:
     folder = tmp_path_factory.mktemp("line")
-    left_by_0_1_0(folder, plc)
+    left_by_0_1_0(folder, of_0_1_0 / "config/bundles", plc)
     before = rows(folder / "records/records.sqlite", PARTS_OF_BOTH)
     assert len(before) == PARTS
     backup = tmp_path_factory.mktemp("backup") / "out"
@@ -205,7 +205,7 @@ def test_the_way_back_keeps_the_last_rows_of_a_recorder_that_was_killed(tmp_path
 
 
 @pytest.mark.long
-def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(forward, old_program, tmp_path):
+def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(forward, of_0_1_0, tmp_path):
     """The real program of then. Records are off the critical path: it runs the line while it refuses them."""
     folder = tmp_path / "line"
     shutil.copytree(forward.folder, folder)
@@ -213,11 +213,11 @@ def test_0_1_0_refuses_what_is_newer_and_takes_its_folder_back(forward, old_prog
     file = folder / "records/records.sqlite"
     of_this = rows(file, PARTS_OF_BOTH)
     said = f"has schema version {SCHEMA_VERSION}, this program reads and writes 1"
-    with started(old_program, folder, lambda: said in (folder / "log").read_text()) as status:
+    with started(of_0_1_0 / "aoi_daemon", folder, lambda: said in (folder / "log").read_text()) as status:
         assert status["product"] == "demo", "it looks for the product in use under its own name: why go_back renames it"
     assert rows(file, PARTS_OF_BOTH) == of_this
     go_back(folder)
     assert rows(folder / "records/records.sqlite.of-0.2.0", PARTS_OF_BOTH) == of_this
-    with started(old_program, folder, recorded(folder)) as status:
+    with started(of_0_1_0 / "aoi_daemon", folder, recorded(folder)) as status:
         assert status["product"] == "second" and status["golden_passed"]
     assert rows(file, PARTS_OF_BOTH)[:PARTS] == forward.before
