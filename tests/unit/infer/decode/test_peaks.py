@@ -53,7 +53,9 @@ def crowded(rng, size, dense, threshold):
     """Values 0 to 1: few, many or all near the threshold and at it to the last bit, the others below 0.2 of it."""
     exact = np.float32(threshold)
     near = [exact, np.nextafter(exact, np.float32(0)), np.float32(0.8), np.float32(threshold * 0.9995), np.float32(1)]
-    return np.where(rng.random(size) < dense, rng.choice(near, size), rng.random(size) * threshold * 0.2).astype(np.float32)
+    return np.where(rng.random(size) < dense, rng.choice(near, size), rng.random(size) * threshold * 0.2).astype(
+        np.float32
+    )
 
 
 @settings(deadline=None, max_examples=150)
@@ -135,7 +137,9 @@ def test_tasks_of_small_outputs_have_none(manifest, expected):
     assert peaks_of(manifest) == expected
 
 
-@pytest.mark.parametrize("values", [np.random.default_rng(0).random(size, np.float32) for size in ((7, 90), (2, 20, 30))])
+@pytest.mark.parametrize(
+    "values", [np.random.default_rng(0).random(size, np.float32) for size in ((7, 90), (2, 20, 30))]
+)
 def test_true_peaks_are_told_from_those_of_something_else(values):
     """Line by line: whichever of them is another's. Rounding to half precision is none."""
     true = head_peaks(values) if values.ndim == 2 else map_peaks(values)

@@ -242,7 +242,7 @@ def test_peaks_that_are_not_those_of_the_output_are_refused_before_ready(opened,
 
 @pytest.mark.parametrize("task", PEAKED)
 def test_peaks_that_the_gpu_never_writes_are_refused_before_ready(opened, task):
-    with pytest.raises(InferenceError, match="wrote no (peaks|answer)"):
+    with pytest.raises(InferenceError, match=r"wrote no (peaks|answer)"):
         opened(task=task, engine={"peaks": True, "unwritten": ["peaks"]})
 
 
