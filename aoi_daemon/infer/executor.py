@@ -76,7 +76,8 @@ class Decoder(Protocol):
         """Turn outputs into detections.
 
         Args:
-            outputs: in the order of `outputs_of`, as the model gave them.
+            outputs: in the order of `outputs_of`, as the model gave them; then peaks (infer/decode/peaks.py), where
+                the engine gives them.
             shape: the frame's.
 
         Raises:
@@ -227,12 +228,15 @@ def _differences(kind: str, found: Sequence[TensorInfo], expected: Sequence[Tens
         there, want = ", ".join(map(str, found)) or "none", ", ".join(map(str, expected))
         return [f"{kind}s are {there}; expected {want}"]
     return [
-        f"{kind} is {by_name[want.name]}; expected {want}" for want in expected if not _fits(by_name[want.name], want)
+        f"{kind} is {by_name[want.name]}; expected {want}"
+        for want in expected
+        if not tensor_fits(by_name[want.name], want)
     ]
 
 
-def _fits(found: TensorInfo, want: TensorInfo) -> bool:
-    return found.dtype == want.dtype and sizes_fit(found.shape, want.shape)
+def tensor_fits(found: TensorInfo, want: TensorInfo) -> bool:
+    """Whether one can be the other: name, type and sizes."""
+    return found.name == want.name and found.dtype == want.dtype and sizes_fit(found.shape, want.shape)
 
 
 def sizes_fit(found: Sequence[int | None], want: Sequence[int | None]) -> bool:

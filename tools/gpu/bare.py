@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
-from aoi_daemon.infer.executor import FrameShape, outputs_of
+from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.trt.cuda import CudaDevice
-from aoi_daemon.infer.trt.lane import Buffers, GraphMode, Lane, Loaded, profile_for
+from aoi_daemon.infer.trt.lane import Buffers, GraphMode, Lane, Loaded, check_tensors, profile_for, tensors_of
 from aoi_daemon.infer.trt.plan import Machine, Precision, choose_plan
 from aoi_daemon.infer.trt.vendor import load_vendor
 
@@ -41,7 +41,8 @@ class BareLoop:
         mode: GraphMode = "own" if graph and vendor.is_rtx else "off"
         profile = profile_for(engine, shape)
         loaded = Loaded(vendor, engine, self.device, ("image", "template") if has_template else ("image",))
-        self._lane = Lane(loaded, shape, outputs_of(bundle.manifest), profile=profile, graph=mode)
+        outputs = check_tensors(bundle.folder, tensors_of(vendor, engine), bundle.manifest)
+        self._lane = Lane(loaded, shape, outputs, profile=profile, graph=mode)
         outputs_bytes = self._lane.layout.size_bytes
         buffers = Buffers(
             self.device, frame_bytes=math.prod(shape), outputs_bytes=outputs_bytes, has_template=has_template

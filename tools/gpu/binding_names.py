@@ -35,10 +35,11 @@ LEAN: Final = "tensorrt-lean-cu13-bindings==11.4.0.106"
 CLASSES: Final = (
     "Builder", "BuilderFlag", "ComputeCapability", "CudaGraphStrategy", "DataType",
     "DynamicShapesKernelSpecializationStrategy", "EngineInspector", "EngineValidity",
-    "IBuilderConfig", "ICudaEngine", "IExecutionContext", "IHostMemory", "IInt8EntropyCalibrator2", "ILayer",
+    "IBuilderConfig", "IConcatenationLayer", "ICudaEngine", "IExecutionContext", "IHostMemory",
+    "IInt8EntropyCalibrator2", "ILayer",
     "ILogger", "INetworkDefinition", "IOptimizationProfile", "IProgressMonitor", "IRuntimeConfig", "ITensor",
     "ITimingCache", "LayerInformationFormat", "LayerType", "MemoryPoolType", "NetworkDefinitionCreationFlag",
-    "OnnxParser", "ParserError", "ProfilingVerbosity", "Runtime", "TensorIOMode",
+    "OnnxParser", "ParserError", "ProfilingVerbosity", "ReduceOperation", "Runtime", "TensorIOMode",
 )  # fmt: skip
 _PLATFORMS: Final = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64", "manylinux_2_31_x86_64")
 _MAX_SYMBOLS: Final = 100

@@ -19,9 +19,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.build.arguments import SizePx
 from aoi_daemon.engine.build.convert import to_fp16, to_int8
 from aoi_daemon.engine.build.network import Parsed, parse, set_precision
+from aoi_daemon.engine.build.peaks import add_peaks
 from aoi_daemon.engine.build.plan import engine_types
 from aoi_daemon.engine.build.progress import Progress, make_monitor
 from aoi_daemon.engine.build.shapes import Profile, exact, profiles_for
@@ -56,6 +58,8 @@ class Order:
     """Frames that set INT8's ranges, where the file has none."""
     timing_cache: Path | None = None
     tuning: Tuning = NO_TUNING
+    manifest: Manifest | None = None
+    """Of the bundle, whose task may have peaks; None: a model of no bundle gets none."""
 
 
 def build_plan(order: Order, progress: Progress | None = None) -> Plan:
@@ -116,6 +120,7 @@ class _Work:
         self.progress = progress
         self.profiles = profiles_for(parsed.inputs, order.sizes, order.shapes)
         self.calibration: str | None = None
+        self.peaks: list[Any] = []
         self._monitor = make_monitor(vendor, progress)
 
     def build(self, target: str, held: ExitStack) -> bytes:
@@ -136,6 +141,8 @@ class _Work:
                 raise vendor.refusal(f"{order.onnx}: profile {number} ({profile})")
         apply_tuning(order.tuning, vendor, config)
         set_precision(vendor, self.parsed, config, order.precision, order.onnx)
+        if order.manifest is not None:
+            self.peaks = add_peaks(vendor, self.parsed.network, config, order.manifest)
         calibrator = self._calibrator(config, held)
         load_timing_cache(vendor, config, order.timing_cache)
         content = self.parsed.builder.build_serialized_network(self.parsed.network, config)

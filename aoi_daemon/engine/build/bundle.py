@@ -80,6 +80,7 @@ def build_for_bundle(
             device=device,
             timing_cache=timing_cache,
             tuning=tuning,
+            manifest=bundle.manifest,
         )
         plan = build_plan(order, progress)
         write_plan(plan)

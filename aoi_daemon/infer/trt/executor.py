@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
 from aoi_daemon.infer.decode.decode import decoder_for
-from aoi_daemon.infer.executor import NO_DEADLINE, Detections, FrameShape, TensorInfo, check_model, outputs_of
+from aoi_daemon.infer.decode.peaks import PEAKS, is_true
+from aoi_daemon.infer.executor import NO_DEADLINE, Detections, FrameShape, TensorInfo
 from aoi_daemon.infer.trt import lane as trt_lane
 from aoi_daemon.infer.trt.cuda import CudaDevice
 from aoi_daemon.infer.trt.lane import Buffers, GraphMode, Lane, Loaded
@@ -97,17 +98,15 @@ class TensorRtExecutor:
         self._begun_ns = 0  # when the run that is on the GPU was begun; 0: none is
         self._runtime, self._engine = trt_lane.deserialize(vendor, plan, file)
         tensors = trt_lane.tensors_of(vendor, self._engine)
-        check_model(file, *tensors, manifest)
         wanted = list(dict.fromkeys([*shapes, *trt_lane.exact_shapes(self._engine)]))
-        for shape in wanted:
-            check_model(file, *tensors, manifest, shape)
+        outputs = trt_lane.check_tensors(file, tensors, manifest, wanted)
         self._lanes: dict[FrameShape, Lane] = {}
         self.warm_up: list[WarmUp] = []
         loaded = Loaded(vendor, self._engine, device, ("image", "template") if self.has_template else ("image",))
         # Loops and methods, no comprehension and no closure: open_executor could not free what those hold.
         frame_bytes = outputs_bytes = 0
         for shape in wanted:
-            lane = self._lanes[shape] = self._lane(loaded, shape, outputs_of(manifest), graph, file)
+            lane = self._lanes[shape] = self._lane(loaded, shape, outputs, graph, file)
             frame_bytes = max(frame_bytes, math.prod(shape))
             outputs_bytes = max(outputs_bytes, lane.layout.size_bytes)
         self._buffers = Buffers(
@@ -252,7 +251,11 @@ class TensorRtExecutor:
         silent = lane.layout.unwritten(arrays)
         if silent:
             raise InferenceError(f"{self.name}: the GPU reports success and wrote no {', '.join(silent)}")
-        self.decoder.decode(arrays, lane.shape)
+        # Without the peaks: they are held against what is read of all the rest.
+        has_peaks = lane.layout.outputs[-1].name == PEAKS
+        self.decoder.decode(arrays[:-1] if has_peaks else arrays, lane.shape)
+        if has_peaks and not is_true(arrays[-1], arrays):
+            raise InferenceError(f"{self.name}: the plan's {PEAKS} are not those of its other output; build it again")
 
     def _run(self, image: NDArray[np.uint8]) -> None:
         self._answer(image, image if self.has_template else None, NO_DEADLINE)

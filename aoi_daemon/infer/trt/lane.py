@@ -18,8 +18,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import InferenceError, ModelError
-from aoi_daemon.infer.executor import FrameShape, TensorInfo
+from aoi_daemon.infer.decode.peaks import peaks_of
+from aoi_daemon.infer.executor import FrameShape, TensorInfo, check_model, outputs_of, tensor_fits
 from aoi_daemon.infer.trt.cuda import CudaDevice
 from aoi_daemon.infer.trt.outputs import lay_out
 from aoi_daemon.infer.trt.vendor import Vendor, dtype_name
@@ -65,6 +67,25 @@ def tensors_of(vendor: Vendor, engine: Any) -> Tensors:
     return found
 
 
+def check_tensors(
+    file: Path, tensors: Tensors, manifest: Manifest, shapes: Sequence[FrameShape] = ()
+) -> list[TensorInfo]:
+    """Hold an engine's inputs and outputs against the contract, for frames of each of `shapes`.
+
+    Returns:
+        What it puts out, in the order that `Decoder.decode` takes: `outputs_of`, and peaks where the plan has them.
+
+    Raises:
+        ModelError: as `check_model`.
+    """
+    wanted = outputs_of(manifest)
+    peaks = peaks_of(manifest)
+    outputs = [tensor for tensor in tensors.outputs if peaks is None or not tensor_fits(tensor, peaks)]
+    for shape in (None, *shapes):
+        check_model(file, tensors.inputs, outputs, manifest, shape)
+    return wanted if peaks is None or len(outputs) == len(tensors.outputs) else [*wanted, peaks]
+
+
 class Buffers:
     """Device memory for every tensor, and the outputs' page-locked twin.
 
@@ -107,7 +128,7 @@ class Lane:
         Args:
             loaded: outlives the lane.
             shape: of the frames.
-            outputs: what the task expects (`outputs_of`).
+            outputs: what is put out, in the order of the decoder (`check_tensors`).
             profile: which of the engine's serves `shape`; None: its sizes are fixed.
             graph: how the work is launched; "capture" becomes so with `capture`.
 

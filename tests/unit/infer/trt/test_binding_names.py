@@ -37,6 +37,10 @@ FILES = {
     "infer/trt/vendor.py": {},
     "engine/build/build.py": {"profile": "IOptimizationProfile"},
     "engine/build/network.py": {"network": "INetworkDefinition", "tensor": "ITensor", "flags": "BuilderFlag"},
+    "engine/build/peaks.py": {
+        "network": "INetworkDefinition", "_network": "INetworkDefinition", "tensor": "ITensor", "peaks": "ITensor",
+        "concatenation": "IConcatenationLayer",
+    },
     "engine/build/target.py": {"cache": "ITimingCache"},
     "engine/build/tuning.py": {},
     "engine/build/calibrator.py": {},
@@ -61,6 +65,7 @@ LIMITED = {
     "BuilderFlag.INT8": WEAK,
     "BuilderFlag.PREFER_PRECISION_CONSTRAINTS": WEAK,
     "ILayer.precision": WEAK,
+    "ILayer.set_output_type": WEAK,
 }
 # Classes that the source names by a string or a base class, with what it defines or asks of them.
 BY_STRING = {
@@ -81,6 +86,7 @@ BY_STRING = {
     "ComputeCapability.SM86": RTX,
     "DataType.UINT8": set(RELEASES),
     "DataType.HALF": set(RELEASES),
+    **{f"ReduceOperation.{kind}": set(RELEASES) for kind in ("MAX", "MIN", "AVG")},
     "LayerType.QUANTIZE": set(RELEASES),
     "LayerType.DEQUANTIZE": set(RELEASES),
     **{

@@ -5,10 +5,11 @@ import hashlib
 import onnx
 import pytest
 
+from aoi_daemon.engine.build import build as module
 from aoi_daemon.engine.build.bundle import build_for_bundle
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import load_bundle
-from aoi_daemon.infer.executor import outputs_of
+from aoi_daemon.infer.executor import TensorInfo, outputs_of
 from aoi_daemon.infer.trt.vendor import dtype_name, load_vendor
 from tests.unit.infer.trt.need_rtx import need_rtx
 from tools.gpu.task_bundles import make_bundle
@@ -60,6 +61,38 @@ def edited(folder, edit):
     edit(model)
     file.write_bytes(model.SerializeToString())
     manifest.write_text(manifest.read_text().replace(before, hashlib.sha256(file.read_bytes()).hexdigest()))
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Outputs (name, type, sizes) of each network as the builder gets it."""
+    seen, add = [], module.add_peaks
+
+    def keep(vendor, network, *others):
+        held = add(vendor, network, *others)
+        tensors = [network.get_output(index) for index in range(network.num_outputs)]
+        seen.append([TensorInfo(tensor.name, dtype_name(tensor.dtype), tuple(tensor.shape)) for tensor in tensors])
+        return held
+
+    monkeypatch.setattr(module, "add_peaks", keep)
+    return seen
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "of_all", "of_one"),
+    [
+        ("yolo", (1, 3, -1), (1, 3, 20 * 24 + 10 * 12 + 5 * 6)), ("segment", (1, 2, -1), (1, 2, 3 * 160 + 192)),
+        ("anomaly", (1, 1, -1), (1, 1, 3 * 80 + 96)), ("classify", None, None),
+    ],
+)  # fmt: skip
+def test_networks_of_heads_and_maps_put_out_peaks_beside_them(tmp_path, networks, kind, fixed, of_all, of_one):
+    """In float32 at both precisions, of the size that the frame's follow from; no other task has them."""
+    manifest = make_bundle(tmp_path / "b", kind, SIZES[0], fixed=fixed, golden=False)
+    build_for_bundle(tmp_path / "b", "sm86", ["fp32", "fp16"], SIZES[:1])
+    expected = [] if of_all is None else [TensorInfo("peaks", "float32", of_one if fixed else of_all)]
+    assert [outputs[1:] for outputs in networks] == [expected] * 2
+    assert {outputs[0].name for outputs in networks} == {outputs_of(manifest)[0].name}
 
 
 def half_output(model):

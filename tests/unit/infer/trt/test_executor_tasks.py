@@ -7,7 +7,7 @@ from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
 from aoi_daemon.infer.executor import NO_DEADLINE
 from aoi_daemon.infer.trt import executor as module
 from tests.unit.infer.trt.conftest import FRAME, OF_TASK
-from tests.unit.infer.trt.trt_fakes import MS, RUN_NS, DataType, FakeDevice, outputs_for
+from tests.unit.infer.trt.trt_fakes import MS, RUN_NS, DataType, FakeDevice, outputs_for, with_peaks
 
 TASKS = ("top100", "yolo", "classify", "segment", "anomaly")
 OUTPUT = {"top100": "scores", "yolo": "heads", "classify": "scores", "segment": "maps", "anomaly": "maps"}
@@ -182,3 +182,81 @@ def test_every_task_has_a_fake(manifest):
     """A task that comes is tested here from its first day."""
     assert set(TASKS) == set(type(manifest()).model_fields["task"].annotation.__args__)
     assert set(OF_TASK) <= set(TASKS)
+
+
+PEAKED = ("yolo", "segment", "anomaly")
+
+
+@pytest.mark.parametrize("graph", ["off", "capture"])
+@pytest.mark.parametrize("task", PEAKED)
+def test_a_plan_with_peaks_answers_as_one_without(opened, frame, task, graph):
+    """Two sizes in turn, above and below the threshold; both kinds of plans are in the field."""
+    shapes = [FRAME, (96, 64, 1)]
+    plain, peaked = (opened(task=task, engine={"exact": shapes, "peaks": on}, graph=graph) for on in (False, True))
+    for gray in (BRIGHT, 20, DARK):
+        for shape in shapes:
+            expected, found = (one.executor.infer(frame(gray, shape), None, NO_DEADLINE) for one in (plain, peaked))
+            assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+            assert len(found.scores) == (gray != 20 or task == "yolo")
+
+
+@pytest.mark.parametrize("task", PEAKED)
+def test_the_decoder_gets_the_peaks_of_the_part_in_the_same_copy(opened, frame, task, clock):
+    """Else it would read the part by the last one's."""
+    copied = []
+
+    class Counting(FakeDevice):
+        def copy_out(self, array, address):
+            copied.append(array.nbytes)
+            super().copy_out(array, address)
+
+    class Seen:
+        def decode(self, outputs, shape):
+            self.outputs = [output.copy() for output in outputs]
+
+    one = opened(task=task, engine={"peaks": True}, device=Counting(clock))
+    one.executor.decoder = seen = Seen()
+    copied.clear()
+    for gray in (BRIGHT, DARK):
+        one.executor.infer(frame(gray), None, NO_DEADLINE)
+        expected = list(with_peaks(outputs_for(task, FRAME, np.float32(gray / 255))).values())
+        assert all(np.array_equal(a, b) for a, b in zip(seen.outputs, expected, strict=True))
+    assert len(copied) == 2
+
+
+def of_nothing(peaks):
+    return np.zeros_like(peaks)
+
+
+def halved(peaks):
+    return peaks / 2
+
+
+@pytest.mark.parametrize("wrong", [of_nothing, halved])
+@pytest.mark.parametrize("task", PEAKED)
+def test_peaks_that_are_not_those_of_the_output_are_refused_before_ready(opened, task, wrong):
+    """A defect would not be looked at."""
+    with pytest.raises(InferenceError, match="the plan's peaks are not those of its other output; build it again"):
+        opened(task=task, engine={"peaks": wrong})
+
+
+@pytest.mark.parametrize("task", PEAKED)
+def test_peaks_that_the_gpu_never_writes_are_refused_before_ready(opened, task):
+    with pytest.raises(InferenceError, match=r"wrote no (peaks|answer)"):
+        opened(task=task, engine={"peaks": True, "unwritten": ["peaks"]})
+
+
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [
+        ("yolo", {"peaks": (DataType.HALF, (1, 3, -1))}), ("yolo", {"peaks": (DataType.FLOAT, (1, 2, -1))}),
+        ("segment", {"peaks": (DataType.FLOAT, (1, 2, -1, -1))}), ("classify", {"peaks": (DataType.FLOAT, (1, 3, -1))}),
+        ("anomaly", {"tops": (DataType.FLOAT, (1, 1, -1))}),
+    ],
+)  # fmt: skip
+def test_any_other_output_beside_is_refused(opened, task, more):
+    """By the name, type and sizes of peaks alone an engine may say more than the task's."""
+    name = OUTPUT[task]
+    there = {name: (DataType.FLOAT, outputs_for(task, FRAME, 0.0)[name].shape)}
+    with pytest.raises(ModelError, match=f"outputs are .*{next(iter(more))}.*; expected {name} float32"):
+        opened(task=task, engine={"outputs": there | more})

@@ -55,6 +55,7 @@ class FakeBuilderApi:
         self.ProfilingVerbosity, self.LayerInformationFormat = (
             members(owner, release) for owner in ("ProfilingVerbosity", "LayerInformationFormat")
         )
+        self.ReduceOperation = members("ReduceOperation", release)
         names = [name for name, there in TABLE["IBuilderConfig"].items() if release in there]
         self.IBuilderConfig = type("IBuilderConfig", (), dict.fromkeys(names))
         for owner in ("ILogger", "IProgressMonitor", "IInt8EntropyCalibrator2"):

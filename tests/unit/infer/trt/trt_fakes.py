@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from aoi_daemon.errors import InferenceError
+from aoi_daemon.infer.decode.peaks import head_peaks, map_peaks
 from aoi_daemon.infer.trt.driver import Gpu
 from aoi_daemon.infer.trt.vendor import Vendor
 
@@ -126,6 +127,12 @@ class DataType(enum.Enum):
     INT64 = 5
 
 
+def with_peaks(answer):
+    """`answer` with the peaks that a plan of heads or maps puts out beside them."""
+    ((_, (values,)),) = answer.items()
+    return {**answer, "peaks": (head_peaks if values.ndim == 2 else map_peaks)(values)[None]}
+
+
 def outputs_for(task, frame, gray):
     """What the fake engine of `task` answers to a frame (h, w, c) of mean gray `gray`, 0 to 1: arrays by name.
 
@@ -165,7 +172,7 @@ class FakeEngine:
 
     `plan`: `exact` frame shapes with a profile each; one without `dynamic`: fixed sizes. `task`; `outputs`: in place
     of what the engine says of them, (type, sizes) by name; `sizes`: in place of those that a context tells, by name, and `answer_sizes`
-    in place of those that it writes; `unwritten`: names of outputs that a run leaves as they were; `session`: ONNX Runtime's, which answers instead.
+    in place of those that it writes; `peaks`: whether it puts those out beside, or what it makes of them; `unwritten`: names of outputs that a run leaves as they were; `session`: ONNX Runtime's, which answers instead.
     """
 
     def __init__(self, api, plan):
@@ -179,6 +186,7 @@ class FakeEngine:
         self.answer_sizes = plan.get("answer_sizes", {})
         self.unwritten = plan.get("unwritten", ())
         self.session = plan.get("session")
+        self.peaks = plan.get("peaks")
         small, large = (self.answer(self.nothing((side, side, self.exact[0][2]))) for side in (64, 128))
         self.outputs = plan.get("outputs") or {
             name: (
@@ -197,6 +205,10 @@ class FakeEngine:
         if self.session is None:
             frame = inputs["image"]
             answer = outputs_for(self.task, frame.shape[1:], np.float32(frame.mean() / 255))
+            if self.peaks:
+                answer = with_peaks(answer)
+            if callable(self.peaks):
+                answer["peaks"] = self.peaks(answer["peaks"])
             return {name: np.resize(array, self.answer_sizes.get(name, array.shape)) for name, array in answer.items()}
         names = [output.name for output in self.session.get_outputs()]
         return dict(zip(names, self.session.run(names, inputs), strict=True))
