@@ -29,7 +29,7 @@ _ROUNDING: Final = 1e-3
 """So far beyond 0 and 1 a probability may be for arithmetic's sake (FP16, INT8)."""
 
 _SPARSE: Final = 2
-"""How many times as many rows as reach the threshold may be looked at before only those are copied out."""
+"""How many times as many rows or columns as reach the threshold may be looked at before only those are copied out."""
 _PAIR: Final = np.arange(2)
 
 _Map = NDArray[np.float32]
@@ -56,25 +56,27 @@ class Maps:
         self._by_mean = reading.score == "mean"
         self._min_area_px = min_area_px
         self._classes = [label for label, name in enumerate(manifest.classes) if name not in manifest.good_classes]
-        self._mask = np.empty((0, 0), np.uint8)
-        self._numbers = np.empty((0, 0), np.int32)
+        self._mask = np.empty(0, np.uint8)
+        self._numbers = np.empty(0, np.int32)
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """See `Decoder`; the highest score first."""
         check_outputs(outputs[:1], self._expected)
         maps = outputs[0][0]
         _check_size(maps, shape)
+        height, width = maps.shape[1:]
         peaks = outputs[1][0] if len(outputs) > 1 else None
         if peaks is not None and self._are_sound(peaks, maps):
-            height, width = maps.shape[1:]
             rows, columns = peaks[:, :height], peaks[:, -width:]
+            areas = [self._areas(maps[label], rows[label], columns[label], label, shape) for label in self._classes]
         else:
-            rows, columns = self._checked_rows(maps), None
-        areas = []
-        for label in self._classes:
-            reaching = rows[label] >= self._near
-            if reaching.any():
-                areas += self._areas(maps[label], reaching, None if columns is None else columns[label], label, shape)
+            tops = self._checked_tops(maps)
+            areas = [
+                self._areas(maps[label], maps[label].max(axis=1), None, label, shape)
+                for label in self._classes
+                if tops[label] >= self._threshold
+            ]
+        areas = [found for found in areas if found is not None]
         if not areas:
             return _NOTHING
         boxes, scores, labels = areas[0] if len(areas) == 1 else map(np.concatenate, zip(*areas, strict=True))
@@ -82,7 +84,7 @@ class Maps:
         return Detections(boxes[order], scores[order], labels[order])
 
     def _are_sound(self, peaks: _Map, maps: _Map) -> bool:
-        """Whether the GPU's peaks prove that `_checked_rows` would let the maps pass; where not, it says why not."""
+        """Whether the GPU's peaks prove that `_checked_tops` would let the maps pass; where not, it says why not."""
         height, width = maps.shape[1:]
         if peaks.shape != (len(maps), 3 * height + width) or not np.isfinite(peaks).all():
             return False
@@ -91,11 +93,11 @@ class Maps:
             peaks[:, height : 2 * height].min() >= -_ROUNDING / 2 and peaks[:, :height].max() <= 1 + _ROUNDING / 2
         )
 
-    def _checked_rows(self, maps: _Map) -> _Map:
-        """The greatest value of each row, (classes, h). Raises InferenceError: maps are not what a model may say."""
+    def _checked_tops(self, maps: _Map) -> _Map:
+        """The greatest value of each map, (classes,). Raises InferenceError: maps are not what a model may say."""
         # A NaN is below any threshold, and its place would pass; minimum and maximum hand it on.
-        rows: _Map = maps.max(axis=2)
-        lowest, highest = float(maps.min()), float(rows.max())
+        tops = maps.reshape(maps.shape[0], -1).max(axis=1)
+        lowest, highest = float(maps.min()), float(tops.max())
         if not (np.isfinite(lowest) and np.isfinite(highest)):
             raise InferenceError("the model gave maps that are not finite")
         if self._is_probability and not -_ROUNDING <= lowest <= highest <= 1 + _ROUNDING:
@@ -103,52 +105,58 @@ class Maps:
                 f"the model gave maps of {lowest:g} to {highest:g}; expected probabilities, 0 to 1 "
                 "(is a softmax or sigmoid missing?)"
             )
-        return rows
+        return tops
 
     def _areas(
-        self, values: _Map, reaching: NDArray[np.bool_], columns: _Map | None, label: int, shape: FrameShape
-    ) -> list[Detections]:
-        """The areas of one map, all of them, how many there are; an empty list: none.
+        self, values: _Map, rows: _Map, columns: _Map | None, label: int, shape: FrameShape
+    ) -> Detections | None:
+        """The areas of one map, all of them, how many there are; None: it has none.
 
         Args:
             values: (h, w).
-            reaching: which rows may have a place above the threshold, (h,), one at least.
+            rows: the greatest value of each, (h,).
             columns: the greatest value of each, (w,); None: not known.
             label: of the class.
             shape: the frame's.
         """
-        if values.shape != self._mask.shape:
-            self._mask = np.empty(values.shape, np.uint8)
-            self._numbers = np.empty(values.shape, np.int32)
-        rows, part = _rows_around(values, reaching)
+        reaching = rows >= self._near
+        if not reaching.any():
+            return None
+        if values.size != self._mask.size:
+            self._mask = np.empty(values.size, np.uint8)
+            self._numbers = np.empty(values.size, np.int32)
+        down, down_to = _around(reaching)
         if columns is None:
-            columns = part.max(axis=0)
-        across = np.flatnonzero(columns >= self._near)
-        if not across.size:
-            return []
-        # From an even place on, because OpenCV numbers areas by blocks of 2 x 2 places.
-        start = int(across[0]) & ~1
-        part = part[:, start : int(across[-1]) + 1]
-        there = slice(part.shape[0]), slice(part.shape[1])
-        mask = self._mask[there]
+            columns = values[down_to].max(axis=0)
+        across = columns >= self._near
+        if not across.any():
+            return None
+        over, over_to = _around(across)
+        if isinstance(down_to, slice) or isinstance(over_to, slice):
+            part = values[down_to, over_to]
+        else:
+            part = values[down_to[:, None], over_to]
+        mask, numbers = (whole[: part.size].reshape(part.shape) for whole in (self._mask, self._numbers))
         np.greater_equal(part, self._threshold, out=mask.view(np.bool_))
-        y, x = np.divmod(np.flatnonzero(mask), part.shape[1])
-        if not y.size:
-            return []
-        _, numbers = cv2.connectedComponents(mask, self._numbers[there], connectivity=8, ltype=cv2.CV_32S)
+        # As truths: of numbers, OpenCV's and NumPy's search takes ten times as long.
+        above = np.flatnonzero(mask.view(np.bool_))
+        if not above.size:
+            return None
+        y, x = np.divmod(above, part.shape[1])
+        cv2.connectedComponents(mask, numbers, connectivity=8, ltype=cv2.CV_32S)
         # Area by area, and within one line by line. OpenCV's own figures of areas cost ten times as much.
-        of = numbers[y, x]
+        of = numbers.reshape(-1)[above]
         order = np.argsort(of, kind="stable")
         y, x = y[order], x[order]
         places = np.bincount(of)[1:]  # number 0 is what lies below the threshold
         ends = np.cumsum(places)
         starts = ends - places
-        right, down = shape[1] / values.shape[1], shape[0] / values.shape[0]
+        scale_x, scale_y = shape[1] / values.shape[1], shape[0] / values.shape[0]
         boxes = np.empty((len(places), 4), np.float32)
-        boxes[:, 0] = (np.minimum.reduceat(x, starts) + start) * right
-        boxes[:, 1] = rows[y[starts]] * down
-        boxes[:, 2] = (np.maximum.reduceat(x, starts) + (start + 1)) * right
-        boxes[:, 3] = (rows[y[ends - 1]] + 1) * down
+        boxes[:, 0] = over[np.minimum.reduceat(x, starts)] * scale_x
+        boxes[:, 1] = down[y[starts]] * scale_y
+        boxes[:, 2] = (over[np.maximum.reduceat(x, starts)] + 1) * scale_x
+        boxes[:, 3] = (down[y[ends - 1]] + 1) * scale_y
         inside = part[y, x]
         if self._by_mean:
             found = np.add.reduceat(inside, starts, dtype=np.float64) / places
@@ -156,30 +164,35 @@ class Maps:
             found = np.maximum.reduceat(inside, starts)
         scores = np.minimum(found / self._full, 1.0).astype(np.float32)
         if self._min_area_px > 0:
-            large = places * right * down >= self._min_area_px
+            large = places * scale_x * scale_y >= self._min_area_px
             boxes, scores = boxes[large], scores[large]
-        return [Detections(boxes, scores, np.full(len(scores), label, np.int32))]
+        return Detections(boxes, scores, np.full(len(scores), label, np.int32))
 
 
-def _rows_around(values: _Map, reaching: NDArray[np.bool_]) -> tuple[NDArray[np.int64], _Map]:
-    """The numbers of the rows that are `reaching`, and those rows; what lies apart in the map does in them.
+def _around(reaching: NDArray[np.bool_]) -> tuple[NDArray[np.int64], slice | NDArray[np.int64]]:
+    """Which rows to look at, or columns, where those that are `reaching` count: their numbers, and an index of them.
 
-    In pairs from an even row on, as OpenCV numbers areas, and with the pair behind each of several that touch.
+    What lies apart in the map does in them: in pairs from an even one on, as OpenCV numbers areas by blocks of 2 x 2
+    places, and with the pair behind each of several that touch.
+
+    Args:
+        reaching: one at least.
     """
-    height = len(reaching)
-    even = height & ~1
+    size = len(reaching)
+    even = size & ~1
     pairs: NDArray[np.bool_] = reaching[:even:2] | reaching[1:even:2]
-    if height & 1:
+    if size & 1:
         pairs = np.append(pairs, reaching[-1])
     found = np.flatnonzero(pairs)
     first, beyond = int(found[0]), int(found[-1]) + 1
     if beyond - first < _SPARSE * len(found):
-        return np.arange(2 * first, min(2 * beyond, height)), values[2 * first : 2 * beyond]
+        part = slice(2 * first, min(2 * beyond, size))
+        return np.arange(part.start, part.stop), part
     pairs[1:] |= pairs[:-1]
-    rows = (2 * np.flatnonzero(pairs)[:, None] + _PAIR).reshape(-1)
-    if rows[-1] >= height:
-        rows = rows[:-1]
-    return rows, values[rows]
+    numbers = (2 * np.flatnonzero(pairs)[:, None] + _PAIR).reshape(-1)
+    if numbers[-1] >= size:
+        numbers = numbers[:-1]
+    return numbers, numbers
 
 
 def _check_size(maps: NDArray[np.float32], shape: FrameShape) -> None:
