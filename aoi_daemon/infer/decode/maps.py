@@ -28,9 +28,9 @@ from aoi_daemon.infer.executor import Detections, FrameShape, check_outputs, out
 _ROUNDING: Final = 1e-3
 """So far beyond 0 and 1 a probability may be for arithmetic's sake (FP16, INT8)."""
 
-_SPARSE: Final = 2
-"""How many times as many rows or columns as reach the threshold may be looked at before only those are copied out."""
-_PAIR: Final = np.arange(2)
+_SPARSE: Final = 4
+"""How many times as many places as lie in rows and columns that reach the threshold may be looked at, before only those
+are copied out: one by one costs four times a place in a line."""
 
 _Map = NDArray[np.float32]
 _NOTHING: Final = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
@@ -67,19 +67,18 @@ class Maps:
         height, width = maps.shape[1:]
         peaks = outputs[1][0] if len(outputs) > 1 else None
         if peaks is not None and self._are_sound(peaks, maps):
-            rows, columns = peaks[:, :height], peaks[:, -width:]
-            areas = [self._areas(maps[label], rows[label], columns[label], label, shape) for label in self._classes]
+            areas = [self._areas(maps[label], peaks[label, : height + width], label, shape) for label in self._classes]
         else:
             tops = self._checked_tops(maps)
             areas = [
-                self._areas(maps[label], maps[label].max(axis=1), None, label, shape)
+                self._areas(maps[label], np.concatenate((maps[label].max(1), maps[label].max(0))), label, shape)
                 for label in self._classes
                 if tops[label] >= self._threshold
             ]
-        areas = [found for found in areas if found is not None]
-        if not areas:
+        found = [columns for columns in areas if columns is not None]
+        if not found:
             return _NOTHING
-        boxes, scores, labels = areas[0] if len(areas) == 1 else map(np.concatenate, zip(*areas, strict=True))
+        boxes, scores, labels = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
         order = np.argsort(-scores, kind="stable")
         return Detections(boxes[order], scores[order], labels[order])
 
@@ -90,7 +89,7 @@ class Maps:
             return False
         # Half of what is allowed: half precision may have brought a value that is beyond it to the limit.
         return not self._is_probability or bool(
-            peaks[:, height : 2 * height].min() >= -_ROUNDING / 2 and peaks[:, :height].max() <= 1 + _ROUNDING / 2
+            peaks[:, height + width : -height].min() >= -_ROUNDING / 2 and peaks[:, :height].max() <= 1 + _ROUNDING / 2
         )
 
     def _checked_tops(self, maps: _Map) -> _Map:
@@ -107,51 +106,47 @@ class Maps:
             )
         return tops
 
-    def _areas(
-        self, values: _Map, rows: _Map, columns: _Map | None, label: int, shape: FrameShape
-    ) -> Detections | None:
-        """The areas of one map, all of them, how many there are; None: it has none.
+    def _areas(self, values: _Map, lines: _Map, label: int, shape: FrameShape) -> Detections | None:
+        """The areas of one map, all of them, how many there are, as they come in it; None: it has none.
 
         Args:
             values: (h, w).
-            rows: the greatest value of each, (h,).
-            columns: the greatest value of each, (w,); None: not known.
+            lines: the greatest value of each row, then of each column, (h + w,).
             label: of the class.
             shape: the frame's.
         """
-        reaching = rows >= self._near
+        height, width = values.shape
+        reaching = lines >= self._near
         if not reaching.any():
             return None
+        # The line behind each of several that touch, too: what lies apart in the map does in the part.
+        reaching[1:] |= reaching[:-1]
+        numbers = np.flatnonzero(reaching)
+        rows = int(numbers.searchsorted(height))
+        down, over = numbers[:rows], numbers[rows:] - height
+        if not (down.size and over.size):
+            return None
+        part, down, over = _part(values, down, over)
         if values.size != self._mask.size:
             self._mask = np.empty(values.size, np.uint8)
             self._numbers = np.empty(values.size, np.int32)
-        down, down_to = _around(reaching)
-        if columns is None:
-            columns = values[down_to].max(axis=0)
-        across = columns >= self._near
-        if not across.any():
-            return None
-        over, over_to = _around(across)
-        if isinstance(down_to, slice) or isinstance(over_to, slice):
-            part = values[down_to, over_to]
-        else:
-            part = values[down_to[:, None], over_to]
-        mask, numbers = (whole[: part.size].reshape(part.shape) for whole in (self._mask, self._numbers))
-        np.greater_equal(part, self._threshold, out=mask.view(np.bool_))
-        # As truths: of numbers, OpenCV's and NumPy's search takes ten times as long.
-        above = np.flatnonzero(mask.view(np.bool_))
+        mask, areas = self._mask[: part.size].reshape(part.shape), self._numbers[: part.size].reshape(part.shape)
+        truths = mask.view(np.bool_)
+        np.greater_equal(part, self._threshold, out=truths)
+        above = np.flatnonzero(truths)
         if not above.size:
             return None
-        y, x = np.divmod(above, part.shape[1])
-        cv2.connectedComponents(mask, numbers, connectivity=8, ltype=cv2.CV_32S)
+        cv2.connectedComponents(mask, areas, connectivity=8, ltype=cv2.CV_32S)
         # Area by area, and within one line by line. OpenCV's own figures of areas cost ten times as much.
-        of = numbers.reshape(-1)[above]
-        order = np.argsort(of, kind="stable")
-        y, x = y[order], x[order]
+        of = areas.reshape(-1)[above]
+        above = above[np.argsort(of, kind="stable")]
         places = np.bincount(of)[1:]  # number 0 is what lies below the threshold
         ends = np.cumsum(places)
         starts = ends - places
-        scale_x, scale_y = shape[1] / values.shape[1], shape[0] / values.shape[0]
+        # By their first places: OpenCV's numbers go by blocks of 2 x 2, which begin elsewhere in the part.
+        order = np.argsort(above[starts])
+        y, x = np.divmod(above, part.shape[1])
+        scale_x, scale_y = shape[1] / width, shape[0] / height
         boxes = np.empty((len(places), 4), np.float32)
         boxes[:, 0] = over[np.minimum.reduceat(x, starts)] * scale_x
         boxes[:, 1] = down[y[starts]] * scale_y
@@ -164,35 +159,20 @@ class Maps:
             found = np.maximum.reduceat(inside, starts)
         scores = np.minimum(found / self._full, 1.0).astype(np.float32)
         if self._min_area_px > 0:
-            large = places * scale_x * scale_y >= self._min_area_px
-            boxes, scores = boxes[large], scores[large]
-        return Detections(boxes, scores, np.full(len(scores), label, np.int32))
+            order = order[(places * scale_x * scale_y >= self._min_area_px)[order]]
+        return Detections(boxes[order], scores[order], np.full(len(order), label, np.int32))
 
 
-def _around(reaching: NDArray[np.bool_]) -> tuple[NDArray[np.int64], slice | NDArray[np.int64]]:
-    """Which rows to look at, or columns, where those that are `reaching` count: their numbers, and an index of them.
-
-    What lies apart in the map does in them: in pairs from an even one on, as OpenCV numbers areas by blocks of 2 x 2
-    places, and with the pair behind each of several that touch.
-
-    Args:
-        reaching: one at least.
-    """
-    size = len(reaching)
-    even = size & ~1
-    pairs: NDArray[np.bool_] = reaching[:even:2] | reaching[1:even:2]
-    if size & 1:
-        pairs = np.append(pairs, reaching[-1])
-    found = np.flatnonzero(pairs)
-    first, beyond = int(found[0]), int(found[-1]) + 1
-    if beyond - first < _SPARSE * len(found):
-        part = slice(2 * first, min(2 * beyond, size))
-        return np.arange(part.start, part.stop), part
-    pairs[1:] |= pairs[:-1]
-    numbers = (2 * np.flatnonzero(pairs)[:, None] + _PAIR).reshape(-1)
-    if numbers[-1] >= size:
-        numbers = numbers[:-1]
-    return numbers, numbers
+def _part(
+    values: _Map, down: NDArray[np.int64], over: NDArray[np.int64]
+) -> tuple[_Map, NDArray[np.int64], NDArray[np.int64]]:
+    """Rows `down` and columns `over` of a map, and which they are: where they lie close, with those in between."""
+    top, left = int(down[0]), int(over[0])
+    height, width = int(down[-1]) + 1 - top, int(over[-1]) + 1 - left
+    if height * width < _SPARSE * len(down) * len(over):
+        part = values[top : top + height, left : left + width]
+        return part, np.arange(top, top + height), np.arange(left, left + width)
+    return values.reshape(-1).take((down * values.shape[1])[:, None] + over, mode="clip"), down, over
 
 
 def _check_size(maps: NDArray[np.float32], shape: FrameShape) -> None:
