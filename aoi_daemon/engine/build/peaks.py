@@ -47,8 +47,8 @@ def add_peaks(vendor: Vendor, network: Any, config: Any, manifest: Manifest) -> 
         found = [layers.reduced(scores, "MAX", 1), layers.reduced(scores, "MIN", 1), layers.reduced(values, "AVG", 1)]
         peaks = layers.joined(found, 1)
     else:
-        found = [layers.reduced(values, kind, 3, keep=False) for kind in ("MAX", "MIN", "AVG")]
-        peaks = layers.joined([*found, layers.reduced(values, "MAX", 2, keep=False)], 2)
+        kinds = (("MAX", 3), ("MAX", 2), ("MIN", 3), ("AVG", 3))
+        peaks = layers.joined([layers.reduced(values, kind, axis, keep=False) for kind, axis in kinds], 2)
     peaks.name = PEAKS
     network.mark_output(peaks)
     return layers.weights

@@ -28,9 +28,9 @@ from aoi_daemon.infer.executor import Detections, FrameShape, check_outputs, out
 _ROUNDING: Final = 1e-3
 """So far beyond 0 and 1 a probability may be for arithmetic's sake (FP16, INT8)."""
 
-_SPARSE: Final = 2
-"""How many times as many rows as reach the threshold may be looked at before only those are copied out."""
-_PAIR: Final = np.arange(2)
+_SPARSE: Final = 4
+"""How many times as many places as lie in rows and columns that reach the threshold may be looked at, before only those
+are copied out: one by one costs four times a place in a line."""
 
 _Map = NDArray[np.float32]
 _NOTHING: Final = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
@@ -56,46 +56,47 @@ class Maps:
         self._by_mean = reading.score == "mean"
         self._min_area_px = min_area_px
         self._classes = [label for label, name in enumerate(manifest.classes) if name not in manifest.good_classes]
-        self._mask = np.empty((0, 0), np.uint8)
-        self._numbers = np.empty((0, 0), np.int32)
+        self._mask = np.empty(0, np.uint8)
+        self._numbers = np.empty(0, np.int32)
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """See `Decoder`; the highest score first."""
         check_outputs(outputs[:1], self._expected)
         maps = outputs[0][0]
         _check_size(maps, shape)
+        height, width = maps.shape[1:]
         peaks = outputs[1][0] if len(outputs) > 1 else None
         if peaks is not None and self._are_sound(peaks, maps):
-            height, width = maps.shape[1:]
-            rows, columns = peaks[:, :height], peaks[:, -width:]
+            areas = [self._areas(maps[label], peaks[label, : height + width], label, shape) for label in self._classes]
         else:
-            rows, columns = self._checked_rows(maps), None
-        areas = []
-        for label in self._classes:
-            reaching = rows[label] >= self._near
-            if reaching.any():
-                areas += self._areas(maps[label], reaching, None if columns is None else columns[label], label, shape)
-        if not areas:
+            tops = self._checked_tops(maps)
+            areas = [
+                self._areas(maps[label], np.concatenate((maps[label].max(1), maps[label].max(0))), label, shape)
+                for label in self._classes
+                if tops[label] >= self._threshold
+            ]
+        found = [columns for columns in areas if columns is not None]
+        if not found:
             return _NOTHING
-        boxes, scores, labels = areas[0] if len(areas) == 1 else map(np.concatenate, zip(*areas, strict=True))
+        boxes, scores, labels = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
         order = np.argsort(-scores, kind="stable")
         return Detections(boxes[order], scores[order], labels[order])
 
     def _are_sound(self, peaks: _Map, maps: _Map) -> bool:
-        """Whether the GPU's peaks prove that `_checked_rows` would let the maps pass; where not, it says why not."""
+        """Whether the GPU's peaks prove that `_checked_tops` would let the maps pass; where not, it says why not."""
         height, width = maps.shape[1:]
         if peaks.shape != (len(maps), 3 * height + width) or not np.isfinite(peaks).all():
             return False
         # Half of what is allowed: half precision may have brought a value that is beyond it to the limit.
         return not self._is_probability or bool(
-            peaks[:, height : 2 * height].min() >= -_ROUNDING / 2 and peaks[:, :height].max() <= 1 + _ROUNDING / 2
+            peaks[:, height + width : -height].min() >= -_ROUNDING / 2 and peaks[:, :height].max() <= 1 + _ROUNDING / 2
         )
 
-    def _checked_rows(self, maps: _Map) -> _Map:
-        """The greatest value of each row, (classes, h). Raises InferenceError: maps are not what a model may say."""
+    def _checked_tops(self, maps: _Map) -> _Map:
+        """The greatest value of each map, (classes,). Raises InferenceError: maps are not what a model may say."""
         # A NaN is below any threshold, and its place would pass; minimum and maximum hand it on.
-        rows: _Map = maps.max(axis=2)
-        lowest, highest = float(maps.min()), float(rows.max())
+        tops = maps.reshape(maps.shape[0], -1).max(axis=1)
+        lowest, highest = float(maps.min()), float(tops.max())
         if not (np.isfinite(lowest) and np.isfinite(highest)):
             raise InferenceError("the model gave maps that are not finite")
         if self._is_probability and not -_ROUNDING <= lowest <= highest <= 1 + _ROUNDING:
@@ -103,52 +104,54 @@ class Maps:
                 f"the model gave maps of {lowest:g} to {highest:g}; expected probabilities, 0 to 1 "
                 "(is a softmax or sigmoid missing?)"
             )
-        return rows
+        return tops
 
-    def _areas(
-        self, values: _Map, reaching: NDArray[np.bool_], columns: _Map | None, label: int, shape: FrameShape
-    ) -> list[Detections]:
-        """The areas of one map, all of them, how many there are; an empty list: none.
+    def _areas(self, values: _Map, lines: _Map, label: int, shape: FrameShape) -> Detections | None:
+        """The areas of one map, all of them, how many there are, as they come in it; None: it has none.
 
         Args:
             values: (h, w).
-            reaching: which rows may have a place above the threshold, (h,), one at least.
-            columns: the greatest value of each, (w,); None: not known.
+            lines: the greatest value of each row, then of each column, (h + w,).
             label: of the class.
             shape: the frame's.
         """
-        if values.shape != self._mask.shape:
-            self._mask = np.empty(values.shape, np.uint8)
-            self._numbers = np.empty(values.shape, np.int32)
-        rows, part = _rows_around(values, reaching)
-        if columns is None:
-            columns = part.max(axis=0)
-        across = np.flatnonzero(columns >= self._near)
-        if not across.size:
-            return []
-        # From an even place on, because OpenCV numbers areas by blocks of 2 x 2 places.
-        start = int(across[0]) & ~1
-        part = part[:, start : int(across[-1]) + 1]
-        there = slice(part.shape[0]), slice(part.shape[1])
-        mask = self._mask[there]
-        np.greater_equal(part, self._threshold, out=mask.view(np.bool_))
-        y, x = np.divmod(np.flatnonzero(mask), part.shape[1])
-        if not y.size:
-            return []
-        _, numbers = cv2.connectedComponents(mask, self._numbers[there], connectivity=8, ltype=cv2.CV_32S)
+        height, width = values.shape
+        reaching = lines >= self._near
+        if not reaching.any():
+            return None
+        # The line behind each of several that touch, too: what lies apart in the map does in the part.
+        reaching[1:] |= reaching[:-1]
+        numbers = np.flatnonzero(reaching)
+        rows = int(numbers.searchsorted(height))
+        down, over = numbers[:rows], numbers[rows:] - height
+        if not (down.size and over.size):
+            return None
+        part, down, over = _part(values, down, over)
+        if values.size != self._mask.size:
+            self._mask = np.empty(values.size, np.uint8)
+            self._numbers = np.empty(values.size, np.int32)
+        mask, areas = self._mask[: part.size].reshape(part.shape), self._numbers[: part.size].reshape(part.shape)
+        truths = mask.view(np.bool_)
+        np.greater_equal(part, self._threshold, out=truths)
+        above = np.flatnonzero(truths)
+        if not above.size:
+            return None
+        cv2.connectedComponents(mask, areas, connectivity=8, ltype=cv2.CV_32S)
         # Area by area, and within one line by line. OpenCV's own figures of areas cost ten times as much.
-        of = numbers[y, x]
-        order = np.argsort(of, kind="stable")
-        y, x = y[order], x[order]
+        of = areas.reshape(-1)[above]
+        above = above[np.argsort(of, kind="stable")]
         places = np.bincount(of)[1:]  # number 0 is what lies below the threshold
         ends = np.cumsum(places)
         starts = ends - places
-        right, down = shape[1] / values.shape[1], shape[0] / values.shape[0]
+        # By their first places: OpenCV's numbers go by blocks of 2 x 2, which begin elsewhere in the part.
+        order = np.argsort(above[starts])
+        y, x = np.divmod(above, part.shape[1])
+        scale_x, scale_y = shape[1] / width, shape[0] / height
         boxes = np.empty((len(places), 4), np.float32)
-        boxes[:, 0] = (np.minimum.reduceat(x, starts) + start) * right
-        boxes[:, 1] = rows[y[starts]] * down
-        boxes[:, 2] = (np.maximum.reduceat(x, starts) + (start + 1)) * right
-        boxes[:, 3] = (rows[y[ends - 1]] + 1) * down
+        boxes[:, 0] = over[np.minimum.reduceat(x, starts)] * scale_x
+        boxes[:, 1] = down[y[starts]] * scale_y
+        boxes[:, 2] = (over[np.maximum.reduceat(x, starts)] + 1) * scale_x
+        boxes[:, 3] = (down[y[ends - 1]] + 1) * scale_y
         inside = part[y, x]
         if self._by_mean:
             found = np.add.reduceat(inside, starts, dtype=np.float64) / places
@@ -156,30 +159,20 @@ class Maps:
             found = np.maximum.reduceat(inside, starts)
         scores = np.minimum(found / self._full, 1.0).astype(np.float32)
         if self._min_area_px > 0:
-            large = places * right * down >= self._min_area_px
-            boxes, scores = boxes[large], scores[large]
-        return [Detections(boxes, scores, np.full(len(scores), label, np.int32))]
+            order = order[(places * scale_x * scale_y >= self._min_area_px)[order]]
+        return Detections(boxes[order], scores[order], np.full(len(order), label, np.int32))
 
 
-def _rows_around(values: _Map, reaching: NDArray[np.bool_]) -> tuple[NDArray[np.int64], _Map]:
-    """The numbers of the rows that are `reaching`, and those rows; what lies apart in the map does in them.
-
-    In pairs from an even row on, as OpenCV numbers areas, and with the pair behind each of several that touch.
-    """
-    height = len(reaching)
-    even = height & ~1
-    pairs: NDArray[np.bool_] = reaching[:even:2] | reaching[1:even:2]
-    if height & 1:
-        pairs = np.append(pairs, reaching[-1])
-    found = np.flatnonzero(pairs)
-    first, beyond = int(found[0]), int(found[-1]) + 1
-    if beyond - first < _SPARSE * len(found):
-        return np.arange(2 * first, min(2 * beyond, height)), values[2 * first : 2 * beyond]
-    pairs[1:] |= pairs[:-1]
-    rows = (2 * np.flatnonzero(pairs)[:, None] + _PAIR).reshape(-1)
-    if rows[-1] >= height:
-        rows = rows[:-1]
-    return rows, values[rows]
+def _part(
+    values: _Map, down: NDArray[np.int64], over: NDArray[np.int64]
+) -> tuple[_Map, NDArray[np.int64], NDArray[np.int64]]:
+    """Rows `down` and columns `over` of a map, and which they are: where they lie close, with those in between."""
+    top, left = int(down[0]), int(over[0])
+    height, width = int(down[-1]) + 1 - top, int(over[-1]) + 1 - left
+    if height * width < _SPARSE * len(down) * len(over):
+        part = values[top : top + height, left : left + width]
+        return part, np.arange(top, top + height), np.arange(left, left + width)
+    return values.reshape(-1).take((down * values.shape[1])[:, None] + over, mode="clip"), down, over
 
 
 def _check_size(maps: NDArray[np.float32], shape: FrameShape) -> None:

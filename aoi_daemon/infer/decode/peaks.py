@@ -4,8 +4,8 @@
 GPU looks through the megabytes and the CPU through some kB. By task:
 
 - yolo: (1, 3, N), for each candidate its greatest probability, its least, and the mean of its place and probabilities.
-- segment, anomaly: (1, classes or 1, 3 h + w), for each row its greatest value, then its least, then its mean; then
-  for each column its greatest value.
+- segment, anomaly: (1, classes or 1, 3 h + w), for each row its greatest value, then for each column; then
+  for each row its least value, then its mean.
 
 The mean is there for NaN and infinity alone: a GPU's maximum passes over NaN, a mean hands it on. Peaks choose what is
 looked at, never what is found: they may be rounded to half precision, and where they do not prove that all is as it
@@ -55,7 +55,7 @@ def head_peaks(heads: _Floats) -> _Floats:
 
 def map_peaks(maps: _Floats) -> _Floats:
     """As the GPU makes them of maps (classes, h, w): (classes, 3 h + w), NaN where there is one."""
-    return np.concatenate((maps.max(axis=2), maps.min(axis=2), maps.mean(axis=2), maps.max(axis=1)), axis=1)
+    return np.concatenate((maps.max(axis=2), maps.max(axis=1), maps.min(axis=2), maps.mean(axis=2)), axis=1)
 
 
 def is_true(peaks: _Floats, outputs: Sequence[NDArray[Any]]) -> bool:
@@ -69,7 +69,7 @@ def is_true(peaks: _Floats, outputs: Sequence[NDArray[Any]]) -> bool:
     if values.ndim == 2:
         means[2] = True
     else:
-        means[:, 2 * values.shape[1] : 3 * values.shape[1]] = True
+        means[:, -values.shape[1] :] = True
     rounding = np.abs(expected) * _HALF[0] + _HALF[1]
     # Added up in another order, and only there for what is not finite.
     rounding[means] = _OF_MEANS * np.abs(values).max()

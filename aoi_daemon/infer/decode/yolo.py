@@ -58,10 +58,12 @@ class YoloHeads:
             kept, classes, places = kept[counting], classes[counting], places[counting]
         values = scores[kept]
         order = np.argsort(-values, kind="stable")
-        centres, halves = np.split(seen[:4, places[order]], 2)
+        chosen = seen[:4, places[order]]
+        centres, halves = chosen[:2], chosen[2:]
         halves /= 2
         boxes = np.empty((len(order), 4), np.float32)
-        boxes[:, :2], boxes[:, 2:] = (centres - halves).T, (centres + halves).T
+        np.subtract(centres, halves, out=boxes[:, :2].T)
+        np.add(centres, halves, out=boxes[:, 2:].T)
         check_px(boxes, shape)
         values = np.minimum(np.maximum(values[order], 0.0), 1.0)
         return Detections(boxes, values, classes[order].astype(np.int32))

@@ -30,8 +30,8 @@ def gpu_peaks(values, *, half):
             scores = values[4:]
             found = np.stack((np.fmax.reduce(scores, axis=0), np.fmin.reduce(scores, axis=0), values.mean(axis=0)))
         else:
-            rows = np.fmax.reduce(values, axis=2), np.fmin.reduce(values, axis=2), values.mean(axis=2)
-            found = np.concatenate((*rows, np.fmax.reduce(values, axis=1)), axis=1)
+            tops = np.fmax.reduce(values, axis=2), np.fmax.reduce(values, axis=1)
+            found = np.concatenate((*tops, np.fmin.reduce(values, axis=2), values.mean(axis=2)), axis=1)
         return (found.astype(np.float16) if half else found).astype(np.float32)[None]
 
 
