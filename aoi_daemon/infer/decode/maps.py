@@ -78,19 +78,22 @@ class Maps:
         found = [columns for columns in areas if columns is not None]
         if not found:
             return _NOTHING
-        boxes, scores, labels = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+        if len(found) == 1:
+            return found[0]
+        boxes, scores, labels = (np.concatenate(columns) for columns in zip(*found, strict=True))
         order = np.argsort(-scores, kind="stable")
         return Detections(boxes[order], scores[order], labels[order])
 
     def _are_sound(self, peaks: _Map, maps: _Map) -> bool:
         """Whether the GPU's peaks prove that `_checked_tops` would let the maps pass; where not, it says why not."""
         height, width = maps.shape[1:]
-        if peaks.shape != (len(maps), 3 * height + width) or not np.isfinite(peaks).all():
+        if peaks.shape != (len(maps), 3 * height + width):
             return False
-        # Half of what is allowed: half precision may have brought a value that is beyond it to the limit.
-        return not self._is_probability or bool(
-            peaks[:, height + width : -height].min() >= -_ROUNDING / 2 and peaks[:, :height].max() <= 1 + _ROUNDING / 2
-        )
+        if not self._is_probability:
+            return bool(np.isfinite(peaks).all())
+        # Of the means, too: NaN is in no range. Half of what is allowed: half precision may have brought a value that
+        # is beyond it to the limit.
+        return bool(peaks.min() >= -_ROUNDING / 2 and peaks.max() <= 1 + _ROUNDING / 2)
 
     def _checked_tops(self, maps: _Map) -> _Map:
         """The greatest value of each map, (classes,). Raises InferenceError: maps are not what a model may say."""
@@ -107,7 +110,7 @@ class Maps:
         return tops
 
     def _areas(self, values: _Map, lines: _Map, label: int, shape: FrameShape) -> Detections | None:
-        """The areas of one map, all of them, how many there are, as they come in it; None: it has none.
+        """The areas of one map, all of them, how many there are, the highest score first; None: it has none.
 
         Args:
             values: (h, w).
@@ -143,8 +146,6 @@ class Maps:
         places = np.bincount(of)[1:]  # number 0 is what lies below the threshold
         ends = np.cumsum(places)
         starts = ends - places
-        # By their first places: OpenCV's numbers go by blocks of 2 x 2, which begin elsewhere in the part.
-        order = np.argsort(above[starts])
         y, x = np.divmod(above, part.shape[1])
         scale_x, scale_y = shape[1] / width, shape[0] / height
         boxes = np.empty((len(places), 4), np.float32)
@@ -152,12 +153,14 @@ class Maps:
         boxes[:, 1] = down[y[starts]] * scale_y
         boxes[:, 2] = (over[np.maximum.reduceat(x, starts)] + 1) * scale_x
         boxes[:, 3] = (down[y[ends - 1]] + 1) * scale_y
-        inside = part[y, x]
+        inside = part.reshape(-1)[above] if part.flags.c_contiguous else part[y, x]
         if self._by_mean:
             found = np.add.reduceat(inside, starts, dtype=np.float64) / places
         else:
             found = np.maximum.reduceat(inside, starts)
         scores = np.minimum(found / self._full, 1.0).astype(np.float32)
+        # Equal ones by their first places: OpenCV's numbers go by blocks of 2 x 2, which begin elsewhere in the part.
+        order = np.lexsort((above[starts], -scores))
         if self._min_area_px > 0:
             order = order[(places * scale_x * scale_y >= self._min_area_px)[order]]
         return Detections(boxes[order], scores[order], np.full(len(order), label, np.int32))
