@@ -98,7 +98,7 @@ class Maps:
     def _checked_tops(self, maps: _Map) -> _Map:
         """The greatest value of each map, (classes,). Raises InferenceError: maps are not what a model may say."""
         # A NaN is below any threshold, and its place would pass; minimum and maximum hand it on.
-        tops = maps.reshape(maps.shape[0], -1).max(axis=1)
+        tops: _Map = maps.reshape(maps.shape[0], -1).max(axis=1)
         lowest, highest = float(maps.min()), float(tops.max())
         if not (np.isfinite(lowest) and np.isfinite(highest)):
             raise InferenceError("the model gave maps that are not finite")

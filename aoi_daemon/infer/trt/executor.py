@@ -251,7 +251,7 @@ class TensorRtExecutor:
         silent = lane.layout.unwritten(arrays)
         if silent:
             raise InferenceError(f"{self.name}: the GPU reports success and wrote no {', '.join(silent)}")
-        # Without the peaks: they are held against what is read of all the rest.
+        # Without the peaks: they are compared with what is read of all the rest.
         has_peaks = lane.layout.outputs[-1].name == PEAKS
         self.decoder.decode(arrays[:-1] if has_peaks else arrays, lane.shape)
         if has_peaks and not is_true(arrays[-1], arrays):

@@ -17,7 +17,7 @@ from tests.unit.infer.manifests import manifest_of
 CLASSES = ("open", "short", "spur")
 SEGMENT = manifest_of("segment", CLASSES, good_classes=("open",))
 ANOMALY = manifest_of("anomaly", full_score=200.0)
-THRESHOLDS = (0.0, 0.001, 0.3, 0.5, 1.0)
+THRESHOLDS = (0.0, 0.001, 0.3, 0.4, 1.0)  # half precision rounds 0.4 down
 ODD = (np.nan, np.inf, -np.inf, 3e38, -3e38, 1.0008, 1.002, -0.0008, -0.002, 70000.0)
 """What no model should say, or only just may."""
 FEW = st.lists(st.tuples(st.integers(0, 2**31), st.sampled_from(ODD)), max_size=2)
@@ -112,6 +112,20 @@ def test_what_cannot_reach_the_threshold_is_not_looked_at():
     decoder = Maps(ANOMALY, MapReading(), min_area_px=0.0)
     assert len(decoder.decode([maps[None], peaks], (40, 30, 1)).scores) == 0
     assert len(decoder.decode([maps[None]], (40, 30, 1)).scores) == 1
+
+
+@pytest.mark.parametrize("threshold", [0.4, 0.9])
+def test_a_peak_that_half_precision_rounded_below_the_threshold_is_looked_at(threshold):
+    """The value itself is at it."""
+    assert np.float16(threshold) < np.float32(threshold)
+    heads = np.full((7, 50), 0.1, np.float32)
+    heads[:4], heads[4, 7] = 50, threshold
+    decoder = YoloHeads(manifest_of("yolo", CLASSES), least_score=threshold)
+    assert len(decoder.decode([heads[None], gpu_peaks(heads, half=True)], (480, 640, 1)).scores) == 1
+    maps = np.zeros((3, 40, 30), np.float32)
+    maps[1, 7, 9] = threshold
+    decoder = Maps(SEGMENT, MapReading(threshold=threshold), min_area_px=0.0)
+    assert len(decoder.decode([maps[None], gpu_peaks(maps, half=True)], (40, 30, 1)).scores) == 1
 
 
 @pytest.mark.parametrize("shape", [(3, 49), (2, 50), (3, 51)])
