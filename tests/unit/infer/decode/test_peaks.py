@@ -114,6 +114,20 @@ def test_what_cannot_reach_the_threshold_is_not_looked_at():
     assert len(decoder.decode([maps[None]], (40, 30, 1)).scores) == 1
 
 
+@pytest.mark.parametrize("threshold", [0.4, 0.9])
+def test_a_peak_that_half_precision_rounded_below_the_threshold_is_looked_at(threshold):
+    """The value itself is at it."""
+    assert np.float16(threshold) < np.float32(threshold)
+    heads = np.full((7, 50), 0.1, np.float32)
+    heads[:4], heads[4, 7] = 50, threshold
+    decoder = YoloHeads(manifest_of("yolo", CLASSES), least_score=threshold)
+    assert len(decoder.decode([heads[None], gpu_peaks(heads, half=True)], (480, 640, 1)).scores) == 1
+    maps = np.zeros((3, 40, 30), np.float32)
+    maps[1, 7, 9] = threshold
+    decoder = Maps(SEGMENT, MapReading(threshold=threshold), min_area_px=0.0)
+    assert len(decoder.decode([maps[None], gpu_peaks(maps, half=True)], (40, 30, 1)).scores) == 1
+
+
 @pytest.mark.parametrize("shape", [(3, 49), (2, 50), (3, 51)])
 def test_peaks_of_another_size_are_not_read(shape):
     """They are of another frame."""
