@@ -62,8 +62,10 @@ class YoloHeads:
         centres, halves = chosen[:2], chosen[2:]
         halves /= 2
         boxes = np.empty((len(order), 4), np.float32)
-        np.subtract(centres, halves, out=boxes[:, :2].T)
-        np.add(centres, halves, out=boxes[:, 2:].T)
+        # What is no longer a float32 is infinite then, and the judgement refuses it: a warning says nothing more.
+        with np.errstate(over="ignore"):
+            np.subtract(centres, halves, out=boxes[:, :2].T)
+            np.add(centres, halves, out=boxes[:, 2:].T)
         check_px(boxes, shape)
         values = np.minimum(np.maximum(values[order], 0.0), 1.0)
         return Detections(boxes, values, classes[order].astype(np.int32))
