@@ -128,8 +128,8 @@ def _open(file: Path, threads: int, *, optimised: bool = True) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _FATAL_ALONE
-    # Between parts the worker threads would spin for nothing, in SCHED_FIFO until the kernel throttles them: 5 % at
-    # the median, for 45 % more CPU time and a p99 more than twice as long (decision 46).
+    # Between parts the worker threads would spin for nothing, in SCHED_FIFO until the kernel throttles them: half as
+    # much CPU time again and a p99 nearly twice as long, for no gain at the median (decision 46).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     if not optimised:
