@@ -19,6 +19,13 @@ FILE: Final = "clock.json"
 _MOST_BYTES: Final = 64 * 1024
 MOST_S: Final = 1e11
 """The year 5138: nothing beyond it is a time, or a length of time."""
+
+
+def within(seconds: float, least: float = 0.0) -> float:
+    """`seconds` held to `least` .. MOST_S, what can be read again: a damaged file may have brought it beyond."""
+    return max(least, min(seconds, MOST_S))
+
+
 _Row = Annotated[int, Field(ge=0, le=2**62)]
 _Rows = Annotated[dict[Annotated[str, Field(max_length=64)], _Row], Field(max_length=64)]
 """The newest row of each table, within what SQLite can hold."""

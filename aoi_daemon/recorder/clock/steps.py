@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from aoi_daemon.recorder.clock.kept import Restored, Step
+from aoi_daemon.recorder.clock.kept import MOST_S, Restored, Step, within
 
 _MOST_STEPS: Final = 16
 
@@ -24,8 +24,7 @@ def adopted(restored: Restored | None, records: str, last: Mapping[str, int], no
         if restored.doubted_s is not None:
             shift_s = max(0.0, now_s - restored.doubted_s)
         for step in restored.steps:
-            moved_s = step.shift_s + (0.0 if step.own else shift_s)
-            steps.append(step.model_copy(update={"shift_s": moved_s, "own": True}))
+            steps.append(_moved(step, 0.0 if step.own else shift_s).model_copy(update={"own": True}))
     if not steps or steps[-1].last != last:
         steps.append(Step(last=dict(last), shift_s=shift_s, own=True))
     return fewer(steps)
@@ -38,16 +37,19 @@ def stepped(steps: list[Step], by_s: float, last: Mapping[str, int], before_boot
     rightly, and it is the start of the PC's clock that was wrong: they are not made older.
     """
     if by_s > 0:
-        moved = [step if step.own else step.model_copy(update={"shift_s": step.shift_s + by_s}) for step in steps]
+        moved = [step if step.own else _moved(step, by_s) for step in steps]
     else:
         begin = _order(before_boot)
         moved = [
-            step if step.own or _order(step.last) <= begin else step.model_copy(update={"shift_s": step.shift_s + by_s})
-            for step in steps
+            step if step.own or _order(step.last) <= begin else _moved(step, by_s) for step in steps
         ]
         if begin > max((_order(step.last) for step in steps), default=0):
             moved.append(Step(last=dict(before_boot)))
     return [*moved, Step(last=dict(last), shift_s=by_s)]
+
+
+def _moved(step: Step, by_s: float) -> Step:
+    return step.model_copy(update={"shift_s": within(step.shift_s + by_s, -MOST_S)})
 
 
 def _order(last: Mapping[str, int]) -> int:

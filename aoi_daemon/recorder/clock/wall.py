@@ -32,7 +32,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from aoi_daemon.kernel_time import Reading
-from aoi_daemon.recorder.clock.kept import MOST_S, Doubt, Kept, Step
+from aoi_daemon.recorder.clock.kept import Doubt, Kept, Step, within
 from aoi_daemon.recorder.clock.steps import adopted, fewer, stepped
 
 DAY_S: Final = 86_400.0
@@ -224,9 +224,9 @@ class RecordsClock:
         """What to keep over a restart."""
         last = self._last
         return Kept(
-            records=self._records, boot=last.boot, boot_s=last.boot_s, awake_s=last.awake_s, now_s=max(0.0, self.now_s),
-            behind_s=self._behind_s, stretch_s=self._stretch_s, off_s=self._off_s, paced=self._paced, doubt=self.doubt,
-            steps=self._steps, before_boot=dict(self._before_boot), restored=self._restored,
+            records=self._records, boot=last.boot, boot_s=last.boot_s, awake_s=last.awake_s, now_s=within(self.now_s),
+            behind_s=within(self._behind_s), stretch_s=self._stretch_s, off_s=self._off_s, paced=self._paced,
+            doubt=self.doubt, steps=self._steps, before_boot=dict(self._before_boot), restored=self._restored,
         )  # fmt: skip
 
     def _follow(self) -> None:
@@ -247,7 +247,7 @@ class RecordsClock:
 
     def _begin(self, why: str) -> None:
         if self.doubt is None:
-            self.doubt = Doubt(since_s=min(max(0.0, self.now_s), MOST_S), why=why[:400])
+            self.doubt = Doubt(since_s=within(self.now_s), why=why[:400])
 
     def _set_anchor(self) -> None:
         # One name, so that another thread never sees half of it.

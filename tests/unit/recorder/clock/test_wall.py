@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.kernel_time import Reading
-from aoi_daemon.recorder.clock.kept import FILE, ClockFile, Kept, after_restore
+from aoi_daemon.recorder.clock.kept import FILE, MOST_S, ClockFile, Kept, after_restore
 from aoi_daemon.recorder.clock.timekeeper import Timekeeper
 from aoi_daemon.recorder.clock.wall import DAY_S, MOST_OFF_S, SURE_S, RecordsClock, stamp
 from tests.unit.records.conftest import NOON
@@ -369,6 +369,22 @@ class TestFile:
                     ids = [row for side in (span.after, span.up_to) for row in side.values()]
                     connection.execute("SELECT 1 WHERE ? > 0" + " AND ? > 0" * len(ids), (span.shift_s, *ids))
             assert 0 <= used.time_at(NOON, 70) < 1e12 and stamp(used.now_s) and Kept.model_validate(used.kept().model_dump())
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    @pytest.mark.parametrize("ahead_s", [300 * DAY_S, -300 * DAY_S, 1e11 - NOON])
+    def test_what_was_read_at_its_bounds_is_kept_so_that_it_can_be_read(self, ahead_s, sign):
+        """All lengths of time at once: each sum that the clock makes of them is held, not that of one value alone."""
+        clock = begun(SOME, NOON)
+        clock.look(at(10, NOON + 120 * DAY_S))
+        clock.end(lambda: SOME)
+        shifted = [step.model_copy(update={"shift_s": sign * MOST_S, "own": False}) for step in clock.kept().steps]
+        whole = clock.kept().model_copy(update={"now_s": MOST_S, "behind_s": MOST_S, "off_s": MOST_S, "steps": shifted})
+        for found in (whole, after_restore(whole, None), after_restore(whole, whole)):
+            used = RecordsClock(at(50), found)
+            used.opened("db", SOME, NOON)
+            used.look(at(60, NOON + ahead_s))
+            used.end(lambda: {**SOME, "parts": 300})
+            assert Kept.model_validate(used.kept().model_dump())
 
     def test_a_folder_of_that_name_too(self, file, log):
         file.path.mkdir()
