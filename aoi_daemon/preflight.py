@@ -86,7 +86,7 @@ def check(file: Path, product: str = "") -> Configuration:
         engines = configuration.line.inspection.backend == "tensorrt"
         if not engines:
             try:
-                check_file(bundle.model_path(precision), manifest, (recipe.height_px, recipe.width_px, recipe.channels))
+                check_file(bundle.model_path(precision), manifest, recipe.shape)
             except ModelError as error:
                 raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
         may_take = configuration.line.inspection.backend in ("tensorrt", "auto")
@@ -246,13 +246,12 @@ def open_models(configuration: Configuration) -> None:
         return
     opened: set[tuple[Path, FrameShape]] = set()
     for name, recipe in configuration.recipes.items():
-        shape = (recipe.height_px, recipe.width_px, recipe.channels)
-        if (recipe.bundle, shape) in opened:
+        if (recipe.bundle, recipe.shape) in opened:
             continue
-        opened.add((recipe.bundle, shape))
+        opened.add((recipe.bundle, recipe.shape))
         try:
             bundle = load_bundle(recipe.bundle)
-            open_only(bundle.model_path(section.precision), bundle.manifest, shape)
+            open_only(bundle.model_path(section.precision), bundle.manifest, recipe.shape)
         except ModelError as error:
             path = configuration.file.parent / "recipes" / f"{name}.toml"
             raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
@@ -292,7 +291,7 @@ def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> 
     for names in products.values():
         bundle = bundles[names[0]]
         where = f"inspection.backend = 'tensorrt', recipe {', '.join(names)}"
-        shapes: list[FrameShape] = [(r.height_px, r.width_px, r.channels) for r in map(recipes.__getitem__, names)]
+        shapes: list[FrameShape] = [recipes[name].shape for name in names]
         try:
             shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))
             if isinstance(machine, Machine):

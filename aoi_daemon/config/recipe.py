@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 
 from aoi_daemon.config.boxes import Boxes
 from aoi_daemon.config.calibration import Calibration
+from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.registration import Registration
 from aoi_daemon.config.section import FilePath, Name, Reload, Section, Sha256
 from aoi_daemon.config.tasks import MAX_CLASSES, MapReading, ModelOutput
@@ -150,6 +151,11 @@ class Recipe(Section):
         """Pixels in one `unit` of this recipe."""
         return self.px_per_mm if self.unit == "mm" else 1.0
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a frame: (height_px, width_px, channels)."""
+        return self.height_px, self.width_px, self.channels
+
     @model_validator(mode="after")
     def _bounded(self) -> Recipe:
         corners = sum(len(region.corners) for region in self.regions)
@@ -245,7 +251,7 @@ class Qualification(Section):
     boards: int = Field(ge=1)
     set_sha256: Sha256 = Field(description="Hash of the boards' names and bytes.")
     sizes: Annotated[tuple[FrameSize, ...], Strict(False)] = Field(description="Frame sizes that occurred.")
-    models: dict[Literal["fp32", "bf16", "fp16", "int8"], Figures] = Field(description="By precision.")
+    models: dict[Precision, Figures] = Field(description="By precision.")
     refused: dict[Literal["bf16", "fp16", "int8"], str] = Field({}, description="Precisions left out, and why.")
     report_sha256: Sha256 = Field(description="Hash of report.json beside the manifest.")
 
@@ -268,7 +274,7 @@ class Manifest(ModelOutput):
     channels: Literal[1, 3] = 1
     stride_px: int = Field(1, ge=1, le=1024, description="Frame sizes must be multiples of this.")
     has_template: bool = Field(description="Whether the model has the input `template`.")
-    models: dict[Literal["fp32", "bf16", "fp16", "int8"], Model] = Field(
+    models: dict[Precision, Model] = Field(
         min_length=1, description="By precision; `bf16` is run from the file of fp32, by a back end whose processor has it."
     )
     golden: Annotated[tuple[GoldenPart, ...], Strict(False)] = ()

@@ -16,6 +16,7 @@ from aoi_daemon.config.checks.poll import check_poll
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.host import Peer
 from aoi_daemon.config.notices import NoticesSection
+from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.publisher import PublisherSection, check_line
 from aoi_daemon.config.recorder import RecorderSection
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
@@ -55,7 +56,7 @@ class InspectionSection(Section):
     backend: Literal["auto", "onnx", "openvino", "tensorrt"] = Field(
         "onnx", description="`onnx`: ONNX Runtime on the CPU. `openvino`: OpenVINO, on the CPU or an Intel GPU or NPU. `tensorrt`: an NVIDIA GPU. `auto`: whichever of them is there, holds the golden parts and was measured as fastest at the start."
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+    precision: Literal["auto", Precision] = Field(
         "fp32", description="Which of the bundle's models runs. `auto`, with the back end `auto`: any that the bundle's qualification took."
     )
     threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end.")

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.engine.build.arguments import TARGETS, parse_size
 
-PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 _BUNDLE_EXAMPLES: Final = """examples:
   aoi-daemon bundle make --model best.onnx --name demo --classes open,short,mousebite,spur,copper,pin-hole \\
       --calibration boards/calibration --qualification boards/test --golden boards/golden --out bundles/demo

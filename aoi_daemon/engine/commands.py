@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from aoi_daemon.engine.arguments import PRECISIONS, add_parsers
+from aoi_daemon.config.precision import PRECISIONS
+from aoi_daemon.engine.arguments import add_parsers
 from aoi_daemon.engine.faults import InputError, RefusedError
 from aoi_daemon.errors import AoiError
 from aoi_daemon.files import put_in_place

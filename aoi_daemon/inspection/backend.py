@@ -13,7 +13,7 @@ from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.infer.bundle import Bundle
-from aoi_daemon.infer.executor import Executor, FrameShape
+from aoi_daemon.infer.executor import Executor
 from aoi_daemon.infer.open import open_executor
 from aoi_daemon.stage.stage import Stage, now_ns
 
@@ -24,19 +24,11 @@ _GOLDEN_S: Final = 5.0
 Image = NDArray[np.uint8]
 
 
-def make_executor(
-    stage: Stage, bundle: Bundle, frames: Sequence[Image], section: InspectionSection | None = None
-) -> Executor:
-    """The back end that `section` names, or the configuration; `frames` is the memory that it will read frames from."""
-    shape = shape_of(stage.setup.recipe)
-    executor = open_executor(bundle, section or stage.config.inspection, shape, pinned=frames, golden=True)
+def make_executor(stage: Stage, bundle: Bundle, section: InspectionSection, frames: Sequence[Image]) -> Executor:
+    """The back end that `section` names; `frames` is the memory that it will read frames from."""
+    executor = open_executor(bundle, section, stage.setup.recipe.shape, pinned=frames, golden=True)
     stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
     return executor
-
-
-def shape_of(recipe: Recipe) -> FrameShape:
-    """Of its frames."""
-    return recipe.height_px, recipe.width_px, recipe.channels
 
 
 def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:

@@ -52,8 +52,9 @@ class Gauge:
         everything = {"limits": (ClassLimit(name="*", score=LEAST_SCORE),), "regions": ()}
         self._all = decoder_for(manifest, recipe.model_copy(update=everything))
         self._closes = isinstance(engine, InspectionSection)
-        shape = (recipe.height_px, recipe.width_px, recipe.channels)
-        self.executor = open_executor(self.bundle, engine, shape) if isinstance(engine, InspectionSection) else engine
+        if isinstance(engine, InspectionSection):
+            engine = open_executor(self.bundle, engine, recipe.shape)
+        self.executor = engine
         self.executor.decoder = self._heard
 
     def see(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, fov: int) -> Seen:

@@ -83,7 +83,7 @@ def look(
         InferenceError: the engine failed.
     """
     recipe = by.recipe
-    if image.shape != (recipe.height_px, recipe.width_px, recipe.channels):
+    if image.shape != recipe.shape:
         return Seen(Verdict.reject(Reason.NO_RECIPE))
     if not by.criteria.knows(fov):
         return Seen(Verdict.reject(Reason.NO_RECIPE))

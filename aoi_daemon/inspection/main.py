@@ -31,7 +31,7 @@ from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, warm_up
 from aoi_daemon.infer.registration.registrar import Registrar
-from aoi_daemon.inspection.backend import check_golden, make_executor, shape_of
+from aoi_daemon.inspection.backend import check_golden, make_executor
 from aoi_daemon.inspection.look import Seen, look, read_templates
 from aoi_daemon.inspection.opening import open_engine
 from aoi_daemon.inspection.prove import Product, proven
@@ -82,12 +82,12 @@ class Inspection:
         self.wrong: list[str] = []
         """Golden parts of the bundle whose verdict does not hold."""
         self._opened = ExitStack()
-        self.engine = open_engine(stage, self.bundle, shape_of(self.recipe), self._open)
+        self.engine = open_engine(stage, self.bundle, self.recipe.shape, self._open)
 
     def _open(self, section: InspectionSection) -> str:
         """Open what `section` names and run the golden parts; why they do not hold, "" where they do."""
         self._opened.close()  # one that did not hold
-        self.executor = self._opened.enter_context(make_executor(self.stage, self.bundle, self._read_from, section))
+        self.executor = self._opened.enter_context(make_executor(self.stage, self.bundle, section, self._read_from))
         self.wrong = self.qualify()
         if self.wrong:
             return f"golden parts do not hold: {', '.join(self.wrong)}"
@@ -98,7 +98,7 @@ class Inspection:
         recipe = self.recipe
         runs = self.stage.config.inspection.warm_up_runs
         progress = _no_progress if self.stage.setup.standby else self._progress
-        warm_up(self.executor, shape_of(recipe), runs=runs)
+        warm_up(self.executor, recipe.shape, runs=runs)
         if self.registrar is not None:
             self.registrar.warm_up(runs)
         progress()
@@ -259,7 +259,7 @@ class Inspection:
 def _misfit(image: Image, recipe: Recipe) -> int:
     """The size of `image`, packed, where it is not that of `recipe`, else 0."""
     height_px, width_px, channels = image.shape
-    return 0 if image.shape == shape_of(recipe) else pack_size(width_px, height_px, channels)
+    return 0 if image.shape == recipe.shape else pack_size(width_px, height_px, channels)
 
 
 def _no_progress() -> None:

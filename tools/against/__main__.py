@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aoi_daemon.errors import AoiError
+from aoi_daemon.files import replace_file
 from tools.against import compare, theirs
 from tools.against.arguments import arguments
 from tools.against.bundle import choose_conf, make_bundle
@@ -184,9 +185,9 @@ def _told(report: dict[str, Any], options: Any) -> bool:
         Console(width=_WIDTH).print(table(title, compare.HEAD, compare.rows(of), below))
         pages.append(f"**{title}**\n\n" + markdown(compare.HEAD, compare.rows(of), below))
     if options.json is not None:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        replace_file(options.json, (json.dumps(report, indent=1) + "\n").encode())
     if options.markdown is not None:
-        options.markdown.write_text("\n".join(pages))
+        replace_file(options.markdown, "\n".join(pages).encode())
     return failed
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.backends.arguments import bounded
+from tools.lib.numbers import bounded
 
 _ABOUT: Final = """A part's time here beside Ultralytics' predict: the same model, pictures, threshold and overlap.
 

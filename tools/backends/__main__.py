@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aoi_daemon.errors import AoiError
+from aoi_daemon.files import replace_file
 from tools.backends import executors, line, report, threads
 from tools.backends.arguments import arguments
 from tools.backends.chart import chart
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def keep(part: dict[str, Any]) -> None:
         found.update(part)
         if options.json is not None:
-            _write(options.json, json.dumps(found, indent=1) + "\n")
+            replace_file(options.json, (json.dumps(found, indent=1) + "\n").encode())
 
     stopped = False
     try:
@@ -84,7 +85,7 @@ def _told(found: dict[str, Any], options: Any, console: Console, *, stopped: boo
     try:
         for file, text in files.items():
             if file is not None:
-                _write(file, text)
+                replace_file(file, text.encode())
     except OSError as error:
         console.print(f"bench_backends: {error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -92,13 +93,6 @@ def _told(found: dict[str, Any], options: Any, console: Console, *, stopped: boo
         return _STOPPED
     failed = [case for case in found["cases"] if case.get("refused", "").startswith("FAILED") or case.get("failed")]
     return 2 if not has_any else 1 if failed else 0
-
-
-def _write(file: Path, text: str) -> None:
-    """Complete or not at all: Ctrl-C may come at any time."""
-    part = file.with_name(file.name + ".part")
-    part.write_text(text)
-    part.replace(file)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.kit.line.setup import DEMO_BUNDLE
-from tools.backends.cases import BACKENDS, PRECISIONS, SIZES_PX
+from tools.backends.cases import BACKENDS, SIZES_PX
+from tools.lib.numbers import bounded
 
 ABOUT: Final = """What each back end costs on this machine, beside the vendor's own bare run.
 
@@ -124,17 +126,6 @@ def _pair(text: str) -> tuple[str, str]:
             f"{text!r}: a back end of {', '.join(BACKENDS)}, a colon, a precision of {', '.join(PRECISIONS)}"
         )
     return backend, precision
-
-
-def bounded(least: int, most: int) -> Callable[[str], int]:
-    """A whole number from `least` to `most`, as argparse asks for it."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r}: {least} to {most}")
-        return int(text)
-
-    return number
 
 
 def _seconds(text: str) -> float:

@@ -19,7 +19,6 @@ from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.infer.bundle import MANIFEST, Bundle, load_bundle
 
 BACKENDS: Final = ("onnx", "openvino", "tensorrt")
-PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 SIZES_PX: Final = (320, 640, 1024, 2048)
 _PACKAGES: Final = {"onnx": ("onnxruntime",), "openvino": ("openvino",), "tensorrt": ("tensorrt", "tensorrt_rtx")}
 

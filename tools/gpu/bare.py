@@ -21,6 +21,37 @@ from aoi_daemon.infer.trt.plan import Machine, Precision, choose_plan
 from aoi_daemon.infer.trt.vendor import load_vendor
 
 
+class Floor:
+    """The least that runs a lane: its copies, its launch, `synchronize`; nothing is checked or decoded."""
+
+    def __init__(self, device: CudaDevice, lane: Lane, buffers: Buffers) -> None:
+        self._cuda: Any = device._cuda
+        self._stream: Any = device._stream
+        self._handle = device.stream
+        self._context: Any = lane._context
+        self._launch = lane._launch
+        self._image, self._template = buffers.addresses["image"], buffers.addresses.get("template")
+        self._block: Any = lane._block
+        self._address = lane._block_address
+        self.outputs_bytes = lane.layout.size_bytes
+
+    def run(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None) -> None:
+        """One part."""
+        self._cuda.memcpy_htod_async(self._image, image, self._stream)
+        if self._template is not None:
+            self._cuda.memcpy_htod_async(self._template, template, self._stream)
+        if self._launch is not None:
+            self._launch()
+        else:
+            self._context.execute_async_v3(self._handle)
+            self._cuda.memcpy_dtoh_async(self._block, self._address, self._stream)
+        self._stream.synchronize()
+
+    def close(self) -> None:
+        """Let go of what is the lane's: freed after CUDA's context is gone, it corrupts the heap."""
+        self._context = self._launch = self._block = None
+
+
 class BareLoop:
     """One engine and the least that runs it."""
 
@@ -49,26 +80,13 @@ class BareLoop:
         )
         self._lane.bind(buffers)
         self.graph = mode
-        self.outputs_bytes = outputs_bytes
         self._keep = (runtime, engine)
-        self._context: Any = self._lane._context
-        self._cuda: Any = self.device._cuda
-        self._stream: Any = self.device._stream
-        self._handle = self.device.stream
-        self._image, self._template = buffers.addresses["image"], buffers.addresses.get("template")
-        self._outputs, self._outputs_address = buffers.outputs, buffers.outputs_address
-
-    def run(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None) -> None:
-        """One part."""
-        self._cuda.memcpy_htod_async(self._image, image, self._stream)
-        if self._template is not None:
-            self._cuda.memcpy_htod_async(self._template, template, self._stream)
-        self._context.execute_async_v3(self._handle)
-        self._cuda.memcpy_dtoh_async(self._outputs, self._outputs_address, self._stream)
-        self._stream.synchronize()
+        self._floor = Floor(self.device, self._lane, buffers)
+        self.run = self._floor.run
 
     def close(self) -> None:
         """Give everything back."""
-        del self._lane, self._context
+        self._floor.close()
+        del self._lane
         self._keep = (None, None)
         self.device.close()

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
-from aoi_daemon.infer.executor import NO_DEADLINE, FrameShape
+from aoi_daemon.infer.executor import NO_DEADLINE
 from aoi_daemon.infer.trt import open as trt_open
 from aoi_daemon.infer.trt.executor import TensorRtExecutor
 from tools.gpu.agreement import Part, compared
+from tools.gpu.bare import Floor
 from tools.gpu.frames import FilledRing, kept_boards
 from tools.gpu.realtime import measure, settle
 from tools.gpu.stats import summary
@@ -33,38 +34,6 @@ _LIMIT_NS: Final = 50_000_000
 """A part's time on the line, so that the deadline is looked at as it is there."""
 
 Case = dict[str, Any]
-
-
-class Floor:
-    """The least that runs the executor's context for frames of `shape`."""
-
-    def __init__(self, executor: TensorRtExecutor, shape: FrameShape) -> None:
-        lane, device, addresses = executor._lanes[shape], executor._device, executor._buffers.addresses
-        self._cuda: Any = device._cuda
-        self._stream: Any = device._stream
-        self._handle = device.stream
-        self._context: Any = lane._context
-        self._launch = lane._launch
-        self._image, self._template = addresses["image"], addresses.get("template")
-        self._block: Any = lane._block
-        self._address = lane._block_address
-        self.outputs_bytes = lane.layout.size_bytes
-
-    def run(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None) -> None:
-        """One part."""
-        self._cuda.memcpy_htod_async(self._image, image, self._stream)
-        if self._template is not None:
-            self._cuda.memcpy_htod_async(self._template, template, self._stream)
-        if self._launch is not None:
-            self._launch()
-        else:
-            self._context.execute_async_v3(self._handle)
-            self._cuda.memcpy_dtoh_async(self._block, self._address, self._stream)
-        self._stream.synchronize()
-
-    def close(self) -> None:
-        """Let go of what is the executor's: freed after CUDA's context is gone, it corrupts the heap."""
-        self._context = self._launch = self._block = None
 
 
 def run(case: Case) -> Case:
@@ -90,7 +59,7 @@ def run(case: Case) -> Case:
         tally = compared(executor, bundle, case["precision"], parts)
         executor.decoder = decoder_for(bundle.manifest, recipe_of(bundle.manifest, bundle.folder, width_px, height_px))
         # Closed before the executor: a context that outlives the device's brings the process down.
-        with closing(Floor(executor, shape)) as floor:
+        with closing(Floor(executor._device, executor._lanes[shape], executor._buffers)) as floor:
             return {
                 "name": executor.name,
                 "notes": executor.notes,

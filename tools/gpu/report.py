@@ -9,6 +9,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from aoi_daemon.files import replace_file
+
 _COLUMNS: Final = ("runs", "p50", "p99", "p99.9", "p99.99", "max")
 _KINDS: Final = {"bare": "bare loop (floor)", "executor": "executor", "eager": "PyTorch eager"}
 
@@ -16,9 +18,7 @@ _KINDS: Final = {"bare": "bare loop (floor)", "executor": "executor", "eager": "
 def write_json(file: Path, results: dict[str, Any]) -> None:
     """Written after each case, so that a run that is cut short leaves what it had."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    partial.replace(file)
+    replace_file(file, (json.dumps(results, indent=1) + "\n").encode())
 
 
 def show(results: dict[str, Any], console: Console) -> None:

@@ -11,7 +11,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.kit.files import kept_folder
 from aoi_daemon.kit.line import page
@@ -26,6 +26,7 @@ from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.run import simulated_line
 from aoi_daemon.kit.line.setup import DEMO_BOARDS, DEMO_BUNDLE, demo_boards
 from aoi_daemon.kit.simulator.client import SimulatorProcess
+from tools.lib.numbers import bounded
 from tools.line import beside
 from tools.line.awake import Awake
 from tools.line.bench_report import over_floor, summary, told
@@ -65,18 +66,18 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         "--witness", action="store_true", help="watch whether the machine itself stands still (a process a core)"
     )
     parser.add_argument(
-        "--cpu-latency-us", type=_bounded(0, 10_000), metavar="US",
+        "--cpu-latency-us", type=bounded(0, 10_000), metavar="US",
         help="realtime.cpu_latency_us (default: not asked for)",
     )  # fmt: skip
     parser.add_argument(
         "--awake", action="store_true", help="keep the cores from halting, as idle=poll does (a process a core)"
     )
     parser.add_argument(
-        "--spin-us", type=_bounded(0, 2000), default=0, metavar="US",
+        "--spin-us", type=bounded(0, 2000), default=0, metavar="US",
         help="plc stays awake for so long for judgement and answer (realtime.spin_us; default 0)",
     )  # fmt: skip
     parser.add_argument(
-        "--settle-s", type=_bounded(0, 600), default=0, metavar="S",
+        "--settle-s", type=bounded(0, 600), default=0, metavar="S",
         help="pause between the first floor and the line (default 0)",
     )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
@@ -99,31 +100,22 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 def add_inspection(parser: argparse.ArgumentParser) -> None:
     """The options that become the section [inspection] of the line."""
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16", "int8"), help="default fp32")
+    parser.add_argument("--precision", default="fp32", choices=PRECISIONS, help="default fp32")
     parser.add_argument(
         "--backend", default="onnx", choices=("onnx", "openvino", "tensorrt"),
         help="onnx, openvino: the CPU (default onnx); tensorrt: the GPU",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_bounded(1, 64), default=min(64, os.cpu_count() or 1), metavar="N",
+        "--threads", type=bounded(1, 64), default=min(64, os.cpu_count() or 1), metavar="N",
         help="of the CPU back end (default %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--device", type=_bounded(0, 15), default=0, metavar="N", help="tensorrt: number of the GPU (default 0)"
+        "--device", type=bounded(0, 15), default=0, metavar="N", help="tensorrt: number of the GPU (default 0)"
     )
     parser.add_argument(
         "--wait", default="block", choices=("block", "spin"), help="tensorrt: how a run's end is waited for"
     )
     parser.add_argument("--no-cuda-graph", action="store_true", help="tensorrt: launch each kernel by itself")
-
-
-def _bounded(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r}: {least} to {most}")
-        return int(text)
-
-    return number
 
 
 def inspection_of(options: argparse.Namespace) -> dict[str, Any]:

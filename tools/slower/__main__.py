@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from aoi_daemon.kit.simulator.client import SimulatorError
+from tools.lib.numbers import bounded
 from tools.slower.ratios import LEAST_PAIRS, LEAST_PARTS, LIMIT, Comparison, Pair, Run, compare, order
 from tools.slower.revision import RevisionError, Tree, as_it_is, beside
 from tools.slower.run import Bench, RunError
@@ -57,18 +58,18 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("revision", metavar="REV", help="the other revision: a commit, branch or tag")
     parser.add_argument(
-        "--pairs", type=_bounded(LEAST_PAIRS, 1000), default=LEAST_PAIRS, metavar="N",
+        "--pairs", type=bounded(LEAST_PAIRS, 1000), default=LEAST_PAIRS, metavar="N",
         help="pairs of runs (default and least %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--parts", type=_bounded(LEAST_PARTS, 100_000), default=LEAST_PARTS, metavar="N",
+        "--parts", type=bounded(LEAST_PARTS, 100_000), default=LEAST_PARTS, metavar="N",
         help="parts of a run (default and least %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--takt-ms", type=_bounded(5, 60_000), default=20, metavar="MS", help="time from part to part (default 20)"
+        "--takt-ms", type=bounded(5, 60_000), default=20, metavar="MS", help="time from part to part (default 20)"
     )
     parser.add_argument("--registers", action="store_true", help="with registers (FC16) and poll block (FC03)")
-    parser.add_argument("--seed", type=_bounded(0, 2**31), default=0, metavar="N", help="of the bootstrap (default 0)")
+    parser.add_argument("--seed", type=bounded(0, 2**31), default=0, metavar="N", help="of the bootstrap (default 0)")
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="where the other revision is checked out (default: a temporary one)"
     )
@@ -77,15 +78,6 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if found.json is not None and not found.json.resolve().parent.is_dir():
         parser.error(f"--json {found.json}: its folder does not exist")
     return found
-
-
-def _bounded(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r}: {least} to {most}")
-        return int(text)
-
-    return number
 
 
 def measured(trees: dict[str, Tree], measure: Measure, pairs: int, console: Console, parts: int) -> list[Pair]:

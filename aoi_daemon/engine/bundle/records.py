@@ -13,11 +13,12 @@ from pathlib import Path
 
 from aoi_daemon.config import recipe as schema
 from aoi_daemon.config.calibration import Calibration
+from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.recipe import ClassLimit, GoldenPart, Manifest
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, set_hash
 from aoi_daemon.engine.precision.choice import choice_json, float_layers
 from aoi_daemon.engine.precision.sensitivity import Asked
-from aoi_daemon.engine.precision.variants import Precision, Refusable, Variant
+from aoi_daemon.engine.precision.variants import Refusable, Variant
 from aoi_daemon.engine.qualify.qualify import Board
 from aoi_daemon.engine.qualify.thresholds import Recommendation
 from aoi_daemon.engine.report.report import Report, figures_of, now_utc, versions

@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
+from aoi_daemon.config.precision import PRECISIONS, Precision
 from aoi_daemon.config.recipe import Manifest, Provenance
 from aoi_daemon.engine.bundle.make import LIMITS, REPORT_JSON, check_out, making, settle, write_manifest, write_report
 from aoi_daemon.engine.bundle.records import Outcome, qualification_of
 from aoi_daemon.engine.faults import InputError, RefusedError
 from aoi_daemon.engine.frames import folder_name, pairs_hash
 from aoi_daemon.engine.labels import read_pairs
-from aoi_daemon.engine.precision.variants import Bench, Precision, Refusable, Variant
+from aoi_daemon.engine.precision.variants import Bench, Refusable, Variant
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.bundle import check_report, golden_of
 from aoi_daemon.engine.qualify.qualify import Judging, boards_of
@@ -84,7 +85,7 @@ def renew_bundle(order: Renewal, progress: Progress) -> Report:
 
 def _wanted(order: Renewal, manifest: Manifest) -> list[Precision]:
     """What is judged, FP32 first. Raises InputError where the bundle has no file for one."""
-    there = [p for p in get_args(Precision) if p in manifest.models or p == "bf16"]
+    there = [p for p in PRECISIONS if p in manifest.models or p == "bf16"]
     if REFERENCE not in there:
         raise InputError(f"{order.bundle}: has no fp32 to compare with; make the bundle again: aoi-daemon bundle make")
     missing = [p for p in order.precisions or () if p not in there]
@@ -114,7 +115,7 @@ def _judge_all(bench: Bench, bundle: Bundle, wanted: Sequence[Precision], *, mus
 
 def _report(order: Renewal, bundle: Bundle, bench: Bench, outcome: Outcome) -> Report:
     manifest, old = bundle.manifest, _old_report(bundle)
-    stale = {f"{p} refused" for p in get_args(Precision)}
+    stale = {f"{p} refused" for p in PRECISIONS}
     chosen = old.get("recommended", {})
     rows = [Recommendation(**row) for row in chosen.get("classes", {}).values()]
     return Report(

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from aoi_daemon.engine.frames import Frame, set_hash
 from aoi_daemon.engine.precision.graph import Graph, Model
+from aoi_daemon.engine.precision.inside import feed_of, open_inside, values_of
 from aoi_daemon.engine.precision.ranges import BINS, LEVELS, PERCENTILE, entropy_range, histogram, percentile_range
 from aoi_daemon.errors import ModelError
 from aoi_daemon.files import make_folder, replace_file
@@ -34,7 +33,6 @@ Ranges = dict[str, float]
 
 _RECIPE: Final = f"abs histogram {BINS}, entropy {LEVELS}, percentile {PERCENTILE}, zero bin replaced; 99.999, max; 2"
 """Part of the cache's key: changed whenever the ranges would be."""
-_FATAL_ALONE: Final = 4
 
 
 def calibrate(
@@ -83,10 +81,10 @@ def _collect(
     model: Model, tensors: Sequence[str], frames: Sequence[Frame], threads: int, advance: Callable[[], None]
 ) -> dict[str, tuple[NDArray[np.int64], float]]:
     """A histogram of magnitudes and the greatest of them, by tensor."""
-    session = _open_with_outputs(model, tensors, threads)
+    session = open_inside(model, tensors, threads)
     reach = dict.fromkeys(tensors, 0.0)
     for frame in frames:
-        for name, values in _run(session, tensors, frame):
+        for name, values in _values(session, tensors, frame):
             reach[name] = max(reach[name], float(np.abs(values).max(initial=0.0)))
         advance()
     wild = [name for name, value in reach.items() if not np.isfinite(value)]
@@ -94,33 +92,14 @@ def _collect(
         raise ModelError(f"tensor {wild[0]} is not finite on the calibration frames")
     counts = {name: np.zeros(BINS, np.int64) for name in tensors}
     for frame in frames:
-        for name, values in _run(session, tensors, frame):
+        for name, values in _values(session, tensors, frame):
             counts[name] += histogram(values, reach[name])
         advance()
     return {name: (counts[name], reach[name]) for name in tensors}
 
 
-def _open_with_outputs(model: Model, tensors: Sequence[str], threads: int) -> Any:
-    """A session that also gives `tensors`."""
-    wide = onnx.ModelProto()
-    wide.CopyFrom(model)
-    wide.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in tensors)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = _FATAL_ALONE
-    return ort.InferenceSession(wide.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def _run(session: Any, tensors: Sequence[str], frame: Frame) -> list[tuple[str, NDArray[np.float32]]]:
-    image, template = frame.read()
-    feed = {"image": image[None]}
-    if template is not None:
-        feed["template"] = template[None]
-    try:
-        values = session.run(list(tensors), feed)
-    except Exception as error:  # ONNX Runtime's errors have no other base
-        raise ModelError(f"{frame.image}: the model does not take it: {error}") from error
-    return list(zip(tensors, values, strict=True))
+def _values(session: Any, tensors: Sequence[str], frame: Frame) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    return zip(tensors, values_of(session, tensors, feed_of(frame), frame), strict=True)
 
 
 def _key(model: Model, frames: Sequence[Frame]) -> str:

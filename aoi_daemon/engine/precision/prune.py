@@ -19,12 +19,12 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from aoi_daemon.engine.frames import Frame
 from aoi_daemon.engine.precision.graph import Model, Node
+from aoi_daemon.engine.precision.inside import feed_of, open_inside, values_of
 from aoi_daemon.engine.precision.sparsity import GROUP, Layer, layers_of, mask_of
 from aoi_daemon.errors import ModelError
 
@@ -37,7 +37,6 @@ POSITIONS: Final = 1024
 """So many places of a layer's output are looked at, of each frame."""
 _RIDGE: Final = 0.01
 """Of the mean of the inputs' squares: how firmly weights are held to what they were where the frames say little."""
-_FATAL_ALONE: Final = 4
 
 Floats = NDArray[np.float32]
 
@@ -123,15 +122,15 @@ class _Samples:
     """What each layer put out in the dense model, at places drawn once for each layer and frame."""
 
     def __init__(self, model: Model, layers: Sequence[Layer], frames: Sequence[Frame], threads: int) -> None:
-        self.feeds = [_feed(frame) for frame in frames]
+        self.feeds = [feed_of(frame) for frame in frames]
         self.places: dict[tuple[str, int], NDArray[np.intp]] = {}
         self.wanted: dict[tuple[str, int], Floats] = {}
         nodes = {layer.name: _node_of(model, layer) for layer in layers}
         outputs = {name: node.output[0] for name, node in nodes.items()}
-        session = _open(model, list(outputs.values()), threads)
+        session = open_inside(model, list(outputs.values()), threads)
         rng = np.random.default_rng(24)
         for number, feed in enumerate(self.feeds):
-            values = dict(zip(outputs, _run(session, list(outputs.values()), feed, frames[number]), strict=True))
+            values = dict(zip(outputs, values_of(session, list(outputs.values()), feed, frames[number]), strict=True))
             for name, value in values.items():
                 rows = _rows(nodes[name], value)
                 chosen = np.sort(rng.permutation(len(rows))[:POSITIONS])
@@ -146,11 +145,11 @@ def _repair(model: Model, layer: Layer, samples: _Samples, threads: int) -> None
     weights = _matrix(node, layer.weights.astype(np.float32))
     bias = _bias_of(model, node, len(weights))
     inputs = node.input[0]
-    session = _open(_up_to(model, inputs), [inputs], threads)
+    session = open_inside(_up_to(model, inputs), [inputs], threads)
     size = weights.shape[1] + 1
     gram, wish = np.zeros((size, size)), np.zeros((size, len(weights)))
     for number, feed in enumerate(samples.feeds):
-        value = _run(session, [inputs], feed, samples.frames[number])[0]
+        value = values_of(session, [inputs], feed, samples.frames[number])[0]
         patches = _patches(node, layer, value, samples.places[layer.name, number])
         patches = np.hstack([patches, np.ones((len(patches), 1), np.float32)])
         gram += patches.T @ patches
@@ -288,30 +287,3 @@ def _up_to(model: Model, tensor: str) -> Model:
     part.graph.node.extend(node for node in model.graph.node if node.output[0] in needed)
     del part.graph.output[:]
     return part
-
-
-def _open(model: Model, tensors: Sequence[str], threads: int) -> Any:
-    wide = copy.deepcopy(model)
-    there = {value.name for value in wide.graph.output}
-    wide.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in tensors if name not in there)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = _FATAL_ALONE
-    return ort.InferenceSession(wide.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def _feed(frame: Frame) -> dict[str, NDArray[np.uint8]]:
-    image, template = frame.read()
-    feed = {"image": image[None]}
-    if template is not None:
-        feed["template"] = template[None]
-    return feed
-
-
-def _run(session: Any, tensors: Sequence[str], feed: Mapping[str, Any], frame: Frame) -> list[Floats]:
-    taken = {each.name for each in session.get_inputs()}
-    try:
-        found: list[Floats] = session.run(list(tensors), {name: value for name, value in feed.items() if name in taken})
-    except Exception as error:  # ONNX Runtime's errors have no other base
-        raise ModelError(f"{frame.image}: the model does not take it: {error}") from error
-    return found

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
+from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.frames import Frame, spread
 from aoi_daemon.engine.precision.calibrate import Method, calibrate
@@ -34,9 +35,7 @@ from aoi_daemon.engine.qualify.qualify import (
 )
 from aoi_daemon.errors import ModelError
 
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Refusable = Literal["bf16", "fp16", "int8"]
-PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "bf16", "fp16", "int8")
 
 
 @dataclass(frozen=True)

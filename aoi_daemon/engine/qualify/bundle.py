@@ -167,7 +167,7 @@ def _bundle(folder: Path | None, recipe: Recipe | None, recipe_file: Path | None
             f"{recipe_file}: bundle = '{recipe.bundle}' is another than --bundle {folder}: the line would not run "
             "that; leave --bundle out, or name this one in (a copy of) the recipe"
         )
-    problems = frame_problems((recipe.height_px, recipe.width_px, recipe.channels), bundle.manifest)
+    problems = frame_problems(recipe.shape, bundle.manifest)
     if problems:
         raise ConfigError(recipe_file, problems)
     return bundle

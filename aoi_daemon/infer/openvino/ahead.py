@@ -5,20 +5,20 @@ Process: a command, never the supervisor: a damaged model may take the process w
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
+from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.openvino.compiled import Device, read_model
-from aoi_daemon.infer.openvino.device import Precision
+from aoi_daemon.infer.openvino.devices import installed
 from aoi_daemon.infer.openvino.vendor import INSTALL
 
 
 def package_problem() -> str:
     """That the package is not installed, with the remedy; "" where it is. It is not loaded: the supervisor may ask."""
-    if importlib.util.find_spec("openvino") is not None:
+    if installed():
         return ""
     return f"inspection.backend = 'openvino': needs the package openvino: {INSTALL}, or name another back end"
 

@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import FrameShape, TensorInfo, check_model, outputs_of
-from aoi_daemon.infer.openvino import device as rules
+from aoi_daemon.infer.openvino import rules
 from aoi_daemon.infer.openvino.blobs import Key, drop_blob, keep_blob, read_blob
 from aoi_daemon.infer.openvino.vendor import openvino, said
 
@@ -34,7 +35,7 @@ class Compiled(NamedTuple):
 class Device:
     """One device of OpenVINO's, and what it is asked for."""
 
-    def __init__(self, name: str, precision: rules.Precision, threads: int) -> None:
+    def __init__(self, name: str, precision: Precision, threads: int) -> None:
         """Look whether the device and its precision are there.
 
         Args:

@@ -7,9 +7,10 @@ or crashes must not take inspection with it.
 from __future__ import annotations
 
 import importlib.util
-from typing import Final, get_args
+from typing import Final
 
-from aoi_daemon.infer.openvino.device import Precision, precision_problem
+from aoi_daemon.config.precision import PRECISIONS
+from aoi_daemon.infer.openvino.rules import precision_problem
 from aoi_daemon.infer.openvino.vendor import INSTALL as _PIP
 from aoi_daemon.infer.openvino.vendor import openvino
 
@@ -28,8 +29,8 @@ def devices() -> dict[str, list[str]]:
         ModelError, RuntimeError: OpenVINO cannot be loaded, or does not say.
     """
     core = openvino().Core()
-    found = {}
+    found: dict[str, list[str]] = {}
     for device in core.available_devices:
         can = list(map(str, core.get_property(device, "OPTIMIZATION_CAPABILITIES")))
-        found[device.lower()] = [each for each in get_args(Precision) if not precision_problem(device, each, can)]
+        found[device.lower()] = [each for each in PRECISIONS if not precision_problem(device, each, can)]
     return found

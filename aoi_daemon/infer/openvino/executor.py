@@ -17,13 +17,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import InferenceError, InferenceTimeoutError
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE, Decoder, Detections, FrameShape
 from aoi_daemon.infer.exports import check_file
 from aoi_daemon.infer.openvino.compiled import Compiled, Device
-from aoi_daemon.infer.openvino.device import Precision
 from aoi_daemon.infer.openvino.vendor import openvino, said
 from aoi_daemon.infer.watchdog import Watchdog
 

@@ -75,21 +75,20 @@ class Registrar:
         settings = recipe.registration
         if settings is None:
             raise ValueError(f"recipe {recipe.name} has no registration")
-        shape = (recipe.height_px, recipe.width_px, recipe.channels)
         self._limit_px = settings.max_offset * recipe.px_per_unit
         self._min_match = settings.min_match
         self._per_px = 100.0 / recipe.px_per_mm
         self._finder: _Finder = (
-            PhaseCorrelation(shape, self._limit_px, templates)
+            PhaseCorrelation(recipe.shape, self._limit_px, templates)
             if settings.method == "phase"
-            else FiducialSearch(shape, settings, recipe.px_per_unit, templates)
+            else FiducialSearch(recipe.shape, settings, recipe.px_per_unit, templates)
         )
         for fov, fault in self._finder.faults().items():
             raise ModelError(
                 f"the template of fov {fov} cannot be aligned to: {fault}; take registration.method = "
                 f"'fiducials' with other marks, or no registration"
             )
-        self.aligned = np.zeros(shape, np.uint8)
+        self.aligned = np.zeros(recipe.shape, np.uint8)
         """Where aligned frames are written; a GPU back end may page-lock it."""
         self._target = self.aligned[..., 0] if recipe.channels == 1 else self.aligned
         self._centre = complex((recipe.width_px - 1) / 2, (recipe.height_px - 1) / 2)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.inspection.auto.choice import Candidate, Row, Table, shortened
 
-PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 _CPU: Final = {"openvino": "cpu", "onnx": "cpu", "tensorrt": "gpu"}
 
 

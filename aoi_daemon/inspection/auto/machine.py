@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.openvino.devices import INSTALL, installed
 from aoi_daemon.infer.trt.plan import ENGINES, SIDECAR, choose_plan, golden_shapes
-from aoi_daemon.inspection.auto.candidates import PRECISIONS, Machine
+from aoi_daemon.inspection.auto.candidates import Machine
 
 _PACKAGES: Final = ("aoi-daemon", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "pycuda", "numpy")
 _DRIVERS: Final = ("/proc/driver/nvidia/version", "/sys/module/i915/version", "/sys/module/intel_vpu/version")
@@ -61,7 +62,7 @@ def _plans(bundle: Bundle, section: InspectionSection, shape: FrameShape) -> dic
         return {"*": str(error)}
     if isinstance(machine, str):
         return {"*": machine}
-    found = {}
+    found: dict[str, str] = {}
     for precision in PRECISIONS:
         try:
             asked: Any = precision

@@ -20,7 +20,6 @@ from aoi_daemon.inspection.auto.choice import Row, Table, choose
 from aoi_daemon.inspection.auto.machine import key, this_machine
 from aoi_daemon.inspection.auto.measure import Trials
 from aoi_daemon.inspection.auto.memory import Memory
-from aoi_daemon.inspection.backend import shape_of
 from aoi_daemon.stage.control_path import ENGINES, socket_path, state_path
 
 _SERVICE: Final = Path("/var/lib/aoi-daemon")
@@ -45,7 +44,7 @@ def tried(configuration: Configuration) -> list[str]:
     lines = {}
     for recipe in configuration.recipes.values():
         bundle = load_bundle(recipe.bundle)
-        found = candidates(bundle.manifest, section, this_machine(bundle, section, shape_of(recipe), ask))
+        found = candidates(bundle.manifest, section, this_machine(bundle, section, recipe.shape, ask))
         names = ", ".join(candidate.name for candidate in found.candidates)
         others = "".join(f"; not {row.text()}" for row in found.refused)
         if not found.candidates:
@@ -70,7 +69,7 @@ def definite(
     wrong = _Wrong()
     found = None
     for file in _files(line):
-        table = Memory(file, wrong).find(key(bundle, section, shape_of(recipe)), product, "")
+        table = Memory(file, wrong).find(key(bundle, section, recipe.shape), product, "")
         if table is not None and found is None:
             found = choose(allowed(bundle.manifest, section, table).rows)
     if found is None or found.candidate is None:
@@ -97,7 +96,7 @@ def measured(
     bundle = load_bundle(recipe.bundle)
     trials = Trials(total_s=total_s)
     begin("this machine")
-    found = candidates(bundle.manifest, section, this_machine(bundle, section, shape_of(recipe), trials.devices))
+    found = candidates(bundle.manifest, section, this_machine(bundle, section, recipe.shape, trials.devices))
     table = measured_by(
         trials, found, section, but=set(), tell=lambda _: None, begin=begin,
         recipe=recipe, config_file=configuration.file, product=product,

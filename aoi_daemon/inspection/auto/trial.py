@@ -108,10 +108,9 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
     if recipe is None:
         raise ValueError("the order has no recipe")
     bundle = load_bundle(recipe.bundle)
-    shape = (recipe.height_px, recipe.width_px, recipe.channels)
-    with open_executor(bundle, order.section, shape, golden=True) as executor:
+    with open_executor(bundle, order.section, recipe.shape, golden=True) as executor:
         step("warming up")
-        first_ms = [took_ns / 1e6 for took_ns in warm_up(executor, shape, runs=_FEW)]
+        first_ms = [took_ns / 1e6 for took_ns in warm_up(executor, recipe.shape, runs=_FEW)]
         if order.best_ms is not None and min(first_ms) > _HOPELESS * order.best_ms:
             return {"p95_ms": tail_ms(first_ms), "why": "far behind, its golden parts were not judged"}
         step("judging the bundle's golden parts")
@@ -123,7 +122,7 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
             if wrong_parts := product_of(prove(gauge, golden, lambda: None)).wrong:
                 return {"why": f"the product's golden parts do not hold: {'; '.join(wrong_parts)}"}
         step("measuring")
-        return {"p95_ms": tail_ms(measured(executor, pictures(bundle, golden, shape), order.measure_s))}
+        return {"p95_ms": tail_ms(measured(executor, pictures(bundle, golden, recipe.shape), order.measure_s))}
 
 
 def _some(golden: Golden) -> Golden:

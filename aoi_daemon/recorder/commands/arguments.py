@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.recorder.times import parse_from, parse_to
 
 _CONFIG: Final = Path("/etc/aoi-daemon/line.toml")
@@ -70,7 +71,7 @@ def add_parsers(subparsers: Any) -> None:
         description="Run recorded pictures through the line's own code with the recipes and bundles of --config.",
     )  # fmt: skip
     replay.add_argument("--recipe", metavar="NAME", help="judge all parts by this recipe, whatever they were judged by")
-    replay.add_argument("--precision", choices=("fp32", "bf16", "fp16", "int8"), help="default: [inspection] precision")
+    replay.add_argument("--precision", choices=PRECISIONS, help="default: [inspection] precision")
     replay.add_argument("--backend", choices=("onnx", "openvino", "tensorrt"), help="default: [inspection] backend")
     replay.add_argument("--limit", type=_positive, metavar="N", help="the first N of the chosen parts")
     replay.add_argument("--json", action="store_true", help="one JSON object")

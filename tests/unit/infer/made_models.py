@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -40,4 +41,42 @@ def fixed(file, outputs, *, size=(240, 320), said=None, open_sizes=False, makers
     model.ir_version = 8
     helper.set_model_props(model, said or {})
     file.write_bytes(model.SerializeToString())
+    return file
+
+
+OTHER_TASKS = [
+    (
+        "yolo", {}, "float[1,5,50] heads",
+        "shape = Constant <value_ints = [1, 5, 50]> () px = Constant <value_floats = [90.0, 60.0, 40.0, 20.0, 1.0]> () "
+        "of = Constant <value_ints = [1, 5, 1]> () rows = Reshape (px, of) each = Mul (rows, share) "
+        "heads = Expand (each, shape)",
+        ([[14, 10, 22, 14]], [0.2]),
+    ),
+    (
+        "classify", {"activation": "sigmoid"}, "float[1,1] scores",
+        "shape = Constant <value_ints = [1, 1]> () scores = Expand (share, shape)",
+        ([[0, 0, 48, 32]], [0.549834]),
+    ),
+    (
+        "anomaly", {"full_score": 0.3}, "float[1,1,16,24] maps",
+        "shape = Constant <value_ints = [1, 1, 16, 24]> () maps = Expand (share, shape)",
+        ([[0, 0, 48, 32]], [2 / 3]),
+    ),
+]  # fmt: skip
+"""(task, settings of its manifest, output, graph from the frame's greatest share of 255, first box and score for 48 x 32
+places of 51)"""
+
+
+def other_task_model(folder, task, output, graph):
+    """A file of `task`: `graph` makes `output` of `share`, the frame's greatest value over 255."""
+    file = folder / f"{task}.onnx"
+    text = f"""<ir_version: 8, opset_import: ["" : 17]>
+        other (uint8[1,H,W,1] image) => ({output}) {{
+            bright = Cast <to = 1> (image)
+            top = ReduceMax <keepdims = 0> (bright)
+            scale = Constant <value_float = 255.0> ()
+            share = Div (top, scale)
+            {graph}
+        }}"""
+    file.write_bytes(onnx.parser.parse_model(text).SerializeToString())
     return file

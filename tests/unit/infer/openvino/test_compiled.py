@@ -6,7 +6,7 @@ import pytest
 import tests.unit.infer.openvino.need_openvino  # noqa: F401  # first: leaves the module out
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import NO_DEADLINE
-from aoi_daemon.infer.openvino import device as rules
+from aoi_daemon.infer.openvino import rules
 from aoi_daemon.infer.openvino.compiled import Device
 from aoi_daemon.infer.openvino.executor import OpenVinoExecutor
 from aoi_daemon.infer.openvino.vendor import openvino

@@ -5,7 +5,6 @@ import threading
 import time
 
 import numpy as np
-import onnx
 import pytest
 
 import tests.unit.infer.openvino.need_openvino  # noqa: F401  # first: leaves the module out
@@ -13,6 +12,7 @@ from aoi_daemon.errors import InferenceError, InferenceTimeoutError, ModelError
 from aoi_daemon.infer.executor import NO_DEADLINE, Detections, warm_up
 from aoi_daemon.infer.openvino.compiled import Compiled
 from aoi_daemon.infer.openvino.executor import OpenVinoExecutor
+from tests.unit.infer.made_models import OTHER_TASKS, other_task_model
 
 MS = 1_000_000
 FRAME = np.full((32, 48, 1), 51, np.uint8)
@@ -36,38 +36,11 @@ def test_a_frame_is_answered_with_100_rows(plain_model, manifest):
 
 @pytest.mark.parametrize(
     ("task", "settings", "output", "graph", "expected"),
-    [
-        (
-            "yolo", {}, "float[1,5,50] heads",
-            "shape = Constant <value_ints = [1, 5, 50]> () px = Constant <value_floats = [90.0, 60.0, 40.0, 20.0, 1.0]> () "
-            "of = Constant <value_ints = [1, 5, 1]> () rows = Reshape (px, of) each = Mul (rows, share) "
-            "heads = Expand (each, shape)",
-            ([[14, 10, 22, 14]], [0.2]),
-        ),
-        (
-            "classify", {"activation": "sigmoid"}, "float[1,1] scores",
-            "shape = Constant <value_ints = [1, 1]> () scores = Expand (share, shape)",
-            ([[0, 0, 48, 32]], [0.549834]),
-        ),
-        (
-            "anomaly", {"full_score": 0.3}, "float[1,1,16,24] maps",
-            "shape = Constant <value_ints = [1, 1, 16, 24]> () maps = Expand (share, shape)",
-            ([[0, 0, 48, 32]], [2 / 3]),
-        ),
-    ],
-)  # fmt: skip
+    OTHER_TASKS,
+)
 def test_a_model_of_another_task_is_answered_with_detections(tmp_path, manifest, task, settings, output, graph, expected):
     """As ONNX Runtime answers it, in tests/unit/infer/onnx/test_executor.py."""
-    file = tmp_path / f"{task}.onnx"
-    text = f"""<ir_version: 8, opset_import: ["" : 17]>
-        other (uint8[1,H,W,1] image) => ({output}) {{
-            bright = Cast <to = 1> (image)
-            top = ReduceMax <keepdims = 0> (bright)
-            scale = Constant <value_float = 255.0> ()
-            share = Div (top, scale)
-            {graph}
-        }}"""
-    file.write_bytes(onnx.parser.parse_model(text).SerializeToString())
+    file = other_task_model(tmp_path, task, output, graph)
     with opened(file, manifest(task=task, **settings)) as executor:
         found = executor.infer(FRAME, None, NO_DEADLINE)
     boxes, scores = expected

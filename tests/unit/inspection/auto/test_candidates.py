@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.config.schema import InspectionSection
-from aoi_daemon.inspection.auto.candidates import PRECISIONS, Machine, candidates, named, reference
+from aoi_daemon.inspection.auto.candidates import Machine, candidates, named, reference
 from tests.unit.infer.manifests import manifest_of
 
 FIGURES = {

@@ -3,11 +3,12 @@
 import pytest
 
 from aoi_daemon.config.load import load
+from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.inspection.auto import told
-from aoi_daemon.inspection.auto.candidates import PRECISIONS, Machine
+from aoi_daemon.inspection.auto.candidates import Machine
 from aoi_daemon.inspection.auto.choice import Candidate, Row, Table
 from aoi_daemon.inspection.auto.machine import key
 from aoi_daemon.inspection.auto.memory import Memory

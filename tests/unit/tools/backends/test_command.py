@@ -66,7 +66,7 @@ def test_a_run_measures_both_sides_and_writes_what_it_found(tmp_path, bundle, ca
     assert int8["refused"] == "the bundle has no int8 (there: fp32, bf16)"
     assert files["svg"].read_text().startswith("<svg") and "| reference, top100 | 160 |" in files["markdown"].read_text()
     assert "the bundle has no int8" in capsys.readouterr().out
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_where_nothing_can_be_measured_it_says_why_and_ends_with_2(bundle, capsys):

@@ -4,7 +4,7 @@ from itertools import chain, combinations, product
 
 import pytest
 
-from aoi_daemon.infer.openvino.device import (
+from aoi_daemon.infer.openvino.rules import (
     cpu_flags,
     device_problem,
     hint_of,

@@ -8,9 +8,7 @@ always set, what the device has is looked at before, and what the compiled model
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal
-
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
+from typing import Final
 
 _HINTS: Final[Mapping[str, str]] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """INFERENCE_PRECISION_HINT by precision; of int8 it is what the layers that are not quantised run in."""
