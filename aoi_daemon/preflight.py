@@ -14,6 +14,7 @@ from aoi_daemon.config.cameras import CameraSection, GenicamCamera
 from aoi_daemon.config.checks.hmi import hmi_problems
 from aoi_daemon.config.checks.notices import notices_problems
 from aoi_daemon.config.fovs import template_problems
+from aoi_daemon.config.frame_memory import memory_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
@@ -192,7 +193,7 @@ def _check_messages(configuration: Configuration) -> None:
 def _check_beside(configuration: Configuration) -> None:
     """The packages and files that cameras and the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
-    problems = [*_camera_problems(line.cameras), *_socket_problems(line)]
+    problems = [*_camera_problems(line.cameras), *_socket_problems(line), *memory_problems(line)]
     if line.inspection.backend == "openvino" and (missing := package_problem()):
         problems.append(missing)
     problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)

@@ -74,7 +74,7 @@ class Inspection:
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         read_from = [*self.templates.values()]
         for frames in self.rings:
-            read_from += [plane for slot in range(frames.layout.slots) for plane in frames.planes(slot)]
+            read_from += [plane for slot in range(frames.layout.slots) for plane in frames.planes(slot) if plane.size]
         if self.registrar is not None:
             read_from.append(self.registrar.aligned)
         self._read_from = read_from
