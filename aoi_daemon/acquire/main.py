@@ -43,7 +43,7 @@ class Acquire:
         self.log = stage.log.bind(camera=self.config.name)
         self.frames = stage.frame_ring(self.camera)
         self.to_plc = stage.fds["announcements_w"]
-        self.to_inspection = stage.fds["frames_w"]
+        self.to_inspection = stage.fds[f"frames{self.camera}_w"]
         # The PLC counts from the part sensor, this camera from its frame.
         self.deadline_ns = int((stage.config.line.deadline_ms - self.config.sensor_to_frame_ms) * 1e6)
         self.sequence = self.board[self._cell(CameraCell.SEQUENCE)]

@@ -32,6 +32,7 @@ from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, warm_up
 from aoi_daemon.infer.registration.registrar import Registrar
 from aoi_daemon.inspection.backend import check_golden, make_executor
+from aoi_daemon.inspection.lanes import cameras_of
 from aoi_daemon.inspection.look import Seen, look, read_templates
 from aoi_daemon.inspection.opening import open_engine
 from aoi_daemon.inspection.prove import Product, proven
@@ -58,7 +59,8 @@ class Inspection:
         self.board = stage.board
         self.log = stage.log
         self.rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
-        self.frames_fd = stage.fds["frames_r"]
+        self.cameras = cameras_of(stage.setup.index, stage.config.inspection.lanes, len(stage.config.cameras))
+        self.frames_fds = [stage.fds[f"frames{camera}_r"] for camera in self.cameras]
         self.judgements_fd = stage.fds["judgements_w"]
         self.recipe = stage.setup.recipe
         self.bundle = load_bundle(self.recipe.bundle)
@@ -157,8 +159,7 @@ class Inspection:
             self._fits(camera, 0)
         live_ns = now_ns()
         board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = live_ns
-        came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
-        waiting = [part for part in came if part.ready_ns >= live_ns]
+        waiting = [part for part in self._announced() if part.ready_ns >= live_ns]
         board[Cell.INSPECTION_STATE] = StageState.READY if self._golden_passed else StageState.REFUSED
         self.stage.tell(tell="live", **self._said(), engine=self.engine._asdict())
         self.log.info(
@@ -180,16 +181,22 @@ class Inspection:
     def run(self) -> None:
         """Judge parts until stopped, or told to retire."""
         control = self.stage.control.fileno()
-        watched = [self.frames_fd, control]
+        watched = [*self.frames_fds, control]
         while not (self.stage.stopping or self._retiring):
             self._progress()
             ready, _, _ = select.select(watched, [], [], _IDLE_S)
-            for announcement in drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size):
-                self._progress()
-                self.inspect(announcement)
+            for fd in ready:
+                if fd == control:
+                    continue
+                for announcement in drain(fd, Announcement.unpack, ANNOUNCEMENT.size):
+                    self._progress()
+                    self.inspect(announcement)
             if control in ready:
                 for command in self.stage.commands():
                     self.obey(command)
+
+    def _announced(self) -> list[Announcement]:
+        return [part for fd in self.frames_fds for part in drain(fd, Announcement.unpack, ANNOUNCEMENT.size)]
 
     def obey(self, command: dict[str, Any]) -> None:
         """Between two parts: `recipe` swaps a recipe that judges as the one before; `retire` leaves."""
@@ -224,7 +231,7 @@ class Inspection:
             if seen.verdict.reason is Reason.NO_RECIPE or self._misfits[part.camera]:
                 self._fits(part.camera, _misfit(image, self.recipe))
         self.board[released] = part.frame
-        self.board.add(Cell.JUDGED)
+        self.board.add(camera_cell(part.camera, CameraCell.JUDGED))
         verdict = seen.verdict
         judgement = Judgement(
             verdict.passed, verdict.reason, part.camera, verdict.worst_class, verdict.defect_count,
@@ -234,7 +241,8 @@ class Inspection:
         try:
             ring(self.judgements_fd, judgement)
         except DoorbellFullError:
-            self.board.add(Cell.ENGINE_FAULTS)  # plc has not read for hundreds of parts; it rejects them as late
+            # plc has not read for hundreds of parts; it rejects them as late.
+            self.board.add(camera_cell(part.camera, CameraCell.ENGINE_FAULTS))
 
     def _fits(self, camera: int, misfit: int) -> None:
         """Say what size the last frame of `camera` has; 0: the recipe's."""

@@ -16,6 +16,7 @@ from aoi_daemon.plcmap.registers import Status
 from aoi_daemon.ring.memory import SharedMemory
 
 MAX_CAMERAS: Final = 8
+MAX_LANES: Final = MAX_CAMERAS
 
 
 class StageState(enum.IntEnum):
@@ -61,8 +62,6 @@ class Cell(enum.IntEnum):
     RECIPE = enum.auto()
     BUNDLE = enum.auto()
     LIVE_NS = enum.auto()  # when this process took the line: parts that were ready before are nobody's
-    JUDGED = enum.auto()
-    ENGINE_FAULTS = enum.auto()
     # plc
     PLC_STATE = enum.auto()
     PLC_NS = enum.auto()
@@ -122,9 +121,12 @@ class CameraCell(enum.IntEnum):
     CLOCK_STEPS = enum.auto()  # how often its clock stepped
     HEARS = enum.auto()  # which readings of the PLC's triggers its camera wants, see Hears
     MISFIT = enum.auto()  # size of its last frame where that is not the recipe's, else 0 (written by inspection)
+    JUDGED = enum.auto()  # its frames that have been judged (written by inspection)
+    ENGINE_FAULTS = enum.auto()  # judgements of it that plc did not take (written by inspection)
 
 
-_FIRST_CAMERA: Final = Cell.REJECTED_FOR + len(Reason)
+_FIRST_LANE: Final = Cell.REJECTED_FOR + len(Reason)
+_FIRST_CAMERA: Final = _FIRST_LANE + MAX_LANES
 _CAMERA_CELLS: Final = len(CameraCell)  # asked of the enumeration, it costs plc some us a part
 CELLS: Final = _FIRST_CAMERA + MAX_CAMERAS * _CAMERA_CELLS
 SIZE_BYTES: Final = CELLS * 8
@@ -153,6 +155,11 @@ class Board:
 def camera_cell(camera: int, cell: CameraCell) -> int:
     """The index of `cell` of camera number `camera` (0 to MAX_CAMERAS - 1)."""
     return _FIRST_CAMERA + camera * _CAMERA_CELLS + cell
+
+
+def lane_cell(lane: int) -> int:
+    """The index of the cell in which lane number `lane` of inspection says when it last moved, in ns."""
+    return _FIRST_LANE + lane
 
 
 def reason_cell(reason: int) -> int:

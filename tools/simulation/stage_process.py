@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from typing import Any, Protocol
 
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from aoi_daemon.supervisor.stages import StageProcess
 
 
 class Parent(Protocol):
