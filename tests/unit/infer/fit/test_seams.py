@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.config.fit import Fit
@@ -110,6 +110,9 @@ def criteria(**limit):
     return Criteria.compile(recipe, ("d",))
 
 
+@example((108, 51), (19, 14))  # cut off on both sides of a seam
+@example((88, 1), (42, 86))  # its end lies within what the tile before sees of it
+@example((59, 71), (49, 81))
 @holds_for(
     st.tuples(st.integers(0, WIDTH - 1), st.integers(0, HEIGHT - 1)),
     st.tuples(st.integers(0, WIDTH - 1), st.integers(0, HEIGHT - 1)),
