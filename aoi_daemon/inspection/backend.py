@@ -13,7 +13,7 @@ from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.infer.bundle import Bundle
-from aoi_daemon.infer.executor import Executor
+from aoi_daemon.infer.executor import Executor, FrameShape
 from aoi_daemon.infer.open import open_executor
 from aoi_daemon.stage.stage import Stage, now_ns
 
@@ -24,9 +24,11 @@ _GOLDEN_S: Final = 5.0
 Image = NDArray[np.uint8]
 
 
-def make_executor(stage: Stage, bundle: Bundle, section: InspectionSection, frames: Sequence[Image]) -> Executor:
-    """The back end that `section` names; `frames` is the memory that it will read frames from."""
-    executor = open_executor(bundle, section, stage.setup.recipe.shape, pinned=frames, golden=True)
+def make_executor(
+    stage: Stage, bundle: Bundle, section: InspectionSection, shape: FrameShape, frames: Sequence[Image]
+) -> Executor:
+    """The back end that `section` names, for frames of `shape`; `frames` is the memory that it will read them from."""
+    executor = open_executor(bundle, section, shape, pinned=frames, golden=True)
     stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
     return executor
 
