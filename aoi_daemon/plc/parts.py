@@ -19,7 +19,7 @@ _COMPLETE: Final = 4
 """Parts with all of their views that are remembered: a picture that comes twice comes soon."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Part:
     """An announced part. `reason` is None until it is decided, NONE when it passes."""
 
@@ -89,8 +89,7 @@ class Parts:
             if lost := self._by_view.get((view.camera, view.sequence)):
                 self._decide(lost[0], Reason.OVERRUN, lost[1])
             return
-        part = self._part_of(view)
-        key = part.expected.key(view.camera, view.fov)
+        part, key = self._part_of(view)
         if key in part.views:
             # Which of the two is of this part, nobody knows.
             self._decide(part, Reason.DOUBLED, key)
@@ -108,16 +107,19 @@ class Parts:
         elif key not in part.expected.keys:
             self._decide(part, Reason.NO_RECIPE, key)
 
-    def _part_of(self, view: Announcement) -> Part:
+    def _part_of(self, view: Announcement) -> tuple[Part, Key]:
+        """The part that `view` shows, begun where there is none, and which view of it this is."""
         if self._joins:
             for part in (*self._left, *self._complete, *self.waiting):
-                other = part.views.get(part.expected.key(view.camera, view.fov))
+                key = part.expected.key(view.camera, view.fov)
+                other = part.views.get(key)
                 if self._is_of(view, part) if other is None else self._is_again(view, other, part):
-                    return part
+                    return part, key
         self.number += 1
-        part = Part(self.number, view, view.deadline_ns, self.views, self.views.key(view.camera, view.fov))
+        key = self.views.key(view.camera, view.fov)
+        part = Part(self.number, view, view.deadline_ns, self.views, key)
         self.waiting.append(part)
-        return part
+        return part, key
 
     def _is_of(self, view: Announcement, part: Part) -> bool:
         """Whether `view` shows `part`: the PLC's number says it where both are known, else the time."""
