@@ -25,13 +25,23 @@ Image = NDArray[np.uint8]
 
 
 def make_executor(
-    stage: Stage, bundle: Bundle, section: InspectionSection, frames: Sequence[Image], templates: Sequence[Image] = ()
-) -> Executor:
-    """The back end that `section` names; `frames` is the memory that it will read from, `templates` the recipe's."""
-    recipe = stage.setup.recipe
+    stage: Stage, bundle: Bundle, section: InspectionSection, recipes: Sequence[Recipe], frames: Sequence[Image],
+    *, templates: Sequence[Image] = (),
+) -> Executor:  # fmt: skip
+    """The back end that `section` names, for views that share it.
+
+    Args:
+        stage: of inspection.
+        bundle: the views'.
+        section: back end and precision.
+        recipes: what each view is judged by; of one frame size and fit.
+        frames: the memory that it will read from.
+        templates: the views', each fitted once.
+    """
+    first = recipes[0]
     executor = open_fitted(
-        bundle, section, recipe.shape, recipe.fit, least_score=least_joined(bundle, recipe), templates=templates,
-        pinned=frames, golden=True,
+        bundle, section, first.shape, first.fit, least_score=min(least_joined(bundle, recipe) for recipe in recipes),
+        templates=templates, pinned=frames, golden=True,
     )  # fmt: skip
     stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
     return executor

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.config.boxes import Box
-from aoi_daemon.config.recipe import ClassLimit, Manifest, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.decide.overlap import suppress_overlaps
