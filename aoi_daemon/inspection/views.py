@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.config.views import Expected, Viewed, expected_of, views_of
@@ -22,6 +23,7 @@ from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, FrameShape, warm_up
 from aoi_daemon.infer.registration.registrar import Registrar
+from aoi_daemon.inspection.auto.subject import subject_of
 from aoi_daemon.inspection.backend import check_golden, make_executor
 from aoi_daemon.inspection.look import read_templates
 from aoi_daemon.inspection.opening import Engine, open_engine
@@ -74,7 +76,7 @@ class ViewLooker:
 
 
 class OneEngine:
-    """The views that one engine judges, and the engine: those of one bundle and one frame size share it."""
+    """The views that one engine judges, and the engine: those of one bundle, frame size and fit share it."""
 
     def __init__(self, lookers: list[ViewLooker]) -> None:
         self.lookers = lookers
@@ -94,7 +96,10 @@ class OneEngine:
         """Open what `section` names and run the golden parts; why they do not hold, "" where they do."""
         self._opened.close()  # one that did not hold
         memory = [*read_from, *(image for looker in self.lookers for image in looker.read_from)]
-        self.executor = self._opened.enter_context(make_executor(stage, self.bundle, section, self.shape, memory))
+        recipes = [looker.recipe for looker in self.lookers]
+        templates = [image for looker in self.lookers for image in looker.templates.values()]
+        executor = make_executor(stage, self.bundle, section, recipes, memory, templates=templates)
+        self.executor = self._opened.enter_context(executor)
         self.qualify(stage, golden, progress)
         if self.wrong:
             return f"golden parts do not hold: {', '.join(self.wrong)}"
@@ -137,6 +142,7 @@ class Views:
     def __init__(self, stage: Stage, recipe: Recipe, rings: Sequence[FrameRing]) -> None:
         self._stage = stage
         self._rings = rings
+        self._recipe = recipe
         views = views_of(recipe, stage.config.cameras)
         self._names = [view.name for view in recipe.views]
         self._strays: list[str] = []
@@ -171,7 +177,7 @@ class Views:
             for one in self.engines:
                 read_from = self._frames(one)
                 one.engine = open_engine(
-                    self._stage, one.bundle, one.shape,
+                    self._stage, one.bundle, subject_of(one.lookers[0].view, self._recipe, len(self.engines)),
                     lambda section, one=one, read_from=read_from: one.open(  # type: ignore[misc]
                         self._stage, section, read_from, golden, progress
                     ),
@@ -208,13 +214,13 @@ class Views:
         return [plane for ring, slot in slots for plane in ring.planes(slot) if plane.size]
 
 
-def engine_key(recipe: Recipe) -> tuple[Path, FrameShape]:
+def engine_key(recipe: Recipe) -> tuple[Path, FrameShape, Fit]:
     """Views that have the same share an engine: what it is opened by."""
-    return recipe.bundle, recipe.shape
+    return recipe.bundle, recipe.shape, recipe.fit
 
 
 def _by_engine(lookers: Sequence[ViewLooker]) -> list[list[ViewLooker]]:
-    found: dict[tuple[Path, FrameShape], list[ViewLooker]] = {}
+    found: dict[tuple[Path, FrameShape, Fit], list[ViewLooker]] = {}
     for looker in lookers:
         found.setdefault(engine_key(looker.recipe), []).append(looker)
     return list(found.values())
