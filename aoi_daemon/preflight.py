@@ -126,8 +126,10 @@ def _check_view(configuration: Configuration, name: str, view: Viewed) -> Bundle
     return bundle
 
 
-def _shape(path: Path, configuration: Configuration, recipe: Recipe, bundle: Bundle, where: str) -> FrameShape:
-    """What the model of a recipe gets to see; `where`: of which view. Raises ConfigError: its fit does not come out."""
+def _shape(
+    path: Path, configuration: Configuration, recipe: Recipe, bundle: Bundle, where: str = ""
+) -> FrameShape:
+    """What the model of a recipe gets to see. Raises ConfigError where the recipe's fit does not come out."""
     try:
         plan = fitting(bundle, configuration.line.inspection.reference, recipe.shape, recipe.fit)
         if plan is not None:
@@ -304,10 +306,10 @@ def open_models(configuration: Configuration) -> None:
         if (recipe.bundle, recipe.shape, recipe.fit) in opened:
             continue
         opened.add((recipe.bundle, recipe.shape, recipe.fit))
-        path = configuration.recipe_file(name)
+        path = configuration.file.parent / "recipes" / f"{name}.toml"
         try:
             bundle = load_bundle(recipe.bundle)
-            shape = _shape(path, configuration, recipe, bundle, "")
+            shape = _shape(path, configuration, recipe, bundle)
             open_only(bundle.model_path(section.precision), bundle.manifest, shape)
         except ModelError as error:
             raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
@@ -350,7 +352,7 @@ def _check_engines(configuration: Configuration, found: Sequence[_Checked]) -> N
         where = f"inspection.backend = 'tensorrt', recipe {', '.join(names)}"
         try:
             shapes = [
-                _shape(configuration.recipe_file(each.product), configuration, each.view.recipe, bundle, "")
+                _shape(configuration.recipe_file(each.product), configuration, each.view.recipe, bundle)
                 for each in of_one
             ]
             shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))

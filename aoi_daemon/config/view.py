@@ -18,7 +18,7 @@ class View(Section):
 
     reload: ClassVar[Reload] = Reload.INSPECTION
     inherited: ClassVar[tuple[str, ...]] = (
-        "bundle", "width_px", "height_px", "channels", "px_per_mm", "fit", "overlap", "limits", "optics", "registration",
+        "bundle", "width_px", "height_px", "channels", "fit", "px_per_mm", "overlap", "limits", "optics", "registration",
         "maps",
     )  # fmt: skip
     """Keys that a recipe has too: those of the recipe hold where the view has none."""
@@ -33,11 +33,11 @@ class View(Section):
     width_px: int | None = Field(None, ge=16, le=16_384, description="Width of a frame; absent: the recipe's.")
     height_px: int | None = Field(None, ge=16, le=16_384, description="Height of a frame; absent: the recipe's.")
     channels: Literal[1, 3] | None = Field(None, description="1 mono, 3 BGR; absent: the recipe's.")
+    fit: Fit | None = Field(
+        None, description="How a frame becomes what the model takes: by its kind, or a table; absent: as in the recipe."
+    )
     px_per_mm: float | None = Field(
         None, gt=0, le=100_000, description="Scale of the optics; absent: the recipe's."
-    )
-    fit: Fit | None = Field(
-        None, description="How a frame becomes what the model takes: by its kind, or a table; absent: the recipe's."
     )
     overlap: Fraction | None = Field(
         None, description="Boxes of one class that overlap more are one defect (IoU); absent: the recipe's."

@@ -107,6 +107,29 @@ def name_of(views: Sequence[Viewed], camera: int, fov: int) -> str:
     return next((view.name for view in views if view.camera == camera and view.fov in (fov, ANY_FOV)), "")
 
 
+def chosen(recipe: Recipe, name: str | None) -> View | None:
+    """The view that `--view NAME` names (None: the only one); None of a recipe without views.
+
+    Raises:
+        ValueError: there is no such view, or several and none is named; with what there is.
+    """
+    there = ", ".join(view.name for view in recipe.views)
+    if name is not None:
+        found = next((view for view in recipe.views if view.name == name), None)
+        if found is None:
+            raise ValueError(f"--view {name}: recipe {recipe.name} has {f'views {there}' if there else 'no views'}")
+        return found
+    if len(recipe.views) > 1:
+        raise ValueError(f"recipe {recipe.name} has views {there}: say with --view NAME which one")
+    return recipe.views[0] if recipe.views else None
+
+
+def one_of(recipe: Recipe, cameras: Sequence[Source], name: str | None) -> Viewed:
+    """The same made ready; of a recipe without views its first picture. Raises as `chosen`."""
+    view = chosen(recipe, name)
+    return next(each for each in views_of(recipe, cameras) if view is None or each.name == view.name)
+
+
 def settled(recipe: Recipe, cameras: Sequence[Source]) -> Recipe:
     """`recipe` with the field of view of each view written out: the one of a camera that has one alone."""
     by_name = {camera.name: camera for camera in cameras}

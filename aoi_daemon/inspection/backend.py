@@ -25,23 +25,22 @@ Image = NDArray[np.uint8]
 
 
 def make_executor(
-    stage: Stage, bundle: Bundle, section: InspectionSection, recipes: Sequence[Recipe], frames: Sequence[Image],
-    *, templates: Sequence[Image] = (),
+    stage: Stage, bundle: Bundle, section: InspectionSection, recipes: Sequence[Recipe], frames: Sequence[Image], *,
+    templates: Sequence[Image] = (),
 ) -> Executor:  # fmt: skip
-    """The back end that `section` names, for views that share it.
+    """The back end that `section` names.
 
     Args:
         stage: of inspection.
-        bundle: the views'.
-        section: back end and precision.
-        recipes: what each view is judged by; of one frame size and fit.
+        bundle: whose model runs.
+        section: its back end and precision are names.
+        recipes: of the views that it judges, of one frame size and one fit.
         frames: the memory that it will read from.
-        templates: the views', each fitted once.
+        templates: the recipes'.
     """
-    first = recipes[0]
     executor = open_fitted(
-        bundle, section, first.shape, first.fit, least_score=min(least_joined(bundle, recipe) for recipe in recipes),
-        templates=templates, pinned=frames, golden=True,
+        bundle, section, recipes[0].shape, recipes[0].fit, templates=templates, pinned=frames, golden=True,
+        least_score=min(least_joined(bundle, recipe) for recipe in recipes),
     )  # fmt: skip
     stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
     return executor

@@ -23,11 +23,11 @@ from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, FrameShape, warm_up
 from aoi_daemon.infer.registration.registrar import Registrar
+from aoi_daemon.inspection.auto.subject import subject_of
 from aoi_daemon.inspection.backend import check_golden, make_executor
 from aoi_daemon.inspection.look import read_templates
 from aoi_daemon.inspection.opening import Engine, open_engine
 from aoi_daemon.inspection.prove import Product, golden_of, product_of, prove, together
-from aoi_daemon.inspection.shows import Shows
 from aoi_daemon.ring.frames import FrameRing
 from aoi_daemon.stage.stage import Stage
 
@@ -63,14 +63,11 @@ class ViewLooker:
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         self.decoder = decoder_for(bundle.manifest, self.recipe)
 
-    @property
-    def shows(self) -> Shows:
-        """For who tries an engine on it in another process."""
-        return Shows(self.recipe, self.named, max(self.view.fov, 0), self._alone)
-
     def golden(self, parts: Golden) -> Golden:
         """The golden parts that show this view."""
-        return self.shows.golden(parts)
+        if not self.named:
+            return parts
+        return parts.of_view(self.named, max(self.view.fov, 0), alone=self._alone)
 
     @property
     def read_from(self) -> list[Image]:
@@ -79,7 +76,7 @@ class ViewLooker:
 
 
 class OneEngine:
-    """The views that one engine judges, and the engine: those of one bundle and one frame size share it."""
+    """The views that one engine judges, and the engine: those of one bundle, frame size and fit share it."""
 
     def __init__(self, lookers: list[ViewLooker]) -> None:
         self.lookers = lookers
@@ -99,8 +96,8 @@ class OneEngine:
         """Open what `section` names and run the golden parts; why they do not hold, "" where they do."""
         self._opened.close()  # one that did not hold
         memory = [*read_from, *(image for looker in self.lookers for image in looker.read_from)]
-        templates = [template for looker in self.lookers for template in looker.templates.values()]
         recipes = [looker.recipe for looker in self.lookers]
+        templates = [image for looker in self.lookers for image in looker.templates.values()]
         executor = make_executor(stage, self.bundle, section, recipes, memory, templates=templates)
         self.executor = self._opened.enter_context(executor)
         self.qualify(stage, golden, progress)
@@ -145,6 +142,7 @@ class Views:
     def __init__(self, stage: Stage, recipe: Recipe, rings: Sequence[FrameRing]) -> None:
         self._stage = stage
         self._rings = rings
+        self._recipe = recipe
         views = views_of(recipe, stage.config.cameras)
         self._names = [view.name for view in recipe.views]
         self._strays: list[str] = []
@@ -179,7 +177,7 @@ class Views:
             for one in self.engines:
                 read_from = self._frames(one)
                 one.engine = open_engine(
-                    self._stage, one.bundle, one.lookers[0].shows,
+                    self._stage, one.bundle, subject_of(one.lookers[0].view, self._recipe, len(self.engines)),
                     lambda section, one=one, read_from=read_from: one.open(  # type: ignore[misc]
                         self._stage, section, read_from, golden, progress
                     ),

@@ -21,8 +21,8 @@ from aoi_daemon.inspection.auto.choice import Row, Table, choose, others, reason
 from aoi_daemon.inspection.auto.machine import key, this_machine
 from aoi_daemon.inspection.auto.measure import TOTAL_S, Trials
 from aoi_daemon.inspection.auto.memory import Memory
+from aoi_daemon.inspection.auto.subject import Subject
 from aoi_daemon.inspection.auto.trial import Order
-from aoi_daemon.inspection.shows import Shows
 from aoi_daemon.stage.stage import Stage
 
 _OF_START: Final = 0.5
@@ -44,22 +44,22 @@ class Auto:
 
     Args:
         stage: of inspection.
-        bundle: the product's.
-        shows: what it is opened for.
+        bundle: of the views that it is to judge.
+        subject: the first of them.
         measure: as `measured_here`.
     """
 
     def __init__(
-        self, stage: Stage, bundle: Bundle, shows: Shows,
-        measure: Callable[[Stage, Bundle, Shows, set[str]], Table] | None = None,
+        self, stage: Stage, bundle: Bundle, subject: Subject,
+        measure: Callable[[Stage, Bundle, Subject, set[str]], Table] | None = None,
     ) -> None:  # fmt: skip
         setup = stage.setup
-        self._stage, self._bundle, self._shows = stage, bundle, shows
+        self._stage, self._bundle, self._subject = stage, bundle, subject
         self._section = stage.config.inspection
         self._reference = reference(self._section)
         self._measure = measure or measured_here
         self._memory = Memory(setup.engines, stage.log)
-        self._key = key(bundle, self._section, shows.recipe.shape, shows.recipe.fit)
+        self._key = key(bundle, self._section, subject.recipe.shape, subject.recipe.fit)
         self._crashed = {name: why for name, why in setup.left_out.items() if name != self._reference.name}
         self._failed: dict[str, str] = {}
         found = self._memory.find(self._key, setup.product, setup.run)
@@ -106,13 +106,13 @@ class Auto:
 
     def _measured(self) -> Table:
         self._fresh = True
-        return self._measure(self._stage, self._bundle, self._shows, {*self._crashed, *self._failed})
+        return self._measure(self._stage, self._bundle, self._subject, {*self._crashed, *self._failed})
 
 
-def measured_here(stage: Stage, bundle: Bundle, shows: Shows, but: set[str]) -> Table:
+def measured_here(stage: Stage, bundle: Bundle, subject: Subject, but: set[str]) -> Table:
     """Measure what there is but those named `but`; each step is logged, and told to the supervisor for `status`."""
     setup, section, log = stage.setup, stage.config.inspection, stage.log
-    total_s = min(TOTAL_S, _OF_START * stage.config.supervisor.start_s)
+    total_s = min(TOTAL_S, _OF_START * stage.config.supervisor.start_s) / subject.share
     log.info("engines_measured", bundle=bundle.manifest.name, at_most_s=total_s, standby=setup.standby)
     trials = Trials(total_s=total_s)
 
@@ -120,7 +120,7 @@ def measured_here(stage: Stage, bundle: Bundle, shows: Shows, but: set[str]) -> 
         stage.tell(tell="engine", step=f"measuring {name}", standby=setup.standby)
 
     begin("this machine")
-    here = this_machine(bundle, section, shows.recipe.shape, trials.devices, shows.recipe.fit)
+    here = this_machine(bundle, section, subject.recipe.shape, trials.devices, subject.recipe.fit)
     found = candidates(bundle.manifest, section, here)
 
     def tell(row: Row) -> None:
@@ -128,7 +128,8 @@ def measured_here(stage: Stage, bundle: Bundle, shows: Shows, but: set[str]) -> 
 
     table = measured_by(
         trials, found, section, but=but, tell=tell, begin=begin,
-        **shows._asdict(), config_file=setup.config_file, product=setup.product,
+        recipe=subject.recipe, view=subject.view, fov=subject.fov, alone=subject.alone, config_file=setup.config_file,
+        product=setup.product,
     )  # fmt: skip
     return table.model_copy(update={"beside": setup.standby})
 

@@ -34,7 +34,6 @@ from aoi_daemon.infer.open import open_fitted
 from aoi_daemon.inspection.backend import check_golden, least_joined
 from aoi_daemon.inspection.gauge import Gauge
 from aoi_daemon.inspection.prove import product_of, prove
-from aoi_daemon.inspection.shows import Shows
 from aoi_daemon.stage.stage import now_ns
 
 MOST_PARTS: Final = 16
@@ -53,11 +52,11 @@ class Order(Section):
     do: str = "trial"
     section: InspectionSection = InspectionSection()
     recipe: Recipe | None = None
-    view: str = ""
-    fov: int = 0
-    alone: bool = True
     config_file: FilePath = Path()
     product: str = ""
+    view: str = Field("", description="Which golden parts show what is tried; none: all.")
+    fov: int = 0
+    alone: bool = True
     measure_s: float = Field(1.0, ge=0, le=60)
     best_ms: float | None = Field(None, description="The quickest so far: what is far behind it is tried no further.")
 
@@ -122,8 +121,8 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
         if wrong := check_golden(executor, bundle, recipe, lambda: None):
             return {"why": f"golden parts do not hold: {', '.join(wrong)}"}
         step("judging the product's golden parts")
-        parts = read_golden(folder_of(order.config_file, order.product))
-        golden = _some(Shows(recipe, order.view, order.fov, order.alone).golden(parts))
+        golden = read_golden(folder_of(order.config_file, order.product))
+        golden = _some(golden.of_view(order.view, order.fov, alone=order.alone) if order.view else golden)
         with Gauge(recipe, executor, bundle) as gauge:
             if wrong_parts := product_of(prove(gauge, golden, lambda: None)).wrong:
                 return {"why": f"the product's golden parts do not hold: {'; '.join(wrong_parts)}"}

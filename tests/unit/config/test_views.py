@@ -10,7 +10,17 @@ from aoi_daemon.config.load import load
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.view import View
-from aoi_daemon.config.views import ANY_FOV, expected_of, name_of, recipe_of, settled, views_of, without_regions
+from aoi_daemon.config.views import (
+    ANY_FOV,
+    chosen,
+    expected_of,
+    name_of,
+    one_of,
+    recipe_of,
+    settled,
+    views_of,
+    without_regions,
+)
 from aoi_daemon.errors import ConfigError
 from tests.unit.config.test_load import LINE, RECIPE
 
@@ -18,7 +28,7 @@ BOX = [[0, 0], [9, 9]]
 OWN = {
     "bundle": "side", "width_px": 320, "height_px": 240, "channels": 3, "px_per_mm": 20.0, "overlap": 0.2,
     "limits": [{"name": "scratch", "score": 0.9}], "optics": {"min_contrast": 4.0}, "registration": {"max_offset": 4.0},
-    "maps": {"threshold": 0.2},
+    "maps": {"threshold": 0.2}, "fit": {"kind": "pad", "pad_value": 9},
 }  # fmt: skip
 
 
@@ -206,3 +216,17 @@ def test_what_a_view_needs_and_is_not_there_is_said_by_its_key(folder, second, s
     with pytest.raises(ConfigError) as caught:
         load(folder / "line.toml")
     assert said in str(caught.value)
+
+
+def test_one_view_is_chosen_by_its_name_which_several_need():
+    found = recipe(view("a"), view("b", "side"))
+    assert one_of(found, cameras("top", "side"), "b").key == (1, 0)
+    with pytest.raises(ValueError, match="recipe board has views a, b: say with --view NAME which one"):
+        chosen(found, None)
+    with pytest.raises(ValueError, match="--view c: recipe board has views a, b"):
+        chosen(found, "c")
+    with pytest.raises(ValueError, match="--view a: recipe board has no views"):
+        chosen(recipe(), "a")
+    assert chosen(recipe(), None) is None
+    assert chosen(recipe(view("a")), None).name == "a"
+    assert one_of(recipe(), cameras("top"), None).key == (0, ANY_FOV)

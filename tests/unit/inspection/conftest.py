@@ -106,7 +106,6 @@ def reading(manifest, recipe, *, standby=False):
     one.log = log
     looker = ViewLooker.__new__(ViewLooker)
     looker.view, looker.named, looker.recipe, looker.registrar = Viewed("camera-1", 0, ANY_FOV, recipe), "", recipe, None
-    looker._alone = True
     looker.bundle = one.bundle = SimpleNamespace(
         manifest=manifest, golden=lambda: [SimpleNamespace(name="g", image=image, template=None, passed=False, boxes=())]
     )
