@@ -58,8 +58,13 @@ class Lanes:
     def check(self) -> None:
         """Raises LaneLostError where one has ended."""
         for process in self._processes:
-            if process.pidfd >= 0 and select.select([process.pidfd], [], [], 0)[0]:
-                raise LaneLostError(f"lane {process.index} ended: {process.reap()}")
+            process.heard()  # so that its word of how it goes finds room
+            _raise_if_ended(process)
+
+    def close(self) -> None:
+        """End them; one that does not is killed with this process."""
+        for process in self._processes:
+            process.tell(do="stop")
 
     def tell(self, **command: Any) -> None:
         """Tell each lane. Raises LaneLostError where one cannot hear it."""
@@ -87,10 +92,16 @@ class Lanes:
                 for message in process.heard():
                     if message["tell"] == word:
                         said[process.index] = message
-                    else:
+                    elif message["tell"] == "realtime_refused":
                         self._stage.tell(**message)
-            self.check()
+            for process in self._processes:
+                _raise_if_ended(process)
             if time.monotonic() > until_s:
                 silent = [process.index for process in self._processes if process.index not in said]
                 raise LaneLostError(f"lane {silent[0]} has not said {word!r} within {limit_s:g} s")
         return [said[process.index] for process in self._processes]
+
+
+def _raise_if_ended(process: StageProcess) -> None:
+    if process.pidfd >= 0 and select.select([process.pidfd], [], [], 0)[0]:
+        raise LaneLostError(f"lane {process.index} ended: {process.reap()}")
