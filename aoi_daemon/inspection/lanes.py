@@ -52,8 +52,9 @@ class Lanes:
 
     def slowest_ns(self, now_ns: int) -> int:
         """When the lane that has not moved for longest moved last; this one moves at `now_ns`."""
-        board = self._stage.board
-        return min((board[cell] for cell in self._cells), default=now_ns)
+        for cell in self._cells:
+            now_ns = min(now_ns, self._stage.board[cell])
+        return now_ns
 
     def check(self) -> None:
         """Raises LaneLostError where one has ended."""
