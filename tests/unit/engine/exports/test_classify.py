@@ -5,7 +5,7 @@ import pytest
 
 from aoi_daemon.engine.exports.classify import adapt_classify
 from aoi_daemon.errors import ModelError
-from tests.unit.engine.exports.exported import adapted, described, detections, export
+from tests.unit.engine.exports.answering import adapted, described, detections, export
 
 LOGITS = np.array([[1.5, -0.5, 0.25]], np.float32)
 SHARES = np.exp(LOGITS[0]) / np.exp(LOGITS[0]).sum()

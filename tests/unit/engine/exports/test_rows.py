@@ -9,7 +9,7 @@ from aoi_daemon.engine.exports.rows import top100
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.infer.decode.decode import decode
 from aoi_daemon.infer.executor import Detections
-from tests.unit.engine.exports.exported import adapted, described, detections, export
+from tests.unit.engine.exports.answering import adapted, described, detections, export
 
 
 def rows_of(scores, seed=0):

@@ -5,7 +5,7 @@ import pytest
 
 from aoi_daemon.engine.exports.segment import adapt_segment
 from aoi_daemon.errors import ModelError
-from tests.unit.engine.exports.exported import HEIGHT, WIDTH, adapted, described, detections, export
+from tests.unit.engine.exports.answering import HEIGHT, WIDTH, adapted, described, detections, export
 
 CLASSES = ("background", "scratch", "dent")
 

@@ -9,7 +9,7 @@ from onnx import TensorProto
 from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.precision.wrap import IMAGENET, UNIT, Pixels
 from aoi_daemon.errors import ModelError
-from tests.unit.engine.exports.exported import described
+from tests.unit.engine.exports.answering import described
 
 
 def write(tmp_path, body="out = Relu (image)", given="1,3,6,8", out="1,3,6,8", more=""):

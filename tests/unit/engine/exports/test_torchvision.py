@@ -8,7 +8,7 @@ from aoi_daemon.engine.exports.torchvision import adapt_torchvision
 from aoi_daemon.errors import InferenceError, ModelError
 from aoi_daemon.infer.decode.decode import decode
 from aoi_daemon.infer.executor import Detections
-from tests.unit.engine.exports.exported import adapted, described, detections, export
+from tests.unit.engine.exports.answering import adapted, described, detections, export
 
 BOXES = np.array([[2, 3, 20, 15], [30, 8, 44, 30]], np.float32)
 SCORES = np.array([0.5, 0.875], np.float32)
