@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from aoi_daemon.engine.exports.activations import scores_of
 from aoi_daemon.engine.exports.described import Family, Kind, Tensor
 from aoi_daemon.engine.exports.facts import Facts, shown
 from aoi_daemon.engine.exports.found import Activation, Found
@@ -62,7 +63,7 @@ def _detect(facts: Facts, told: Found) -> Found:
         if shape[2] not in (None, 6):
             raise _other(facts, output, "[1, rows, 6]")
         return _as(told, family="yolo-rows")
-    _check_heads(facts, output, 4 + classes, told)
+    _check_heads(facts, output, 0, told)
     return told
 
 
@@ -80,7 +81,7 @@ def _segment(facts: Facts, told: Found) -> Found:
             raise _other(facts, heads, f"[1, rows, {6 + masks}]")
         note = "its rows are the detections that it kept itself, each with its mask's coefficients"
         return _as(told, family="yolo-segment", kind="segment", notes=(note,))
-    _check_heads(facts, heads, 4 + len(told.classes) + masks, told)
+    _check_heads(facts, heads, masks, told)
     return _as(told, family="yolo-segment", kind="segment")
 
 
@@ -90,7 +91,7 @@ def _obb(facts: Facts, told: Found) -> Found:
         if output.shape[2] not in (None, 7):
             raise _other(facts, output, "[1, rows, 7]")
         return _as(told, family="yolo-obb")
-    _check_heads(facts, output, 5 + len(told.classes), told)
+    _check_heads(facts, output, 1, told)
     return _as(told, family="yolo-obb")
 
 
@@ -98,7 +99,7 @@ def _classify(facts: Facts, told: Found) -> Found:
     output = facts.outputs[0]
     if len(facts.outputs) != 1 or len(output.shape) != 2 or output.dtype != "float32":
         raise _other(facts, output, "[1, classes]")
-    scores = facts.scores(output.name)
+    scores = scores_of(facts, output.name, 1)
     if scores == "unknown":
         raise _other(facts, output, "probabilities, out of a softmax")
     note = "it was trained on pictures of which the shorter side fills the size and the middle is cut out"
@@ -127,25 +128,24 @@ def _has_rows(facts: Facts) -> bool:
     return chosen
 
 
-def _check_heads(facts: Facts, output: Tensor, rows: int, told: Found) -> None:
-    """Refuse raw heads that are not [1, `rows`, candidates]."""
-    parts = facts.joined(output.name)
-    counted = sum(size or 0 for _, size in parts) if parts and all(size for _, size in parts) else None
-    found = output.shape[1] or counted or (facts.size_of(output.name) or (0, 0))[1]
-    if found == rows and output.shape[2] != rows:
-        return
-    if found == rows and counted == rows:
-        return  # as many candidates as rows: the parts that it is joined of show which is which
-    if output.shape[2] == rows:
+def _check_heads(facts: Facts, output: Tensor, extra: int, told: Found) -> None:
+    """Refuse raw heads that are not [1, 4 + classes + `extra`, candidates], joined in that order."""
+    classes = len(told.classes)
+    rows = 4 + classes + extra
+    if rows in output.shape[2:] and output.shape[1] != rows:
         raise ModelError(
             f"{facts.file}: its heads are transposed, {shown(output)}; expected [1, {rows}, candidates]: export it "
             f"again, and do not change its outputs: {_RAW}"
         )
-    if found is None:
-        raise ModelError(
-            f"{facts.file}: output {shown(output)} leaves open what it is; export it without dynamic=True: {_RAW}"
-        )
-    raise _other(facts, output, f"[1, {rows}, candidates] for the {len(told.classes)} classes that it names")
+    expected = f"[1, {rows}, candidates] for the {classes} classes that it names"
+    if output.shape[1] not in (None, rows):
+        raise _other(facts, output, expected)
+    parts = facts.joined(output.name)
+    sizes = [size for _, size in parts]
+    is_read = len(sizes) > 1 and sizes[:2] == [4, classes] and sum(size or 0 for size in sizes) == rows
+    if not is_read or parts[1][0] != "Sigmoid" or parts[0][0] == "Sigmoid":
+        made = " and ".join(f"{size or 'any'} out of {kind or 'nothing'}" for kind, size in parts) or "one piece"
+        raise _other(facts, output, f"{expected}, joined of 4 for the box, and of classes out of a Sigmoid, not {made}")
 
 
 def _only(facts: Facts, count: int) -> tuple[Tensor, ...]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from aoi_daemon.engine.exports.activations import Scores, scores_of
 from aoi_daemon.engine.exports.described import Kind, Tensor
-from aoi_daemon.engine.exports.facts import Facts, Scores, shown
+from aoi_daemon.engine.exports.facts import Facts, shown
 from aoi_daemon.engine.exports.found import Activation, Found
 from aoi_daemon.engine.exports.heads import heads_of
 from aoi_daemon.engine.exports.picture import Picture
@@ -19,6 +20,9 @@ from aoi_daemon.errors import ModelError
 _ANOMALIB: Final = frozenset({"anomaly_map", "pred_score", "pred_label", "pred_mask"})
 _AUTHORS: Final = frozenset({"labels", "boxes", "scores"})
 """RT-DETR as its authors export it."""
+_AS_IT_IS: Final = (0, 1, 2, 3)
+_TO_LAST: Final = (0, 2, 3, 1)
+"""What brings channels that a network has first to where the picture has them."""
 _KEYPOINTS: Final = ("keypoints", "keypoints_scores")
 _TAKEN: Final = (
     "known are boxes, labels and scores; scores [1, classes]; maps [1, classes, h, w]; anomaly_map [1, 1, h, w]; "
@@ -40,7 +44,7 @@ def by_structure(facts: Facts, picture: Picture, kind: Kind | None) -> Found:
     outputs = facts.outputs
     names = {output.name for output in outputs}
     if names & _ANOMALIB:
-        return _anomalib(facts)
+        return _anomalib(facts, picture)
     if found := _boxes(facts, picture):
         return found
     if names >= _AUTHORS and all(out.shape[:1] == picture.tensor.shape[:1] for out in outputs if out.shape):
@@ -59,13 +63,16 @@ def by_structure(facts: Facts, picture: Picture, kind: Kind | None) -> Found:
     raise _none(facts)
 
 
-def _anomalib(facts: Facts) -> Found:
+def _anomalib(facts: Facts, picture: Picture) -> Found:
     mapped = next((out for out in facts.outputs if out.name == "anomaly_map"), None)
     if mapped is None or len(mapped.shape) != 4 or mapped.dtype != "float32":
         raise ModelError(
             f"{facts.file}: is an anomaly model without a map ({_there(facts)}); expected anomaly_map [1, 1, h, w]: "
             "export one that tells where (anomalib: PatchCore, PaDiM, EfficientAD, STFPM)"
         )
+    is_last = picture.layout == "NHWC"
+    if mapped.shape[3 if is_last else 1] != 1 or not _is_map(facts, mapped, picture, is_last=is_last):
+        raise _no_map(mapped, picture, facts)
     return Found("anomaly", "anomaly", _by("anomalib", facts), ("anomaly",), 1)
 
 
@@ -138,11 +145,8 @@ def _maps(facts: Facts, picture: Picture, kind: Kind | None) -> Found:
     is_last = picture.layout == "NHWC"
     sizes = facts.size_of(first.name) or first.shape
     count = first.shape[3 if is_last else 1] or sizes[3 if is_last else 1]
-    if count is None or not _is_map(first, picture, is_last=is_last):
-        raise ModelError(
-            f"{facts.file}: puts out {shown(first)} for pictures {shown(picture.tensor)}; expected maps "
-            "[1, classes, h, w] of the picture's size or less, channels where the picture has them: export it so"
-        )
+    if count is None or not _is_map(facts, first, picture, is_last=is_last):
+        raise _no_map(first, picture, facts)
     if len(maps) != len(facts.outputs):
         if not (count == 1 and kind == "anomaly"):
             raise _none(facts)
@@ -155,7 +159,7 @@ def _maps(facts: Facts, picture: Picture, kind: Kind | None) -> Found:
         )
     if kind == "anomaly":
         return _strange(facts, first, count)
-    scores = facts.scores(first.name)
+    scores = scores_of(facts, first.name, 3 if is_last else 1)
     if count == picture.channels and scores != "probabilities" and kind != "segment":
         raise ModelError(
             f"{facts.file}: puts out {shown(first)}, which may be {count} classes or a picture again (an "
@@ -176,8 +180,17 @@ def _strange(facts: Facts, mapped: Tensor, count: int) -> Found:
     return Found("anomaly", "anomaly", classes=("anomaly",), count=1, notes=(note,))
 
 
-def _is_map(output: Tensor, picture: Picture, *, is_last: bool) -> bool:
-    """Whether height and width can be those of a map over the picture: not larger, and of its shape."""
+def _no_map(output: Tensor, picture: Picture, facts: Facts) -> ModelError:
+    return ModelError(
+        f"{facts.file}: puts out {shown(output)} for pictures {shown(picture.tensor)}; expected maps "
+        "[1, classes, h, w] of the picture's size or less, channels where the picture has them: export it so"
+    )
+
+
+def _is_map(facts: Facts, output: Tensor, picture: Picture, *, is_last: bool) -> bool:
+    """Whether height and width can be those of a map over the picture: not larger, of its shape, and not swapped."""
+    if facts.order_of(output.name) not in ((), _AS_IT_IS, _TO_LAST if is_last else _AS_IT_IS):
+        return False
     height, width = output.shape[1:3] if is_last else output.shape[2:]
     known = None not in (height, width, picture.height_px, picture.width_px)
     if not known:
@@ -203,7 +216,7 @@ def _vector(facts: Facts, output: Tensor, kind: Kind | None) -> Found:
             f"{facts.file}: puts out one number, which may be how likely a defect is, a score of what is strange, or "
             "something measured; say with --task classify that it is the first"
         )
-    scores = facts.scores(output.name)
+    scores = scores_of(facts, output.name, 1)
     if scores == "unknown":
         raise _untold(facts, output)
     activation = _needed(scores, count)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -15,19 +15,12 @@ from onnx import helper, numpy_helper, shape_inference
 
 from aoi_daemon.engine.exports.described import Tensor
 from aoi_daemon.engine.precision.graph import Model, Node, opset
-from aoi_daemon.infer.exports import is_probability
 
 HANDS_ON: Final = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Dropout"})
 """Operators that change no number."""
-_KEEPS: Final = frozenset({"Resize", "Upsample", "Slice", "Gather", "AveragePool", "GlobalAveragePool", "ReduceMean"})
-"""Operators behind which probabilities are still such, and logits too."""
-_WEIGHTS: Final = frozenset({"Gemm", "MatMul", "Conv", "ConvTranspose", "BatchNormalization", "Einsum"})
 _TRIED_PX: Final = 320
 """A width and height that every stride divides."""
-_SUMS: Final = frozenset({"Add", "Sub"})
-_SCALES: Final = frozenset({"Mul", "Div"})
-
-Scores = Literal["probabilities", "logits", "unknown"]
+_MOST_PARTS: Final = 64
 
 
 class Facts:
@@ -61,6 +54,10 @@ class Facts:
             name = node.input[0] if node.input else ""
         return node
 
+    def made_by(self, name: str) -> Node | None:
+        """The operator that computes `name`."""
+        return self._makers.get(name)
+
     def users(self, name: str) -> list[Node]:
         """The operators that take `name`."""
         return [node for node in self.model.graph.node if name in node.input]
@@ -85,45 +82,48 @@ class Facts:
         node = self._makers.get(name)
         return name in self.weights or (node is not None and node.op_type == "Constant")
 
-    def scores(self, name: str) -> Scores:
-        """What the output `name` is, by the operators behind it: through a softmax or sigmoid, or before one."""
-        seen: set[str] = set()
-        found: set[Scores] = set()
-        pending = [name]
-        while pending:
-            tensor = pending.pop()
-            node = self.maker(tensor)
-            if node is None or node.output[0] in seen:
-                found.add("unknown")
-                continue
-            seen.add(node.output[0])
-            moved = [each for each in node.input if each and not self.is_constant(each)]
-            if is_probability(node.op_type):
-                found.add("probabilities")
-            elif node.op_type in _WEIGHTS and len(moved) == 1:
-                found.add("logits")
-            elif node.op_type in _KEEPS and moved:
-                pending.append(moved[0])
-            elif node.op_type in _SUMS or (node.op_type in _SCALES and len(moved) == 1):
-                pending += moved
-            else:
-                found.add("unknown")
-        return next(iter(found)) if len(found) == 1 else "unknown"
-
     def joined(self, name: str) -> list[tuple[str, int | None]]:
-        """By part that the output `name` is joined of: the operator behind it, and its size; []: it is not joined."""
-        node = self._makers.get(name)
-        while node is not None and node.op_type == "Identity":
-            node = self._makers.get(node.input[0])
+        """By part that the output `name` is joined of: the operator behind it, and its size; []: it is not joined.
+
+        What is joined of parts that are joined along the same dimension is told as one.
+        """
+        node = self._plain(name)
         if node is None or node.op_type != "Concat":
             return []
-        axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
-        parts = []
-        for part in node.input:
+        axis = _axis(node)
+        parts: list[tuple[str, int | None]] = []
+        pending = list(reversed(node.input))
+        while pending and len(parts) < _MOST_PARTS:
+            part = pending.pop()
+            inner = self._plain(part)
+            if inner is not None and inner.op_type == "Concat" and _axis(inner) == axis:
+                pending += reversed(inner.input)
+                continue
             made, shape = self.maker(part), self.size_of(part)
             size = shape[axis] if -len(shape) <= axis < len(shape) else None
             parts.append((made.op_type if made is not None else "", size))
         return parts
+
+    def order_of(self, name: str) -> tuple[int, ...]:
+        """In which order the output `name` has the dimensions of what is computed, by the Transposes at its end."""
+        order: tuple[int, ...] = ()
+        for _ in range(len(self.model.graph.node)):
+            node = self._plain(name)
+            if node is None or node.op_type != "Transpose":
+                break
+            perm = next((tuple(a.ints) for a in node.attribute if a.name == "perm"), ())
+            order = tuple(perm[place] for place in order) if order else perm
+            name = node.input[0]
+        return order
+
+    def _plain(self, name: str) -> Node | None:
+        """The operator that computes `name`, as it is."""
+        node = self._makers.get(name)
+        for _ in range(len(self.model.graph.node)):
+            if node is None or node.op_type != "Identity":
+                break
+            node = self._makers.get(node.input[0])
+        return node
 
     def size_of(self, name: str) -> tuple[int | None, ...]:
         """The sizes of a tensor for one picture, of `_TRIED_PX` where the file leaves them open; (): not known."""
@@ -180,6 +180,10 @@ def tensor_of(value: Any) -> Tensor:
         dtype = "string"
     sizes = tuple(int(d.dim_value) if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
     return Tensor(value.name, dtype, sizes)
+
+
+def _axis(node: Node) -> int:
+    return next((int(a.i) for a in node.attribute if a.name == "axis"), 0)
 
 
 def shown(tensor: Tensor) -> str:

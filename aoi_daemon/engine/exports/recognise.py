@@ -10,7 +10,7 @@ from pathlib import Path
 from aoi_daemon.engine.exports.by_metadata import by_metadata
 from aoi_daemon.engine.exports.by_structure import by_structure
 from aoi_daemon.engine.exports.described import Described, Kind
-from aoi_daemon.engine.exports.facts import Facts
+from aoi_daemon.engine.exports.facts import Facts, shown
 from aoi_daemon.engine.exports.found import Found
 from aoi_daemon.engine.exports.opened import open_export
 from aoi_daemon.engine.exports.own import own
@@ -42,6 +42,7 @@ def recognise(path: Path, *, kind: Kind | None = None, classes: tuple[str, ...] 
                 f"{path}: takes {picture.batch} pictures at once; export it for one (Ultralytics: batch=1), or leave "
                 "the batch open"
             )
+        _check_batch(facts, picture, found)
         described = _described(facts, picture, found)
     _check_kind(path, described, kind)
     _check_classes(path, described, classes)
@@ -50,7 +51,8 @@ def recognise(path: Path, *, kind: Kind | None = None, classes: tuple[str, ...] 
 
 def _described(facts: Facts, picture: Picture, found: Found) -> Described:
     pixels = pixels_seen(facts, picture) or found.pixels
-    producer = f"{facts.model.producer_name} {facts.model.producer_version.partition('+')[0]}".strip()
+    version = facts.model.producer_version.partition("+")[0].partition(" ")[0]
+    producer = f"{facts.model.producer_name} {version}".strip()
     sizes = (picture.height_px, picture.width_px)
     step = found.stride_px or stride(Graph(facts.model))
     # A model of one size takes that, whatever its strides: what is over at an edge is padded inside it.
@@ -61,6 +63,18 @@ def _described(facts: Facts, picture: Picture, found: Found) -> Described:
         picture.channels, picture.height_px, picture.width_px, step, facts.settled(), found.classes, pixels,
         found.activation, found.notes, found.count,
     )  # fmt: skip
+
+
+def _check_batch(facts: Facts, picture: Picture, found: Found) -> None:
+    """Refuse answers for other pictures than the file takes."""
+    if found.family == "torchvision-detect":
+        return  # rows of one picture, without a batch
+    for output in facts.outputs:
+        if not output.shape or output.shape[0] not in (None, picture.batch, 1 if picture.batch is None else None):
+            raise ModelError(
+                f"{facts.file}: takes {picture.batch or 'any number of'} pictures and puts out {shown(output)}; "
+                "expected [1, ...]: export it for one picture, and do not change its outputs"
+            )
 
 
 def _check_kind(path: Path, described: Described, kind: Kind | None) -> None:

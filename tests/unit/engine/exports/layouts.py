@@ -27,6 +27,11 @@ class Net:
         self.weights.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
+    def numbers(self, *shape):
+        """Weights that differ from each other, so that no answer is like another; the same on each run."""
+        values = np.random.default_rng(len(self.weights)).uniform(-1, 1, shape) / np.sqrt(np.prod(shape[1:]) or 1)
+        return values.astype(np.float32)
+
     def ints(self, *values):
         return self.weight(np.array(values, np.int64))
 
@@ -36,7 +41,7 @@ class Net:
         return made[0] if count == 1 else made
 
     def conv(self, tensor, given, made, size=1):
-        values = np.full((made, given, size, size), 0.01, np.float32)
+        values = self.numbers(made, given, size, size)
         return self.put("Conv", tensor, self.weight(values), strides=[size, size], kernel_shape=[size, size])
 
     def shaped(self, tensor, *sizes):
@@ -183,7 +188,7 @@ def yolo_obb_nms():
 def pooled(net, count, *, channels=3):
     """(1, count): logits of a classification."""
     flat = net.put("Flatten", net.put("GlobalAveragePool", net.conv(net.picture, channels, 8, 8)))
-    return net.put("Gemm", flat, net.weight(np.full((8, count), 0.1, np.float32)))
+    return net.put("Gemm", flat, net.weight(net.numbers(8, count)))
 
 
 def yolo_classify():
@@ -195,10 +200,10 @@ def yolo_classify():
 def sampled(net, count):
     """Queries (1, 300, 4) of shares and (1, 300, count) of logits, looked up by GridSample."""
     features = net.conv(net.picture, 3, 8, 8)
-    places = net.weight(np.zeros((1, 300, 1, 2), np.float32))
+    places = net.weight(net.numbers(1, 300, 1, 2))
     queries = net.shaped(net.put("GridSample", features, places), 1, 300, 8)
-    box = net.put("Sigmoid", net.put("MatMul", queries, net.weight(np.full((8, 4), 0.1, np.float32))))
-    return box, net.put("MatMul", queries, net.weight(np.full((8, count), 0.1, np.float32)))
+    box = net.put("Sigmoid", net.put("MatMul", queries, net.weight(net.numbers(8, 4))))
+    return box, net.put("MatMul", queries, net.weight(net.numbers(8, count)))
 
 
 def rtdetr_ultralytics():
