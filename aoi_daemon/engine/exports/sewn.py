@@ -85,7 +85,7 @@ class Sewn:
             return ()
         return (
             f"takes {self._batch} pictures at once and no fewer: each frame is computed {self._batch} times; export "
-            "it for one picture, and it takes that much less time",
+            'it for one picture (anomalib: onnx_kwargs={"dynamic_axes": {}}), and it takes that much less time',
         )
 
     @property
