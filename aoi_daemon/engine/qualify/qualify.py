@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.config.boxes import Box
-from aoi_daemon.config.recipe import ClassLimit, Manifest, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.decide.overlap import suppress_overlaps
@@ -174,18 +175,21 @@ class Judging:
         return recipe
 
 
-def boards_of(pairs: Sequence[Pair], manifest: Manifest, *, aligned: bool = False) -> list[Board]:
+def boards_of(
+    pairs: Sequence[Pair], manifest: Manifest, *, aligned: bool = False, fitted: bool = False
+) -> list[Board]:
     """The pairs as the manifest's model takes them.
 
     Args:
         pairs: labelled.
         manifest: the bundle's.
         aligned: templates are needed even where the model takes none: boards are aligned to them.
+        fitted: boards are of a recipe's size, and fitted to the model's.
 
     Raises:
         BoardsError: a size that the model does not take.
     """
-    return [Board(pair, frame_of(pair, manifest, aligned=aligned)) for pair in pairs]
+    return [Board(pair, frame_of(pair, manifest, aligned=aligned, fitted=fitted)) for pair in pairs]
 
 
 def run_boards(

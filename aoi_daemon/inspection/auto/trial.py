@@ -30,8 +30,8 @@ from aoi_daemon.errors import AoiError
 from aoi_daemon.golden.manifest import Golden, Part, folder_of, read_golden
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.executor import NO_DEADLINE, Executor, FrameShape, warm_up
-from aoi_daemon.infer.open import open_executor
-from aoi_daemon.inspection.backend import check_golden
+from aoi_daemon.infer.open import open_fitted
+from aoi_daemon.inspection.backend import check_golden, least_joined
 from aoi_daemon.inspection.gauge import Gauge
 from aoi_daemon.inspection.prove import product_of, prove
 from aoi_daemon.stage.stage import now_ns
@@ -54,6 +54,9 @@ class Order(Section):
     recipe: Recipe | None = None
     config_file: FilePath = Path()
     product: str = ""
+    view: str = Field("", description="Which golden parts show what is tried; none: all.")
+    fov: int = 0
+    alone: bool = True
     measure_s: float = Field(1.0, ge=0, le=60)
     best_ms: float | None = Field(None, description="The quickest so far: what is far behind it is tried no further.")
 
@@ -108,7 +111,8 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
     if recipe is None:
         raise ValueError("the order has no recipe")
     bundle = load_bundle(recipe.bundle)
-    with open_executor(bundle, order.section, recipe.shape, golden=True) as executor:
+    least = least_joined(bundle, recipe)
+    with open_fitted(bundle, order.section, recipe.shape, recipe.fit, least_score=least, golden=True) as executor:
         step("warming up")
         first_ms = [took_ns / 1e6 for took_ns in warm_up(executor, recipe.shape, runs=_FEW)]
         if order.best_ms is not None and min(first_ms) > _HOPELESS * order.best_ms:
@@ -117,7 +121,8 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
         if wrong := check_golden(executor, bundle, recipe, lambda: None):
             return {"why": f"golden parts do not hold: {', '.join(wrong)}"}
         step("judging the product's golden parts")
-        golden = _some(read_golden(folder_of(order.config_file, order.product)))
+        golden = read_golden(folder_of(order.config_file, order.product))
+        golden = _some(golden.of_view(order.view, order.fov, alone=order.alone) if order.view else golden)
         with Gauge(recipe, executor, bundle) as gauge:
             if wrong_parts := product_of(prove(gauge, golden, lambda: None)).wrong:
                 return {"why": f"the product's golden parts do not hold: {'; '.join(wrong_parts)}"}
