@@ -87,8 +87,8 @@ def adapt(
     except ValidationError as error:
         # The manifest's own rules, of classes above all: the same words as where it is read.
         raise ModelError(f"{source}: " + "; ".join(str(each["msg"]) for each in error.errors())) from error
-    _say_what_it_is_now(adapted)
-    return replace(adapted, notes=(*begun.notes, *adapted.notes))
+    said = _say_what_it_is_now(adapted)
+    return replace(adapted, notes=(*begun.notes, *adapted.notes, *_of_suppression(said)))
 
 
 def _check_order(told: tuple[str, ...], said: tuple[str, ...], source: Path) -> None:
@@ -100,14 +100,26 @@ def _check_order(told: tuple[str, ...], said: tuple[str, ...], source: Path) -> 
         )
 
 
-def _say_what_it_is_now(adapted: Adapted) -> None:
-    """Bring in line what the exporter wrote beside the graph: the bundle is checked against it."""
+def _of_suppression(said: Mapping[str, str]) -> tuple[str, ...]:
+    """What follows where Ultralytics wrote down that it put the suppression of overlaps into the graph."""
+    if "'nms': True" not in said.get("args", ""):
+        return ()
+    return (
+        "exported with nms=True: candidates below its conf (0.25 unless it was exported with another) are not there, "
+        "so that a lower threshold finds no more, and of each candidate only its likeliest class; exported without nms "
+        "it has both",
+    )
+
+
+def _say_what_it_is_now(adapted: Adapted) -> dict[str, str]:
+    """Bring in line what the exporter wrote beside the graph, and give it: the bundle is checked against it."""
     said = {entry.key: entry.value for entry in adapted.model.metadata_props}
     if "names" in said:
         said["names"] = str(dict(enumerate(adapted.output.classes)))
     if adapted.output.task == "yolo":
         said.update({key: value for key, value in (("task", "detect"), ("end2end", "False")) if key in said})
     helper.set_model_props(adapted.model, said)
+    return said
 
 
 _REFUSED: Final[Mapping[Family, str]] = {

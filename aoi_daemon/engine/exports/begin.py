@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 from aoi_daemon.engine.exports.described import Described
 from aoi_daemon.engine.exports.gather import check_float32, read_export
 from aoi_daemon.engine.exports.opsets import to_common
+from aoi_daemon.engine.exports.respelled import respelled
 from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.sizes import fix_sizes
 from aoi_daemon.engine.precision.graph import Model
@@ -58,7 +59,7 @@ def begin(
     check_float32(model, file)
     try:
         model, note = to_common(model)
-        model = fix_sizes(model, described.input.name, described.layout, frame)
+        model = respelled(fix_sizes(model, described.input.name, described.layout, frame))
     except ValueError as error:
         raise ModelError(f"{file}: {error}") from error
     sewn = Sewn(model, described, file, channels=channels, pixels=wanted)

@@ -17,6 +17,7 @@ from aoi_daemon.engine.exports.told import NOTHING, Told
 from aoi_daemon.engine.exports.yolo.heads import PLACES, count_of, finished, only_output
 from aoi_daemon.engine.exports.yolo.rows import heads_of
 
+_BEYOND: Final = 1e6
 _COLUMNS: Final = 7
 """Of rows: centre x and y, width and height, score, class, angle."""
 
@@ -55,8 +56,14 @@ def _of_rows(sewn: Sewn, described: Described, told: Told, output: Tensor) -> Ad
 
 
 def _upright(sewn: Sewn, size: str, angle: str) -> str:
-    """Width and height (1, 2, n) of the upright boxes around those of `size`, turned by `angle` (1, 1, n)."""
+    """Width and height (1, 2, n) of the upright boxes around those of `size`, turned by `angle` (1, 1, n).
+
+    A side below 0 becomes far below 0, as boxes are refused whose corners are swapped: turned, it might look sound.
+    """
     cosine, sine = (sewn.put("Abs", sewn.put(kind, angle)) for kind in ("Cos", "Sin"))
     order = sewn.constant(np.array([1, 0], np.int64))
     swapped = sewn.put("Gather", size, order, axis=1)
-    return sewn.put("Add", sewn.put("Mul", size, cosine), sewn.put("Mul", swapped, sine))
+    upright = sewn.put("Add", sewn.put("Mul", size, cosine), sewn.put("Mul", swapped, sine))
+    zero, beyond = (sewn.constant(np.array(value, np.float32)) for value in (0, _BEYOND))
+    below = sewn.put("Min", sewn.put("ReduceMin", size, axes=[1], keepdims=1), zero)
+    return sewn.put("Add", upright, sewn.put("Mul", below, beyond))

@@ -70,7 +70,7 @@ def parts(draw, most=40):
 
 
 @given(parts(), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_each_place_holds_the_best_score_of_the_masks_that_cover_it(tmp_path_factory, part, as_rows):
     boxes, scores, coefficients, prototypes = part
     if as_rows:

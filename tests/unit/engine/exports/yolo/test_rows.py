@@ -59,7 +59,7 @@ def recipes(draw, classes):
 
 
 @given(tables(full=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_row_is_found_and_nothing_else(tmp_path_factory, table):
     """More than 100, too."""
     rows, classes = table
@@ -73,7 +73,7 @@ def test_every_row_is_found_and_nothing_else(tmp_path_factory, table):
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_part_is_never_passed_where_all_rows_count(tmp_path_factory, data):
     """Whatever sizes, places and counts are tolerated: what did not fit into the rows was never seen."""
     rows, classes = data.draw(tables(full=True))
@@ -83,7 +83,7 @@ def test_a_part_is_never_passed_where_all_rows_count(tmp_path_factory, data):
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_part_is_judged_by_its_rows_where_they_are_not_full(tmp_path_factory, data):
     """As if no candidate stood behind them."""
     rows, classes = data.draw(tables(full=False))

@@ -1,10 +1,14 @@
 """Oriented boxes: the upright box around the four turned corners, whatever the angle."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.engine.exports.adapt import adapt
 from aoi_daemon.errors import InferenceError, ModelError
 from aoi_daemon.infer.exports import check_file
@@ -38,7 +42,7 @@ def tables(draw):
 
 
 @given(tables(), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_turned_box_becomes_the_upright_one_around_it(tmp_path_factory, table, as_rows):
     """As heads [1, 4 + classes + 1, n] and as rows [1, n, 7]."""
     boxes, scores, labels = table
@@ -61,6 +65,17 @@ def test_an_angle_that_is_no_number_is_refused_and_not_lost(tmp_path):
     rows[0] = 10, 10, 30, 30, 0.9, 1, np.nan
     with pytest.raises(InferenceError, match="not finite"):
         decoded(adapted_of(tmp_path, rows))
+
+
+@pytest.mark.parametrize(("width", "height"), [(-8, 20), (20, -8), (-8, -20)])
+def test_a_side_below_nothing_is_refused(tmp_path, width, height):
+    """As an upright one is: turned by as much, width and height of the box around it may both be above 0."""
+    rows = np.zeros((9, 7), F32)
+    rows[0] = 30, 30, width, height, 0.9, 1, 0.8
+    found = decoded(adapted_of(tmp_path, rows))
+    recipe = Recipe(id=1, name="r", bundle=Path("b"), width_px=64, height_px=64, channels=3)
+    with pytest.raises(InferenceError, match="corners swapped"):
+        judge(found, Criteria.compile(recipe, NAMES), 0, slack_ns=1)
 
 
 def test_where_all_rows_count_there_is_one_more(tmp_path):
