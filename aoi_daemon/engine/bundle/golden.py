@@ -147,8 +147,8 @@ def _boxes(board: Board, case: _Case, classes: Sequence[str]) -> tuple[Box, ...]
 def _templates(boards: Sequence[Board], count: int) -> list[Chosen]:
     """Golden templates as parts: what a template shows is good by definition."""
     found = []
-    for board in boards[: max(0, count)]:
-        template = board.pair.template_path
+    for board in [board for board in boards if board.pair.template_path is not None][: max(0, count)]:
+        template = board.pair.template
         frame = Frame(
             board.pair.name, template, template if board.frame.template is not None else None, board.frame.channels,
             board.frame.bits,
