@@ -136,6 +136,16 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
         "--size", type=parse_size, nargs="+", default=(), metavar="WxH",
         help="with --target: frames that the engines serve, in px (default: those of --qualification)",
     )  # fmt: skip
+    _add_int8(parser)
+    add_exported(parser)
+    add_labels(parser)
+    folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
+    parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
+    add_bits(parser)
+    _add_threads(parser)
+
+
+def _add_int8(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--int8-sensitivity", choices=("auto", "always", "never"), default="auto",
         help="measure what each layer loses in int8, the worst stay in float: where it loses more than --int8-loss "
@@ -149,12 +159,6 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
         "--int8-minutes", type=_at_least(1), default=10, metavar="N",
         help="no layer is tried after so many minutes (10)",
     )  # fmt: skip
-    add_exported(parser)
-    add_labels(parser)
-    folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
-    parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
-    add_bits(parser)
-    _add_threads(parser)
 
 
 def _add_renew(parser: argparse.ArgumentParser) -> None:

@@ -14,9 +14,9 @@ from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.config.recipe import Model as ModelFile
 from aoi_daemon.config.tasks import ModelOutput
 from aoi_daemon.engine.exports.adapt import adapt
-from aoi_daemon.engine.exports.described import Described, Kind
+from aoi_daemon.engine.exports.described import Kind
+from aoi_daemon.engine.exports.recognise import recognise
 from aoi_daemon.engine.exports.told import Activation
-from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.precision.graph import Graph, Model, stride
 from aoi_daemon.engine.precision.prepare import NEWEST_OPSET, prepare_fp32, prepare_model
 from aoi_daemon.engine.precision.variants import check_contract
@@ -67,10 +67,7 @@ def begin(file: Path, name: str, classes: tuple[str, ...], exported: Exported | 
     """
     if exported is None:
         return _own(file, name, classes, stride_px)
-    from aoi_daemon.engine.exports.recognise import recognise  # noqa: PLC0415
-
-    described = recognise(file)
-    _check_task(described, file, exported.task)
+    described = recognise(file, kind=exported.task)
     adapted = adapt(
         described, file, channels=exported.channels or described.channels, classes=classes,
         good_classes=exported.good_classes, pixels=exported.pixels, activation=exported.activation,
@@ -103,14 +100,6 @@ def frame_of_model(model: Model) -> tuple[int | None, int | None]:
     dims = next(value for value in model.graph.input if value.name == "image").type.tensor_type.shape.dim
     height_px, width_px = (dim.dim_value or None for dim in dims[1:3])
     return width_px, height_px
-
-
-def _check_task(described: Described, file: Path, task: Kind) -> None:
-    if described.kind != task:
-        raise InputError(
-            f"--task {task}: {file} is a model to {described.kind} ({described.family}, {described.program}): say "
-            f"--task {described.kind}"
-        )
 
 
 def _said(output: ModelOutput) -> dict[str, Any]:

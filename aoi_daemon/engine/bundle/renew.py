@@ -70,8 +70,7 @@ def renew_bundle(order: Renewal, progress: Progress) -> Report:
     check_report(bundle)
     manifest = bundle.manifest
     wanted = _wanted(order, manifest)
-    # A bundle's classes are the manifest's, which a person has said or taken from the file.
-    asked = asked_for(manifest, layout=order.labels, bits=order.bits, named=True)
+    asked = asked_for(manifest, layout=order.labels, bits=order.bits)
     pairs = read_labelled(order.qualification, asked)
     with making(order.out) as folder:
         bench = Bench(

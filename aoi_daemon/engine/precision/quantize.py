@@ -83,7 +83,8 @@ def quantise(model: Model, ranges: Ranges, frame: Frame, kept_float: Collection[
                 },
             )
         quantised = load_model(target)
-    _read_in_float(quantised, kept_float)
+    # The first and the last ones too: they may read what an inner one is quantised for.
+    _read_in_float(quantised, {*kept_float, *(node.name for node in (*graph.first, *graph.last))})
     problems = lint_quantised(quantised, kept_float)
     if problems:
         raise ModelError("int8: " + "; ".join(problems))

@@ -88,12 +88,8 @@ def qualify_bundle(
     manifest = bundle.manifest
     view = _view(recipe, fov)
     judging, by_golden_limits = Judging(manifest, recipe, fov=view), Judging(manifest, None)
-    aligned = recipe is not None and recipe.registration is not None
-    its_own = recipe is not None and view in {template.fov for template in recipe.templates}
-    asked_labels = asked_for(
-        manifest, layout=labels, bits=bits, named=True, need_defects=False,
-        need_templates=(manifest.has_template or aligned) and not its_own,
-    )  # fmt: skip
+    need_templates = _need_templates(manifest, recipe, view)
+    asked_labels = asked_for(manifest, layout=labels, bits=bits, need_defects=False, need_templates=need_templates)
     pairs = read_labelled(boards_folder, asked_labels)
     pairs = pairs if limit is None else spread(pairs, limit)
     boards = _as_taken(pairs, manifest, recipe, registration)
@@ -137,6 +133,14 @@ def qualify_bundle(
         made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
+
+
+def _need_templates(manifest: Manifest, recipe: Recipe | None, fov: int) -> bool:
+    """Whether each board must bring its own template: it is compared with one, and the recipe has none of this view."""
+    if recipe is None:
+        return manifest.has_template
+    has_one = fov in {template.fov for template in recipe.templates}
+    return (manifest.has_template or recipe.registration is not None) and not has_one
 
 
 def _recommended(run: Run, pairs: Sequence[Pair], manifest: Manifest) -> list[Recommendation]:

@@ -181,8 +181,8 @@ class Judging:
 
 
 def asked_for(
-    manifest: Manifest, *, layout: Format | None, bits: int | None, named: bool, need_templates: bool | None = None,
-    need_defects: bool = True,
+    manifest: Manifest, *, layout: Format | None, bits: int | None, named: bool = True,
+    need_templates: bool | None = None, need_defects: bool = True,
 ) -> Asked:  # fmt: skip
     """How labels are read for the manifest's model.
 
@@ -190,7 +190,7 @@ def asked_for(
         manifest: the bundle's.
         layout: of the labels; None: by what lies in the folder.
         bits: depth of images whose samples have 16 bits; see `pictures`.
-        named: whether a person said what the classes are.
+        named: whether a person said what the classes are; of a finished bundle one has.
         need_templates: None: where the model takes one.
         need_defects: refuse a folder of good parts alone.
     """
