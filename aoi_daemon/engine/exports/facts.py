@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -128,16 +129,35 @@ class Facts:
         """The sizes of a tensor for one picture, of `_TRIED_PX` where the file leaves them open; (): not known."""
         return self._inferred.get(name, ())
 
+    def settled(self) -> tuple[Tensor, ...]:
+        """The outputs, with the sizes that the file leaves open and that are the same for pictures of any size."""
+        if all(None not in output.shape for output in self.outputs):
+            return self.outputs
+        other = self._infer(2 * _TRIED_PX)
+        found = []
+        for output in self.outputs:
+            one, two = self.size_of(output.name), other.get(output.name, ())
+            if len(one) == len(two) == len(output.shape):
+                # The first is the batch, or how many are found.
+                rest = (size or (a if a == b else None) for size, a, b in zip(output.shape, one, two, strict=True))
+                found.append(replace(output, shape=(output.shape[0], *list(rest)[1:])))
+            else:
+                found.append(output)
+        return tuple(found)
+
     @cached_property
     def _inferred(self) -> dict[str, tuple[int | None, ...]]:
+        return self._infer(_TRIED_PX)
+
+    def _infer(self, tried_px: int) -> dict[str, tuple[int | None, ...]]:
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
         for value in model.graph.input:
             dims = value.type.tensor_type.shape.dim
             for place, dim in enumerate(dims):
                 if not dim.HasField("dim_value"):
-                    dim.dim_value = 1 if place == 0 and len(dims) == 4 else _TRIED_PX
-        for value in (*model.graph.output, *model.graph.value_info):
+                    dim.dim_value = 1 if place == 0 and len(dims) == 4 else tried_px
+        for value in model.graph.output:
             for dim in value.type.tensor_type.shape.dim:
                 dim.ClearField("dim_param")
         del model.graph.value_info[:]

@@ -11,13 +11,12 @@ from typing import Final
 import onnx
 
 from aoi_daemon.engine.exports.foreign import HEAD_BYTES, foreign
+from aoi_daemon.engine.exports.gather import MAX_BYTES
 from aoi_daemon.engine.precision.graph import Model
 from aoi_daemon.errors import ModelError
 from aoi_daemon.files.regular import NotRegularError, TooLargeError, read_regular
 from aoi_daemon.infer.onnx.file import declared
 
-MOST_BYTES: Final = 2**31 - 2**24
-"""Of one ONNX file: protobuf's 2 GiB, less room for what is put before and behind."""
 _SIDE_CAR: Final = "copy it from where the model was exported into the same folder, under that name"
 
 
@@ -45,14 +44,14 @@ def open_export(file: Path) -> Model:
 
 def _read(file: Path) -> bytes:
     try:
-        raw = read_regular(file, MOST_BYTES)
+        raw = read_regular(file, MAX_BYTES)
     except NotRegularError as error:
         saved = " (a SavedModel: python -m tf2onnx.convert --saved-model DIR --opset 17 --output model.onnx)"
         hint = saved if (file / "saved_model.pb").exists() else ""
         raise ModelError(f"{file}: is {error.what}, not a file{hint}; name the exported .onnx file") from error
     except TooLargeError as error:
         raise ModelError(
-            f"{file}: has {error.size_bytes / 2**20:.0f} MiB; an ONNX file has {MOST_BYTES / 2**20:.0f} MiB at most "
+            f"{file}: has {error.size_bytes / 2**20:.0f} MiB; an ONNX file has {MAX_BYTES / 2**20:.0f} MiB at most "
             "(protobuf's limit): train a smaller model of the same kind"
         ) from error
     except OSError as error:

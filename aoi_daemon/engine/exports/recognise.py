@@ -5,9 +5,7 @@ Process: offline. Blocks in reading the file. Needs the package `onnx`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from aoi_daemon.engine.exports.by_metadata import by_metadata
 from aoi_daemon.engine.exports.by_structure import by_structure
@@ -21,8 +19,6 @@ from aoi_daemon.engine.exports.refusals import check_graph
 from aoi_daemon.engine.precision.graph import Graph, stride
 from aoi_daemon.errors import ModelError
 
-_NOT_SAID: Final = "what it wants in place of 0 to 255 the file does not say: give --pixels, as it was trained"
-
 
 def recognise(path: Path, *, kind: Kind | None = None, classes: tuple[str, ...] = ()) -> Described:
     """Say what the exported file at `path` is.
@@ -30,7 +26,7 @@ def recognise(path: Path, *, kind: Kind | None = None, classes: tuple[str, ...] 
     Args:
         path: an ONNX file; weights beside it must be there, and are not read.
         kind: what a person says that it is for (`--task`): decides where the file could be of two kinds.
-        classes: as a person names them (`--classes`), in the model's order; (): the file's count.
+        classes: as a person names them (`--classes`), in the model's order: as many as it has.
 
     Raises:
         ModelError: it cannot be read, is no ONNX, or none that can be taken; or it contradicts itself, `kind` or
@@ -49,14 +45,11 @@ def recognise(path: Path, *, kind: Kind | None = None, classes: tuple[str, ...] 
         described = _described(facts, picture, found)
     _check_kind(path, described, kind)
     _check_classes(path, described, classes)
-    return replace(described, classes=classes or described.classes)
+    return described
 
 
 def _described(facts: Facts, picture: Picture, found: Found) -> Described:
     pixels = pixels_seen(facts, picture) or found.pixels
-    notes = found.notes
-    if pixels is None:
-        notes = (*notes, _NOT_SAID)
     producer = f"{facts.model.producer_name} {facts.model.producer_version.partition('+')[0]}".strip()
     sizes = (picture.height_px, picture.width_px)
     step = found.stride_px or stride(Graph(facts.model))
@@ -65,8 +58,8 @@ def _described(facts: Facts, picture: Picture, found: Found) -> Described:
         step = 1
     return Described(
         found.family, found.kind, found.program or producer, facts.opset, picture.tensor, picture.layout,
-        picture.channels, picture.height_px, picture.width_px, step, facts.outputs, found.classes, pixels,
-        found.activation, notes, found.count,
+        picture.channels, picture.height_px, picture.width_px, step, facts.settled(), found.classes, pixels,
+        found.activation, found.notes, found.count,
     )  # fmt: skip
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Final
 
-from onnx import TensorProto, defs
+from onnx import defs
 
 from aoi_daemon.engine.exports.facts import Facts
+from aoi_daemon.engine.exports.gather import check_float32
+from aoi_daemon.engine.exports.opsets import COMMON, NEWEST, OLDEST
 from aoi_daemon.errors import ModelError
-
-OLDEST_OPSET: Final = 11
-NEWEST_OPSET: Final = 22
-_BEST_OPSET: Final = 17
 
 _ONNX: Final = ("", "ai.onnx")
 _QUANTISED: Final = frozenset(
@@ -22,9 +19,6 @@ _QUANTISED: Final = frozenset(
         "QLinearMul", "ConvInteger", "MatMulInteger", "QAttention", "QGemm",
     }
 )  # fmt: skip
-_HALVES: Final = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
-_FEW: Final = 2
-"""Numbers that a constant in double precision may have: exporters write a scale or an epsilon so, and cast it."""
 
 
 def check_graph(facts: Facts) -> None:
@@ -33,19 +27,17 @@ def check_graph(facts: Facts) -> None:
     Raises:
         ModelError: naming what was found and the export that would do; all of it, where it is more than one.
     """
-    checks: tuple[Callable[[Facts], str], ...] = (_opset, _quantised, _operators, _precision, _damage)
+    checks: tuple[Callable[[Facts], str], ...] = (_opset, _quantised, _operators, _damage)
     problems = [problem for check in checks if (problem := check(facts))]
     if problems:
         raise ModelError(f"{facts.file}: " + "; ".join(problems))
+    check_float32(facts.model, facts.file)
 
 
 def _opset(facts: Facts) -> str:
-    if OLDEST_OPSET <= facts.opset <= NEWEST_OPSET:
+    if OLDEST <= facts.opset <= NEWEST:
         return ""
-    return (
-        f"is of opset {facts.opset or 'none'}; export it with opset {_BEST_OPSET} ({OLDEST_OPSET} to {NEWEST_OPSET} "
-        "are read)"
-    )
+    return f"is of opset {facts.opset or 'none'}; export it with opset {COMMON} ({OLDEST} to {NEWEST} are read)"
 
 
 def _quantised(facts: Facts) -> str:
@@ -77,34 +69,15 @@ def _operators(facts: Facts) -> str:
     elif any("TRT" in name for name in unknown):
         remedy = "they are plugins of TensorRT: export it without them (its suppression of overlaps is made here)"
     else:
-        remedy = f"export it with ONNX's own operators, opset {_BEST_OPSET}"
+        remedy = f"export it with ONNX's own operators, opset {COMMON}"
     return f"has operators that are not ONNX's ({names}); {remedy}"
 
 
 def _is_known(kind: str, opset: int) -> bool:
     try:
-        return not defs.get_schema(kind, max(opset, OLDEST_OPSET), "").deprecated
+        return not defs.get_schema(kind, max(opset, OLDEST), "").deprecated
     except defs.SchemaError:
         return False
-
-
-def _precision(facts: Facts) -> str:
-    for tensor in (*facts.inputs, *facts.outputs):
-        if tensor.dtype in ("float16", "bfloat16", "float64"):
-            return _half(tensor.dtype, tensor.name)
-    for item in facts.weights.values():
-        if item.data_type in _HALVES:
-            return _half(_HALVES[item.data_type], f"weight {item.name}")
-        if item.data_type == TensorProto.DOUBLE and math.prod(item.dims) > _FEW:
-            return _half("float64", f"weight {item.name}")
-    return ""
-
-
-def _half(kind: str, which: str) -> str:
-    return (
-        f"is {kind} already ({which}): export it in float32 (PyTorch: model.float(); Ultralytics: half=False, or "
-        "quantize=32), the bundle makes its own fp16"
-    )
 
 
 def _damage(facts: Facts) -> str:
