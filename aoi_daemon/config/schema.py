@@ -270,18 +270,19 @@ class LineConfig(Section):
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         for camera in self.cameras:
             if camera.kind == "genicam" and camera.trigger_within_ms is not None:
-                _check_trigger_numbers(camera.trigger_within_ms, self)
+                _check_trigger_numbers(camera.trigger_within_ms, camera.fovs or 1, self)
         return self
 
 
-def _check_trigger_numbers(within_ms: float, line: LineConfig) -> None:
-    """Refuse times at which it would never be certain which trigger a frame belongs to."""
-    poll, half_ms = line.plc.poll, line.line.takt_ms / 2
+def _check_trigger_numbers(within_ms: float, triggers: int, line: LineConfig) -> None:
+    """Refuse times at which it would never be certain which of a part's `triggers` a frame belongs to."""
+    poll, half_ms = line.plc.poll, line.line.takt_ms / triggers / 2
     if poll is None:
         raise ValueError("cameras.trigger_within_ms needs [plc.poll]: the trigger's number is read from the PLC")
     if within_ms + poll.period_ms + line.plc.answer_ms > half_ms:
         raise ValueError(
             f"cameras.trigger_within_ms ({within_ms:g}) with plc.poll.period_ms ({poll.period_ms:g}) and plc.answer_ms "
-            f"({line.plc.answer_ms:g}) is more than half of line.takt_ms ({half_ms:g}): a frame's trigger would never be "
+            f"({line.plc.answer_ms:g}) is more than half of line.takt_ms{f' / {triggers} fovs' if triggers > 1 else ''} "
+            f"({half_ms:g}): a frame's trigger would never be "
             "certain; read the PLC more often, or leave trigger_within_ms out"
         )

@@ -152,7 +152,7 @@ def _build_engines(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
-    from aoi_daemon.engine.qualify.bundle import verify_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.qualify.verify import verify_bundle  # noqa: PLC0415
 
     with Progress() as progress:
         bundle, wrong, skipped = verify_bundle(arguments.bundle, threads=arguments.threads, progress=progress)

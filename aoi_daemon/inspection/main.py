@@ -14,7 +14,7 @@ import fcntl
 import select
 import struct
 import termios
-from contextlib import ExitStack
+from contextlib import closing
 from typing import Any, Final
 
 import cv2
@@ -22,19 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.schema import InspectionSection
-from aoi_daemon.decide.judge import Criteria, Verdict
+from aoi_daemon.decide.judge import Verdict
 from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
 from aoi_daemon.golden.manifest import folder_of
-from aoi_daemon.infer.bundle import load_bundle
-from aoi_daemon.infer.decode.decode import decoder_for
-from aoi_daemon.infer.executor import Executor, warm_up
-from aoi_daemon.infer.registration.registrar import Registrar
-from aoi_daemon.inspection.backend import check_golden, make_executor
-from aoi_daemon.inspection.look import Seen, look, read_templates
-from aoi_daemon.inspection.opening import open_engine
-from aoi_daemon.inspection.prove import Product, proven
+from aoi_daemon.inspection.look import Looker, Seen, look
+from aoi_daemon.inspection.prove import Product
+from aoi_daemon.inspection.views import Views
 from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Proof, Reason, pack_defects
 from aoi_daemon.ring.doorbell import drain, ring
 from aoi_daemon.stage.board import CameraCell, Cell, StageState, camera_cell, pack_size
@@ -46,12 +40,14 @@ _HANDOVER_NS: Final = 50_000_000
 """Longest wait for plc to take the last judgement; it may be waiting for the PLC."""
 _LOOK_AGAIN_S: Final = 0.0005
 _LONGEST_ERROR: Final = 2000
+_NOT_NAMED: Final = Seen(Verdict.reject(Reason.NO_RECIPE))
+"""Of a picture that no view of the recipe is of."""
 
 Image = NDArray[np.uint8]
 
 
 class Inspection:
-    """The loop and what it needs: executor, criteria, templates."""
+    """The loop and what it needs: the views of the product."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -61,59 +57,17 @@ class Inspection:
         self.frames_fd = stage.fds["frames_r"]
         self.judgements_fd = stage.fds["judgements_w"]
         self.recipe = stage.setup.recipe
-        self.bundle = load_bundle(self.recipe.bundle)
-        self.bundle_id = int(self.bundle.hash[:16], 16)
-        self.criteria = Criteria.compile(self.recipe, self.bundle.manifest.classes)
+        self.views = Views(stage, self.recipe, self.rings)
         self._misfits = [0] * len(self.rings)  # what this process wrote to the cells MISFIT
         self._priority = PriorityTrial()
         self._retiring = False
-        self._golden_passed = False
-        self.product = Product()
         self._upgraded = stage.setup.upgraded
-        self.templates = read_templates(self.recipe)
-        self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
-        read_from = [*self.templates.values()]
-        for frames in self.rings:
-            read_from += [plane for slot in range(frames.layout.slots) for plane in frames.planes(slot) if plane.size]
-        if self.registrar is not None:
-            read_from.append(self.registrar.aligned)
-        self._read_from = read_from
-        self.executor: Executor
-        self.wrong: list[str] = []
-        """Golden parts of the bundle whose verdict does not hold."""
-        self._opened = ExitStack()
-        self.engine = open_engine(stage, self.bundle, self.recipe.shape, self._open)
-
-    def _open(self, section: InspectionSection) -> str:
-        """Open what `section` names and run the golden parts; why they do not hold, "" where they do."""
-        self._opened.close()  # one that did not hold
-        templates = list(self.templates.values())
-        executor = make_executor(self.stage, self.bundle, section, self._read_from, templates)
-        self.executor = self._opened.enter_context(executor)
-        self.wrong = self.qualify()
-        if self.wrong:
-            return f"golden parts do not hold: {', '.join(self.wrong)}"
-        return f"the product's golden parts do not hold: {'; '.join(wrong)}" if (wrong := self.product.wrong) else ""
-
-    def qualify(self) -> list[str]:
-        """Warm the executor up and run the golden parts; the names of those whose verdict does not hold."""
-        recipe = self.recipe
-        runs = self.stage.config.inspection.warm_up_runs
-        progress = _no_progress if self.stage.setup.standby else self._progress
-        warm_up(self.executor, recipe.shape, runs=runs)
-        if self.registrar is not None:
-            self.registrar.warm_up(runs)
-        progress()
-        wrong = check_golden(self.executor, self.bundle, recipe, progress)
-        if wrong:
-            self.log.error("golden_failed", parts=wrong, remedy="another bundle, or the engine built anew")
-        # Not before: golden parts are read as the bundle says, not as the product does.
-        self.executor.decoder = decoder_for(self.bundle.manifest, recipe)
-        self._golden_passed = not wrong
-        setup = self.stage.setup
-        golden = folder_of(setup.config_file, setup.product)
-        self.product = Product() if wrong else proven(self, golden, progress)
-        return wrong
+        setup = stage.setup
+        progress = _no_progress if setup.standby else self._progress
+        self.engine = self.views.open(folder_of(setup.config_file, setup.product), progress)
+        self.product: Product = self.views.product
+        self.wrong = self.views.wrong
+        """Golden parts of the bundles whose verdict does not hold."""
 
     @property
     def proof(self) -> Proof:
@@ -148,8 +102,9 @@ class Inspection:
         """Take the line: what was ready before this moment has been rejected, or will be."""
         board = self.board
         board[Cell.RECIPE] = self.recipe.id
-        board[Cell.BUNDLE] = self.bundle_id >> 1  # cells are signed
-        board[Cell.GOLDEN_PASSED] = self._golden_passed
+        board[Cell.BUNDLE] = self.views.lookers[0].bundle_id >> 1  # cells are signed
+        board[Cell.VIEWS] = self.views.expected.code
+        board[Cell.GOLDEN_PASSED] = not self.wrong
         board[Cell.PROVEN] = self.proof
         self.stage.take_priority()
         self._priority = PriorityTrial()
@@ -161,11 +116,12 @@ class Inspection:
         board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = live_ns
         came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
         waiting = [part for part in came if part.ready_ns >= live_ns]
-        board[Cell.INSPECTION_STATE] = StageState.READY if self._golden_passed else StageState.REFUSED
+        board[Cell.INSPECTION_STATE] = StageState.REFUSED if self.wrong else StageState.READY
         self.stage.tell(tell="live", **self._said(), engine=self.engine._asdict())
         self.log.info(
-            "inspection_ready", bundle=self.bundle.manifest.name, golden=self._golden_passed, proof=self.proof.name
-        )
+            "inspection_ready", bundle=", ".join(dict.fromkeys(one.bundle.manifest.name for one in self.views.engines)),
+            golden=not self.wrong, proof=self.proof.name,
+        )  # fmt: skip
         for part in waiting:
             self.inspect(part)
 
@@ -212,9 +168,10 @@ class Inspection:
             self.stage.take_priority()
         frames = self.rings[part.camera]
         released = camera_cell(part.camera, CameraCell.RELEASED)
+        view = self.views.of(part.camera, part.fov)
         try:
             image, own_template = frames.frame(part.frame)
-            seen = self._look(part, image, own_template, picked_ns)
+            seen = _NOT_NAMED if view is None else _look(view, part, image, own_template, picked_ns)
             frames.check(part.frame)
         except FrameOverrunError:
             # Acquire took the slot back and has said so; plc rejects the part by its word.
@@ -223,15 +180,15 @@ class Inspection:
             seen = Seen(Verdict.reject(Reason.LATE))
             self._timed_out()
         else:
-            if seen.verdict.reason is Reason.NO_RECIPE or self._misfits[part.camera]:
-                self._fits(part.camera, _misfit(image, self.recipe))
+            if view is not None and (seen.verdict.reason is Reason.NO_RECIPE or self._misfits[part.camera]):
+                self._fits(part.camera, _misfit(image, view.recipe))
         self.board[released] = part.frame
         self.board.add(Cell.JUDGED)
         verdict = seen.verdict
         judgement = Judgement(
             verdict.passed, verdict.reason, part.camera, verdict.worst_class, verdict.defect_count,
-            self.recipe.id, part.sequence, self.bundle_id, seen.offset_x, seen.offset_y,
-            picked_ns, seen.inferred_ns, now_ns(), pack_defects(verdict.defects),
+            self.recipe.id, part.sequence, 0 if view is None else view.bundle_id, seen.offset_x, seen.offset_y,
+            picked_ns, seen.inferred_ns, now_ns(), pack_defects(verdict.defects), part.fov,
         )  # fmt: skip
         try:
             ring(self.judgements_fd, judgement)
@@ -247,15 +204,14 @@ class Inspection:
         if self._priority.timed_out(now_ns()):
             self.stage.yield_priority()
 
-    def _look(self, part: Announcement, image: Image, own_template: Image | None, picked_ns: int) -> Seen:
-        """Judge one view's image, by its own template where one came with it.
 
-        Raises:
-            InferenceTimeoutError: the part's time ran out; it is LATE.
-        """
-        return look(
-            self, image, own_template, fov=part.fov, deadline_ns=part.deadline_ns, picked_ns=picked_ns, clock=now_ns
-        )
+def _look(by: Looker, part: Announcement, image: Image, own_template: Image | None, picked_ns: int) -> Seen:
+    """Judge one view's image, by its own template where one came with it.
+
+    Raises:
+        InferenceTimeoutError: the part's time ran out; it is LATE.
+    """
+    return look(by, image, own_template, fov=part.fov, deadline_ns=part.deadline_ns, picked_ns=picked_ns, clock=now_ns)
 
 
 def _misfit(image: Image, recipe: Recipe) -> int:
@@ -285,7 +241,7 @@ def main(stage: Stage) -> None:
         if stage.setup.standby:
             stage.tell(tell="standby", passed=False, error=f"{error or type(error).__name__}"[:_LONGEST_ERROR])
         raise
-    with inspection.executor:
+    with closing(inspection.views):
         stage.freeze()
         stage.ready()
         if stage.setup.standby:

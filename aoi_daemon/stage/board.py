@@ -60,6 +60,7 @@ class Cell(enum.IntEnum):
     PROVEN = enum.auto()  # a Proof; the supervisor takes it back where the stage is lost, or time has run out
     RECIPE = enum.auto()
     BUNDLE = enum.auto()
+    VIEWS = enum.auto()  # which views it judges, `Expected.code`; plc passes parts of the same alone
     LIVE_NS = enum.auto()  # when this process took the line: parts that were ready before are nobody's
     JUDGED = enum.auto()
     ENGINE_FAULTS = enum.auto()

@@ -255,7 +255,7 @@ class Supervisor:
         # While a change is under way the PLC has been heard, and waits for the answer.
         others = {} if self.orders.changeover.busy else product_differs(self.board)
         line = self.configuration.line
-        others |= frames_misfit(self.board, [camera.name for camera in line.cameras], self.configuration.recipe)
+        others |= frames_misfit(self.board, line.cameras, self.configuration.recipe)
         others |= self.proofs.alarms()
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.reload import ReloadPlan
+from aoi_daemon.config.views import expected_of, views_of
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
@@ -226,7 +227,9 @@ class Supervisor:
             self._wakes()
 
     def _goes_live(self, process: StageProcess) -> None:
-        self._life.inspection.goes_live(process.recipe)  # type: ignore[attr-defined]
+        recipe = process.recipe  # type: ignore[attr-defined]
+        views = views_of(recipe, self._plan.shape.config().cameras)
+        self._life.inspection.goes_live(recipe.id, expected_of(views).code)
         process.said.append({"tell": "live"})  # type: ignore[attr-defined]
         self._wakes()
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from aoi_daemon.config import recipe as schema
 from aoi_daemon.config.calibration import Calibration
+from aoi_daemon.config.limits import ClassLimit
 from aoi_daemon.config.precision import Precision
-from aoi_daemon.config.recipe import ClassLimit, GoldenPart, Manifest
+from aoi_daemon.config.recipe import GoldenPart, Manifest
 from aoi_daemon.config.tasks import ModelOutput
 from aoi_daemon.engine.bundle.exported import Exported
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, set_hash

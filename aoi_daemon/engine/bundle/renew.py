@@ -24,9 +24,10 @@ from aoi_daemon.engine.labels import read_labelled
 from aoi_daemon.engine.labels.formats import Format
 from aoi_daemon.engine.precision.variants import Bench, Refusable, Variant
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify.bundle import check_report, golden_of
-from aoi_daemon.engine.qualify.qualify import Judging, asked_for, boards_of
+from aoi_daemon.engine.qualify.asked import asked_for
+from aoi_daemon.engine.qualify.qualify import Judging, boards_of
 from aoi_daemon.engine.qualify.thresholds import Recommendation
+from aoi_daemon.engine.qualify.verify import check_report, golden_of
 from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
 from aoi_daemon.files import put_in_place
 from aoi_daemon.infer.bundle import Bundle, load_bundle

@@ -13,7 +13,8 @@ from aoi_daemon.engine.bundle.records import Request
 from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.frames import Frame, list_frames, spread
 from aoi_daemon.engine.labels import read_labelled
-from aoi_daemon.engine.qualify.qualify import Board, asked_for, boards_of
+from aoi_daemon.engine.qualify.asked import asked_for
+from aoi_daemon.engine.qualify.qualify import Board, boards_of
 
 
 @dataclass(frozen=True)

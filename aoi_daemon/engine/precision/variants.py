@@ -22,6 +22,7 @@ from aoi_daemon.engine.precision.quantize import quantise
 from aoi_daemon.engine.precision.sensitivity import Asked
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.backend import open_judge, shape_of
+from aoi_daemon.engine.qualify.gate import refusal
 from aoi_daemon.engine.qualify.qualify import (
     Board,
     Golden,
@@ -30,7 +31,6 @@ from aoi_daemon.engine.qualify.qualify import (
     Run,
     golden_wrong,
     measure,
-    refusal,
     run_boards,
 )
 from aoi_daemon.engine.qualify.task_figures import MAP_TASKS

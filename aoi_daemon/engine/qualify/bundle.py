@@ -5,8 +5,7 @@ Process: offline. Needs no more than the core: it runs on the line PC too.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,34 +15,34 @@ import numpy as np
 from aoi_daemon.config.load import read_recipe
 from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.engine.faults import InputError
-from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, spread
+from aoi_daemon.engine.frames import folder_name, pairs_hash, spread
 from aoi_daemon.engine.labels import Pair, read_labelled
 from aoi_daemon.engine.labels.formats import Format
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify.backend import open_judge, shape_of, why_not
+from aoi_daemon.engine.qualify.asked import asked_for
+from aoi_daemon.engine.qualify.backend import asked_here, open_judge, shape_of
 from aoi_daemon.engine.qualify.by_task import recommend_frames
 from aoi_daemon.engine.qualify.conclusion import Bounds
+from aoi_daemon.engine.qualify.gate import refusal
 from aoi_daemon.engine.qualify.qualify import (
     Board,
-    Golden,
     Judging,
     Measured,
     Run,
-    asked_for,
     boards_of,
     golden_wrong,
     measure,
-    refusal,
     run_boards,
 )
 from aoi_daemon.engine.qualify.registration_gain import SHIFTS_PX, measure_gain
 from aoi_daemon.engine.qualify.registration_gain import as_json as gain_as_json
 from aoi_daemon.engine.qualify.task_figures import MAP_TASKS
 from aoi_daemon.engine.qualify.thresholds import LEAST_SCORE, Recommendation, recommend
+from aoi_daemon.engine.qualify.verify import golden_of
 from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
-from aoi_daemon.infer.executor import Executor, FrameShape, frame_problems
+from aoi_daemon.infer.executor import Executor, frame_problems
 from aoi_daemon.infer.fit.cutting import Cutting
 from aoi_daemon.infer.fit.executor import FittedExecutor
 from aoi_daemon.infer.fit.takes import plan_for
@@ -93,7 +92,7 @@ def qualify_bundle(
     pairs = read_labelled(boards_folder, asked_labels)
     pairs = pairs if limit is None else spread(pairs, limit)
     boards = _as_taken(pairs, manifest, recipe, registration)
-    asked, skipped = _asked(bundle, precisions)
+    asked, skipped = asked_here(bundle, precisions)
     golden = golden_of(bundle)
     runs: dict[str, Run] = {}
     measured: dict[str, Measured] = {}
@@ -148,22 +147,6 @@ def _recommended(run: Run, pairs: Sequence[Pair], manifest: Manifest) -> list[Re
     if manifest.task == "classify":
         return recommend_frames(run.found, pairs, count, LEAST_SCORE)
     return recommend(run.found, pairs, count)
-
-
-def _asked(bundle: Bundle, precisions: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The precisions to conclude of; and those of the bundle that this machine cannot run, and why.
-
-    Raises:
-        InputError: one that was named cannot be run here.
-    """
-    skipped = {}
-    for precision in dict.fromkeys(precisions or bundle.manifest.models):
-        reason = why_not(precision)
-        if reason is not None and precisions:
-            raise InputError(f"--precision {precision}: {reason}")
-        if reason is not None:
-            skipped[precision] = reason
-    return tuple(p for p in dict.fromkeys(precisions or bundle.manifest.models) if p not in skipped), skipped
 
 
 def _opened(bundle: Bundle, precision: str, first: Board, threads: int, recipe: Recipe | None) -> Executor:
@@ -261,67 +244,3 @@ def _judged_by(recipe: Recipe | None, fov: int) -> str:
     parts += [name for name in ("optics", "registration", "maps") if getattr(recipe, name) is not None]
     has_template = fov in {template.fov for template in recipe.templates}
     return f"{', '.join(parts)}, {'its own template' if has_template else 'the template of each board'}"
-
-
-def golden_of(bundle: Bundle) -> dict[str, Golden]:
-    """The bundle's golden parts by name."""
-    found = {}
-    for part in bundle.manifest.golden:
-        template = None if part.template is None else bundle.folder / part.template
-        frame = Frame(part.image, bundle.folder / part.image, template, bundle.manifest.channels)
-        found[part.image] = Golden(frame, part.passed, part.boxes)
-    return found
-
-
-def verify_bundle(folder: Path, *, threads: int, progress: Progress) -> tuple[Bundle, list[str], dict[str, str]]:
-    """Check every hash, the report's too, and run the golden parts with every precision.
-
-    Returns:
-        The bundle; a line for each golden verdict that does not hold; and precisions that this machine cannot run,
-        with the reason.
-
-    Raises:
-        ModelError: a file is missing or not the one that the manifest names, or a model does not load.
-    """
-    bundle = load_bundle(folder)
-    check_report(bundle)
-    golden, judging = golden_of(bundle), Judging(bundle.manifest, None)
-    lines = []
-    asked, skipped = _asked(bundle, ())
-    advance = progress.task("running golden parts", len(asked))
-    for precision in asked:
-        file = bundle.model_path(precision)
-        with open_judge(precision, file, bundle.manifest, _first_shape(bundle, golden), threads=threads) as executor:
-            lines += [
-                f"{precision}: {name} must be {'PASS' if golden[name].passed else _must_be(golden[name])} and is not"
-                for name in golden_wrong(executor, golden, judging)
-            ]
-        advance()
-    return bundle, lines, skipped
-
-
-def _first_shape(bundle: Bundle, golden: Mapping[str, Golden]) -> FrameShape:
-    """The shape of the first golden part; of a bundle that has none, the least frame that its model takes."""
-    stride = bundle.manifest.stride_px
-    for part in golden.values():
-        image = part.frame.read()[0]
-        return image.shape[0], image.shape[1], bundle.manifest.channels
-    return stride, stride, bundle.manifest.channels
-
-
-def _must_be(part: Golden) -> str:
-    return "REJECT" if not part.boxes else f"REJECT with a defect in {' and '.join(map(str, part.boxes))}"
-
-
-def check_report(bundle: Bundle) -> None:
-    """Raises ModelError where report.json is there and not the one that the manifest names."""
-    file = bundle.folder / "report.json"
-    # A line needs no report: a bundle that was copied without it is as good.
-    if bundle.manifest.qualification is None or not file.exists():
-        return
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != bundle.manifest.qualification.report_sha256:
-        raise ModelError(
-            f"{file}: has SHA-256 {found}, the manifest says {bundle.manifest.qualification.report_sha256}; "
-            "it was changed, copy the bundle again"
-        )

@@ -11,19 +11,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.config.boxes import Box
-from aoi_daemon.config.recipe import ClassLimit, Manifest, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.decide.judge import Criteria, Verdict, judge
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.decide.overlap import suppress_overlaps
 from aoi_daemon.engine.frames import Frame, frame_of
-from aoi_daemon.engine.labels import Asked, BoardsError, Pair
-from aoi_daemon.engine.labels.formats import Format
+from aoi_daemon.engine.labels import BoardsError, Pair
 from aoi_daemon.engine.qualify import metrics, rates
 from aoi_daemon.engine.qualify.metrics import DEEPPCB_IOU, Matches, Rule
 from aoi_daemon.engine.qualify.task_figures import TaskFigures, figures
@@ -33,10 +33,6 @@ from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE, Detections, Executor, FrameShape, warm_up
 from aoi_daemon.inspection.gauge import Gauge
 
-MAX_MAP_LOSS: Final = 0.01
-"""The gate: so much of mAP at IoU 0.5 (COCO's rule) may a precision lose against FP32."""
-BOX_TASKS: Final = ("top100", "yolo")
-"""Tasks whose boxes are what a person would draw."""
 _WARM_UP_RUNS: Final = 3
 
 
@@ -180,28 +176,6 @@ class Judging:
         return recipe
 
 
-def asked_for(
-    manifest: Manifest, *, layout: Format | None, bits: int | None, named: bool = True,
-    need_templates: bool | None = None, need_defects: bool = True,
-) -> Asked:  # fmt: skip
-    """How labels are read for the manifest's model.
-
-    Args:
-        manifest: the bundle's.
-        layout: of the labels; None: by what lies in the folder.
-        bits: depth of images whose samples have 16 bits; see `pictures`.
-        named: whether a person said what the classes are; of a finished bundle one has.
-        need_templates: None: where the model takes one.
-        need_defects: refuse a folder of good parts alone.
-    """
-    places: dict[str, Literal["boxes", "any", "frame"]] = {"classify": "frame", "segment": "any", "anomaly": "any"}
-    return Asked(
-        manifest.classes, manifest.good_classes, layout, bits, named=named, need_defects=need_defects,
-        need_templates=manifest.has_template if need_templates is None else need_templates,
-        places=places.get(manifest.task, "boxes"),
-    )  # fmt: skip
-
-
 def boards_of(
     pairs: Sequence[Pair], manifest: Manifest, *, aligned: bool = False, fitted: bool = False
 ) -> list[Board]:
@@ -292,21 +266,6 @@ def measure(run: Run, boards: Sequence[Board], judging: Judging, reference: Run 
         matches=matches,
         of_task=figures(judging.manifest, run, truths, judging.thresholds, reference),
     )
-
-
-def refusal(measured: Measured, reference: Measured, golden_wrong: Sequence[str]) -> str | None:
-    """Why a precision may not ship, with its figures; None: it may."""
-    reasons = measured.of_task.problems
-    loss = reference.map50 - measured.map50
-    # Half a unit of the last digit shown: 1.00 points are allowed, and print so.
-    if measured.of_task.task in BOX_TASKS and loss > MAX_MAP_LOSS + 1e-9:
-        reasons.append(
-            f"mAP at IoU 0.5 is {measured.map50:.2%}, {loss * 100:.2f} points below fp32's {reference.map50:.2%} "
-            f"(allowed: {MAX_MAP_LOSS * 100:.2f})"
-        )
-    if golden_wrong:
-        reasons.append(f"golden verdicts that do not hold: {len(golden_wrong)} ({', '.join(sorted(golden_wrong)[:5])})")
-    return "; ".join(reasons) or None
 
 
 def golden_wrong(executor: Executor, golden: Mapping[str, Golden], judging: Judging) -> list[str]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from aoi_daemon.engine.qualify import metrics
 from aoi_daemon.engine.qualify.conclusion import LEAST_BAD, LEAST_GOOD
-from aoi_daemon.engine.qualify.qualify import MAX_MAP_LOSS
+from aoi_daemon.engine.qualify.gate import MAX_MAP_LOSS
 from aoi_daemon.engine.qualify.task_figures import MOST_SHARE
 from aoi_daemon.engine.report.pictures import MOST, figure, wrong_boards
 from aoi_daemon.engine.report.report import Report, versions

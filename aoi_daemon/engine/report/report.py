@@ -18,8 +18,9 @@ import numpy as np
 from aoi_daemon import __version__
 from aoi_daemon.config.recipe import Figures
 from aoi_daemon.engine.qualify.conclusion import Bounds, Conclusion, State, conclude, worst
+from aoi_daemon.engine.qualify.gate import BOX_TASKS, MAX_MAP_LOSS
 from aoi_daemon.engine.qualify.metrics import Point
-from aoi_daemon.engine.qualify.qualify import BOX_TASKS, MAX_MAP_LOSS, Board, Measured, Run
+from aoi_daemon.engine.qualify.qualify import Board, Measured, Run
 from aoi_daemon.engine.qualify.rates import Rate
 from aoi_daemon.engine.qualify.task_figures import MOST_SHARE
 from aoi_daemon.engine.qualify.thresholds import Recommendation

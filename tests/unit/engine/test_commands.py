@@ -16,7 +16,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from aoi_daemon.config.recipe import ClassLimit
+from aoi_daemon.config.limits import ClassLimit
 from aoi_daemon.engine.precision import choice as choosing
 from aoi_daemon.engine.precision import variants
 from aoi_daemon.engine.precision.graph import Graph

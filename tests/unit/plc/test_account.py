@@ -15,6 +15,7 @@ from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictReader
 from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, reason_cell
+from tests.unit.plc.pictures import of_each
 
 DEADLINE = 50
 
@@ -29,11 +30,11 @@ class Line:
         self.board = Board(memory["board"])
         stage = SimpleNamespace(
             board=self.board, log=log, memory=lambda name, _: memory[name], setup=SimpleNamespace(recipe=recipe),
-            config=SimpleNamespace(plc=SimpleNamespace(poll=None)),
+            config=SimpleNamespace(plc=SimpleNamespace(poll=None), cameras=[SimpleNamespace(name=f"c{n}", told_fovs=(0,)) for n in range(cameras)]),
         )
         self.memory = memory
         self.account = Account(stage)
-        self.parts = Parts(cameras, 5, 10, 3)
+        self.parts = Parts(of_each(cameras), 5, 10, 3)
         self.cameras = cameras
         self.sequence = 0
 
@@ -58,7 +59,7 @@ def judgement(camera: int, sequence: int, reason: Reason, x: float = 0.0) -> Jud
     found = (Defect(0, 0.9, x, 10.0, x + 4, 14.0),) if reason is Reason.DEFECT else ()
     return Judgement(
         reason is Reason.NONE, reason, camera, 0 if found else -1, len(found), 1, sequence, 0, 0, 0, 1, 2, 3,
-        pack_defects(found),
+        pack_defects(found), camera,
     )  # fmt: skip
 
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from aoi_daemon.config.cameras import ReplayCamera
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, Cell, camera_cell, pack_size
 from aoi_daemon.supervisor.alarm_watch import frames_misfit
 
-NAMES = ("camera-1", "camera-2", "camera-3")
+CAMERAS = [ReplayCamera(kind="replay", source=".", name=f"camera-{number}") for number in (1, 2, 3)]
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def alarm():
             for index, size in enumerate(sizes):
                 board[camera_cell(index, CameraCell.MISFIT)] = 0 if size is None else pack_size(*size)
             recipe = Recipe(id=1, name="demo", bundle=Path("b"), width_px=320, height_px=320)
-            return frames_misfit(board, NAMES, recipe).get(Alarm.FRAME_SIZE, "")
+            return frames_misfit(board, CAMERAS, recipe).get(Alarm.FRAME_SIZE, "")
 
         yield ask
         board._cells.release()

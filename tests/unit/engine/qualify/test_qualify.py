@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.engine.bundle import golden
 from aoi_daemon.engine.labels import BoardsError, read_pairs
 from aoi_daemon.engine.qualify.qualify import (
