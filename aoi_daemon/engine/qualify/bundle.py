@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,21 +93,7 @@ def qualify_bundle(
     pairs = pairs if limit is None else spread(pairs, limit)
     boards = _as_taken(pairs, manifest, recipe, registration)
     asked, skipped = asked_here(bundle, precisions)
-    golden = golden_of(bundle)
-    runs: dict[str, Run] = {}
-    measured: dict[str, Measured] = {}
-    wrong: dict[str, list[str]] = {}
-    refused: dict[str, str] = {}
-    for precision in dict.fromkeys((REFERENCE, *asked)):
-        advance = progress.task(f"qualifying {precision}", len(boards))
-        with _opened(bundle, precision, boards[0], threads, recipe) as executor:
-            run = run_boards(precision, executor, boards, judging, threads=threads, advance=advance)
-            wrong[precision] = golden_wrong(executor, golden, by_golden_limits)
-        runs[precision] = run
-        measured[precision] = measure(run, boards, judging, None if precision == REFERENCE else runs[REFERENCE])
-        reason = refusal(measured[precision], measured[REFERENCE], wrong[precision])
-        if reason:
-            refused[precision] = reason
+    found = _run_all(bundle, boards, (judging, by_golden_limits), asked, recipe, threads=threads, progress=progress)
     return Report(
         bundle=manifest.name,
         classes=manifest.classes,
@@ -118,20 +104,49 @@ def qualify_bundle(
         limits_from="the bundle's golden limits" if recipe is None else f"recipe {recipe.name}",
         bounds=bounds,
         asked=asked,
-        runs=runs,
-        measured=measured,
-        golden_parts=len(golden),
-        golden_wrong=wrong,
-        refused=refused,
+        runs=found.runs,
+        measured=found.measured,
+        golden_parts=len(bundle.manifest.golden),
+        golden_wrong=found.wrong,
+        refused=found.refused,
         skipped=skipped,
         # Of maps no threshold can be told from areas that were drawn at one.
-        recommended=() if manifest.task in MAP_TASKS else _recommended(runs[REFERENCE], pairs, manifest),
+        recommended=() if manifest.task in MAP_TASKS else _recommended(found.runs[REFERENCE], pairs, manifest),
         recommended_from="these boards",
         task=manifest.task,
         notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, view)},
         made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
+
+
+class _Found(NamedTuple):
+    """By precision: what it answered, its figures, the golden parts that it got wrong, and why it may not ship."""
+
+    runs: dict[str, Run]
+    measured: dict[str, Measured]
+    wrong: dict[str, list[str]]
+    refused: dict[str, str]
+
+
+def _run_all(
+    bundle: Bundle, boards: Sequence[Board], judging: tuple[Judging, Judging], asked: Sequence[str],
+    recipe: Recipe | None, *, threads: int, progress: Progress,
+) -> _Found:  # fmt: skip
+    """Run FP32, then each precision that is asked for; `judging` is that of the boards, then that of golden parts."""
+    golden, found = golden_of(bundle), _Found({}, {}, {}, {})
+    for precision in dict.fromkeys((REFERENCE, *asked)):
+        advance = progress.task(f"qualifying {precision}", len(boards))
+        with _opened(bundle, precision, boards[0], threads, recipe) as executor:
+            run = run_boards(precision, executor, boards, judging[0], threads=threads, advance=advance)
+            found.wrong[precision] = golden_wrong(executor, golden, judging[1])
+        reference = None if precision == REFERENCE else found.runs[REFERENCE]
+        found.runs[precision] = run
+        found.measured[precision] = measure(run, boards, judging[0], reference)
+        reason = refusal(found.measured[precision], found.measured[REFERENCE], found.wrong[precision])
+        if reason:
+            found.refused[precision] = reason
+    return found
 
 
 def _need_templates(manifest: Manifest, recipe: Recipe | None, fov: int) -> bool:

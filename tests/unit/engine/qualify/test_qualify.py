@@ -8,16 +8,8 @@ from aoi_daemon.config.limits import ClassLimit
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.engine.bundle import golden
 from aoi_daemon.engine.labels import BoardsError, read_pairs
-from aoi_daemon.engine.qualify.qualify import (
-    MAX_MAP_LOSS,
-    Golden,
-    Judging,
-    boards_of,
-    golden_wrong,
-    measure,
-    refusal,
-    run_boards,
-)
+from aoi_daemon.engine.qualify.gate import MAX_MAP_LOSS, refusal
+from aoi_daemon.engine.qualify.qualify import Golden, Judging, boards_of, golden_wrong, measure, run_boards
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from aoi_daemon.pictures import read_picture
