@@ -70,8 +70,8 @@ def begin(file: Path, name: str, classes: tuple[str, ...], exported: Exported | 
     described = recognise(file, kind=exported.task)
     adapted = adapt(
         described, file, channels=exported.channels or described.channels, classes=classes,
-        good_classes=exported.good_classes, pixels=exported.pixels, activation=exported.activation,
-        threshold=exported.threshold, first_label=exported.first_label,
+        good_classes=exported.good_classes, pixels=_of_depth(exported.pixels, described.channels),
+        activation=exported.activation, threshold=exported.threshold, first_label=exported.first_label,
     )  # fmt: skip
     model = prepare_model(adapted.model, str(file), newest=NEWEST_OPSET)
     has_template, channels = check_contract(model, file)
@@ -93,6 +93,17 @@ def _own(file: Path, name: str, classes: tuple[str, ...], stride_px: int | None)
         has_template=has_template, models=_UNWRITTEN,
     )  # fmt: skip
     return Begun(model, manifest, {})
+
+
+def _of_depth(pixels: Pixels | None, channels: int) -> Pixels | None:
+    """One number that was said is of every channel; so are three that are the same, of a gray model."""
+    if pixels is None:
+        return None
+
+    def each(values: tuple[float, ...]) -> tuple[float, ...]:
+        return values[:1] * channels if len(set(values)) == 1 else values
+
+    return pixels._replace(mean=each(pixels.mean), deviation=each(pixels.deviation))
 
 
 def frame_of_model(model: Model) -> tuple[int | None, int | None]:

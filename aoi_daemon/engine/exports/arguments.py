@@ -28,7 +28,10 @@ def add_exported(parser: argparse.ArgumentParser) -> None:
         "--channels", type=int, choices=(1, 3),
         help="of the camera: 1 for gray frames to a colour model (default: the model's)",
     )  # fmt: skip
-    option("--pixels", choices=PIXELS, help="what it was trained with, in place of 0 to 255")
+    option(
+        "--pixels", choices=PIXELS,
+        help="what it was trained with, in place of 0 to 255 (--pixels=-1..1 is written with the =)",
+    )  # fmt: skip
     option("--mean", type=_numbers, metavar="LIST", help="taken off 0..1 by channel: 0.485,0.456,0.406")
     option("--std", type=_numbers, metavar="LIST", help="then divided by: 0.229,0.224,0.225")
     order = group.add_mutually_exclusive_group()

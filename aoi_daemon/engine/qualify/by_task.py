@@ -20,7 +20,7 @@ from aoi_daemon.engine.qualify.thresholds import Recommendation, between
 from aoi_daemon.infer.executor import Detections
 
 _ROOM: Final = 0.9
-"""Where a threshold would lie above this share of what scores 1, nothing is left to tell defects apart by."""
+"""Where good parts reach this share of what scores 1, nothing is left above to tell defects apart by."""
 
 
 def recommend_frames(
@@ -50,11 +50,13 @@ def recommend_maps(
 
     An anomaly model whose good parts reach what scores 1 gets a `full_score` that leaves room: its highest peak.
     """
+    if manifest.task == "anomaly":
+        tops = [float(each.maps.max()) for each in peaks]
+        good = max((top for top, pair in zip(tops, pairs, strict=True) if pair.is_good), default=0.0)
+        top = max(tops)
+        if good > _ROOM * manifest.full_score and top > manifest.full_score:
+            manifest = manifest.model_copy(update={"full_score": top})
     rows = _of_maps(peaks, pairs, manifest, least)
-    top = max(float(each.maps.max()) for each in peaks)
-    if manifest.task == "anomaly" and rows[0].threshold > _ROOM and top > manifest.full_score:
-        manifest = manifest.model_copy(update={"full_score": top})
-        rows = _of_maps(peaks, pairs, manifest, least)
     named = zip(manifest.classes, rows, strict=True)
     threshold = min(row.threshold for name, row in named if name not in manifest.good_classes)
     maps = manifest.maps.model_copy(update={"threshold": threshold})
