@@ -96,7 +96,7 @@ def read_both(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         BoardsError: an image is unreadable or not of the size that its header said.
     """
     images = []
-    for path in (pair.test_path, pair.template_path):
+    for path in (pair.test_path, pair.template):
         image = read_image(path, pair.bits)
         if image.shape != (pair.height_px, pair.width_px):
             raise BoardsError(
