@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aoi_daemon.config.cameras import GenicamCamera, ReplayCamera
+from aoi_daemon.config.checks.lens import lens_problem
 from aoi_daemon.config.fovs import camera_problems, section_problems
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recipe_files import checked_recipe_files, recipe_files
@@ -234,6 +235,8 @@ def _check_sizes(line: LineConfig, recipe: Recipe, file: Path) -> None:
                     file,
                     [f"cameras[{index}].{key} = {getattr(camera, key)}: recipe {recipe.name!r} needs at least {need}"],
                 )
+        if problem := lens_problem(camera, recipe):
+            raise ConfigError(file, [f"cameras[{index}].calibration: {problem}"])
         if camera.channels != recipe.channels:
             raise ConfigError(
                 file,

@@ -22,8 +22,8 @@ FRAME = (56, 84, 1)
 def tiled(opened, manifest, monkeypatch):
     """The executor in tiles, and what it wraps."""
 
-    def open_one(fit=Fit(kind="tiles", overlap_px=0), **options):
-        plan = plan_fit(fit, FRAME, Takes(32, 48))
+    def open_one(**options):
+        plan = plan_fit(Fit(kind="tiles", overlap_px=0), FRAME, Takes(32, 48))
         cutting = Cutting(plan, has_template=options.get("template", False))
         one = opened(pinned=cutting.memory, **options)
         monkeypatch.setattr(fit_executor, "time", one.clock)
