@@ -9,6 +9,7 @@ from typing import Any
 
 from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.engine.build.command import add_parser as add_build_parser
+from aoi_daemon.engine.calibrate.command import add_parsers as add_calibrate_parsers
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
 from aoi_daemon.engine.exports.inspect.arguments import add_parsers as add_model_parsers
 from aoi_daemon.engine.golden_parts.command import add_parsers as add_golden_parsers
@@ -37,6 +38,7 @@ _EXAMPLES = """examples:
   aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
   aoi-daemon engines                                  which back end and precision is the fastest here?
+  aoi-daemon calibrate measure frame.png              px per mm and distortion, by a printed target
   aoi-daemon export --format csv --out parts.csv      what became of the parts
   aoi-daemon user add anna --role operator            who may act on the page
   aoi-daemon notices test                             do mails and webhooks arrive?
@@ -124,6 +126,7 @@ def parser() -> argparse.ArgumentParser:
     add_engine_parsers(commands)
     add_build_parser(commands)
     add_engines_parser(commands)
+    add_calibrate_parsers(commands)
     add_golden_parsers(commands)
     add_recorder_parsers(commands)
     add_clock_parser(commands)

@@ -58,6 +58,9 @@ NOT_RUN = {
     "bundle renew": "judges boards that are not part of the repository; tests/unit/engine renews bundles",
     "bundle make": "measures a model for minutes; tests/unit/engine makes bundles",
     "qualify": "reads a user's boards; tests/unit/engine qualifies",
+    "calibrate target": "writes into the folder it is in; tests/unit/engine/calibrate writes targets",
+    "calibrate measure": "reads a user's pictures; tests/unit/engine/calibrate measures",
+    "calibrate check": "reads a user's pictures; tests/unit/engine/calibrate checks",
     "build-engine": "needs TensorRT",
 }
 ELSEWHERE = {

@@ -157,3 +157,15 @@ def test_maps_that_leave_some_of_the_frame_out_never_come_to_a_verdict():
     executor._stitching.begin()
     with pytest.raises(InferenceError, match="0 of 6 pieces"):
         executor._stitching.read(executor.decoder)
+
+
+@pytest.mark.parametrize("seeing", range(4))
+def test_what_one_tile_alone_sees_of_what_all_look_at_is_found(seeing):
+    """The tile before, after, above or below it may be blind to it: at its border a model sees less."""
+    frame = np.zeros((64, 80, 1), np.uint8)
+    frame[30:34, 38:42] = 255
+    executor = fitted(Fit(kind="tiles", width_px=48, height_px=40, overlap_px=16), frame.shape)
+    maps, number = executor._inner.map_of, iter(range(100))
+    executor._inner.map_of = lambda image: maps(image) * (next(number) % 4 == seeing)
+    for _ in range(2):
+        assert executor.infer(frame, None, NO_DEADLINE).boxes.tolist() == [[38, 30, 42, 34]]
