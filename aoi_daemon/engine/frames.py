@@ -54,13 +54,13 @@ class Frame:
         return image, template
 
 
-def frame_of(pair: Pair, manifest: Manifest, *, aligned: bool = False) -> Frame:
+def frame_of(pair: Pair, manifest: Manifest, *, aligned: bool = False, fitted: bool = False) -> Frame:
     """The board under test as `manifest`'s model takes it, with its template where that or `aligned` needs one.
 
     Raises:
-        BoardsError: a size that the model does not take.
+        BoardsError: a size that the model does not take, and boards are not `fitted` to it.
     """
-    problems = frame_problems((pair.height_px, pair.width_px, manifest.channels), manifest)
+    problems = [] if fitted else frame_problems((pair.height_px, pair.width_px, manifest.channels), manifest)
     if problems:
         raise BoardsError(f"{pair.test_path}: {'; '.join(problems)}")
     template = pair.template_path if manifest.has_template or aligned else None

@@ -14,6 +14,7 @@ from typing import Final
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import FrameShape, TensorInfo, check_model
+from aoi_daemon.infer.fit.geometry import Takes, fits_for
 from aoi_daemon.infer.onnx.file import Declared, declared, weights_elsewhere
 
 _ULTRALYTICS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -106,7 +107,10 @@ def _metadata_problems(metadata: Mapping[str, str], manifest: Manifest, shape: F
         stride = metadata.get("stride", "")
         step = int(stride) if stride.isdecimal() and len(stride) < 6 else 0
         if shape is not None and step and (shape[0] % step or shape[1] % step):
-            problems.append(f"frames are {shape[1]} x {shape[0]} px, the model needs multiples of {step}")
+            problems.append(
+                f"frames are {shape[1]} x {shape[0]} px, the model needs multiples of {step}: "
+                f"{fits_for(shape, Takes(None, None, step))}"
+            )
     return problems
 
 
@@ -163,8 +167,8 @@ def _size(inputs: Sequence[TensorInfo], shape: FrameShape | None) -> str:
         return ""
     size = f"{width or 'any'} x {height or 'any'}"
     return (
-        f"it takes frames of {size} px alone, the recipe's are {shape[1]} x {shape[0]} px: give the recipe the model's "
-        "size, or export the model for the recipe's"
+        f"it takes frames of {size} px alone, the recipe's are {shape[1]} x {shape[0]} px: "
+        f"{fits_for(shape, Takes(height, width))}. Or export the model for the recipe's size"
     )
 
 

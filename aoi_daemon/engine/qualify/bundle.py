@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from aoi_daemon.config.load import read_recipe
-from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, spread
-from aoi_daemon.engine.labels import read_pairs
+from aoi_daemon.engine.labels import Pair, read_pairs
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.backend import open_judge, shape_of, why_not
 from aoi_daemon.engine.qualify.conclusion import Bounds
@@ -40,6 +40,9 @@ from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.executor import Executor, FrameShape, frame_problems
+from aoi_daemon.infer.fit.cutting import Cutting
+from aoi_daemon.infer.fit.executor import FittedExecutor
+from aoi_daemon.infer.fit.takes import plan_for
 
 
 def qualify_bundle(
@@ -81,7 +84,7 @@ def qualify_bundle(
     judging, by_golden_limits = Judging(manifest, recipe, fov=view), Judging(manifest, None)
     pairs = read_pairs(boards_folder, class_count=len(manifest.classes), need_defects=False, bits=bits)
     pairs = pairs if limit is None else spread(pairs, limit)
-    boards = boards_of(pairs, manifest, aligned=recipe is not None and recipe.registration is not None)
+    boards = _as_taken(pairs, manifest, recipe, registration)
     asked, skipped = _asked(bundle, precisions)
     golden = golden_of(bundle)
     runs: dict[str, Run] = {}
@@ -90,7 +93,7 @@ def qualify_bundle(
     refused: dict[str, str] = {}
     for precision in dict.fromkeys((REFERENCE, *asked)):
         advance = progress.task(f"qualifying {precision}", len(boards))
-        with _opened(bundle, precision, boards[0], threads) as executor:
+        with _opened(bundle, precision, boards[0], threads, recipe) as executor:
             run = run_boards(precision, executor, boards, judging, threads=threads, advance=advance)
             wrong[precision] = golden_wrong(executor, golden, by_golden_limits)
         runs[precision] = run
@@ -138,10 +141,27 @@ def _asked(bundle: Bundle, precisions: Sequence[str]) -> tuple[tuple[str, ...], 
     return tuple(p for p in dict.fromkeys(precisions or bundle.manifest.models) if p not in skipped), skipped
 
 
-def _opened(bundle: Bundle, precision: str, first: Board, threads: int) -> Executor:
+def _opened(bundle: Bundle, precision: str, first: Board, threads: int, recipe: Recipe | None) -> Executor:
     # The file of bf16 is fp32's: a bundle that was made where no CPU had it can be asked all the same.
     file = bundle.model_path(REFERENCE if precision == "bf16" else precision)
-    return open_judge(precision, file, bundle.manifest, shape_of(first, bundle.manifest), threads=threads)
+    manifest = bundle.manifest
+    plan = None if recipe is None else plan_for(recipe.fit, recipe.shape, file, manifest)
+    if recipe is None or plan is None:
+        return open_judge(precision, file, manifest, shape_of(first, manifest), threads=threads)
+    judge = open_judge(precision, file, manifest, plan.model, threads=threads)
+    cutting = Cutting(plan, has_template=manifest.has_template)
+    return FittedExecutor(judge, plan, manifest, cutting, least_score=recipe.least_score)
+
+
+def _as_taken(
+    pairs: Sequence[Pair], manifest: Manifest, recipe: Recipe | None, registration: int | None
+) -> list[Board]:
+    if recipe is None:
+        return boards_of(pairs, manifest)
+    is_fitted = recipe.fit.kind != "exact"
+    if is_fitted and registration is not None:
+        raise InputError("--registration: measures boards as the model takes them; the recipe has a fit, leave it out")
+    return boards_of(pairs, manifest, aligned=recipe.registration is not None, fitted=is_fitted)
 
 
 def _gain(bundle: Bundle, boards: Sequence[Board], count: int, threads: int, progress: Progress) -> dict[str, Any]:
@@ -167,7 +187,11 @@ def _bundle(folder: Path | None, recipe: Recipe | None, recipe_file: Path | None
             f"{recipe_file}: bundle = '{recipe.bundle}' is another than --bundle {folder}: the line would not run "
             "that; leave --bundle out, or name this one in (a copy of) the recipe"
         )
-    problems = frame_problems(recipe.shape, bundle.manifest)
+    try:
+        plan = plan_for(recipe.fit, recipe.shape, bundle.model_path(REFERENCE), bundle.manifest)
+    except ModelError as error:
+        raise ConfigError(recipe_file, [str(error)]) from error
+    problems = frame_problems(recipe.shape if plan is None else plan.model, bundle.manifest)
     if problems:
         raise ConfigError(recipe_file, problems)
     return bundle
@@ -207,6 +231,8 @@ def _judged_by(recipe: Recipe | None, fov: int) -> str:
     parts = [f"recipe {recipe.name} as the line runs it, fov {fov}: limits"]
     if recipe.regions:
         parts.append("regions")
+    if recipe.fit.kind != "exact":
+        parts.append(f"fit {recipe.fit.kind}")
     parts += [name for name in ("optics", "registration", "maps") if getattr(recipe, name) is not None]
     has_template = fov in {template.fov for template in recipe.templates}
     return f"{', '.join(parts)}, {'its own template' if has_template else 'the template of each board'}"

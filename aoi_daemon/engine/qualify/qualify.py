@@ -174,18 +174,21 @@ class Judging:
         return recipe
 
 
-def boards_of(pairs: Sequence[Pair], manifest: Manifest, *, aligned: bool = False) -> list[Board]:
+def boards_of(
+    pairs: Sequence[Pair], manifest: Manifest, *, aligned: bool = False, fitted: bool = False
+) -> list[Board]:
     """The pairs as the manifest's model takes them.
 
     Args:
         pairs: labelled.
         manifest: the bundle's.
         aligned: templates are needed even where the model takes none: boards are aligned to them.
+        fitted: boards are of a recipe's size, and fitted to the model's.
 
     Raises:
         BoardsError: a size that the model does not take.
     """
-    return [Board(pair, frame_of(pair, manifest, aligned=aligned)) for pair in pairs]
+    return [Board(pair, frame_of(pair, manifest, aligned=aligned, fitted=fitted)) for pair in pairs]
 
 
 def run_boards(

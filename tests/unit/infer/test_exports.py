@@ -83,7 +83,7 @@ def test_end_to_end_is_named_for_a_bundle_of_more_classes(tmp_path):
 def test_a_model_of_one_size_says_both(tmp_path):
     """A 4096 x 3072 recipe with a model that is fixed at 320."""
     file = fixed(tmp_path / "m.onnx", heads(), size=(320, 320))
-    with pytest.raises(ModelError, match=r"takes frames of 320 x 320 px alone, the recipe's are 4096 x 3072 px: give"):
+    with pytest.raises(ModelError, match=r"takes frames of 320 x 320 px alone, the recipe's are 4096 x 3072 px: fit = 'tiles'"):
         check_file(file, YOLO, (3072, 4096, 1))
 
 
