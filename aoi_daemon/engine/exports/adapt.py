@@ -24,7 +24,9 @@ from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.told import Activation, Told
 from aoi_daemon.engine.exports.torchvision import adapt_torchvision
 from aoi_daemon.engine.exports.yolo.heads import adapt_heads, adapt_with_objectness
+from aoi_daemon.engine.exports.yolo.masks import adapt_masks
 from aoi_daemon.engine.exports.yolo.rows import adapt_rows
+from aoi_daemon.engine.exports.yolo.turned import adapt_turned
 from aoi_daemon.engine.precision.wrap import Pixels
 from aoi_daemon.errors import ModelError
 
@@ -32,6 +34,8 @@ _BY_FAMILY: Final[Mapping[Family, Callable[[Sewn, Described, Told], Adapted]]] =
     "yolo": adapt_heads,
     "yolov5": adapt_with_objectness,
     "yolo-rows": adapt_rows,
+    "yolo-segment": adapt_masks,
+    "yolo-obb": adapt_turned,
     "rtdetr": adapt_rtdetr,
     "torchvision-detect": adapt_torchvision,
     "classify": adapt_classify,

@@ -51,7 +51,8 @@ def adapt_anomaly(sewn: Sewn, described: Described, told: Told = NOTHING) -> Ada
         limit = _limit(sewn, described, "pred_mask", told.threshold)
     else:
         limit = _limit(sewn, described, "pred_label", told.threshold)
-        of_place = limit if told.threshold is not None else _limit(sewn, described, "pred_mask", limit)
+        is_masked = told.threshold is None and any(out.name == "pred_mask" for out in described.outputs)
+        of_place = _limit(sewn, described, "pred_mask", None) if is_masked else limit
         if of_place != limit:
             # One number is read here for both; the map's own becomes the score's.
             maps = sewn.put("Mul", maps, sewn.constant(np.array(limit / of_place, np.float32)))

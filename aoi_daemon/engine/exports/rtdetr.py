@@ -2,9 +2,9 @@
 
 Process: offline. Pure.
 
-Boxes come as shares of the frame. Where a query has a score for each class, it becomes a candidate of the task yolo:
-each class of it counts by itself, none is cut off before limits, regions and counts have seen it, and a number that is
-not finite is refused. Where the file has chosen one class for each query, its rows become the task top100.
+Boxes come as shares of the frame. All layouts become the task yolo: no row is cut off before limits, regions and counts
+have seen it, and a number that is not finite is refused. Where each query has a score for each class, each counts by
+itself; where the file has chosen rows of one class, they are read as those of YOLO are (yolo/rows.py).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 from onnx import TensorProto
 
-from aoi_daemon.config.tasks import ModelOutput
 from aoi_daemon.engine.exports.adapted import Adapted
 from aoi_daemon.engine.exports.described import Described, Tensor
-from aoi_daemon.engine.exports.names import classes_of, good_of
-from aoi_daemon.engine.exports.rows import top100
+from aoi_daemon.engine.exports.names import classes_of
 from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.told import NOTHING, Told
+from aoi_daemon.engine.exports.yolo.heads import finished
+from aoi_daemon.engine.exports.yolo.rows import heads_of
 from aoi_daemon.errors import ModelError
 
 _SIZES: Final = "orig_target_sizes"
@@ -28,14 +28,14 @@ _SIZES: Final = "orig_target_sizes"
 
 
 def adapt_rtdetr(sewn: Sewn, described: Described, told: Told = NOTHING) -> Adapted:
-    """The task yolo or top100, by what the file puts out.
+    """The task yolo.
 
     Args:
         sewn: the file's graph behind the frame.
         described: its outputs are [1, n, 4 + classes] or [1, n, 6] (Ultralytics), logits and pred_boxes
             (transformers), or labels, boxes and scores (the authors' code, with a second input orig_target_sizes).
-        told: classes in the model's order; the good ones, where each query has a score for each class; what logits
-            need, else a sigmoid where the attention is deformable.
+        told: classes in the model's order; the good ones; what logits need, else a sigmoid where the attention is
+            deformable.
 
     Raises:
         ModelError: the outputs are others, or classes do not fit.
@@ -97,7 +97,8 @@ def _ultralytics(sewn: Sewn, described: Described, output: Tensor, told: Told) -
     if width == 6 and (len(told.classes or described.classes) != 2 or sewn.joins_numbers(output.name)):
         parts = sewn.constant(np.array([4, 1, 1], np.int64))
         boxes, scores, labels = sewn.put_several("Split", rows, parts, count=3, axis=2)
-        return _rows(sewn, described, (_corners(sewn, boxes), scores, labels), output.shape[1], told)
+        centre, size = _halves(sewn, sewn.put("Mul", boxes, sewn.frame_px()))
+        return _rows(sewn, described, ((centre, size), scores, labels), output.shape[1], told)
     parts = sewn.constant(np.array([4, width - 4], np.int64))
     boxes, scores = sewn.put_several("Split", rows, parts, count=2, axis=2)
     return _heads(sewn, described, (boxes, scores), width - 4, told)
@@ -109,37 +110,32 @@ def _chosen(sewn: Sewn, described: Described, rows: int | None, told: Told) -> A
     if _SIZES in sewn.others:
         sewn.bind(_SIZES, np.ones((1, 2), np.int64))
         boxes = sewn.put("Mul", boxes, sewn.frame_px())
-    return _rows(sewn, described, (boxes, sewn.output("scores"), sewn.output("labels")), rows, told)
+    first, last = _halves(sewn, boxes)
+    half = sewn.constant(np.array(0.5, np.float32))
+    places = sewn.put("Mul", sewn.put("Add", first, last), half), sewn.put("Sub", last, first)
+    return _rows(sewn, described, (places, sewn.output("scores"), sewn.output("labels")), rows, told)
 
 
 def _heads(sewn: Sewn, described: Described, parts: tuple[str, str], count: int, told: Told) -> Adapted:
     """Task yolo of boxes (1, n, 4), shares of centre and size, and scores (1, n, `count`)."""
-    names = classes_of(told.classes, described.classes, count, sewn.source)
     boxes = sewn.put("Mul", parts[0], sewn.frame_px())
     heads = sewn.put("Transpose", sewn.put("Concat", boxes, parts[1], axis=2), perm=[0, 2, 1])
-    model = sewn.finished({"heads": (heads, TensorProto.FLOAT, (1, 4 + count, described.outputs[0].shape[1]))})
-    task = ModelOutput(task="yolo", classes=names, good_classes=good_of(names, told.good))
-    return Adapted(model, task, described.stride_px)
+    return finished(sewn, described, told, heads, (count, described.outputs[0].shape[1]))
 
 
-def _rows(sewn: Sewn, described: Described, found: tuple[str, str, str], rows: int | None, told: Told) -> Adapted:
-    """Task top100 of boxes (1, n, 4) in px, and scores and labels of n numbers."""
-    if told.good:
-        raise ModelError(
-            f"{sewn.source}: has one class for each row, and good ones cannot be left out of them; tolerate "
-            f"{', '.join(told.good)} in the recipe (limits.max_count)"
-        )
-    names = classes_of(told.classes, described.classes, None, sewn.source)
-    line = sewn.constant(np.array([-1], np.int64))
-    boxes = sewn.put("Reshape", found[0], sewn.constant(np.array([-1, 4], np.int64)))
-    scores = sewn.put("Reshape", found[1], line)
-    labels = sewn.put("Cast", sewn.put("Reshape", found[2], line), to=TensorProto.INT64)
-    return top100(sewn, described, (boxes, scores, labels), rows=rows, classes=names)
+def _rows(
+    sewn: Sewn, described: Described, found: tuple[tuple[str, str], str, str], rows: int | None, told: Told
+) -> Adapted:
+    """Task yolo of rows of one class each: centres and sizes (1, 2, n) in px, scores and labels of n numbers."""
+    places, scores, labels = found
+    count = len(classes_of(told.classes, described.classes, None, sewn.source))
+    line = sewn.constant(np.array([1, 1, -1], np.int64))
+    labels = sewn.put("Cast", sewn.put("Reshape", labels, line), to=TensorProto.FLOAT)
+    heads = heads_of(sewn, places, sewn.put("Reshape", scores, line), labels, count)
+    return finished(sewn, described, told, heads, (count, None if rows is None else rows + 1))
 
 
-def _corners(sewn: Sewn, boxes: str) -> str:
-    """x1 y1 x2 y2 in px of boxes (1, n, 4), shares of centre and size."""
-    px = sewn.put("Mul", boxes, sewn.frame_px())
-    centres, sizes = sewn.put_several("Split", px, sewn.constant(np.array([2, 2], np.int64)), count=2, axis=2)
-    halves = sewn.put("Mul", sizes, sewn.constant(np.array(0.5, np.float32)))
-    return sewn.put("Concat", sewn.put("Sub", centres, halves), sewn.put("Add", centres, halves), axis=2)
+def _halves(sewn: Sewn, boxes: str) -> list[str]:
+    """The first two and the last two values of boxes (1, n, 4), as (1, 2, n) each."""
+    across = sewn.put("Transpose", boxes, perm=[0, 2, 1])
+    return sewn.put_several("Split", across, sewn.constant(np.array([2, 2], np.int64)), count=2, axis=1)

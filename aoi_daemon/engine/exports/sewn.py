@@ -156,6 +156,11 @@ class Sewn:
         order = self.constant(np.array([2, 1, 2, 1], np.int64))
         return self.put("Cast", self.put("Gather", sizes, order, axis=0), to=TensorProto.FLOAT)
 
+    def sizes_of(self, name: str) -> Sizes:
+        """Of the file's output `name` in the graph, where sizes may have been fixed that the file leaves open."""
+        value = next(each for each in self._model.graph.output if each.name == _PREFIX + name)
+        return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)
+
     def output(self, name: str) -> str:
         """The tensor of the file's output `name`: of one picture."""
         return self._one(_PREFIX + name)

@@ -16,7 +16,7 @@ from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.told import NOTHING, Told
 from aoi_daemon.errors import ModelError
 
-_PLACES = 4
+PLACES = 4
 """Centre x and y, width and height."""
 
 
@@ -33,7 +33,7 @@ def adapt_heads(sewn: Sewn, described: Described, told: Told = NOTHING) -> Adapt
     """
     output = only_output(sewn, described)
     rows, candidates = output.shape[1:]
-    count = count_of(sewn, output, rows, _PLACES)
+    count = count_of(sewn, output, rows, PLACES)
     return finished(sewn, described, told, sewn.output(output.name), (count, candidates))
 
 
@@ -50,9 +50,9 @@ def adapt_with_objectness(sewn: Sewn, described: Described, told: Told = NOTHING
     """
     output = only_output(sewn, described)
     candidates, columns = output.shape[1:]
-    count = count_of(sewn, output, columns, _PLACES + 1)
+    count = count_of(sewn, output, columns, PLACES + 1)
     across = sewn.put("Transpose", sewn.output(output.name), perm=[0, 2, 1])
-    sizes = sewn.constant(np.array([_PLACES, 1, count], np.int64))
+    sizes = sewn.constant(np.array([PLACES, 1, count], np.int64))
     places, thing, classes = sewn.put_several("Split", across, sizes, count=3, axis=1)
     heads = sewn.put("Concat", places, sewn.put("Mul", classes, thing), axis=1)
     return finished(sewn, described, told, heads, (count, candidates))
@@ -63,7 +63,7 @@ def finished(sewn: Sewn, described: Described, told: Told, heads: str, sizes: tu
     count, candidates = sizes
     names = classes_of(told.classes, described.classes, count, sewn.source)
     task = ModelOutput(task="yolo", classes=names, good_classes=good_of(names, told.good))
-    model = sewn.finished({"heads": (heads, TensorProto.FLOAT, (1, _PLACES + len(names), candidates))})
+    model = sewn.finished({"heads": (heads, TensorProto.FLOAT, (1, PLACES + len(names), candidates))})
     return Adapted(model, task, described.stride_px)
 
 

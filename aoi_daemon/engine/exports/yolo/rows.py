@@ -4,7 +4,7 @@ They become the task yolo, a candidate for each row, and none is cut: the task t
 regions and counts of a recipe have not seen. The export itself has dropped what did not fit into its number of rows,
 though. So one more candidate is put behind them: a speck in the middle of the boxes, that scores in every class what
 the lowest row does. It counts only where all rows do, and then the judgement rejects the part for it, whatever the
-recipe says of sizes, places and counts: what was dropped may count, too.
+recipe says of sizes, places and counts: what was dropped may count, too. Decision 53.
 """
 
 from __future__ import annotations

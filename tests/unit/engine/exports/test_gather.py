@@ -38,9 +38,7 @@ def weights():
 @pytest.fixture
 def beside(tmp_path, weights):
     """A file whose weights lie in `model.onnx.data`, one of them in a subgraph."""
-    model = model_with(
-        numpy_helper.from_array(weights, "w"), branch=[numpy_helper.from_array(weights + 1, "inner_w")]
-    )
+    model = model_with(numpy_helper.from_array(weights, "w"), branch=[numpy_helper.from_array(weights + 1, "inner_w")])
     file = tmp_path / "model.onnx"
     onnx.save(model, str(file), save_as_external_data=True, location="model.onnx.data", size_threshold=0)
     return file
@@ -86,7 +84,7 @@ def test_a_side_car_that_is_cut_off_is_refused(beside):
 )
 def test_a_place_in_a_side_car_that_cannot_be_is_refused(beside, keys):
     place(beside, "w", **keys)
-    with pytest.raises(ModelError, match="weight w|where in"):
+    with pytest.raises(ModelError, match=r"weight w|where in"):
         read_export(beside)
 
 

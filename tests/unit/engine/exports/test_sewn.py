@@ -112,7 +112,10 @@ def test_an_answer_of_other_sizes_than_are_announced_is_refused(tmp_path):
     [
         ("out = Sigmoid (image)", "Sigmoid"),
         ("a = Softmax <axis = 1> (image) out = Identity (a)", "Softmax"),
-        ("a = Sigmoid (image) b = Transpose <perm = [0, 1, 3, 2]> (a) out = Transpose <perm = [0, 1, 3, 2]> (b)", "Sigmoid"),
+        (
+            "a = Sigmoid (image) b = Transpose <perm = [0, 1, 3, 2]> (a) out = Transpose <perm = [0, 1, 3, 2]> (b)",
+            "Sigmoid",
+        ),
         ("a = Sigmoid (image) out = Relu (a)", "Relu"),
     ],
 )

@@ -52,7 +52,7 @@ def test_a_background_that_is_named_is_no_defect(tmp_path):
 def test_without_a_softmax_a_person_says_where_labels_begin(tmp_path):
     """RetinaNet and FCOS: both are usual."""
     file = write(tmp_path, seen=(SIGMOID,))
-    with pytest.raises(ModelError, match="nothing in it says whether its labels begin at 0 or, .* --first-label"):
+    with pytest.raises(ModelError, match=r"nothing in it says whether its labels begin at 0 or, .* --first-label"):
         adapted(adapt_torchvision, file, classes=("a", "b", "c", "d"))
     made = adapted(adapt_torchvision, file, classes=("a", "b", "c", "d"), first_label=0)
     assert checked(made, tmp_path)[2].tolist() == [1, 3]
