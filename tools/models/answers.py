@@ -6,7 +6,7 @@
       frames          (n, H, W, 3) uint8, BGR: shown to both as they are, of the model's size
       boxes, scores, labels, picture   kind boxes: (m, 4) x1 y1 x2 y2 px, (m,), (m,), (m,) index of the frame
       scores          kind labels: (n, classes)
-      maps            kind maps: (n, classes, h, w)
+      maps            kind maps: (n, classes, h, w); anomalib: with masks, alike, and the parts' scores (n,)
       files           (k,) names of pictures below the boards' folder, shown to both from the file
       worst           (k,) score of the worst defect that its own `predict` finds there, 0 where it finds none
 """
@@ -40,7 +40,6 @@ class Told:
         device: on which.
         picture_reason: why scores from the picture may differ by more than the bound, where they may; "" else.
         pixels: what stands in place of 0 to 255, where the file does not say: scale, mean, deviation.
-        score: of maps: `value`, each value is compared; `area`, maps are of 0 and 1, `scores` are of the areas.
         failed: why there is no answer; "" there is one.
     """
 
@@ -55,7 +54,6 @@ class Told:
     device: str = ""
     picture_reason: str = ""
     pixels: dict[str, Any] | None = None
-    score: str = "value"
     failed: str = ""
 
 

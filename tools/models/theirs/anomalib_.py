@@ -62,11 +62,12 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     session = ort.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
     given = session.get_inputs()[0].name
-    maps, scores = [], []
+    maps, masks, scores = [], [], []
     for frame in frames:
         tensor = np.ascontiguousarray(frame[..., ::-1].transpose(2, 0, 1)[None]).astype(np.float32) / 255
         found = dict(zip(names, session.run(None, {given: tensor}), strict=True))
         maps.append(found["anomaly_map"].reshape(1, *found["anomaly_map"].shape[-2:]))
+        masks.append(found["pred_mask"].reshape(maps[-1].shape).astype(np.uint8))
         scores.append(float(np.ravel(found["pred_score"])[0]))
     files = files_of(asked.boards, asked.boards / "test")
     engine = Engine(accelerator="cpu", devices=1, logger=False, default_root_dir=str(asked.runs / row.trained / "predict"))
@@ -77,7 +78,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
             for path, score in zip(batch.image_path, batch.pred_score, strict=True):
                 worst[str(Path(path).relative_to(asked.boards))] = float(score)
     return told, {
-        "frames": frames, "maps": np.stack(maps), "scores": np.array(scores), "files": np.array(files),
+        "frames": frames, "maps": np.stack(maps), "masks": np.stack(masks), "scores": np.array(scores), "files": np.array(files),
         "worst": np.array([worst[name] for name in files]),
     }  # fmt: skip
 

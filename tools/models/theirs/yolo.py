@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ os.environ |= {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE":
 _OVERLAP: Final = 0.5
 _THRESHOLDS: Final = (0.5, 0.25, 0.1, 0.05, 0.02)
 _MOST: Final = 300
+_ALL: Final = 1.0
+"""As an overlap: nothing is left out."""
 _ENOUGH: Final = 110
 _SETTLE: Final = 400
 _DATA: Final = {"detect": "outlines", "segment": "outlines", "obb": "turned", "classify": "classes"}
@@ -111,7 +113,7 @@ def _same_tensor(row: Row, file: Path, frames: Any, told: Told) -> Arrays:
             continue
         found = _suppressed(row, outputs[0], told)
         if row.task == "segment":
-            maps.append(_masks(found, outputs[1][0], frame.shape[:2], told))
+            maps.append(_masks(row, outputs, told))
         rows += [(number, *each) for each in _boxes(row, found)]
     if row.task == "classify":
         return {"scores": np.stack(rows)}
@@ -119,7 +121,6 @@ def _same_tensor(row: Row, file: Path, frames: Any, told: Told) -> Arrays:
     found_all = {"picture": table[:, 0].astype(np.int64), "boxes": table[:, 1:5], "scores": table[:, 5]}
     found_all["labels"] = table[:, 6].astype(np.int64)
     if row.task == "segment":
-        told.score = "area"
         found_all["maps"] = np.stack(maps)
     return found_all
 
@@ -141,7 +142,7 @@ def _suppressed(row: Row, output: Any, told: Told) -> Any:
         return output[0][output[0, :, 4] > told.threshold]
     # Each class of a candidate by itself, as in Ultralytics' own validation.
     return non_max_suppression(
-        output, told.threshold, told.overlap, nc=classes, multi_label=row.task != "segment", rotated=row.task == "obb", max_det=_MOST
+        output, told.threshold, told.overlap, nc=classes, multi_label=True, rotated=row.task == "obb", max_det=_MOST if told.overlap != _ALL else 100_000
     )[0]
 
 
@@ -158,15 +159,21 @@ def _boxes(row: Row, found: Any) -> Any:
     return torch.cat((corners.amin(1), corners.amax(1), found[:, 4:6]), 1).tolist()
 
 
-def _masks(found: Any, prototypes: Any, shape: Any, told: Told) -> Any:
-    """(classes, h, w) uint8: where some mask of the class lies."""
+def _masks(row: Row, outputs: Any, told: Told) -> Any:
+    """(classes, h, w) at the prototypes' size: the greatest score of the masks there, all that reach the threshold.
+
+    By Ultralytics' own functions, before it leaves duplicates out and makes the masks larger: a union of areas needs
+    neither, and says where a part is bad all the same.
+    """
     from ultralytics.utils import ops  # noqa: PLC0415
 
-    maps = np.zeros((len(told.classes), *shape), np.uint8)
+    prototypes = outputs[1][0]
+    maps = np.zeros((len(told.classes), *prototypes.shape[1:]), np.float32)
+    found = _suppressed(row, outputs[0], replace(told, overlap=_ALL))
     if len(found):
-        masks = ops.process_mask(prototypes, found[:, 6:], found[:, :4], tuple(shape), upsample=True)
-        for mask, label in zip(masks.numpy(), found[:, 5].int().tolist(), strict=True):
-            maps[label] |= mask.astype(np.uint8)
+        masks = ops.process_mask(prototypes, found[:, 6:], found[:, :4], (told.size_px, told.size_px), upsample=False)
+        for mask, label, score in zip(masks.numpy(), found[:, 5].int().tolist(), found[:, 4].tolist(), strict=True):
+            maps[label] = np.maximum(maps[label], (mask > 0) * np.float32(score))
     return maps
 
 
@@ -180,8 +187,3 @@ def _worst(model: Any, file: Path, asked: Asked, told: Told) -> float:
         return 1.0 - float(result.probs.data[told.classes.index(told.good[0])])
     found = result.obb if result.obb is not None else result.boxes
     return max(found.conf.tolist(), default=0.0)
-
-
-def seconds(start_ns: int) -> float:
-    """Since `start_ns`."""
-    return (time.monotonic_ns() - start_ns) / 1e9
