@@ -1,14 +1,14 @@
 """What a program said of its own model, and how it reaches our side: a folder a row, no pickles.
 
-    ROW/model.onnx    the export
-    ROW/row.json      `Told`
-    ROW/answers.npz   arrays by name:
-      frames          (n, H, W, 3) uint8, BGR: shown to both as they are, of the model's size
-      boxes, scores, labels, picture   kind boxes: (m, 4) x1 y1 x2 y2 px, (m,), (m,), (m,) index of the frame
-      scores          kind labels: (n, classes)
-      maps            kind maps: (n, classes, h, w); anomalib: with masks, alike, and the parts' scores (n,)
-      files           (k,) names of pictures below the boards' folder, shown to both from the file
-      worst           (k,) score of the worst defect that its own `predict` finds there, 0 where it finds none
+ROW/model.onnx    the export
+ROW/row.json      `Told`
+ROW/answers.npz   arrays by name:
+  frames          (n, H, W, 3) uint8, BGR: shown to both as they are, of the model's size
+  boxes, scores, labels, picture   kind boxes: (m, 4) x1 y1 x2 y2 px, (m,), (m,), (m,) index of the frame
+  scores          kind labels: (n, classes)
+  maps            kind maps: (n, classes, h, w); anomalib: with masks, alike, and the parts' scores (n,)
+  files           (k,) names of pictures below the boards' folder, shown to both from the file
+  worst           (k,) score of the worst defect that its own `predict` finds there, 0 where it finds none
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Told:
         device: on which.
         picture_reason: why scores from the picture may differ by more than the bound, where they may; "" else.
         pixels: what stands in place of 0 to 255, where the file does not say: scale, mean, deviation.
+        duplicates: why boxes of a thing that both find may be one side's alone, where they may; "" else.
         failed: why there is no answer; "" there is one.
     """
 
@@ -54,6 +55,7 @@ class Told:
     device: str = ""
     picture_reason: str = ""
     pixels: dict[str, Any] | None = None
+    duplicates: str = ""
     failed: str = ""
 
 
@@ -61,7 +63,8 @@ def write_answers(folder: Path, told: Told, arrays: Arrays) -> None:
     """Write both files; row.json last, so that a row that has one is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     if arrays:
-        np.savez_compressed(folder / "answers.npz", **arrays)
+        named: dict[str, Any] = dict(arrays)
+        np.savez_compressed(folder / "answers.npz", **named)
     (folder / "row.json").write_text(json.dumps(asdict(told), indent=1))
 
 

@@ -64,7 +64,8 @@ def boards(
 
     Args:
         count: how many.
-        width_px, height_px: of each.
+        width_px: of each.
+        height_px: of each.
         seed: of all that is drawn by lot.
         only: each board has defects of this class alone, at least one; -1: each is good; None: as it comes, three in
             ten are good.
@@ -115,9 +116,7 @@ def _bare(rng: np.random.Generator, width_px: int, height_px: int) -> NDArray[np
     return image
 
 
-def _placed(
-    rng: np.random.Generator, label: int, width_px: int, height_px: int, others: list[Defect]
-) -> Defect | None:
+def _placed(rng: np.random.Generator, label: int, width_px: int, height_px: int, others: list[Defect]) -> Defect | None:
     """A defect that lies on the board and apart from `others`; None: there was no room."""
     side = min(width_px, height_px)
     for _ in range(_TRIES):

@@ -16,6 +16,7 @@ from tools.models.matching import Agreement, Boxes, match_boxes, match_labels, m
 from tools.models.rows import NEEDED, Row
 
 AGREES: Final = "agrees"
+BUT_FOR_DUPLICATES: Final = "agrees but for duplicates"
 DIFFERS: Final = "DISAGREES"
 NOT_SHOWN: Final = "not shown"
 
@@ -26,7 +27,7 @@ class Compared:
 
     Attributes:
         row, title: whose.
-        state: AGREES, DIFFERS or NOT_SHOWN.
+        state: AGREES, BUT_FOR_DUPLICATES, DIFFERS or NOT_SHOWN.
         reason: why it is not shown or differs; or what a person should know.
         tensor: the same tensor; None: not compared.
         picture: from the picture; None: not compared.
@@ -81,7 +82,9 @@ def _compare(row: Row, told: Told, out: Path, work: Path, found: Compared) -> No
     swapped = np.ascontiguousarray(arrays["frames"][..., ::-1])
     found.swap_seen = not _same_tensor(row, told, arrays, bundle, swapped).holds
     files = [out / "boards" / name for name in arrays["files"].tolist()]
-    found.picture = match_verdicts(arrays["worst"].tolist(), ours.worst_of(bundle, told, files), threshold=told.threshold)
+    found.picture = match_verdicts(
+        arrays["worst"].tolist(), ours.worst_of(bundle, told, files), threshold=told.threshold
+    )
     found.state, found.reason = judged(row, told, found)
 
 
@@ -93,8 +96,16 @@ def _same_tensor(row: Row, told: Told, arrays: Arrays, bundle: Any, frames: Any)
         if row.task == "anomaly":
             return _anomalies(told, arrays, maps)
         return match_maps(arrays["maps"].astype(np.float64), maps, threshold=told.threshold)
-    theirs = Boxes(arrays["picture"], arrays["boxes"].astype(np.float64), arrays["scores"].astype(np.float64), arrays["labels"])
-    return match_boxes(theirs, ours.boxes_of(bundle, told, frames), threshold=told.threshold, overlap=told.overlap)
+    theirs = Boxes(
+        arrays["picture"], arrays["boxes"].astype(np.float64), arrays["scores"].astype(np.float64), arrays["labels"]
+    )
+    return match_boxes(
+        theirs,
+        ours.boxes_of(bundle, told, frames),
+        threshold=told.threshold,
+        overlap=told.overlap,
+        duplicates=bool(told.duplicates),
+    )
 
 
 def _anomalies(told: Told, arrays: Arrays, maps: Any) -> Agreement:
@@ -103,8 +114,12 @@ def _anomalies(told: Told, arrays: Arrays, maps: Any) -> Agreement:
     bad = arrays["scores"] >= told.threshold
     theirs = (arrays["masks"] > 0) & bad[:, None, None, None]
     # Where it calls a part bad and marks nothing, the strangest place is marked here: the verdict needs one.
-    theirs |= (bad & ~theirs.any(axis=(1, 2, 3)))[:, None, None, None] & (maps == maps.max(axis=(1, 2, 3), keepdims=True))
-    found = match_maps(theirs.astype(np.float64), (maps >= told.threshold).astype(np.float64), threshold=0.5, score_bound=1.0)
+    theirs |= (bad & ~theirs.any(axis=(1, 2, 3)))[:, None, None, None] & (
+        maps == maps.max(axis=(1, 2, 3), keepdims=True)
+    )
+    found = match_maps(
+        theirs.astype(np.float64), (maps >= told.threshold).astype(np.float64), threshold=0.5, score_bound=1.0
+    )
     found.score = 0.0
     for number, apart in enumerate(score.tolist()):
         found.pair(f"part {number}", apart, None, score_bound=0.001, overlap_bound=0.0)
@@ -128,4 +143,6 @@ def judged(row: Row, told: Told, found: Compared) -> tuple[str, str]:
         return NOT_SHOWN, f"{tensor.n} {row.kind} compared, {NEEDED[row.kind]} are needed: train longer"
     if not found.swap_seen:
         return NOT_SHOWN, "red for blue makes no difference to this model: its channel order is not shown"
+    if tensor.duplicates:
+        return BUT_FOR_DUPLICATES, f"{tensor.duplicates} boxes of things that both find: {told.duplicates}"
     return AGREES, told.picture_reason if picture.beyond else ""

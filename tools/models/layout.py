@@ -1,10 +1,10 @@
 """The boards as files, as the programs want them: YOLO's text, folders of classes, maps.
 
-    boards/DATA/images/{train,val}/*.png   with labels/ beside images/; DATA: outlines, turned
-    boards/classes/{train,val}/CLASS/*.png
-    boards/maps/{train,val}/*.png          0 good, else 1 + label, beside the pictures of `outlines`
-    boards/parts/{good,bad,masks}/*.png    good ones to learn from, and bad ones with masks
-    boards/{test,one}/{exact,larger}/*.{png,jpg}: what is compared; `one`: each of one class
+boards/DATA/images/{train,val}/*.png   with labels/ beside images/; DATA: outlines, turned
+boards/classes/{train,val}/CLASS/*.png
+boards/maps/{train,val}/*.png          0 good, else 1 + label, beside the pictures of `outlines`
+boards/parts/{good,bad,masks}/*.png    good ones to learn from, and bad ones with masks
+boards/{test,one}/{exact,larger,square}/*.{png,jpg}: what is compared; `one`: each of one class
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from tools.models.boards import CLASSES, GOOD, Board, boards, label_map
 
-SEEDS: Final = {"train": 100, "val": 200, "exact": 300, "larger": 400}
+SEEDS: Final = {"train": 100, "val": 200, "exact": 300, "larger": 400, "square": 500}
 TESTS: Final = 120
 """Pictures of each set that is compared."""
 _STAMP: Final = "boards.json"
@@ -30,10 +30,11 @@ def write_boards(folder: Path, size_px: int, count: int) -> None:
 
     Args:
         folder: made where it is missing.
-        size_px: of the models: pictures are squares of it; those of `larger` are wider and higher.
+        size_px: of the models: pictures are squares of it; those of `larger` are wider and higher, those of `square`
+            are larger squares.
         count: to train with.
     """
-    stamp = json.dumps({"size_px": size_px, "count": count, "tests": TESTS, "version": 1})
+    stamp = json.dumps({"size_px": size_px, "count": count, "tests": TESTS, "version": 2})
     if (folder / _STAMP).is_file() and (folder / _STAMP).read_text() == stamp:
         return
     for part, number in (("train", count), ("val", max(16, count // 20))):
@@ -45,7 +46,8 @@ def write_boards(folder: Path, size_px: int, count: int) -> None:
         _write_classes(folder / "classes" / part, size_px, number, SEEDS[part] + 1)
     _write_parts(folder / "parts", size_px, max(32, count // 10))
     larger = (size_px * 3 // 2, size_px * 5 // 4)
-    for part, (width, height) in (("exact", (size_px, size_px)), ("larger", larger)):
+    square = (size_px * 3 // 2, size_px * 3 // 2)
+    for part, (width, height) in (("exact", (size_px, size_px)), ("larger", larger), ("square", square)):
         _write_tests(folder / "test" / part, boards(TESTS, width, height, SEEDS[part]))
         for place in range(TESTS):
             only = place % (len(CLASSES) + 1) - 1

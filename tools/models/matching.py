@@ -41,6 +41,7 @@ class Agreement:
         overlap: the least intersection over union in a pair; None: nothing has one.
         missing, extra: what one side alone has: theirs, ours.
         near: what one side alone has because a threshold is within its bound.
+        duplicates: what one side alone has of a thing that both find.
         beyond: pairs that are out of a bound.
         examples: some of what does not agree, in words.
     """
@@ -51,6 +52,7 @@ class Agreement:
     missing: int = 0
     extra: int = 0
     near: int = 0
+    duplicates: int = 0
     beyond: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -59,7 +61,9 @@ class Agreement:
         """Whether all that was compared agrees."""
         return not (self.missing or self.extra or self.beyond)
 
-    def pair(self, words: str, score: float, overlap: float | None, *, score_bound: float, overlap_bound: float) -> None:
+    def pair(
+        self, words: str, score: float, overlap: float | None, *, score_bound: float, overlap_bound: float
+    ) -> None:
         """Add a pair: the difference of its scores, and what its areas share."""
         self.n += 1
         self.score = max(self.score, score)
@@ -68,7 +72,9 @@ class Agreement:
         # Asked so that a NaN, which is less than nothing, is out of bounds.
         if not (score <= score_bound and (overlap is None or overlap >= overlap_bound)):
             self.beyond += 1
-            self._example(f"{words}: scores differ by {score:.4f}" + (f", IoU {overlap:.4f}" if overlap is not None else ""))
+            self._example(
+                f"{words}: scores differ by {score:.4f}" + (f", IoU {overlap:.4f}" if overlap is not None else "")
+            )
 
     def alone(self, words: str, *, ours: bool, near: bool) -> None:
         """Add what one side alone has."""
@@ -86,16 +92,20 @@ class Agreement:
 
 def match_boxes(
     theirs: Boxes, ours: Boxes, *, threshold: float, overlap: float | None = None,
-    score_bound: float = SCORE_BOUND, overlap_bound: float = OVERLAP_BOUND,
+    score_bound: float = SCORE_BOUND, overlap_bound: float = OVERLAP_BOUND, duplicates: bool = False,
 ) -> Agreement:  # fmt: skip
     """Compare detections that both sides say are at least `threshold`.
 
     Args:
-        theirs, ours: rows in any order.
+        theirs: rows in any order.
+        ours: the same.
         threshold: of the score; a row within `score_bound` of it may be one side's alone.
         overlap: above which one of two boxes of a class was left out; a row that overlaps another by it, within
             1 - `overlap_bound`, may be one side's alone. None: nothing was left out here.
-        score_bound, overlap_bound: of a pair.
+        score_bound: of a pair.
+        overlap_bound: of a pair.
+        duplicates: the two sides leave duplicates out by other rules: what one alone has, and overlaps a box of its
+            class that both have and that scores no less, is counted by itself.
     """
     found = Agreement()
     for picture in np.unique(np.concatenate((theirs.picture, ours.picture))):
@@ -114,7 +124,10 @@ def match_boxes(
                     f"{where}, box {np.round(theirs.boxes[mine[one]], 1).tolist()}", float(apart[one, other]),
                     float(shares[one, other]), score_bound=score_bound, overlap_bound=overlap_bound,
                 )  # fmt: skip
-            for rows, of, taken, is_ours in ((mine, theirs, set(pairs), False), (yours, ours, set(pairs.values()), True)):
+            for rows, of, taken, is_ours in (
+                (mine, theirs, set(pairs), False),
+                (yours, ours, set(pairs.values()), True),
+            ):
                 everything = np.concatenate((theirs.boxes[mine], ours.boxes[yours]))
                 for place, row in enumerate(rows):
                     if place in taken:
@@ -122,6 +135,9 @@ def match_boxes(
                     near = abs(of.scores[row] - threshold) <= score_bound or (
                         overlap is not None and _at(of.boxes[row], everything, overlap, 1 - overlap_bound)
                     )
+                    if duplicates and not near and _is_twin(of, int(row), (mine if of is theirs else yours)[sorted(taken)]):
+                        found.duplicates += 1
+                        continue
                     words = f"{where}, box {np.round(of.boxes[row], 1).tolist()}, score {of.scores[row]:.4f}"
                     found.alone(words, ours=is_ours, near=bool(near))
     return found
@@ -197,12 +213,19 @@ def iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.floa
     areas = [np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (one, other)]
     union = areas[0][:, None] + areas[1][None] - shared
     same = (one[:, None] == other[None]).all(axis=2)
-    return np.where(union > 0, shared / np.where(union > 0, union, 1), same.astype(np.float64))
+    found: NDArray[np.float64] = np.where(union > 0, shared / np.where(union > 0, union, 1), same)
+    return found
 
 
 def _at(box: NDArray[np.float64], others: NDArray[np.float64], overlap: float, bound: float) -> bool:
     """Whether `box` overlaps one of `others` by `overlap`, within `bound`."""
     return bool((np.abs(iou(box[None], others)[0] - overlap) <= bound).any())
+
+
+def _is_twin(of: Boxes, row: int, shared: NDArray[np.intp]) -> bool:
+    """Whether `row` overlaps one of the rows `shared`, which scores no less."""
+    overlaps = iou(of.boxes[row][None], of.boxes[shared])[0] > 0
+    return bool((overlaps & (of.scores[shared] >= of.scores[row])).any())
 
 
 def _paired(fits: NDArray[np.bool_]) -> dict[int, int]:

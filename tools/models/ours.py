@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from tools.models.matching import Boxes
 _SECTION: Final = InspectionSection(backend="onnx", precision="fp32", threads=1)
 
 Image = NDArray[np.uint8]
+FitKind = Literal["exact", "resize"]
 
 
 @dataclass
@@ -56,26 +57,32 @@ def make_bundle(export: Path, told: Told, folder: Path) -> tuple[Bundle, tuple[s
     Raises:
         ModelError: it is not taken.
     """
-    classes, good = tuple(told.classes), tuple(told.good)
+    classes = tuple(told.classes)
     described = recognise(export, classes=classes)
-    pixels = None if told.pixels is None else Pixels(told.pixels["scale"], tuple(told.pixels["mean"]), tuple(told.pixels["deviation"]))
-    named = {} if described.kind == "detect" else {"good_classes": good}
+    pixels = (
+        None
+        if told.pixels is None
+        else Pixels(told.pixels["scale"], tuple(told.pixels["mean"]), tuple(told.pixels["deviation"]))
+    )
+    # Of a detector nothing is good but what it leaves out.
+    good = () if described.kind == "detect" else tuple(told.good)
     adapted = adapt(
         described, export, channels=3, classes=classes, pixels=pixels if described.pixels is None else None,
-        frame=(told.size_px, told.size_px), **named,
+        frame=(told.size_px, told.size_px), good_classes=good,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     save_model(adapted.model, folder / "fp32.onnx")
     digest = sha256((folder / "fp32.onnx").read_bytes()).hexdigest()
     manifest = {
         **json.loads(adapted.output.model_dump_json()), "version": 2, "name": "compared", "channels": 3,
-        "stride_px": adapted.stride_px, "has_template": False, "models": {"fp32": {"file": "fp32.onnx", "sha256": digest}},
+        "stride_px": adapted.stride_px, "has_template": False,
+        "models": {"fp32": {"file": "fp32.onnx", "sha256": digest}},
     }  # fmt: skip
     (folder / MANIFEST).write_text(json.dumps(manifest))
     return load_bundle(folder), (*described.notes, *adapted.notes)
 
 
-def recipe_of(bundle: Bundle, told: Told, width_px: int, height_px: int, fit: str) -> Recipe:
+def recipe_of(bundle: Bundle, told: Told, width_px: int, height_px: int, fit: FitKind) -> Recipe:
     """Every class counts from the row's threshold on, and boxes are suppressed as the row says."""
     is_map = bundle.manifest.task in ("segment", "anomaly")
     maps = MapReading(threshold=told.threshold) if is_map else None
@@ -83,7 +90,7 @@ def recipe_of(bundle: Bundle, told: Told, width_px: int, height_px: int, fit: st
         id=1, name="compared", bundle=Path("bundle"), width_px=width_px, height_px=height_px, channels=3, maps=maps,
         overlap=1.0 if told.overlap is None else told.overlap, limits=(ClassLimit(name="*", score=told.threshold),),
         fit=Fit(kind=fit),
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 def outputs_of(bundle: Bundle, frames: Image) -> list[NDArray[np.float64]]:
@@ -133,13 +140,13 @@ def worst_of(bundle: Bundle, told: Told, files: Sequence[Path]) -> list[float]:
     found = []
     for file in files:
         image = read_picture(file, 3)
-        fit = "exact" if image.shape[:2] == (told.size_px, told.size_px) else "resize"
+        fit: FitKind = "exact" if image.shape[:2] == (told.size_px, told.size_px) else "resize"
         [verdict] = _verdicts(bundle, told, [image], fit)
         found.append(max((defect.score for defect in verdict.defects), default=0.0))
     return found
 
 
-def _verdicts(bundle: Bundle, told: Told, images: Sequence[Image], fit: str) -> list[Verdict]:
+def _verdicts(bundle: Bundle, told: Told, images: Sequence[Image], fit: FitKind) -> list[Verdict]:
     height, width, _ = images[0].shape
     recipe = recipe_of(bundle, told, width, height, fit)
     criteria = Criteria.compile(recipe, bundle.manifest.classes)

@@ -43,7 +43,9 @@ class Row(NamedTuple):
         return f"{self.program}-{self.model.removesuffix('.yaml')}"
 
 
-def _yolo(model: str, title: str, export: str = "raw", task: str = "detect", kind: Kind = "boxes", opset: int = 17) -> Row:
+def _yolo(  # a table is read by columns
+    model: str, title: str, export: str = "raw", task: str = "detect", kind: Kind = "boxes", *, opset: int = 17
+) -> Row:
     names = {"raw": "raw heads", "nms": "nms=True", "end2end": "end to end"}
     words = "" if task == "classify" else f", {names[export]}"
     suffix = "" if export == "raw" else f"-{export}"
@@ -82,7 +84,7 @@ ROWS: Final = (
     Row("resnet18", "torchvision ResNet-18", "torchvision", "resnet18", "labels", "dynamic", "classify"),
     Row("lraspp", "torchvision LR-ASPP, MobileNetV3", "torchvision", "lraspp", "maps", "raw", "segment"),
     Row("timm-mobilenetv3", "timm MobileNetV3 small", "timm", "mobilenetv3_small_050", "labels", "raw", "classify"),
-    Row("timm-resnet10", "timm ResNet-10t, opset 18, side-car", "timm", "resnet10t", "labels", "dynamo", "classify", 18),
+    Row("timm-resnet10", "timm ResNet-10t, side-car", "timm", "resnet10t", "labels", "dynamo", "classify", 18),
     Row("padim", "anomalib PaDiM", "anomalib", "padim", "maps", "raw", "anomaly", 18),
     Row("patchcore", "anomalib PatchCore", "anomalib", "patchcore", "maps", "raw", "anomaly", 18),
     Row("keras-classify", "Keras by tf2onnx, NHWC", "keras", "classify", "labels", "raw", "classify"),

@@ -32,7 +32,8 @@ def train_all(rows: Sequence[Row], out: Path, words: Sequence[str], *, size_px: 
         rows: in this order.
         out: the folder of everything.
         words: of the command line, for the processes.
-        size_px, count: of the boards.
+        size_px: of the boards.
+        count: of the boards to train with.
         again: rows that have an answer are run once more.
     """
     print(f"drawing {count} boards of {size_px} px into {out / 'boards'}", flush=True)
@@ -48,7 +49,12 @@ def train_all(rows: Sequence[Row], out: Path, words: Sequence[str], *, size_px: 
         log = out / row.name / "log.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as lines:
-            ended = subprocess.run([sys.executable, "-m", "tools.models", "train", *words, "--one", row.name], stdout=lines, stderr=lines, check=False)
+            ended = subprocess.run(
+                [sys.executable, "-m", "tools.models", "train", *words, "--one", row.name],
+                stdout=lines,
+                stderr=lines,
+                check=False,
+            )
         told = read_told(out / row.name)
         if ended.returncode or told is None:
             last = " | ".join(log.read_text(errors="replace").strip().splitlines()[-_LAST_LINES:])
@@ -82,8 +88,8 @@ def _trained(adapter: Any, row: Row, asked: Asked) -> tuple[Path, float]:
     """The weights, and how long they took; those that another row has trained are taken."""
     kept = asked.runs / f"{row.trained}.txt"
     if kept.is_file():
-        name, seconds = kept.read_text().split("\n")
-        return asked.runs / name, float(seconds)
+        name, took = kept.read_text().split("\n")
+        return asked.runs / name, float(took)
     start_ns = time.monotonic_ns()
     weights = adapter.train(row, asked)
     seconds = (time.monotonic_ns() - start_ns) / 1e9

@@ -11,7 +11,7 @@ import numpy as np
 
 from tools.models.answers import Arrays, Told
 from tools.models.rows import Row
-from tools.models.theirs.frames import Asked, files_of, frames_of
+from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
 
 _CLASS: Final = "anomaly"
 _SEED: Final = 0
@@ -53,12 +53,13 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     logging.disable(logging.WARNING)
     model = _model(row, asked.size_px).__class__.load_from_checkpoint(str(weights), weights_only=False).cpu().eval()
     told = Told(row.name, [_CLASS], [], 0.5, None, asked.size_px)
+    told.picture_reason = SMOOTHED
     told.versions = {"anomalib": anomalib.__version__, "torch": torch.__version__}
     folder.mkdir(parents=True, exist_ok=True)
     file = Path(model.to_onnx(folder, "model", input_size=(asked.size_px,) * 2, opset_version=row.opset))
     for each in file.parent.glob("model.onnx*"):  # the weights may lie beside it
         shutil.move(each, folder / each.name)
-    frames = frames_of(asked.boards / "test" / "exact")[:: 2]
+    frames = frames_of(asked.boards / "test" / "exact")[::2]
     session = ort.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
     given = session.get_inputs()[0].name
@@ -69,16 +70,21 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
         maps.append(found["anomaly_map"].reshape(1, *found["anomaly_map"].shape[-2:]))
         masks.append(found["pred_mask"].reshape(maps[-1].shape).astype(np.uint8))
         scores.append(float(np.ravel(found["pred_score"])[0]))
-    files = files_of(asked.boards, asked.boards / "test")
-    engine = Engine(accelerator="cpu", devices=1, logger=False, default_root_dir=str(asked.runs / row.trained / "predict"))
+    files = files_of(asked.boards, asked.boards / "test", "square")
+    engine = Engine(
+        accelerator="cpu", devices=1, logger=False, default_root_dir=str(asked.runs / row.trained / "predict")
+    )
     worst: dict[str, float] = {}
-    for part in ("exact", "larger"):
-        answers: Any = engine.predict(model, dataset=PredictDataset(asked.boards / "test" / part, image_size=(asked.size_px,) * 2))
+    for part in ("exact", "square"):
+        answers: Any = engine.predict(
+            model, dataset=PredictDataset(asked.boards / "test" / part, image_size=(asked.size_px,) * 2)
+        )
         for batch in answers:
             for path, score in zip(batch.image_path, batch.pred_score, strict=True):
                 worst[str(Path(path).relative_to(asked.boards))] = float(score)
     return told, {
-        "frames": frames, "maps": np.stack(maps), "masks": np.stack(masks), "scores": np.array(scores), "files": np.array(files),
+        "frames": frames, "maps": np.stack(maps), "masks": np.stack(masks), "scores": np.array(scores),
+        "files": np.array(files),
         "worst": np.array([worst[name] for name in files]),
     }  # fmt: skip
 

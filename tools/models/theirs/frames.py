@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+SMOOTHED: Final = "their resizing smooths (Pillow, or antialiasing); here OpenCV's bilinear one does not"
 
 
 class Asked(NamedTuple):
@@ -38,6 +40,9 @@ def frames_of(folder: Path, *, at_most: int | None = None) -> NDArray[np.uint8]:
     return np.stack([np.asarray(cv2.imread(str(file)), np.uint8) for file in files[:at_most]])
 
 
-def files_of(boards: Path, tests: Path) -> list[str]:
-    """The pictures that are shown from their file, below `boards`: each of the model's size, and each larger one."""
-    return [str(file.relative_to(boards)) for part in ("exact", "larger") for file in sorted((tests / part).iterdir())]
+def files_of(boards: Path, tests: Path, larger: Literal["larger", "square"]) -> list[str]:
+    """The pictures that are shown from their file, below `boards`: each of the model's size, and larger ones.
+
+    Squares for programs that make any picture square, by stretching or cutting it: here it keeps its sides' ratio.
+    """
+    return [str(file.relative_to(boards)) for part in ("exact", larger) for file in sorted((tests / part).iterdir())]

@@ -12,7 +12,7 @@ from tools.models.answers import Arrays, Told
 from tools.models.boards import GOOD
 from tools.models.rows import Row
 from tools.models.theirs import torch_train
-from tools.models.theirs.frames import Asked, files_of, frames_of
+from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
 from tools.models.theirs.settle import planes, settle
 from tools.models.theirs.vision import DEVIATION, MEAN, export
 
@@ -28,7 +28,9 @@ def train(row: Row, asked: Asked) -> Path:
     network = timm.create_model(row.model, pretrained=False, num_classes=len(torch_train.LABELS)).to(asked.device)
     frames, labels = torch_train.class_frames(asked.boards)
     loss = torch.nn.CrossEntropyLoss()
-    some = torch_train.batches_of(frames, labels, batch=asked.batch, device=asked.device, mean=MEAN, deviation=DEVIATION)
+    some = torch_train.batches_of(
+        frames, labels, batch=asked.batch, device=asked.device, mean=MEAN, deviation=DEVIATION
+    )
     torch_train.train_until(network, some, lambda each: loss(network(each[0]), each[1]), minutes=asked.minutes)
     settle(network, frames[:: max(1, len(frames) // _SETTLE)], mean=MEAN, deviation=DEVIATION)
     weights = asked.runs / f"{row.trained}.pth"
@@ -46,6 +48,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     network.load_state_dict(torch.load(weights, weights_only=True))
     network.eval()
     told = Told(row.name, list(torch_train.LABELS), [GOOD], 0.5, None, asked.size_px)
+    told.picture_reason = SMOOTHED
     told.versions = {"timm": timm.__version__, "torch": torch.__version__}
     told.pixels = {"scale": 1 / 255, "mean": MEAN, "deviation": DEVIATION}
     frames = frames_of(asked.boards / "one" / "exact")
@@ -58,9 +61,10 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     with torch.no_grad():
         scores = torch.cat([network(some).softmax(1) for some in tensors.split(16)]).numpy()
     ready = timm.data.create_transform(
-        (3, asked.size_px, asked.size_px), is_training=False, crop_pct=1.0, mean=MEAN, std=DEVIATION, interpolation="bilinear", crop_mode="squash"
+        (3, asked.size_px, asked.size_px), is_training=False, crop_pct=1.0, mean=MEAN, std=DEVIATION,
+        interpolation="bilinear", crop_mode="squash"
     )  # fmt: skip
-    files = files_of(asked.boards, asked.boards / "one")
+    files = files_of(asked.boards, asked.boards / "one", "square")
     worst = []
     for name in files:
         with Image.open(asked.boards / name) as picture, torch.no_grad():

@@ -50,7 +50,10 @@ def labelled_boxes(boards: Path) -> tuple[Frames, list[NDArray[np.float32]], lis
     frames, boxes, labels = [], [], []
     for file in sorted((boards / "outlines" / "images" / "train").iterdir()):
         frame = np.asarray(cv2.imread(str(file)), np.uint8)
-        rows = [line.split() for line in (boards / "outlines" / "labels" / "train" / f"{file.stem}.txt").read_text().splitlines()]
+        rows = [
+            line.split()
+            for line in (boards / "outlines" / "labels" / "train" / f"{file.stem}.txt").read_text().splitlines()
+        ]
         points = [np.array(row[1:], np.float32).reshape(-1, 2) * frame.shape[1::-1] for row in rows]
         frames.append(frame)
         found = [np.concatenate((each.min(axis=0), each.max(axis=0))) for each in points]
@@ -68,7 +71,10 @@ def box_batches(boards: Path, *, batch: int, device: str, seed: int = 0) -> Iter
     while True:
         chosen = rng.integers(len(frames), size=batch)
         tensors = planes(frames[chosen]).to(device)
-        targets = [{"boxes": torch.from_numpy(boxes[each]).to(device), "labels": torch.from_numpy(labels[each]).to(device)} for each in chosen]
+        targets = [
+            {"boxes": torch.from_numpy(boxes[each]).to(device), "labels": torch.from_numpy(labels[each]).to(device)}
+            for each in chosen
+        ]
         yield list(tensors), targets
 
 

@@ -12,7 +12,7 @@ from tools.models.answers import Arrays, Told
 from tools.models.boards import CLASSES, GOOD
 from tools.models.rows import Row
 from tools.models.theirs import torch_train
-from tools.models.theirs.frames import Asked, files_of, frames_of
+from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
 from tools.models.theirs.settle import planes, settle
 
 MEAN: Final = (0.485, 0.456, 0.406)
@@ -41,8 +41,8 @@ def network_of(row: Row, size_px: int) -> Any:
         return detection.ssdlite320_mobilenet_v3_large(**bare)
     if row.model == "retinanet":
         backbone = resnet_fpn_backbone(
-            backbone_name="resnet18", weights=None, norm_layer=BatchNorm2d, trainable_layers=5, returned_layers=[2, 3, 4],
-            extra_blocks=LastLevelP6P7(256, 256),
+            backbone_name="resnet18", weights=None, norm_layer=BatchNorm2d, trainable_layers=5,
+            returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256),
         )  # fmt: skip
         return detection.RetinaNet(backbone, count, **sizes)
     if row.model == "lraspp":
@@ -89,14 +89,21 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     network = network_of(row, asked.size_px)
     network.load_state_dict(torch.load(weights, weights_only=True))
     network.eval()
-    told = Told(row.name, size_px=asked.size_px, versions={"torchvision": torchvision.__version__, "torch": torch.__version__})
+    told = Told(row.name, size_px=asked.size_px, picture_reason=SMOOTHED)
+    told.versions = {"torchvision": torchvision.__version__, "torch": torch.__version__}
     tests = asked.boards / ("one" if row.kind == "labels" else "test")
     frames = frames_of(tests / "exact")
     folder.mkdir(parents=True, exist_ok=True)
     if row.kind == "boxes":
         told.classes, told.good = [_BACKGROUND, *CLASSES], [_BACKGROUND]
         tensors = planes(frames)
-        export(network, ([tensors[0]],), folder / "model.onnx", row.opset, output_names=["boxes", "labels", "scores"] if row.model == "fasterrcnn" else ["boxes", "scores", "labels"])
+        export(
+            network,
+            ([tensors[0]],),
+            folder / "model.onnx",
+            row.opset,
+            output_names=["boxes", "labels", "scores"] if row.model == "fasterrcnn" else ["boxes", "scores", "labels"],
+        )
         arrays = _detected(network, tensors, told)
     else:
         told.classes = [GOOD if row.kind == "labels" else _BACKGROUND, *CLASSES]
@@ -107,7 +114,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
         names = {"output_names": ["output"] if row.kind == "labels" else ["out"], "dynamic_axes": axes}
         export(network, (tensors[:1],), folder / "model.onnx", row.opset, **names)
         arrays = {"scores" if row.kind == "labels" else "maps": _probabilities(network, tensors)}
-    files = files_of(asked.boards, tests)
+    files = files_of(asked.boards, tests, "square")
     worst = np.array([_worst(network, asked.boards / name, row, asked, told) for name in files])
     return told, arrays | {"frames": frames, "files": np.array(files), "worst": worst}
 
@@ -118,7 +125,9 @@ def export(network: Any, given: Any, file: Path, opset: int, **options: Any) -> 
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, given, str(file), dynamo=False, opset_version=opset, input_names=["input"], **options)
+        torch.onnx.export(
+            network, given, str(file), dynamo=False, opset_version=opset, input_names=["input"], **options
+        )
 
 
 def _detected(network: Any, tensors: Any, told: Told) -> Arrays:

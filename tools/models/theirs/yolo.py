@@ -14,7 +14,7 @@ from tools.models.answers import Arrays, Told
 from tools.models.boards import GOOD
 from tools.models.layout import TESTS
 from tools.models.rows import Row
-from tools.models.theirs.frames import Asked, files_of, frames_of
+from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
 from tools.models.theirs.settle import settle
 
 # Before the import: no check for a newer version, no package installed, nothing sent.
@@ -26,6 +26,10 @@ _ALL: Final = 1.0
 """As an overlap: nothing is left out."""
 _ENOUGH: Final = 110
 _SETTLE: Final = 400
+_EPOCHS: Final = 1000
+"""More than the minutes last."""
+_RATE: Final = 0.002
+_SLOW: Final = 0.0004
 _DATA: Final = {"detect": "outlines", "segment": "outlines", "obb": "turned", "classify": "classes"}
 
 
@@ -38,11 +42,13 @@ def train(row: Row, asked: Asked) -> Path:
     kind = RTDETR if row.name == "rtdetr" else YOLO
     model = kind(row.model)
     model.train(
-        data=str(data if row.task == "classify" else data / "data.yaml"), imgsz=asked.size_px, time=asked.minutes / 60,
-        epochs=1000, batch=asked.batch, device=asked.device, workers=asked.workers, project=str(asked.runs.resolve()), name=row.trained,
-        exist_ok=True, pretrained=False, cache="ram", plots=False, val=False, amp=False, optimizer="AdamW", lr0=0.002 if row.name != "rtdetr" else 0.0004, warmup_epochs=1.0, nbs=asked.batch,
+        data=str(data if row.task == "classify" else data / "data.yaml"), imgsz=asked.size_px,
+        time=asked.minutes / 60, epochs=_EPOCHS, batch=asked.batch, nbs=asked.batch, device=asked.device,
+        workers=asked.workers, project=str(asked.runs.resolve()), name=row.trained, exist_ok=True, pretrained=False,
+        cache="ram", plots=False, val=False, amp=False, seed=0, verbose=False, optimizer="AdamW", warmup_epochs=1.0,
+        lr0=_SLOW if row.name == "rtdetr" else _RATE, mosaic=0.0, scale=0.2,
         # Colour is what tells two of the classes apart.
-        hsv_h=0.0, hsv_s=0.2, hsv_v=0.2, bgr=0.0, auto_augment=None, erasing=0.0, mosaic=0.0, scale=0.2, seed=0, verbose=False,
+        hsv_h=0.0, hsv_s=0.2, hsv_v=0.2, bgr=0.0, auto_augment=None, erasing=0.0,
     )  # fmt: skip
     weights = asked.runs / row.trained / "weights" / "last.pt"
     model = kind(str(weights))
@@ -66,11 +72,13 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     told.classes = [model.names[key] for key in sorted(model.names)]
     frames = frames_of(tests / "exact")
     if row.task == "classify":
-        told.threshold, told.good = 0.5, [GOOD]
+        told.threshold, told.good, told.picture_reason = 0.5, [GOOD], SMOOTHED
     else:
         told.threshold = _threshold(model, frames, asked)
         # Where the graph or the program leaves none out, none is left out.
         told.overlap = None if row.export == "end2end" or row.name == "rtdetr" else _OVERLAP
+    if row.task == "obb" and row.export != "end2end":
+        told.duplicates = "two boxes are one by their upright boxes' overlap here, by the turned ones' there"
     options: dict[str, Any] = {"raw": {}, "nms": {"nms": True}, "end2end": {"nms": False}}[row.export]
     if row.export == "nms":
         options |= {"conf": told.threshold, "iou": _OVERLAP, "max_det": _MOST}
@@ -79,7 +87,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
         shutil.move(file, folder / "model.onnx")
     (folder / "model.pt").unlink()
     arrays = {"frames": frames} | _same_tensor(row, folder / "model.onnx", frames, told)
-    files = files_of(asked.boards, tests)
+    files = files_of(asked.boards, tests, "square" if row.task == "classify" or row.name == "rtdetr" else "larger")
     exported = kind(str(folder / "model.onnx"), task=row.task) if kind is YOLO else kind(str(folder / "model.onnx"))
     worst = [_worst(exported, asked.boards / name, asked, told) for name in files]
     return told, arrays | {"files": np.array(files), "worst": np.array(worst, np.float64)}
@@ -89,7 +97,9 @@ def _threshold(model: Any, frames: Any, asked: Asked) -> float:
     """The highest at which enough boxes are left to compare."""
     scores: list[float] = []
     for frame in frames:
-        [result] = model.predict(frame, imgsz=asked.size_px, conf=_THRESHOLDS[-1], iou=_OVERLAP, device="cpu", verbose=False)
+        [result] = model.predict(
+            frame, imgsz=asked.size_px, conf=_THRESHOLDS[-1], iou=_OVERLAP, device="cpu", verbose=False
+        )
         found = result.obb if result.obb is not None else result.boxes
         scores += found.conf.tolist()
     enough = _ENOUGH * len(frames) / TESTS
@@ -142,7 +152,13 @@ def _suppressed(row: Row, output: Any, told: Told) -> Any:
         return output[0][output[0, :, 4] > told.threshold]
     # Each class of a candidate by itself, as in Ultralytics' own validation.
     return non_max_suppression(
-        output, told.threshold, told.overlap, nc=classes, multi_label=True, rotated=row.task == "obb", max_det=_MOST if told.overlap != _ALL else 100_000
+        output,
+        told.threshold,
+        told.overlap,
+        nc=classes,
+        multi_label=True,
+        rotated=row.task == "obb",
+        max_det=_MOST if told.overlap != _ALL else 100_000,
     )[0]
 
 
