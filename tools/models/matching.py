@@ -110,37 +110,34 @@ def match_boxes(
     found = Agreement()
     for picture in np.unique(np.concatenate((theirs.picture, ours.picture))):
         for label in np.unique(np.concatenate((theirs.labels, ours.labels))):
-            mine = np.flatnonzero((theirs.picture == picture) & (theirs.labels == label))
-            yours = np.flatnonzero((ours.picture == picture) & (ours.labels == label))
-            if not (mine.size or yours.size):
-                continue
-            shares = iou(theirs.boxes[mine], ours.boxes[yours])
-            apart = np.abs(theirs.scores[mine][:, None] - ours.scores[yours][None])
+            sides = [_rows(each, picture, label) for each in (theirs, ours)]
+            words = f"picture {picture}, class {label}"
+            shares = iou(sides[0].boxes, sides[1].boxes)
+            apart = np.abs(sides[0].scores[:, None] - sides[1].scores[None])
             pairs = _paired((shares >= overlap_bound) & (apart <= score_bound))
             pairs |= _nearest(shares, set(pairs), set(pairs.values()))
-            where = f"picture {picture}, class {label}"
             for one, other in pairs.items():
                 found.pair(
-                    f"{where}, box {np.round(theirs.boxes[mine[one]], 1).tolist()}", float(apart[one, other]),
+                    f"{words}, box {np.round(sides[0].boxes[one], 1).tolist()}", float(apart[one, other]),
                     float(shares[one, other]), score_bound=score_bound, overlap_bound=overlap_bound,
                 )  # fmt: skip
-            for rows, of, taken, is_ours in (
-                (mine, theirs, set(pairs), False),
-                (yours, ours, set(pairs.values()), True),
-            ):
-                everything = np.concatenate((theirs.boxes[mine], ours.boxes[yours]))
-                for place, row in enumerate(rows):
-                    if place in taken:
-                        continue
-                    near = abs(of.scores[row] - threshold) <= score_bound or (
-                        overlap is not None and _at(of.boxes[row], everything, overlap, 1 - overlap_bound)
+            everything = np.concatenate((sides[0].boxes, sides[1].boxes))
+            for side, taken, is_ours in ((sides[0], set(pairs), False), (sides[1], set(pairs.values()), True)):
+                for row in sorted(set(range(len(side.scores))) - taken):
+                    near = abs(side.scores[row] - threshold) <= score_bound or (
+                        overlap is not None and _at(side.boxes[row], everything, overlap, 1 - overlap_bound)
                     )
-                    if duplicates and not near and _is_twin(of, int(row), (mine if of is theirs else yours)[sorted(taken)]):
+                    if duplicates and not near and _is_twin(side, row, sorted(taken)):
                         found.duplicates += 1
                         continue
-                    words = f"{where}, box {np.round(of.boxes[row], 1).tolist()}, score {of.scores[row]:.4f}"
-                    found.alone(words, ours=is_ours, near=bool(near))
+                    box = f"box {np.round(side.boxes[row], 1).tolist()}, score {side.scores[row]:.4f}"
+                    found.alone(f"{words}, {box}", ours=is_ours, near=bool(near))
     return found
+
+
+def _rows(of: Boxes, picture: int, label: int) -> Boxes:
+    rows = (of.picture == picture) & (of.labels == label)
+    return Boxes(of.picture[rows], of.boxes[rows], of.scores[rows], of.labels[rows])
 
 
 def match_labels(
@@ -222,7 +219,7 @@ def _at(box: NDArray[np.float64], others: NDArray[np.float64], overlap: float, b
     return bool((np.abs(iou(box[None], others)[0] - overlap) <= bound).any())
 
 
-def _is_twin(of: Boxes, row: int, shared: NDArray[np.intp]) -> bool:
+def _is_twin(of: Boxes, row: int, shared: list[int]) -> bool:
     """Whether `row` overlaps one of the rows `shared`, which scores no less."""
     overlaps = iou(of.boxes[row][None], of.boxes[shared])[0] > 0
     return bool((overlaps & (of.scores[shared] >= of.scores[row])).any())

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from aoi_daemon.files import replace_file
 from aoi_daemon import __version__
+from aoi_daemon.files import replace_file
 from tools.models.compared import DIFFERS, Compared, compare_row
 from tools.models.matching import Agreement
 from tools.models.rows import Row

@@ -125,11 +125,13 @@ def test_duplicates_are_told_apart_only_where_the_two_sides_leave_them_out_by_ot
 def test_boxes_of_one_place_are_paired_so_that_all_find_their_own(count, seed):
     """Greedy pairing by overlap alone would leave some over: they share one box, and scores lie a bound apart."""
     rng = np.random.default_rng(seed)
-    boxes = np.tile([[0.0, 0.0, 100.0, 100.0]], (count, 1)) + rng.uniform(-0.05, 0.05, (count, 4))
-    scores = 0.5 + np.arange(count) * 0.0009
-    theirs = Boxes(np.zeros(count, np.int64), boxes, scores, np.zeros(count, np.int64))
-    rows = rng.permutation(count)
-    ours = taken(theirs._replace(scores=scores + 0.0005), rows)
+
+    def anywhere():
+        return np.tile([[0.0, 0.0, 100.0, 100.0]], (count, 1)) + rng.uniform(-0.05, 0.05, (count, 4))
+
+    scores, labels = 0.5 + np.arange(count) * 0.0009, np.zeros(count, np.int64)
+    theirs = taken(Boxes(labels, anywhere(), scores, labels), rng.permutation(count))
+    ours = taken(Boxes(labels, anywhere(), scores + 0.0005, labels), rng.permutation(count))
     found = match_boxes(theirs, ours, threshold=THRESHOLD)
     assert (found.n, found.holds) == (count, True)
 
