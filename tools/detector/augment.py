@@ -1,4 +1,4 @@
-"""Vary a batch on the device: cut and join, turn, invert, shift, crop, roughen, relight.
+"""Vary a batch on the device: cut and join, turn, invert, shift, scale, crop, roughen, relight.
 
 Labels follow exactly. A label that a crop cuts is marked `IGNORE`: neither learnt nor punished.
 """
@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
-from tools.detector.data import IGNORE, NO_LABEL
+from tools.detector.data import IGNORE, NO_LABEL, SUBSTRATE
 from tools.detector.model import normalise
 from tools.detector.pool import Batch
 
@@ -22,6 +22,8 @@ OPPOSITE: Final = (1, 0, 3, 2, 5, 4)
 CUT_TRIES: Final = 12
 # The greatest extra shift of a template against its board.
 MAX_SHIFT_PX: Final = 4
+# The widest range of scales: from traces of 4/5 to those of 5/4 of their width.
+MAX_SCALE: Final = 1.25
 
 Tensor = Any
 
@@ -36,6 +38,7 @@ class Strength:
     rough: float = 0.3
     relight: float = 0.5
     soften: float = 0.1
+    scale: float = 0.0
 
 
 # The last part of a training run: close to what a camera delivers.
@@ -49,6 +52,8 @@ def augment(batch: Batch, crop_px: int, strength: Strength) -> Batch:
     batch = _turn(batch)
     batch = _invert(batch, strength.invert)
     batch = _shift_template(batch, strength.shift)
+    if strength.scale:
+        batch = _scale(batch, strength.scale)
     batch = _crop(batch, crop_px)
     images = batch.images.float()
     images = _roughen(images, batch.binary, strength.rough)
@@ -146,6 +151,27 @@ def _shift_template(batch: Batch, probability: float) -> Batch:
     sample = torch.arange(count, device=device)[:, None, None]
     template = batch.images[:, 1][sample, y[:, :, None], x[:, None, :]]
     return Batch(torch.stack([batch.images[:, 0], template], 1), batch.boxes, batch.classes, batch.binary)
+
+
+def _scale(batch: Batch, probability: float) -> Batch:
+    """Enlarge or reduce both images around their middle; what is beyond a reduced board is bare substrate."""
+    count, size = len(batch.images), batch.images.shape[-1]
+    device = batch.images.device
+    wanted = MAX_SCALE ** (torch.rand(count, device=device) * 2 - 1)
+    factor = torch.where(_chance(batch, probability), wanted, 1.0)
+    matrix = torch.zeros(count, 2, 3, device=device)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / factor
+    grid = functional.affine_grid(matrix, [count, 2, size, size], align_corners=False)
+    # Outside, grid_sample gives 0: what is sampled is the distance to substrate.
+    below = functional.grid_sample(SUBSTRATE - batch.images.float(), grid, align_corners=False)
+    images = SUBSTRATE - below
+    # A one-bit scan stays one.
+    binary = batch.binary[:, None, None, None]
+    images = torch.where(binary, (images > 127.5) * 255.0, images).round().to(torch.uint8)
+    images = torch.where(factor[:, None, None, None] == 1.0, batch.images, images)
+    moved = (batch.boxes - size / 2) * factor[:, None, None] + size / 2
+    boxes = torch.where((batch.classes == NO_LABEL)[..., None], batch.boxes, moved)
+    return Batch(images, boxes, batch.classes, batch.binary)
 
 
 def _crop(batch: Batch, crop_px: int) -> Batch:

@@ -19,6 +19,8 @@ from tools.detector.model import SIZE_MULTIPLE, Detector
 # Decoded images that wait for the device at a time.
 AHEAD = 64
 
+Bytes = NDArray[np.uint8]
+
 
 def detect(
     detector: Detector,
@@ -32,19 +34,33 @@ def detect(
     Raises:
         BoardsError: an image is unreadable.
     """
-    decoder = Decoder(fused(detector)).to(device).eval()
     found: list[Detections] = []
-    with ThreadPoolExecutor(max(1, threads)) as pool, torch.inference_mode():
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        look = looker(detector, device)
         for start in range(0, len(pairs), AHEAD):
             for pair, both in zip(
                 pairs[start : start + AHEAD], pool.map(_padded, pairs[start : start + AHEAD]), strict=True
             ):
-                image, template = (torch.from_numpy(part).to(device) for part in both)
-                boxes, scores, classes = (part[0].cpu().numpy() for part in decoder(image, template))
-                found.append(_clean(boxes, scores, classes, pair))
+                found.append(look(*both, pair.width_px, pair.height_px))
                 if progress is not None:
                     progress(len(found))
     return found
+
+
+def looker(detector: Detector, device: Any) -> Callable[[Bytes, Bytes, int, int], Detections]:
+    """Give a function that looks at one board.
+
+    It takes image and template, uint8 [1, H, W, 1] each, and the board's width and height in px inside them.
+    """
+    decoder = Decoder(fused(detector)).to(device).eval()
+
+    def look(image: Bytes, template: Bytes, width_px: int, height_px: int) -> Detections:
+        with torch.inference_mode():
+            answer = decoder(*(torch.from_numpy(part).to(device) for part in (image, template)))
+            boxes, scores, classes = (part[0].cpu().numpy() for part in answer)
+        return _clean(boxes, scores, classes, width_px, height_px)
+
+    return look
 
 
 def truth_of(pairs: Sequence[Pair]) -> list[Truth]:
@@ -53,10 +69,10 @@ def truth_of(pairs: Sequence[Pair]) -> list[Truth]:
 
 
 def _clean(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int32], pair: Pair
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int32], width_px: int, height_px: int
 ) -> Detections:
     """Cut at the image's border, drop what cannot matter, suppress."""
-    size = np.array([pair.width_px, pair.height_px] * 2, np.float32)
+    size = np.array([width_px, height_px] * 2, np.float32)
     boxes = np.clip(boxes, 0, size)
     keep = (scores >= SCORE_FLOOR) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     return suppress(Detections(boxes[keep], scores[keep], classes[keep]))

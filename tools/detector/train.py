@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +21,10 @@ import torch
 from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector import checkpoint
 from tools.detector.augment import GENTLE, Strength, augment
-from tools.detector.loss import detection_loss
-from tools.detector.model import Detector
+from tools.detector.loss import Aim, detection_loss
+from tools.detector.model import Detector, normalise
 from tools.detector.pool import Pool
+from tools.detector.start import is_folded, unfold
 from tools.detector.stream import BoardStream
 
 LAST: Final = "last.pt"
@@ -36,6 +37,8 @@ AVERAGING: Final = 0.9995
 MAX_GRADIENT: Final = 10.0
 SAVE_EVERY_S: Final = 45.0
 LOG_EVERY_STEPS: Final = 50
+# Boards on which an exported model's normalisation is unfolded.
+UNFOLD_ON: Final = 16
 
 Tensor = Any
 
@@ -47,13 +50,17 @@ class Plan:
     Attributes:
         minutes: training time; 0 trains for `epochs`.
         epochs: passes over the pool, when `minutes` is 0.
+        steps: optimiser steps, when both are 0.
         crop_px: side of the squares seen in training, a multiple of 32.
         validations: how often the averaged weights are judged, evenly over the run.
         generated_share: part of each batch that is generated, where there are labelled boards, too.
+        aim: what the loss asks for.
+        scale: part of the samples that are enlarged or reduced.
     """
 
     minutes: float
     epochs: int = 0
+    steps: int = 0
     batch: int = 64
     rate: float = 2e-3
     decay: float = 0.05
@@ -62,6 +69,8 @@ class Plan:
     validations: int = 8
     compiled: bool = False
     generated_share: float = 0.5
+    aim: Aim = field(default_factory=Aim)
+    scale: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,13 +114,18 @@ class Trainer:
         self.state = _State()
 
     def start(self, weights: Detector) -> None:
-        """Begin with the weights of another run.
+        """Begin with the weights of another run, or of an exported model (`start.read`).
 
         Raises:
             BoardsError: they are of another shape.
         """
         if weights.shape != self.detector.shape:
             raise BoardsError(f"start: weights of shape {weights.shape}, this detector's is {self.detector.shape}")
+        if is_folded(weights):
+            with torch.no_grad():
+                drawn = self.pool.draw(np.random.default_rng(self.plan.seed), UNFOLD_ON, self.plan.generated_share)
+                images = normalise(drawn.images.float())
+            weights = unfold(weights.to(self.device), images[:, :1], images[:, 1:])
         for network in (self.detector, self.average):
             network.load_state_dict(weights.state_dict())
 
@@ -126,6 +140,24 @@ class Trainer:
         self.detector.load_state_dict(content["raw"])
         self.optimiser.load_state_dict(content["optimiser"])
         self.state = _State(**content["progress"])
+
+    def measure(self, warm_up: int, seconds: float) -> float:
+        """Steps a second, from real steps at the schedule's first rate; the weights are of no use afterwards."""
+        rng = np.random.default_rng(self.plan.seed)
+        for _ in range(warm_up):
+            self._step(self.detector, rng, 0.0)
+        start_s = now_s = self._settled_s()
+        steps = 0
+        while now_s - start_s < seconds:
+            self._step(self.detector, rng, 0.0)
+            steps, now_s = steps + 1, self._settled_s()
+        return steps / (now_s - start_s)
+
+    def _settled_s(self) -> float:
+        """The time when the device has done all that it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.monotonic()
 
     def run(self, validate: Callable[[Detector], float], report: Callable[[Figures], None]) -> None:
         """Train to the end of the budget; the best averaged weights are in `BEST` afterwards.
@@ -169,6 +201,8 @@ class Trainer:
         """Which part of the budget is spent, 0 to 1."""
         if self.plan.minutes > 0:
             return elapsed_s / (60 * self.plan.minutes)
+        if not self.plan.epochs:
+            return self.state.step / self.plan.steps
         boards = self.pool.fixed + self.pool.fresh
         return self.state.step * self.plan.batch / (self.plan.epochs * boards)
 
@@ -181,10 +215,10 @@ class Trainer:
         """One optimiser step. Returns total, class and box loss, [3], still on the device."""
         if self.stream is not None and (tiles := self.stream.take()) is not None:
             self.pool.add(tiles)
-        strength, share = Strength(), self.plan.generated_share
+        strength, share = Strength(scale=self.plan.scale), self.plan.generated_share
         if done >= GENTLE_FROM:
             # Towards the end the labelled boards count for more.
-            strength, share = GENTLE, share / 2
+            strength, share = replace(GENTLE, scale=self.plan.scale / 4), share / 2
         with torch.no_grad():
             drawn = self.pool.draw(rng, self.plan.batch, share)
             batch = augment(drawn, self.plan.crop_px, strength)
@@ -194,7 +228,7 @@ class Trainer:
         self.detector.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits, log_reach = network(images[:, :1], images[:, 1:])
-        total, class_part, box_part = detection_loss(logits, log_reach, batch.boxes, batch.classes)
+        total, class_part, box_part = detection_loss(logits, log_reach, batch.boxes, batch.classes, self.plan.aim)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), MAX_GRADIENT)
