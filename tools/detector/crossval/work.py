@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,7 +122,7 @@ class Bench:
         pool = Pool(self._tiles(scans) if len(scans) else None, len(generated), self.device)
         if len(generated):
             pool.add(self._tiles(generated))
-        trainer = Trainer(run.variant.plan(plan), folder, pool)
+        trainer = Trainer(replace(run.variant.plan(plan), seed=run.seed), folder, pool)
         if run.variant.start and self.weights is not None:
             trainer.start(self.weights)
         return trainer
