@@ -40,18 +40,20 @@ class Strength:
     soften: float = 0.1
     scale: float = 0.0
 
-
-# The last part of a training run: close to what a camera delivers.
-GENTLE: Final = Strength(join=0.15, invert=0.05, shift=0.1, rough=0.1, relight=0.3, soften=0.03)
+    def quieter(self) -> Strength:
+        """For the last part of a training: close to what a camera delivers."""
+        return Strength(self.join * 0.3, self.invert / 4, self.shift / 3, self.rough / 3, self.relight * 0.6,
+                        self.soften * 0.3, self.scale / 4)  # fmt: skip
 
 
 def augment(batch: Batch, crop_px: int, strength: Strength) -> Batch:
-    """Return float images [B, 2, crop_px, crop_px], -1 to 1, and their labels."""
+    """Return float images [B, C, crop_px, crop_px], -1 to 1, and their labels; C is 2, without templates 1."""
     for axis in (0, 1):
         batch = _join(batch, axis, strength.join)
     batch = _turn(batch)
     batch = _invert(batch, strength.invert)
-    batch = _shift_template(batch, strength.shift)
+    if batch.images.shape[1] > 1:
+        batch = _shift_template(batch, strength.shift)
     if strength.scale:
         batch = _scale(batch, strength.scale)
     batch = _crop(batch, crop_px)
@@ -114,7 +116,10 @@ def _turn(batch: Batch) -> Batch:
     """Turn and mirror: each eighth of the batch by another of the square's symmetries."""
     size = batch.images.shape[-1]
     images, boxes = [], []
-    for number, (part, box) in enumerate(zip(batch.images.chunk(8), batch.boxes.chunk(8), strict=True)):
+    # Fewer than eight samples begin anywhere, so that all symmetries are met.
+    first = 0 if len(batch.images) >= 8 else int(torch.randint(8, (1,)))
+    parts = zip(batch.images.tensor_split(8), batch.boxes.tensor_split(8), strict=True)
+    for number, (part, box) in enumerate(parts, first):
         turned = part
         x1, y1, x2, y2 = box.unbind(-1)
         if number & 1:
@@ -161,7 +166,7 @@ def _scale(batch: Batch, probability: float) -> Batch:
     factor = torch.where(_chance(batch, probability), wanted, 1.0)
     matrix = torch.zeros(count, 2, 3, device=device)
     matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / factor
-    grid = functional.affine_grid(matrix, [count, 2, size, size], align_corners=False)
+    grid = functional.affine_grid(matrix, list(batch.images.shape), align_corners=False)
     # Outside, grid_sample gives 0: what is sampled is the distance to substrate.
     below = functional.grid_sample(SUBSTRATE - batch.images.float(), grid, align_corners=False)
     images = SUBSTRATE - below
@@ -183,7 +188,7 @@ def _crop(batch: Batch, crop_px: int) -> Batch:
     span = torch.arange(crop_px, device=device)
     sample = torch.arange(count, device=device)[:, None, None]
     y, x = (top[:, None] + span)[:, :, None], (left[:, None] + span)[:, None, :]
-    images = torch.stack([batch.images[:, i][sample, y, x] for i in range(2)], 1)
+    images = torch.stack([channel[sample, y, x] for channel in batch.images.unbind(1)], 1)
     offset = torch.stack([left, top, left, top], 1)[:, None, :].float()
     moved = batch.boxes - offset
     inner = moved.clamp(0, crop_px)
@@ -198,7 +203,7 @@ def _roughen(images: Tensor, binary: Tensor, probability: float) -> Tensor:
     count = len(images)
     chosen = binary & (torch.rand(count, device=images.device) < probability)
     # 0.45 of the full swing at most: pixels away from an edge never flip.
-    swing = 255 * 0.45 * torch.rand(count, 2, 1, 1, device=images.device)
+    swing = 255 * 0.45 * torch.rand(count, images.shape[1], 1, 1, device=images.device)
     noise = (torch.rand_like(images) * 2 - 1) * swing
     blurred = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
     rough = (blurred + noise > 127.5).to(images.dtype) * 255
@@ -207,7 +212,7 @@ def _roughen(images: Tensor, binary: Tensor, probability: float) -> Tensor:
 
 def _relight(images: Tensor, binary: Tensor, strength: Strength) -> Tensor:
     """Other light and noise for gray images; some scans become gray ones. Float 0 to 255."""
-    count, device = len(images), images.device
+    count, channels, device = len(images), images.shape[1], images.device
     gray = ~binary & (torch.rand(count, device=device) < strength.relight)
     soft = binary & (torch.rand(count, device=device) < strength.soften)
     blurred = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
@@ -215,9 +220,11 @@ def _relight(images: Tensor, binary: Tensor, strength: Strength) -> Tensor:
     span = 90 + torch.rand(count, 1, 1, 1, device=device) * 65
     images = torch.where(soft[:, None, None, None], blurred / 255 * span + dark, images)
     # Common to both images, and a little of their own.
-    gain = 1 + 0.12 * torch.randn(count, 1, 1, 1, device=device) + 0.03 * torch.randn(count, 2, 1, 1, device=device)
-    level = 12 * torch.randn(count, 1, 1, 1, device=device) + 3 * torch.randn(count, 2, 1, 1, device=device)
-    noise = torch.randn_like(images) * (5 * torch.rand(count, 2, 1, 1, device=device))
+    gain = (
+        1 + 0.12 * torch.randn(count, 1, 1, 1, device=device) + 0.03 * torch.randn(count, channels, 1, 1, device=device)
+    )
+    level = 12 * torch.randn(count, 1, 1, 1, device=device) + 3 * torch.randn(count, channels, 1, 1, device=device)
+    noise = torch.randn_like(images) * (5 * torch.rand(count, channels, 1, 1, device=device))
     changed = (images * gain.clamp(0.6, 1.4) + level + noise).clamp(0, 255)
     return torch.where((gray | soft)[:, None, None, None], changed, images)
 

@@ -9,13 +9,15 @@ import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.kit.boards.labels import BoardsError, Pair, read_image, read_pairs
+from aoi_daemon.kit.boards.labels import BoardsError, Pair, read_image
+from tools.detector.parts import Asked, read_parts
 
 TILE_PX: Final = 640
 # Label slots of a tile. DeepPCB has 15 at most, generated boards 11 by default.
@@ -33,7 +35,7 @@ class Tiles:
     """Training samples of one size.
 
     Attributes:
-        images: uint8 [N, 2, TILE_PX, TILE_PX], test and template.
+        images: uint8 [N, C, TILE_PX, TILE_PX], test and template, or C 1 and the test alone.
         boxes: float32 [N, SLOTS, 4], px.
         classes: int64 [N, SLOTS], 0-based, `NO_LABEL` where empty, `IGNORE` where cut by the rim.
         binary: bool [N], one-bit scans: only the levels 0 and 255 occur.
@@ -48,21 +50,21 @@ class Tiles:
         return len(self.images)
 
 
-def empty_tiles(count: int) -> Tiles:
+def empty_tiles(count: int, channels: int = 2) -> Tiles:
     """Allocate tiles without labels."""
     return Tiles(
-        np.zeros((count, 2, TILE_PX, TILE_PX), np.uint8),
+        np.zeros((count, channels, TILE_PX, TILE_PX), np.uint8),
         np.zeros((count, SLOTS, 4), np.float32),
         np.full((count, SLOTS), NO_LABEL, np.int64),
         np.zeros(count, np.bool_),
     )
 
 
-def read_folders(folders: Iterable[Path], bits: int | None = None) -> list[Pair]:
-    """Read several folders of boards, each sorted by name; `bits` as of a pair.
+def read_folders(folders: Iterable[Path], asked: Asked | None = None) -> list[Pair]:
+    """Read several folders of parts, each sorted by name.
 
     Raises:
-        BoardsError: as `read_pairs`, or the same folder is named twice.
+        BoardsError: as `read_parts`, or the same folder is named twice.
     """
     pairs: list[Pair] = []
     seen: set[Path] = set()
@@ -70,7 +72,7 @@ def read_folders(folders: Iterable[Path], bits: int | None = None) -> list[Pair]
         if folder.resolve() in seen:
             raise BoardsError(f"{folder}: named twice")
         seen.add(folder.resolve())
-        pairs += read_pairs(folder, bits=bits)
+        pairs += read_parts(folder, asked)
     return pairs
 
 
@@ -89,14 +91,14 @@ def split(pairs: Sequence[Pair], part: float) -> tuple[list[Pair], list[Pair]]:
     return rest, [pair for i, pair in enumerate(pairs) if i % step == step - 1]
 
 
-def read_both(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Decode test and template, uint8 (height_px, width_px) each.
+def read_both(pair: Pair, template: bool = True) -> NDArray[np.uint8]:
+    """Decode test and template, uint8 [2, height_px, width_px]; without `template` the test alone, [1, ...].
 
     Raises:
         BoardsError: an image is unreadable or not of the size that its header said.
     """
     images = []
-    for path in (pair.test_path, pair.template_path):
+    for path in (pair.test_path, pair.template_path)[: 1 + template]:
         image = read_image(path, pair.bits)
         if image.shape != (pair.height_px, pair.width_px):
             raise BoardsError(
@@ -104,29 +106,29 @@ def read_both(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
                 f"its header says {pair.width_px}x{pair.height_px}"
             )
         images.append(image)
-    return images[0], images[1]
+    return np.stack(images)
 
 
-def check_images(pairs: Sequence[Pair], threads: int) -> None:
+def check_images(pairs: Sequence[Pair], threads: int, template: bool = True) -> None:
     """Decode all images and forget them.
 
     Raises:
         BoardsError: as `read_both`.
     """
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for _ in pool.map(read_both, pairs):
+        for _ in pool.map(partial(read_both, template=template), pairs):
             pass
 
 
-def load_tiles(pairs: Sequence[Pair], threads: int) -> Tiles:
+def load_tiles(pairs: Sequence[Pair], threads: int, template: bool = True) -> Tiles:
     """Decode boards and cut them into tiles that cover them.
 
     Raises:
         BoardsError: an unreadable image, or more defects than `SLOTS` on one tile.
     """
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        parts = list(pool.map(_cut, pairs))
-    tiles = empty_tiles(sum(len(part) for part in parts))
+        parts = list(pool.map(partial(_cut, template=template), pairs))
+    tiles = empty_tiles(sum(len(part) for part in parts), 1 + template)
     place = 0
     for part in parts:
         span = slice(place, place + len(part))
@@ -165,10 +167,10 @@ def is_binary(image: NDArray[np.uint8]) -> bool:
     return int(levels[0] + levels[255]) == image.size
 
 
-def _cut(pair: Pair) -> Tiles:
-    both = np.stack(read_both(pair))
+def _cut(pair: Pair, template: bool) -> Tiles:
+    both = read_both(pair, template)
     starts_x, starts_y = _starts(pair.width_px), _starts(pair.height_px)
-    tiles = empty_tiles(len(starts_x) * len(starts_y))
+    tiles = empty_tiles(len(starts_x) * len(starts_y), len(both))
     tiles.images[:] = SUBSTRATE
     tiles.binary[:] = is_binary(both)
     for i, (y, x) in enumerate((y, x) for y in starts_y for x in starts_x):

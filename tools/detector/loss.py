@@ -21,6 +21,8 @@ from tools.detector.model import STRIDE
 SCORE_POWER: Final = 0.5
 IOU_POWER: Final = 6.0
 CELLS_PER_LABEL: Final = 10
+# A square of a little more than a cell holds a cell's centre, wherever it lies.
+SURE_HALF_PX: Final = STRIDE / 2 + 0.05
 # YOLOv8's balance.
 BOX_WEIGHT: Final = 7.5
 CLASS_WEIGHT: Final = 0.5
@@ -82,7 +84,7 @@ def assign(
         score [B, A].
     """
     valid = classes >= 0
-    inside = _inside(centres, labels) & valid[:, :, None]
+    inside = _inside(centres, _reachable(labels)) & valid[:, :, None]
     iou = pairwise_iou(labels, boxes) * inside
     mine = scores.transpose(1, 2).gather(1, classes.clamp(min=0)[:, :, None].expand(-1, -1, scores.shape[1]))
     fit = (mine.clamp(min=1e-8) ** SCORE_POWER) * iou**IOU_POWER * inside
@@ -151,6 +153,13 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
     with torch.no_grad():
         weight = aspect / (1.0 - iou + aspect).clamp(min=1e-6)
     return iou - apart / hull.square().sum(-1).clamp(min=1e-6) - weight * aspect
+
+
+def _reachable(labels: Tensor) -> Tensor:
+    """Labels [B, M, 4], those too small to be sure of a cell's centre grown until they are: no label is passed over."""
+    middle = (labels[..., :2] + labels[..., 2:]) / 2
+    half = ((labels[..., 2:] - labels[..., :2]) / 2).clamp(min=SURE_HALF_PX)
+    return torch.cat([middle - half, middle + half], -1)
 
 
 def _area(boxes: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class Batch:
     """Samples on the device.
 
     Attributes:
-        images: uint8 [B, 2, H, W] until they are augmented, then float -1 to 1.
+        images: uint8 [B, C, H, W] until they are augmented, then float -1 to 1.
         boxes: float32 [B, SLOTS, 4] px.
         classes: int64 [B, SLOTS].
         binary: bool [B].
@@ -37,12 +37,12 @@ class Batch:
 class Pool:
     """`fixed` tiles that stay and `fresh` ones that are overwritten, the oldest first."""
 
-    def __init__(self, fixed: Tiles | None, fresh: int, device: Any) -> None:
+    def __init__(self, fixed: Tiles | None, fresh: int, device: Any, channels: int = 2) -> None:
         self.fixed = len(fixed) if fixed is not None else 0
         self.fresh = fresh
         count = self.fixed + fresh
         self.device = device
-        self.images = torch.zeros((count, 2, TILE_PX, TILE_PX), dtype=torch.uint8, device=device)
+        self.images = torch.zeros((count, channels, TILE_PX, TILE_PX), dtype=torch.uint8, device=device)
         self.boxes = torch.zeros((count, SLOTS, 4), device=device)
         self.classes = torch.full((count, SLOTS), -1, dtype=torch.int64, device=device)
         self.binary = torch.zeros(count, dtype=torch.bool, device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,28 +36,30 @@ def detect(
         BoardsError: an image is unreadable.
     """
     found: list[Detections] = []
+    padded = partial(_padded, template=detector.shape.template)
     with ThreadPoolExecutor(max(1, threads)) as pool:
         look = looker(detector, device)
         for start in range(0, len(pairs), AHEAD):
             for pair, both in zip(
-                pairs[start : start + AHEAD], pool.map(_padded, pairs[start : start + AHEAD]), strict=True
+                pairs[start : start + AHEAD], pool.map(padded, pairs[start : start + AHEAD]), strict=True
             ):
-                found.append(look(*both, pair.width_px, pair.height_px))
+                found.append(look(both, pair.width_px, pair.height_px))
                 if progress is not None:
                     progress(len(found))
     return found
 
 
-def looker(detector: Detector, device: Any) -> Callable[[Bytes, Bytes, int, int], Detections]:
-    """Give a function that looks at one board.
+def looker(detector: Detector, device: Any) -> Callable[[Bytes, int, int], Detections]:
+    """Give a function that looks at one part.
 
-    It takes image and template, uint8 [1, H, W, 1] each, and the board's width and height in px inside them.
+    It takes image and template, where the detector has one, uint8 [C, H, W], and the part's width and height in px
+    inside them.
     """
     decoder = Decoder(fused(detector)).to(device).eval()
 
-    def look(image: Bytes, template: Bytes, width_px: int, height_px: int) -> Detections:
+    def look(both: Bytes, width_px: int, height_px: int) -> Detections:
         with torch.inference_mode():
-            answer = decoder(*(torch.from_numpy(part).to(device) for part in (image, template)))
+            answer = decoder(*torch.from_numpy(both[:, None, :, :, None]).to(device))
             boxes, scores, classes = (part[0].cpu().numpy() for part in answer)
         return _clean(boxes, scores, classes, width_px, height_px)
 
@@ -78,11 +81,8 @@ def _clean(
     return suppress(Detections(boxes[keep], scores[keep], classes[keep]))
 
 
-def _padded(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Decode and fill up with substrate to the network's multiple: uint8 [1, H, W, 1] each."""
+def _padded(pair: Pair, template: bool) -> Bytes:
+    """Decode and fill up with substrate to the network's multiple: uint8 [C, H, W]."""
     down = -pair.height_px % SIZE_MULTIPLE
     right = -pair.width_px % SIZE_MULTIPLE
-    test, template = (
-        np.pad(image, ((0, down), (0, right)), constant_values=SUBSTRATE)[None, :, :, None] for image in read_both(pair)
-    )
-    return test, template
+    return np.pad(read_both(pair, template), ((0, 0), (0, down), (0, right)), constant_values=SUBSTRATE)

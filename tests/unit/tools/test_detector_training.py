@@ -25,9 +25,10 @@ from tools.detector.decoder import Decoder, fused  # noqa: E402
 from tools.detector.export import compare, export_onnx  # noqa: E402
 from tools.detector.loss import assign, cell_centres, complete_iou, detection_loss  # noqa: E402
 from tools.detector.model import Detector, parameter_count  # noqa: E402
+from tools.detector.plan import Plan  # noqa: E402
 from tools.detector.pool import Batch, Pool  # noqa: E402
 from tools.detector.stream import BoardStream  # noqa: E402
-from tools.detector.train import Plan, Trainer  # noqa: E402
+from tools.detector.train import Trainer  # noqa: E402
 
 # Operators that TensorRT 8.6 to 11 and TensorRT-RTX 1.4 build.
 BUILDABLE = {

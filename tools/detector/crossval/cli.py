@@ -13,7 +13,7 @@ from aoi_daemon.kit.boards.labels import BoardsError, read_pairs
 from tools.detector.crossval.pack import pack
 from tools.detector.crossval.series import Job, carry_out
 from tools.detector.crossval.variants import parse
-from tools.detector.train import Plan
+from tools.detector.plan import Plan
 
 EXAMPLES: Final = """examples:
   python -m tools.detector.crossval pack --boards DEEPPCB --out boards.npz

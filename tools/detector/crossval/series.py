@@ -18,7 +18,7 @@ from tools.detector.crossval.report import line_of, lines_of
 from tools.detector.crossval.variants import Learn, Variant
 from tools.detector.crossval.work import Run, Setting
 from tools.detector.crossval.workers import Speed, Workers
-from tools.detector.train import Plan
+from tools.detector.plan import Plan
 
 # Part of the time that is planned for: steps differ between variants, and the device is shared.
 SAFETY: Final = 0.88

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector.loss import Aim
-from tools.detector.train import Plan
+from tools.detector.plan import Plan
 
 
 class Learn(str, enum.Enum):

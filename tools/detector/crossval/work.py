@@ -22,8 +22,9 @@ from tools.detector.crossval.pack import Packed, unpack
 from tools.detector.crossval.variants import Learn, Variant
 from tools.detector.data import TILE_PX, Tiles
 from tools.detector.model import Detector
+from tools.detector.plan import Plan
 from tools.detector.pool import Pool
-from tools.detector.train import Plan, Trainer
+from tools.detector.train import Trainer
 
 # Of the boards to learn from, each 25th chooses the score threshold instead, as in a run of train_detector.
 THRESHOLD_STEP: Final = 25
@@ -134,8 +135,7 @@ class Bench:
     def _detect(self, detector: Detector, places: Any) -> list[evaluate.Detections]:
         look = predict.looker(detector, self.device)
         images = self.packed.tiles.images
-        both = (images[place][:, None, :, :, None] for place in places)
-        return [look(image, template, TILE_PX, TILE_PX) for image, template in both]
+        return [look(images[place], TILE_PX, TILE_PX) for place in places]
 
     def _judged(
         self, detector: Detector, places: NDArray[np.intp]

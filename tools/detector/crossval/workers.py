@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector.crossval.work import Bench, Run, Setting
-from tools.detector.train import Plan
+from tools.detector.plan import Plan
 
 # Reading the boards and the first steps on a cold device.
 START_S: Final = 180.0
