@@ -5,7 +5,7 @@ Labels follow exactly. A label that a crop cuts is marked `IGNORE`: neither lear
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -60,7 +60,7 @@ def augment(batch: Batch, crop_px: int, strength: Strength) -> Batch:
     images = batch.images.float()
     images = _roughen(images, batch.binary, strength.rough)
     images = _relight(images, batch.binary, strength)
-    return Batch(normalise(images), batch.boxes, batch.classes, batch.binary)
+    return replace(batch, images=normalise(images))
 
 
 def _chance(batch: Batch, probability: float) -> Tensor:
@@ -96,7 +96,8 @@ def _join(batch: Batch, axis: int, probability: float) -> Batch:
     # A join of a scan and a gray image is neither; it is treated as gray.
     joined = cut < size
     binary = torch.where(joined, batch.binary & batch.binary[order], batch.binary)
-    return Batch(images, boxes, classes, binary)
+    both = torch.maximum(batch.areas, batch.areas[order])
+    return Batch(images, boxes, classes, binary, torch.where(joined[:, None], both, batch.areas))
 
 
 def _crossed(cuts: Tensor, low: Tensor, high: Tensor, used: Tensor) -> Tensor:
@@ -116,9 +117,11 @@ def _turn(batch: Batch) -> Batch:
     """Turn and mirror: each eighth of the batch by another of the square's symmetries."""
     size = batch.images.shape[-1]
     images, boxes = [], []
+    # Where the part is turns as a label does.
+    framed = torch.cat([batch.boxes, batch.areas[:, None]], 1)
     # Fewer than eight samples begin anywhere, so that all symmetries are met.
     first = 0 if len(batch.images) >= 8 else int(torch.randint(8, (1,)))
-    parts = zip(batch.images.tensor_split(8), batch.boxes.tensor_split(8), strict=True)
+    parts = zip(batch.images.tensor_split(8), framed.tensor_split(8), strict=True)
     for number, (part, box) in enumerate(parts, first):
         turned = part
         x1, y1, x2, y2 = box.unbind(-1)
@@ -130,18 +133,18 @@ def _turn(batch: Batch) -> Batch:
             turned, x1, y1, x2, y2 = turned.transpose(2, 3), y1, x1, y2, x2
         images.append(turned)
         boxes.append(torch.stack([x1, y1, x2, y2], -1))
-    return Batch(torch.cat(images), torch.cat(boxes), batch.classes, batch.binary)
+    turned_boxes = torch.cat(boxes)
+    return replace(batch, images=torch.cat(images), boxes=turned_boxes[:, :-1], areas=turned_boxes[:, -1])
 
 
 def _invert(batch: Batch, probability: float) -> Batch:
     chosen = _chance(batch, probability)
     opposite = torch.tensor(OPPOSITE, device=batch.classes.device)
     swapped = torch.where(batch.classes >= 0, opposite[batch.classes.clamp(min=0)], batch.classes)
-    return Batch(
-        torch.where(chosen[:, None, None, None], 255 - batch.images, batch.images),
-        batch.boxes,
-        torch.where(chosen[:, None], swapped, batch.classes),
-        batch.binary,
+    return replace(
+        batch,
+        images=torch.where(chosen[:, None, None, None], 255 - batch.images, batch.images),
+        classes=torch.where(chosen[:, None], swapped, batch.classes),
     )
 
 
@@ -155,7 +158,7 @@ def _shift_template(batch: Batch, probability: float) -> Batch:
     x = (torch.arange(columns, device=device)[None] - shift[:, :1]).clamp(0, columns - 1)
     sample = torch.arange(count, device=device)[:, None, None]
     template = batch.images[:, 1][sample, y[:, :, None], x[:, None, :]]
-    return Batch(torch.stack([batch.images[:, 0], template], 1), batch.boxes, batch.classes, batch.binary)
+    return replace(batch, images=torch.stack([batch.images[:, 0], template], 1))
 
 
 def _scale(batch: Batch, probability: float) -> Batch:
@@ -174,17 +177,19 @@ def _scale(batch: Batch, probability: float) -> Batch:
     binary = batch.binary[:, None, None, None]
     images = torch.where(binary, (images > 127.5) * 255.0, images).round().to(torch.uint8)
     images = torch.where(factor[:, None, None, None] == 1.0, batch.images, images)
-    moved = (batch.boxes - size / 2) * factor[:, None, None] + size / 2
+    about = size / 2
+    moved = (batch.boxes - about) * factor[:, None, None] + about
     boxes = torch.where((batch.classes == NO_LABEL)[..., None], batch.boxes, moved)
-    return Batch(images, boxes, batch.classes, batch.binary)
+    areas = ((batch.areas - about) * factor[:, None] + about).clamp(0, size)
+    return replace(batch, images=images, boxes=boxes, areas=areas)
 
 
 def _crop(batch: Batch, crop_px: int) -> Batch:
-    """Cut a window, for each sample at a place of its own: labels meet the cells in every phase."""
+    """Cut a window, for each sample at a place of its own on its part: labels meet the cells in every phase."""
     count, _, rows, columns = batch.images.shape
     device = batch.images.device
-    top = torch.randint(0, rows - crop_px + 1, (count,), device=device)
-    left = torch.randint(0, columns - crop_px + 1, (count,), device=device)
+    x1, y1, x2, y2 = batch.areas.unbind(1)
+    left, top = _start(x1, x2, crop_px, columns), _start(y1, y2, crop_px, rows)
     span = torch.arange(crop_px, device=device)
     sample = torch.arange(count, device=device)[:, None, None]
     y, x = (top[:, None] + span)[:, :, None], (left[:, None] + span)[:, None, :]
@@ -195,7 +200,14 @@ def _crop(batch: Batch, crop_px: int) -> Batch:
     area, seen = _area(moved), _area(inner)
     cut = torch.where(seen < area * 0.999, IGNORE, batch.classes)
     classes = torch.where((batch.classes == NO_LABEL) | (seen <= 0), NO_LABEL, cut)
-    return Batch(images, inner, classes, batch.binary)
+    return replace(batch, images=images, boxes=inner, classes=classes)
+
+
+def _start(low: Tensor, high: Tensor, crop_px: int, size: int) -> Tensor:
+    """Where windows of `crop_px` begin, int64 [B]: inside a part from `low` to `high`, around a smaller one."""
+    first, last = torch.minimum(low, high - crop_px).ceil(), torch.maximum(low, high - crop_px).floor()
+    first, last = first.clamp(0, size - crop_px), last.clamp(0, size - crop_px)
+    return (first + (torch.rand_like(first) * (last - first + 1)).floor()).clamp(max=size - crop_px).long()
 
 
 def _roughen(images: Tensor, binary: Tensor, probability: float) -> Tensor:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +39,18 @@ class Tiles:
         boxes: float32 [N, SLOTS, 4], px.
         classes: int64 [N, SLOTS], 0-based, `NO_LABEL` where empty, `IGNORE` where cut by the rim.
         binary: bool [N], one-bit scans: only the levels 0 and 255 occur.
+        areas: float32 [N, 4], x1 y1 x2 y2 px: where the part is; the rest is filled up.
     """
 
     images: NDArray[np.uint8]
     boxes: NDArray[np.float32]
     classes: NDArray[np.int64]
     binary: NDArray[np.bool_]
+    areas: NDArray[np.float32]
+
+    def chosen(self, places: Any) -> Tiles:
+        """Those at `places`, an index or a slice."""
+        return Tiles(*(getattr(self, field.name)[places] for field in fields(self)))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -57,6 +63,7 @@ def empty_tiles(count: int, channels: int = 2) -> Tiles:
         np.zeros((count, SLOTS, 4), np.float32),
         np.full((count, SLOTS), NO_LABEL, np.int64),
         np.zeros(count, np.bool_),
+        np.tile(np.array([0, 0, TILE_PX, TILE_PX], np.float32), (count, 1)),
     )
 
 
@@ -133,7 +140,7 @@ def load_tiles(pairs: Sequence[Pair], threads: int, template: bool = True) -> Ti
     for part in parts:
         span = slice(place, place + len(part))
         tiles.images[span], tiles.boxes[span] = part.images, part.boxes
-        tiles.classes[span], tiles.binary[span] = part.classes, part.binary
+        tiles.classes[span], tiles.binary[span], tiles.areas[span] = part.classes, part.binary, part.areas
         place += len(part)
     return tiles
 
@@ -176,6 +183,7 @@ def _cut(pair: Pair, template: bool) -> Tiles:
     for i, (y, x) in enumerate((y, x) for y in starts_y for x in starts_x):
         view = both[:, y : y + TILE_PX, x : x + TILE_PX]
         tiles.images[i, :, : view.shape[1], : view.shape[2]] = view
+        tiles.areas[i, 2:] = view.shape[2], view.shape[1]
         shifted = pair.boxes - np.array([x, y, x, y], np.int32)
         fill_labels(tiles, i, shifted, pair.classes, str(pair.test_path))
     return tiles

@@ -24,21 +24,33 @@ class Pace:
         self._seen = 0
         self._settled_s = 0.0
 
+    @property
+    def has_settled(self) -> bool:
+        """Whether the slow steps of the beginning have just ended."""
+        return self._seen == SETTLE_STEPS
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the training is known to be worth its time, or goes by steps."""
+        return not self._seconds or self._seen >= SETTLE_STEPS + MEASURED_STEPS
+
     def is_due(self) -> bool:
         """Count a step; whether `at` wants to know the time now."""
         self._seen += 1
-        return bool(self._seconds) and self._seen in (SETTLE_STEPS, SETTLE_STEPS + MEASURED_STEPS)
+        return self._seen in (SETTLE_STEPS, SETTLE_STEPS + MEASURED_STEPS)
 
-    def at(self, now_s: float) -> None:
-        """Take the time, seconds of training, at which the device has done all steps so far.
+    def at(self, now_s: float) -> bool:
+        """Take the time, seconds of training, at which the device has done all steps so far; whether the pace is known.
 
         Raises:
             BoardsError: too few steps fit; says how many minutes would do.
         """
         if self._seen == SETTLE_STEPS:
             self._settled_s = now_s
-            return
-        self._hold((now_s - self._settled_s) / MEASURED_STEPS, self._settled_s)
+            return False
+        if self._seconds:
+            self._hold((now_s - self._settled_s) / MEASURED_STEPS, self._settled_s)
+        return True
 
     def end(self, elapsed_s: float) -> None:
         """The time is over.

@@ -60,8 +60,7 @@ class Ranks:
         """`network`, whose gradients are those of all processes."""
         if self.count == 1:
             return network
-        # Each process has the running statistics of its own part; the parts are alike, and the first's are written.
-        return DistributedDataParallel(network, broadcast_buffers=False)
+        return DistributedDataParallel(network)
 
     def seeds(self, *numbers: int) -> list[int]:
         """Seeds that differ between processes; those of one process alone are `numbers`."""

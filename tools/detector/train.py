@@ -40,6 +40,8 @@ AVERAGING: Final = 0.9995
 MAX_GRADIENT: Final = 10.0
 SAVE_EVERY_S: Final = 45.0
 LOG_EVERY_STEPS: Final = 50
+# At the latest, where steps are slow.
+LOG_EVERY_S: Final = 10.0
 # A training of fewer steps has learnt nothing; one that begins with a trained detector has something to lose.
 LEAST_STEPS: Final = 100
 LEAST_STEPS_TUNING: Final = 50
@@ -160,34 +162,39 @@ class Trainer:
         saved_s = self.state.elapsed_s
         losses = torch.zeros(3, device=self.device)
         with _clock(self.state) as now_s:
-            marked_s = now_s()
+            marked_s, fresh = now_s(), 0
             while (done := self.ranks.agreed(self._done(now_s()))) < 1.0:
                 losses += self._step(network, rng, done)
+                fresh += 1
+                due = int(done * self.plan.validations)
+                judged = due > self.state.validated and pace.is_known
+                is_due = judged or fresh == LOG_EVERY_STEPS or now_s() - marked_s > LOG_EVERY_S
                 if pace.is_due():
                     self._settled_s()
-                    pace.at(self.ranks.agreed(now_s()))
-                if self.state.step % LOG_EVERY_STEPS == 0:
-                    means = (losses / LOG_EVERY_STEPS).tolist()
-                    losses.zero_()
-                    if not math.isfinite(means[0]):
-                        raise BoardsError(f"training diverged at step {self.state.step}: loss {means[0]}")
-                    speed = LOG_EVERY_STEPS / max(now_s() - marked_s, 1e-9)
-                    marked_s = now_s()
-                    left = left_s(done, marked_s, 60 * self.plan.minutes)
-                    rate = self._rate(done)
-                    boards = speed * self.plan.batch
-                    report(Figures(done, self.state.step, marked_s, means[1], means[2], rate, boards, speed, left))
-                due = int(done * self.plan.validations)
-                if due > self.state.validated:
+                    is_due = pace.at(self.ranks.agreed(now_s()))
+                if is_due:
+                    report(self._figures(done, now_s(), losses / fresh, fresh / max(now_s() - marked_s, 1e-9)))
+                if judged:
                     self.state.validated = due
                     self._judge(validate)
-                    marked_s = now_s()
+                if is_due or pace.has_settled:
+                    marked_s, fresh = now_s(), 0
+                    losses.zero_()
                 if now_s() - saved_s > SAVE_EVERY_S:
                     saved_s = self.state.elapsed_s = now_s()
                     self._save()
         pace.end(self.ranks.agreed(self.state.elapsed_s))
         self._judge(validate)
         self._save()
+
+    def _figures(self, done: float, elapsed_s: float, losses: Tensor, steps_per_s: float) -> Figures:
+        """What is reported; raises BoardsError where the loss is no longer a number."""
+        means = losses.tolist()
+        if not math.isfinite(means[0]):
+            raise BoardsError(f"training diverged at step {self.state.step}: loss {means[0]}")
+        boards, left = steps_per_s * self.plan.batch, left_s(done, elapsed_s, 60 * self.plan.minutes)
+        rate = self._rate(done)
+        return Figures(done, self.state.step, elapsed_s, means[1], means[2], rate, boards, steps_per_s, left)
 
     def _done(self, elapsed_s: float) -> float:
         """Which part of the budget is spent, 0 to 1."""

@@ -192,7 +192,13 @@ def batch_of_squares(count=8):
         images[i, 0, y : y + h, x : x + w] = 0
         boxes[i, 0] = torch.tensor([x, y, x + w, y + h])
         classes[i, 0] = i % 6
-    return Batch(images, boxes, classes, torch.ones(count, dtype=torch.bool))
+    return Batch(
+        images,
+        boxes,
+        classes,
+        torch.ones(count, dtype=torch.bool),
+        torch.tensor([[0.0, 0.0, TILE_PX, TILE_PX]] * count),
+    )
 
 
 def test_labels_follow_their_boards_through_every_turn_and_join():

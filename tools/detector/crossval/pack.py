@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.kit.boards.labels import BoardsError, Pair
-from tools.detector.data import TILE_PX, Tiles, load_tiles
+from tools.detector.data import TILE_PX, Tiles, empty_tiles, load_tiles
 
 WHITE: Final = 255
 
@@ -84,7 +84,8 @@ def unpack(path: Path) -> Packed:
     bits[:, 0] ^= bits[:, 1]
     images = np.unpackbits(bits, axis=-1)
     images *= WHITE
-    tiles = Tiles(images, boxes, classes, np.ones(len(images), np.bool_))
+    areas = empty_tiles(len(images), 0).areas
+    tiles = Tiles(images, boxes, classes, np.ones(len(images), np.bool_), areas)
     return Packed(tiles, tuple(str(name) for name in names), generated)
 
 

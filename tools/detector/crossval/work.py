@@ -20,7 +20,7 @@ from aoi_daemon.kit.boards.labels import CLASS_NAMES
 from tools.detector import evaluate, predict, start
 from tools.detector.crossval.pack import Packed, unpack
 from tools.detector.crossval.variants import Learn, Variant
-from tools.detector.data import TILE_PX, Tiles
+from tools.detector.data import TILE_PX
 from tools.detector.model import Detector
 from tools.detector.plan import Plan
 from tools.detector.pool import Pool
@@ -120,17 +120,13 @@ class Bench:
     def _trainer(self, run: Run, plan: Plan, folder: Path) -> Trainer:
         keep, _ = self._dealt(run)
         scans, generated = (keep[self.packed.generated[keep] == kind] for kind in (False, True))
-        pool = Pool(self._tiles(scans) if len(scans) else None, len(generated), self.device)
+        pool = Pool(self.packed.tiles.chosen(scans) if len(scans) else None, len(generated), self.device)
         if len(generated):
-            pool.add(self._tiles(generated))
+            pool.add(self.packed.tiles.chosen(generated))
         trainer = Trainer(replace(run.variant.plan(plan), seed=run.seed), folder, pool)
         if run.variant.start and self.weights is not None:
             trainer.start(self.weights)
         return trainer
-
-    def _tiles(self, places: NDArray[np.intp]) -> Tiles:
-        tiles = self.packed.tiles
-        return Tiles(tiles.images[places], tiles.boxes[places], tiles.classes[places], tiles.binary[places])
 
     def _detect(self, detector: Detector, places: Any) -> list[evaluate.Detections]:
         look = predict.looker(detector, self.device)
