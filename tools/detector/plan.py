@@ -37,7 +37,7 @@ class Plan:
     compiled: bool = False
     generated_share: float = 0.5
     aim: Aim = field(default_factory=Aim)
-    scale: float = 0.0
+    scale: float = 0.3
     invert: float = 0.2
 
 

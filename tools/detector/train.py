@@ -126,13 +126,14 @@ class Trainer:
 
     def measure(self, warm_up: int, seconds: float) -> float:
         """Steps a second, from real steps at the schedule's first rate; the weights are of no use afterwards."""
-        rng = np.random.default_rng(self.plan.seed)
+        rng = np.random.default_rng(self.ranks.seeds(self.plan.seed))
+        network = self.ranks.joined(self.detector)
         for _ in range(warm_up):
-            self._step(self.detector, rng, 0.0)
+            self._step(network, rng, 0.0)
         start_s = now_s = self._settled_s()
         steps = 0
-        while now_s - start_s < seconds:
-            self._step(self.detector, rng, 0.0)
+        while self.ranks.agreed(now_s - start_s) < seconds:
+            self._step(network, rng, 0.0)
             steps, now_s = steps + 1, self._settled_s()
         return steps / (now_s - start_s)
 

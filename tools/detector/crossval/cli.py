@@ -12,8 +12,10 @@ from typing import Final
 from aoi_daemon.kit.boards.labels import BoardsError, read_pairs
 from tools.detector.crossval.pack import pack
 from tools.detector.crossval.series import Job, carry_out
+from tools.detector.crossval.speed import speed
 from tools.detector.crossval.variants import parse
 from tools.detector.plan import Plan
+from tools.detector.ranks import ranks
 
 EXAMPLES: Final = """examples:
   python -m tools.detector.crossval pack --boards DEEPPCB --out boards.npz
@@ -23,6 +25,9 @@ EXAMPLES: Final = """examples:
   python -m tools.detector.crossval run --data boards.npz --weights config/bundles/demo/fp32.onnx \\
       --variant base --variant tuned:start,rate=0.001 --minutes 8 --out cv
       from nothing, and from the demo bundle's detector
+
+  torchrun --nproc-per-node 2 -m tools.detector.crossval speed --data boards.npz --batch 128
+      how fast a training is on two GPUs
 
 Boards whose names begin alike (--group-letters) are one group. The groups are dealt to five folds, and seed S is
 judged on fold S, or on --fold. results.jsonl receives each run as it ends; the same command again goes on.
@@ -37,6 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             generated = [pair for folder in asked.generated for pair in read_pairs(folder)]
             size = pack(read_pairs(asked.boards), generated, asked.out, os.cpu_count() or 1)
             print(f"{asked.out}: {size / 2**20:.1f} MiB")
+            return 0
+        if asked.command == "speed":
+            plan = Plan(minutes=0.0, steps=1, batch=asked.batch, crop_px=_crop(asked.crop))
+            with ranks(asked.device) as mine:
+                said = speed(asked.data, plan, mine, asked.seconds)
+                if mine.is_first:
+                    print(said)
             return 0
         return carry_out(_job(asked))
     except BoardsError as e:
@@ -57,13 +69,17 @@ def _job(asked: argparse.Namespace) -> Job:
     ):  # fmt: skip
         if value < least:
             raise BoardsError(f"{name}: {value}, at least {least} is needed")
-    if asked.crop % 32 or not 128 <= asked.crop <= 640:
-        raise BoardsError(f"crop: {asked.crop} px, allowed are multiples of 32 from 128 to 640")
-    plan = Plan(minutes=0.0, steps=asked.steps, batch=asked.batch, crop_px=asked.crop, validations=1)
+    plan = Plan(minutes=0.0, steps=asked.steps, batch=asked.batch, crop_px=_crop(asked.crop), validations=1)
     return Job(
         asked.data, asked.out, variants, asked.seeds, asked.minutes, plan, asked.weights, asked.device,
         asked.workers, asked.folds, asked.fold, asked.group_letters,
     )  # fmt: skip
+
+
+def _crop(px: int) -> int:
+    if px % 32 or not 128 <= px <= 640:
+        raise BoardsError(f"crop: {px} px, allowed are multiples of 32 from 128 to 640")
+    return px
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,4 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--fold", type=int, metavar="K", help="judge every seed on this fold, from 1, in place of one after the other")
     add("--group-letters", type=int, default=5, metavar="N", help="of a name, that say its board group (5)")
     add("--out", type=Path, required=True, metavar="DIR")
+    add = commands.add_parser("speed", help="steps a second, under torchrun of several GPUs").add_argument
+    add("--data", type=Path, required=True, metavar="NPZ", help="what pack wrote")
+    add("--seconds", type=float, default=20.0)
+    add("--batch", type=int, default=64, metavar="N", help="boards in a step, of all processes together (64)")
+    add("--crop", type=int, default=608, metavar="PX", help="side of the squares trained on (608)")
+    add("--device", choices=["cuda", "cpu"], default="cuda")
     return parser
