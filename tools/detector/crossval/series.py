@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
 from aoi_daemon.kit.boards.labels import BoardsError
+from tools.detector.checkpoint import write_whole
 from tools.detector.crossval.folds import folds_of, groups_of
 from tools.detector.crossval.pack import read_names
 from tools.detector.crossval.report import line_of, lines_of
 from tools.detector.crossval.variants import Learn, Variant
-from tools.detector.crossval.work import Run, Setting
+from tools.detector.crossval.work import MEASURE_S, Run, Setting
 from tools.detector.crossval.workers import Speed, Workers
 from tools.detector.plan import Plan
 
@@ -62,11 +63,14 @@ def carry_out(job: Job) -> int:
         raise BoardsError(f"{job.out}: cannot be made: {e.strerror}") from e
     path = job.out / "results.jsonl"
     kept = read_results(path)
+    _check_plans(job, kept, path)
     done = {(r["variant"], r["seed"], r["fold"]) for r in kept}
     left = [run for run in runs if (run.variant.name, run.seed, run.fold) not in done]
     print(f"{len(runs)} runs, {len(left)} of them to do", flush=True)
     if left:
         plan = replace(job.plan, steps=job.plan.steps or (kept[0]["plan"]["steps"] if kept else 0))
+        # Without a line that was cut off: the next would be written behind it.
+        write_whole(path, "".join(json.dumps(result) + "\n" for result in kept).encode())
         _run(job, left, plan, path, limit_s)
     results = read_results(path)
     text = "\n".join(lines_of(results, [variant.name for variant in job.variants])) + "\n"
@@ -138,8 +142,26 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     return results
 
 
+def _check_plans(job: Job, kept: list[dict[str, Any]], path: Path) -> None:
+    """Raises BoardsError where a run that is there was trained otherwise than this command would."""
+    variants = {variant.name: variant for variant in job.variants}
+    for result in kept:
+        if result["variant"] not in variants:
+            continue
+        plan = replace(variants[result["variant"]].plan(job.plan), seed=result["seed"])
+        plan = plan if job.plan.steps else replace(plan, steps=result["plan"]["steps"])
+        # By way of JSON: tuples are lists there.
+        if json.loads(json.dumps(asdict(plan))) != result["plan"]:
+            raise BoardsError(
+                f"{path}: {result['variant']}, seed {result['seed']} was trained by another plan; name a new --out, or "
+                "give the command that began it"
+            )
+
+
 def _run(job: Job, left: list[Run], plan: Plan, path: Path, limit_s: float) -> None:
-    setting = Setting(job.data, replace(plan, steps=10**6), job.device, job.weights)
+    # Where the steps are named, the pace is of interest and nothing hangs on it.
+    measure_s = 1.0 if plan.steps else MEASURE_S
+    setting = Setting(job.data, replace(plan, steps=10**6), job.device, job.weights, measure_s)
     with Workers(setting, min(job.workers, len(left)), left[0]) as workers, path.open("a") as file:
         speeds = workers.speeds
         total = sum(speed.steps_per_s for speed in speeds)

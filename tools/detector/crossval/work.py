@@ -56,12 +56,14 @@ class Setting:
     Attributes:
         data: as `pack` wrote it.
         weights: for variants that start with a trained detector.
+        measure_s: how long the pace is measured.
     """
 
     data: Path
     plan: Plan
     device: str
     weights: Path | None = None
+    measure_s: float = MEASURE_S
 
 
 class Bench:
@@ -80,7 +82,7 @@ class Bench:
         """Steps a second, and seconds to judge a board; with the other workers beside."""
         with tempfile.TemporaryDirectory(prefix="crossval-") as folder:
             trainer = self._trainer(run, self.setting.plan, Path(folder))
-            rate = trainer.measure(WARM_UP_STEPS, MEASURE_S)
+            rate = trainer.measure(WARM_UP_STEPS, self.setting.measure_s)
             few = run.held[:LOOKED_AT]
             # The first look chooses kernels: seconds on a GPU, once.
             self._detect(trainer.average, few)
