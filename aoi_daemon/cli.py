@@ -122,6 +122,7 @@ def _command(words: list[str]) -> int:
 def _check(file: Path) -> int:
     from aoi_daemon.acquire.sources import source_problems
     from aoi_daemon.config.checks.places import place_problems
+    from aoi_daemon.config.frame_memory import in_words
     from aoi_daemon.inspection.auto.told import tried
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
@@ -133,6 +134,7 @@ def _check(file: Path) -> int:
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
     print(_times(configuration.line))
+    print(in_words(configuration.line))
     for proof in proofs(configuration):
         print(proof)
     for said in tried(configuration):

@@ -13,7 +13,9 @@ from typing import Any, Final
 from aoi_daemon.config.cameras import CameraSection, GenicamCamera
 from aoi_daemon.config.checks.hmi import hmi_problems
 from aoi_daemon.config.checks.notices import notices_problems
+from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.fovs import template_problems
+from aoi_daemon.config.frame_memory import memory_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
@@ -26,6 +28,8 @@ from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.infer.exports import check_file
+from aoi_daemon.infer.fit.takes import check_looked_at
+from aoi_daemon.infer.open import fitting
 from aoi_daemon.infer.openvino.ahead import not_here, package_problem
 from aoi_daemon.infer.trt.machine import this_machine
 from aoi_daemon.infer.trt.plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
@@ -69,9 +73,12 @@ def check(file: Path, product: str = "") -> Configuration:
         except ModelError as error:
             raise ConfigError(path, [str(error)]) from error
         problems: list[str] = []
-        for key in ("width_px", "height_px"):
+        for key in ("width_px", "height_px") if recipe.fit.kind == "exact" else ():
             if getattr(recipe, key) % manifest.stride_px:
-                problems.append(f"{key} = {getattr(recipe, key)}: no multiple of the model's {manifest.stride_px} px")
+                problems.append(
+                    f"{key} = {getattr(recipe, key)}: no multiple of the model's {manifest.stride_px} px; "
+                    "fit = 'pad' would fill it up"
+                )
         if recipe.channels != manifest.channels:
             problems.append(f"channels = {recipe.channels}: the model has {manifest.channels}")
         precision = configuration.line.inspection.reference.precision
@@ -83,10 +90,10 @@ def check(file: Path, product: str = "") -> Configuration:
             )
         if problems:
             raise ConfigError(path, problems)
-        engines = configuration.line.inspection.backend == "tensorrt"
-        if not engines:
+        shape = _shape(path, configuration, recipe, bundle)
+        if configuration.line.inspection.backend != "tensorrt":
             try:
-                check_file(bundle.model_path(precision), manifest, recipe.shape)
+                check_file(bundle.model_path(precision), manifest, shape)
             except ModelError as error:
                 raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
         may_take = configuration.line.inspection.backend in ("tensorrt", "auto")
@@ -98,6 +105,17 @@ def check(file: Path, product: str = "") -> Configuration:
     _check_templates(configuration, bundles)
     _check_messages(configuration)
     return replace(configuration, material=material, judges=judges)
+
+
+def _shape(path: Path, configuration: Configuration, recipe: Recipe, bundle: Bundle) -> FrameShape:
+    """What the model of a recipe gets to see. Raises ConfigError where the recipe's fit does not come out."""
+    try:
+        plan = fitting(bundle, configuration.line.inspection.reference, recipe.shape, recipe.fit)
+        if plan is not None:
+            check_looked_at(recipe, plan)
+    except (ModelError, ValueError) as error:
+        raise ConfigError(path, [str(error)]) from error
+    return recipe.shape if plan is None else plan.model
 
 
 def _golden(configuration: Configuration, name: str) -> Golden:
@@ -192,7 +210,7 @@ def _check_messages(configuration: Configuration) -> None:
 def _check_beside(configuration: Configuration) -> None:
     """The packages and files that cameras and the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
-    problems = [*_camera_problems(line.cameras), *_socket_problems(line)]
+    problems = [*_camera_problems(line.cameras), *_socket_problems(line), *memory_problems(line)]
     if line.inspection.backend == "openvino" and (missing := package_problem()):
         problems.append(missing)
     problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)
@@ -244,16 +262,17 @@ def open_models(configuration: Configuration) -> None:
         from aoi_daemon.infer.openvino.ahead import open_only  # noqa: PLC0415
     else:
         return
-    opened: set[tuple[Path, FrameShape]] = set()
+    opened: set[tuple[Path, FrameShape, Fit]] = set()
     for name, recipe in configuration.recipes.items():
-        if (recipe.bundle, recipe.shape) in opened:
+        if (recipe.bundle, recipe.shape, recipe.fit) in opened:
             continue
-        opened.add((recipe.bundle, recipe.shape))
+        opened.add((recipe.bundle, recipe.shape, recipe.fit))
+        path = configuration.file.parent / "recipes" / f"{name}.toml"
         try:
             bundle = load_bundle(recipe.bundle)
-            open_only(bundle.model_path(section.precision), bundle.manifest, recipe.shape)
+            shape = _shape(path, configuration, recipe, bundle)
+            open_only(bundle.model_path(section.precision), bundle.manifest, shape)
         except ModelError as error:
-            path = configuration.file.parent / "recipes" / f"{name}.toml"
             raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
 
 
@@ -291,8 +310,8 @@ def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> 
     for names in products.values():
         bundle = bundles[names[0]]
         where = f"inspection.backend = 'tensorrt', recipe {', '.join(names)}"
-        shapes: list[FrameShape] = [recipes[name].shape for name in names]
         try:
+            shapes = [_shape(configuration.recipe_file(name), configuration, recipes[name], bundle) for name in names]
             shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))
             if isinstance(machine, Machine):
                 choose_plan(bundle, precision, shapes, machine)

@@ -14,6 +14,8 @@ class CameraSection(Section):
     """What every kind of camera has."""
 
     reload: ClassVar[Reload] = Reload.ACQUIRE
+    has_templates: ClassVar[bool] = False
+    """Whether its frames may bring a template of their own."""
 
     name: Name = Field("camera-1", description="Shown in logs and alarms.")
     max_width_px: int = Field(640, ge=16, le=16_384, description="Widest frame; sizes the ring.")
@@ -40,9 +42,16 @@ class CameraSection(Section):
     reopen_min_ms: float = Field(200.0, ge=10, le=60_000, description="First wait before a re-open.")
     reopen_max_ms: float = Field(5000.0, ge=10, le=600_000, description="Longest wait between re-opens.")
 
+    @property
+    def slot_bytes(self) -> int:
+        """Of its largest frame in the ring, and of a template's where its frames bring one; not yet in whole pages."""
+        return self.max_width_px * self.max_height_px * self.channels * (2 if self.has_templates else 1)
+
 
 class ReplayCamera(CameraSection):
     """Images of a folder, or a video, in place of a camera."""
+
+    has_templates: ClassVar[bool] = True
 
     kind: Literal["replay"] = Field(description="`replay`: images from disk.")
     source: FilePath = Field(description="A folder of images or of NAME_test / NAME_temp pairs, or a video file.")

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 
 from aoi_daemon.config.boxes import Boxes
 from aoi_daemon.config.calibration import Calibration
+from aoi_daemon.config.fit import EXACT, Fit
 from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.registration import Registration
 from aoi_daemon.config.section import FilePath, Name, Reload, Section, Sha256
@@ -115,6 +116,7 @@ class Recipe(Section):
     width_px: int = Field(ge=16, le=16_384, description="Width of a frame.")
     height_px: int = Field(ge=16, le=16_384, description="Height of a frame.")
     channels: Literal[1, 3] = Field(1, description="1 mono, 3 BGR.")
+    fit: Fit = Field(EXACT, description="How a frame becomes what the model takes: by its kind, or a table.")
     unit: Literal["px", "mm"] = Field("px", description="Unit of all lengths in this file.")
     px_per_mm: float = Field(48.0, gt=0, le=100_000, description="Scale of the optics.")
     overlap: Fraction = Field(0.5, description="Boxes of one class that overlap more are one defect (IoU).")

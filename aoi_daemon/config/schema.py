@@ -6,12 +6,13 @@ into it and words the errors; the reference in config/README.md is generated fro
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config import timing
-from aoi_daemon.config.cameras import Camera
+from aoi_daemon.config.cameras import Camera, CameraSection
 from aoi_daemon.config.checks.poll import check_poll
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.host import Peer
@@ -42,10 +43,41 @@ class LineSection(Section):
     )
 
 
-class RingSection(Section):
-    """The frame ring between acquire and inspection."""
+_LEAST_SLOTS: Final = 3
+_MOST_SLOTS: Final = 256
+_MIB: Final = 1 << 20
 
-    slots: int = Field(8, ge=3, le=256, description="Frames kept for each camera; a part older than that is rejected.")
+
+class RingSection(Section):
+    """The frame ring between acquire and inspection: how many frames of each camera are kept; one that is older is rejected."""
+
+    slots: int | None = Field(
+        None, ge=_LEAST_SLOTS, le=_MOST_SLOTS, description="So many; absent: 8, or as many as `max_mib` holds."
+    )
+    max_mib: int | None = Field(
+        None, ge=1, le=1 << 20,
+        description="Instead of `slots`: as many as fit into so much memory (MiB) for each camera, 3 to 256. `check-config` says how many.",
+    )  # fmt: skip
+
+    def slots_of(self, camera: CameraSection) -> int:
+        """Frames of `camera` that its ring holds; below 3: `max_mib` is too little."""
+        if self.max_mib is None:
+            return self.slots or 8
+        return min(_MOST_SLOTS, self.max_mib * _MIB // camera.slot_bytes)
+
+    def problems(self, cameras: Sequence[CameraSection]) -> list[str]:
+        """What does not fit together."""
+        if self.max_mib is None:
+            return []
+        if self.slots is not None:
+            return [f"ring.slots ({self.slots}) and ring.max_mib ({self.max_mib}) say the same: leave one out"]
+        return [
+            f"ring.max_mib ({self.max_mib}) holds {self.slots_of(camera)} frames of camera {camera.name} "
+            f"({camera.max_width_px} x {camera.max_height_px} px, {camera.slot_bytes / _MIB:.1f} MiB each), and a ring "
+            f"needs {_LEAST_SLOTS}: at least {-(-_LEAST_SLOTS * camera.slot_bytes // _MIB)}"
+            for camera in cameras
+            if self.slots_of(camera) < _LEAST_SLOTS
+        ]
 
 
 class InspectionSection(Section):
@@ -227,6 +259,8 @@ class LineConfig(Section):
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras.name: {names} are not all different")
+        if wrong := self.ring.problems(self.cameras):
+            raise ValueError("; ".join(wrong))
         if self.publisher is not None:
             check_line(self.publisher, self.line.takt_ms, recorded=self.recorder is not None)
         if plc.poll is not None:

@@ -12,12 +12,56 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor, FrameShape
+from aoi_daemon.infer.fit.cutting import Cutting
+from aoi_daemon.infer.fit.executor import FittedExecutor
+from aoi_daemon.infer.fit.geometry import Plan
+from aoi_daemon.infer.fit.takes import plan_for
 
 _GPU_WARM_UP_RUNS: Final = 200
+_LEAST_SCORE: Final = 0.001
+"""Of rows that are joined over a seam, where no recipe says what counts: what is lower is background."""
+
+
+def open_fitted(
+    bundle: Bundle, section: InspectionSection, shape: FrameShape, fit: Fit, *, least_score: float = _LEAST_SCORE,
+    templates: Sequence[NDArray[np.uint8]] = (), pinned: Sequence[NDArray[np.uint8]] = (), golden: bool = False,
+) -> Executor:  # fmt: skip
+    """The back end that `section` names, for frames that are fitted to the model as `fit` says.
+
+    Args:
+        bundle: as `open_executor`.
+        section: as `open_executor`.
+        shape: of the frames.
+        fit: the recipe's.
+        least_score: what scores less counts for no class of the recipe.
+        templates: the recipe's, of the frame's size; each is fitted once, here.
+        pinned: as `open_executor`.
+        golden: as `open_executor`.
+
+    Raises:
+        ModelError: as `open_executor`; or the fit does not come out with the model.
+    """
+    plan = fitting(bundle, section, shape, fit)
+    if plan is None:
+        return open_executor(bundle, section, shape, pinned=pinned, golden=golden)
+    cutting = Cutting(plan, templates, has_template=bundle.manifest.has_template)
+    inner = open_executor(bundle, section, plan.model, pinned=[*pinned, *cutting.memory], golden=golden)
+    return FittedExecutor(inner, plan, bundle.manifest, cutting, least_score=least_score)
+
+
+def fitting(bundle: Bundle, section: InspectionSection, shape: FrameShape, fit: Fit) -> Plan | None:
+    """How frames of `shape` become what the bundle's model takes; None: they are it. Raises ModelError."""
+    if fit.kind == "exact":
+        return None
+    models = bundle.manifest.models
+    # All of a bundle's models are of one export; with `auto` it is not known yet which will run.
+    precision = section.precision if section.precision in models else next(iter(models))
+    return plan_for(fit, shape, bundle.model_path(precision), bundle.manifest)
 
 
 def open_executor(

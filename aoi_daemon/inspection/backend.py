@@ -14,7 +14,7 @@ from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor
-from aoi_daemon.infer.open import open_executor
+from aoi_daemon.infer.open import open_fitted
 from aoi_daemon.stage.stage import Stage, now_ns
 
 _GOLDEN_OVERLAP: Final = 0.5
@@ -24,11 +24,22 @@ _GOLDEN_S: Final = 5.0
 Image = NDArray[np.uint8]
 
 
-def make_executor(stage: Stage, bundle: Bundle, section: InspectionSection, frames: Sequence[Image]) -> Executor:
-    """The back end that `section` names; `frames` is the memory that it will read frames from."""
-    executor = open_executor(bundle, section, stage.setup.recipe.shape, pinned=frames, golden=True)
+def make_executor(
+    stage: Stage, bundle: Bundle, section: InspectionSection, frames: Sequence[Image], templates: Sequence[Image] = ()
+) -> Executor:
+    """The back end that `section` names; `frames` is the memory that it will read from, `templates` the recipe's."""
+    recipe = stage.setup.recipe
+    executor = open_fitted(
+        bundle, section, recipe.shape, recipe.fit, least_score=least_joined(bundle, recipe), templates=templates,
+        pinned=frames, golden=True,
+    )  # fmt: skip
     stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
     return executor
+
+
+def least_joined(bundle: Bundle, recipe: Recipe) -> float:
+    """From which score on rows are joined over a seam: whatever may count, on the line or with golden parts."""
+    return min(recipe.least_score, *(limit.score for limit in bundle.manifest.golden_limits))
 
 
 def check_golden(executor: Executor, bundle: Bundle, recipe: Recipe, progress: Callable[[], None]) -> list[str]:

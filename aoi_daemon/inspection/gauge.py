@@ -18,7 +18,8 @@ from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode.decode import decode, decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE, Decoder, Detections, Executor, FrameShape
-from aoi_daemon.infer.open import open_executor
+from aoi_daemon.infer.fit.executor import FittedExecutor
+from aoi_daemon.infer.open import open_fitted
 from aoi_daemon.infer.registration.registrar import Registrar
 from aoi_daemon.inspection.look import Seen, look, read_templates
 from aoi_daemon.stage.stage import now_ns
@@ -48,13 +49,17 @@ class Gauge:
         self.criteria = Criteria.compile(recipe, manifest.classes)
         self.templates = read_templates(recipe)
         self.registrar = None if recipe.registration is None else Registrar(recipe, self.templates)
-        self._heard = _Heard(decoder_for(manifest, recipe))
         everything = {"limits": (ClassLimit(name="*", score=LEAST_SCORE),), "regions": ()}
         self._all = decoder_for(manifest, recipe.model_copy(update=everything))
         self._closes = isinstance(engine, InspectionSection)
         if isinstance(engine, InspectionSection):
-            engine = open_executor(self.bundle, engine, recipe.shape)
+            engine = open_fitted(
+                self.bundle, engine, recipe.shape, recipe.fit, least_score=recipe.least_score,
+                templates=list(self.templates.values()),
+            )  # fmt: skip
         self.executor = engine
+        self._fitted = engine if isinstance(engine, FittedExecutor) else None
+        self._heard = _Heard(decoder_for(manifest, recipe), 1 if self._fitted is None else self._fitted.decoded)
         self.executor.decoder = self._heard
 
     def see(self, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, fov: int) -> Seen:
@@ -70,6 +75,7 @@ class Gauge:
         """
         # Again: several gauges may share one engine.
         self.executor.decoder = self._heard
+        self._heard.begin()
         return look(self, image, template, fov=fov, deadline_ns=NO_DEADLINE, picked_ns=now_ns(), clock=now_ns)
 
     def found(self, seen: Seen) -> Detections:
@@ -83,7 +89,8 @@ class Gauge:
         """
         if not seen.inferred_ns:
             return _NOTHING
-        raw = self._all.decode(*self._heard.last)
+        pieces = [self._all.decode(*heard) for heard in self._heard.pieces]
+        raw = pieces[0] if self._fitted is None else self._fitted.joined(pieces, LEAST_SCORE)
         boxes, scores, classes = decode(raw, floor=LEAST_SCORE, class_count=len(self.criteria.classes))
         offset_px = np.array((seen.offset_x, seen.offset_y) * 2, np.float32) * (self.recipe.px_per_mm / 100)
         return Detections(boxes + offset_px, scores, classes)
@@ -97,13 +104,23 @@ class Gauge:
 
 
 class _Heard:
-    """The line's decoder, which keeps what the model put out, so that it can be read a second time."""
+    """The line's decoder, which keeps what the model put out of one frame, so that it can be read a second time."""
 
-    def __init__(self, line: Decoder) -> None:
+    def __init__(self, line: Decoder, pieces: int) -> None:
+        """Keep the outputs of so many pieces, which are those of a frame."""
         self._line = line
-        self.last: tuple[Sequence[NDArray[Any]], FrameShape] = ((), (0, 0, 0))
+        self._pieces = pieces
+        self.pieces: list[tuple[Sequence[NDArray[Any]], FrameShape]] = []
+
+    def begin(self) -> None:
+        """Another frame comes."""
+        self.pieces.clear()
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """See `Decoder`."""
-        self.last = (outputs, shape)
+        if len(self.pieces) >= self._pieces:
+            self.pieces.clear()
+        # A model writes the outputs of the next piece over those of the one before.
+        kept = outputs if self._pieces == 1 else [output.copy() for output in outputs]
+        self.pieces.append((kept, shape))
         return self._line.decode(outputs, shape)

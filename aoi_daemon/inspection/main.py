@@ -74,7 +74,7 @@ class Inspection:
         self.registrar = None if self.recipe.registration is None else Registrar(self.recipe, self.templates)
         read_from = [*self.templates.values()]
         for frames in self.rings:
-            read_from += [plane for slot in range(frames.layout.slots) for plane in frames.planes(slot)]
+            read_from += [plane for slot in range(frames.layout.slots) for plane in frames.planes(slot) if plane.size]
         if self.registrar is not None:
             read_from.append(self.registrar.aligned)
         self._read_from = read_from
@@ -87,7 +87,9 @@ class Inspection:
     def _open(self, section: InspectionSection) -> str:
         """Open what `section` names and run the golden parts; why they do not hold, "" where they do."""
         self._opened.close()  # one that did not hold
-        self.executor = self._opened.enter_context(make_executor(self.stage, self.bundle, section, self._read_from))
+        templates = list(self.templates.values())
+        executor = make_executor(self.stage, self.bundle, section, self._read_from, templates)
+        self.executor = self._opened.enter_context(executor)
         self.wrong = self.qualify()
         if self.wrong:
             return f"golden parts do not hold: {', '.join(self.wrong)}"

@@ -12,9 +12,9 @@ from typing import Final
 from rich.console import Console
 
 from aoi_daemon.engine.arguments import add_bits
+from aoi_daemon.engine.labels import FORMATS, Asked
 from aoi_daemon.kit.boards.labels import CLASS_NAMES, BoardsError
-from aoi_daemon.kit.boards.options import DEEPPCB_MARGIN_PX, BoardOptions, Style
-from tools.detector.parts import Asked
+from aoi_daemon.kit.boards.options import BoardOptions, Style
 from tools.detector.plan import Plan
 from tools.detector.ranks import ranks
 from tools.detector.run import Job, run
@@ -33,15 +33,15 @@ EXAMPLES: Final = """examples:
   train_detector --boards own --holdout 0.2 --start demo/fp32.onnx --rate 0.001 --out runs/own --minutes 2
       begin with the demo bundle's detector (config/bundles/demo)
   train_detector --boards lids --no-template --classes scratch,dent --holdout 0.2 --out runs/lids --minutes 10
-      parts without templates, with classes of their own; labels are NAME.txt or NAME_mask.png
+      parts without templates, with classes of their own; labels are boxes or masks
   torchrun --nproc-per-node 2 -m tools.detector --boards scans --holdout 0.2 --out runs/two --minutes 3
       the same on two GPUs of this machine; --batch is for both together
   train_detector --weights runs/demo/best.pt --test wide --out runs/wide
       test and export a trained detector
 
-A folder of boards is in DeepPCB's layout (see make_boards --help), parts of any size; NAME_mask.png in place of
-NAME.txt has a class's number as the level of its pixels, and each connected piece becomes a box. A time in which
-fewer than 100 steps fit (50 with --start) is refused as soon as the first ones are measured.
+A folder holds labels of DeepPCB (see make_boards --help), YOLO, COCO or VOC, or good/ and bad/ with masks, as for
+`aoi-daemon bundle make`; a mask's pieces become boxes. Parts may have any size. A time in which fewer than 100 steps
+fit (50 with --start) is refused as soon as the first ones are measured.
 
 The run folder receives model.onnx, metrics.json, best.pt, last.pt, pr_curves.png and examples.png. Every 25th
 board to train on, and 200 generated ones, choose the best weights and the score threshold; the tests are looked at
@@ -100,8 +100,6 @@ def _job(asked: argparse.Namespace) -> Job:
         raise BoardsError(f"classes: generated boards have {', '.join(CLASS_NAMES)}; they go with no others")
     if asked.no_template and (asked.generate or asked.generated_tests):
         raise BoardsError("no-template: generated boards have templates, and few of their defects show without")
-    if not 0 <= asked.mask_margin <= 64:
-        raise BoardsError(f"mask-margin: {asked.mask_margin} px, allowed are 0 to 64")
     plan = Plan(
         minutes=0.0 if asked.epochs else asked.minutes,
         epochs=asked.epochs,
@@ -119,7 +117,10 @@ def _job(asked: argparse.Namespace) -> Job:
     return Job(
         asked.out, plan, tuple(asked.boards), tuple(asked.test), asked.holdout, asked.generate,
         asked.generated_tests, options, asked.device, asked.jobs, asked.resume, asked.start, asked.weights,
-        Asked(classes, not asked.no_template, asked.bits, asked.mask_margin),
+        Asked(
+            classes, layout=asked.labels, bits=asked.bits, need_templates=not asked.no_template,
+            named=asked.classes is not None,
+        ),
     )  # fmt: skip
 
 
@@ -153,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--boards", type=Path, action="append", default=[], metavar="DIR", help="train on it; may be repeated")
     add("--classes", metavar="A,B", help=f"of the labels, in the order of their ids ({','.join(CLASS_NAMES)})")
     add("--no-template", action="store_true", help="parts without templates: a detector that takes the image alone")
-    add("--mask-margin", type=int, default=DEEPPCB_MARGIN_PX, metavar="PX", help="of boxes around masks' pieces (10)")
+    add("--labels", choices=FORMATS, help="layout of the labels, where a folder may be of two")
     add("--generate", type=int, default=0, metavar="N", help="also train on N generated boards at a time")
     add("--generated-share", type=float, default=0.5, metavar="F", help="of each batch, beside --boards (0.5)")
     add("--holdout", type=float, default=0.0, metavar="F", help="test on this part of --boards, by name order")

@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.engine.labels import Asked, read_labelled
 from aoi_daemon.kit.boards.labels import BoardsError, Pair, read_image
-from tools.detector.parts import Asked, read_parts
 
 TILE_PX: Final = 640
 # Label slots of a tile. DeepPCB has 15 at most, generated boards 11 by default.
@@ -67,11 +67,11 @@ def empty_tiles(count: int, channels: int = 2) -> Tiles:
     )
 
 
-def read_folders(folders: Iterable[Path], asked: Asked | None = None) -> list[Pair]:
+def read_folders(folders: Iterable[Path], asked: Asked) -> list[Pair]:
     """Read several folders of parts, each sorted by name.
 
     Raises:
-        BoardsError: as `read_parts`, or the same folder is named twice.
+        BoardsError: as `read_labelled`, or the same folder is named twice.
     """
     pairs: list[Pair] = []
     seen: set[Path] = set()
@@ -79,7 +79,7 @@ def read_folders(folders: Iterable[Path], asked: Asked | None = None) -> list[Pa
         if folder.resolve() in seen:
             raise BoardsError(f"{folder}: named twice")
         seen.add(folder.resolve())
-        pairs += read_parts(folder, asked)
+        pairs += read_labelled(folder, asked)
     return pairs
 
 
@@ -105,7 +105,7 @@ def read_both(pair: Pair, template: bool = True) -> NDArray[np.uint8]:
         BoardsError: an image is unreadable or not of the size that its header said.
     """
     images = []
-    for path in (pair.test_path, pair.template_path)[: 1 + template]:
+    for path in (pair.test_path, pair.template) if template else (pair.test_path,):
         image = read_image(path, pair.bits)
         if image.shape != (pair.height_px, pair.width_px):
             raise BoardsError(

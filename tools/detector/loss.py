@@ -100,10 +100,7 @@ def assign(
     numbers = torch.arange(labels.shape[1], device=labels.device)
     only = (owner[:, None, :] == numbers[None, :, None]) & chosen
     fit, iou = fit * only, iou * only
-    best_fit = fit.amax(2, keepdim=True)
-    # A label whose cells all miss it has no best one: its cells ask for nothing, at any power.
-    reached = iou.amax(2, keepdim=True) ** fit_power * (best_fit > 0)
-    scale = reached / best_fit.clamp(min=1e-9)
+    scale = iou.amax(2, keepdim=True) ** fit_power / fit.amax(2, keepdim=True).clamp(min=1e-9)
     return owner, taken, (fit * scale).amax(1)
 
 

@@ -11,15 +11,15 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
+from aoi_daemon.engine.labels import Asked, read_labelled
 from aoi_daemon.engine.qualify.metrics import DEEPPCB_IOU
 from aoi_daemon.kit.boards.generate import write_boards
-from aoi_daemon.kit.boards.labels import BoardsError, Pair
+from aoi_daemon.kit.boards.labels import CLASS_NAMES, BoardsError, Pair
 from aoi_daemon.kit.boards.options import BoardOptions
 from tools.detector import checkpoint, data, evaluate, predict, report
 from tools.detector.decoder import Decoder, fused
 from tools.detector.export import export_onnx
 from tools.detector.model import Detector, Shape, parameter_count
-from tools.detector.parts import Asked, read_parts
 from tools.detector.plan import Plan
 from tools.detector.pool import Pool
 from tools.detector.progress import line_of, reporter
@@ -69,7 +69,7 @@ class Job:
     resume: bool = False
     start: Path | None = None
     weights: Path | None = None
-    asked: Asked = field(default_factory=Asked)
+    asked: Asked = field(default_factory=lambda: Asked(CLASS_NAMES))
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _settle(device: Any) -> Any:
 def _fits(job: Job, weights: Detector) -> None:
     """Check a checkpoint that is only tested. Raises BoardsError where it is for other parts than were named."""
     shape = weights.shape
-    if (shape.classes, shape.template) != (job.asked.classes, job.asked.template):
+    if (shape.classes, shape.template) != (job.asked.classes, job.asked.need_templates):
         words = f"--classes {','.join(shape.classes)}" + ("" if shape.template else " --no-template")
         raise BoardsError(f"{job.weights}: was trained with {words}; say the same here")
 
@@ -146,7 +146,7 @@ def _read(job: Job) -> _Boards:
     train = data.read_folders(job.boards, job.asked)
     for folder in {path.resolve() for path in job.boards} & {path.resolve() for path in job.tests}:
         raise BoardsError(f"{folder}: named to train on and to test with; --holdout tests on a part of it")
-    tests = {folder.name or str(folder): read_parts(folder, job.asked) for folder in job.tests}
+    tests = {folder.name or str(folder): read_labelled(folder, job.asked) for folder in job.tests}
     if len(tests) < len(job.tests):
         raise BoardsError("test: two folders of the same name; the report would hold one of them")
     validate: list[Pair] = []
@@ -158,7 +158,7 @@ def _read(job: Job) -> _Boards:
         raise BoardsError(f"{len(train)} boards are too few to set some aside; name --test or --holdout")
     if job.weights is not None:
         train = []
-    template = job.asked.template
+    template = job.asked.need_templates
     # Every image is decoded now: a damaged one must not end the run after the training.
     data.check_images([*validate, *(pair for pairs in tests.values() for pair in pairs)], job.jobs, template)
     return _Boards(validate, tests, data.load_tiles(train, job.jobs, template) if train else None)
@@ -171,7 +171,7 @@ def _generate(job: Job, boards: _Boards, folder: Path, console: Console) -> None
         seeds.append(("generated", TEST_SEED, job.generated_tests))
     for name, seed, count in seeds:
         write_boards(folder / name, count, job.plan.seed + seed, job.board_options, jobs=job.jobs)
-        pairs = read_parts(folder / name)
+        pairs = read_labelled(folder / name, job.asked)
         console.print(f"generated {count} boards for {name}")
         if name == "generated":
             boards.tests[name] = pairs
@@ -180,7 +180,7 @@ def _generate(job: Job, boards: _Boards, folder: Path, console: Console) -> None
 
 
 def _train(job: Job, ranks: Ranks, boards: _Boards, start: Detector | None, console: Console) -> dict[str, Any]:
-    shape = Shape(classes=job.asked.classes, template=job.asked.template)
+    shape = Shape(classes=job.asked.classes, template=job.asked.need_templates)
     with ExitStack() as owned:
         pool = Pool(boards.tiles, job.generate, ranks.device, 1 + shape.template)
         trainer = Trainer(job.plan, job.out, pool, shape, ranks)

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from aoi_daemon.config.load import read_recipe
-from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, spread
-from aoi_daemon.engine.labels import read_pairs
+from aoi_daemon.engine.labels import Pair, read_labelled
+from aoi_daemon.engine.labels.formats import Format
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.backend import open_judge, shape_of, why_not
+from aoi_daemon.engine.qualify.by_task import recommend_frames
 from aoi_daemon.engine.qualify.conclusion import Bounds
 from aoi_daemon.engine.qualify.qualify import (
     Board,
@@ -27,6 +29,7 @@ from aoi_daemon.engine.qualify.qualify import (
     Judging,
     Measured,
     Run,
+    asked_for,
     boards_of,
     golden_wrong,
     measure,
@@ -35,11 +38,15 @@ from aoi_daemon.engine.qualify.qualify import (
 )
 from aoi_daemon.engine.qualify.registration_gain import SHIFTS_PX, measure_gain
 from aoi_daemon.engine.qualify.registration_gain import as_json as gain_as_json
-from aoi_daemon.engine.qualify.thresholds import recommend
+from aoi_daemon.engine.qualify.task_figures import MAP_TASKS
+from aoi_daemon.engine.qualify.thresholds import LEAST_SCORE, Recommendation, recommend
 from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.executor import Executor, FrameShape, frame_problems
+from aoi_daemon.infer.fit.cutting import Cutting
+from aoi_daemon.infer.fit.executor import FittedExecutor
+from aoi_daemon.infer.fit.takes import plan_for
 
 
 def qualify_bundle(
@@ -55,12 +62,13 @@ def qualify_bundle(
     fov: int | None = None,
     registration: int | None = None,
     bits: int | None = None,
+    labels: Format | None = None,
 ) -> Report:
     """Run the bundle's models over labelled boards; FP32 always, as the reference.
 
     Args:
         folder: the bundle; None: the recipe's.
-        boards_folder: NAME_test, NAME_temp and NAME.txt.
+        boards_folder: in any layout that engine/labels reads.
         recipe_file: judge by this recipe, as the line does; None: by the bundle's golden limits, over the whole frame.
         precisions: what is concluded is of these; empty: all that the bundle has.
         limit: at most so many boards, evenly spread; None: all.
@@ -70,6 +78,7 @@ def qualify_bundle(
         fov: the field of view of the recipe that the boards are of; None: 0, where the recipe has that.
         registration: measure its gain on so many of the boards; None: do not.
         bits: depth of the boards' images whose samples have 16 bits; see `pictures`.
+        labels: the boards' layout; None: by what lies in the folder.
 
     Raises:
         AoiError: naming what is wrong.
@@ -79,9 +88,15 @@ def qualify_bundle(
     manifest = bundle.manifest
     view = _view(recipe, fov)
     judging, by_golden_limits = Judging(manifest, recipe, fov=view), Judging(manifest, None)
-    pairs = read_pairs(boards_folder, class_count=len(manifest.classes), need_defects=False, bits=bits)
+    aligned = recipe is not None and recipe.registration is not None
+    its_own = recipe is not None and view in {template.fov for template in recipe.templates}
+    asked_labels = asked_for(
+        manifest, layout=labels, bits=bits, named=True, need_defects=False,
+        need_templates=(manifest.has_template or aligned) and not its_own,
+    )  # fmt: skip
+    pairs = read_labelled(boards_folder, asked_labels)
     pairs = pairs if limit is None else spread(pairs, limit)
-    boards = boards_of(pairs, manifest, aligned=recipe is not None and recipe.registration is not None)
+    boards = _as_taken(pairs, manifest, recipe, registration)
     asked, skipped = _asked(bundle, precisions)
     golden = golden_of(bundle)
     runs: dict[str, Run] = {}
@@ -90,7 +105,7 @@ def qualify_bundle(
     refused: dict[str, str] = {}
     for precision in dict.fromkeys((REFERENCE, *asked)):
         advance = progress.task(f"qualifying {precision}", len(boards))
-        with _opened(bundle, precision, boards[0], threads) as executor:
+        with _opened(bundle, precision, boards[0], threads, recipe) as executor:
             run = run_boards(precision, executor, boards, judging, threads=threads, advance=advance)
             wrong[precision] = golden_wrong(executor, golden, by_golden_limits)
         runs[precision] = run
@@ -114,12 +129,21 @@ def qualify_bundle(
         golden_wrong=wrong,
         refused=refused,
         skipped=skipped,
-        recommended=recommend(runs[REFERENCE].found, pairs, len(manifest.classes)),
+        # Of maps no threshold can be told from areas that were drawn at one.
+        recommended=() if manifest.task in MAP_TASKS else _recommended(runs[REFERENCE], pairs, manifest),
         recommended_from="these boards",
+        task=manifest.task,
         notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, view)},
         made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
+
+
+def _recommended(run: Run, pairs: Sequence[Pair], manifest: Manifest) -> list[Recommendation]:
+    count = len(manifest.classes)
+    if manifest.task == "classify":
+        return recommend_frames(run.found, pairs, count, LEAST_SCORE)
+    return recommend(run.found, pairs, count)
 
 
 def _asked(bundle: Bundle, precisions: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -138,10 +162,27 @@ def _asked(bundle: Bundle, precisions: Sequence[str]) -> tuple[tuple[str, ...], 
     return tuple(p for p in dict.fromkeys(precisions or bundle.manifest.models) if p not in skipped), skipped
 
 
-def _opened(bundle: Bundle, precision: str, first: Board, threads: int) -> Executor:
+def _opened(bundle: Bundle, precision: str, first: Board, threads: int, recipe: Recipe | None) -> Executor:
     # The file of bf16 is fp32's: a bundle that was made where no CPU had it can be asked all the same.
     file = bundle.model_path(REFERENCE if precision == "bf16" else precision)
-    return open_judge(precision, file, bundle.manifest, shape_of(first, bundle.manifest), threads=threads)
+    manifest = bundle.manifest
+    plan = None if recipe is None else plan_for(recipe.fit, recipe.shape, file, manifest)
+    if recipe is None or plan is None:
+        return open_judge(precision, file, manifest, shape_of(first, manifest), threads=threads)
+    judge = open_judge(precision, file, manifest, plan.model, threads=threads)
+    cutting = Cutting(plan, has_template=manifest.has_template)
+    return FittedExecutor(judge, plan, manifest, cutting, least_score=recipe.least_score)
+
+
+def _as_taken(
+    pairs: Sequence[Pair], manifest: Manifest, recipe: Recipe | None, registration: int | None
+) -> list[Board]:
+    if recipe is None:
+        return boards_of(pairs, manifest)
+    is_fitted = recipe.fit.kind != "exact"
+    if is_fitted and registration is not None:
+        raise InputError("--registration: measures boards as the model takes them; the recipe has a fit, leave it out")
+    return boards_of(pairs, manifest, aligned=recipe.registration is not None, fitted=is_fitted)
 
 
 def _gain(bundle: Bundle, boards: Sequence[Board], count: int, threads: int, progress: Progress) -> dict[str, Any]:
@@ -167,7 +208,11 @@ def _bundle(folder: Path | None, recipe: Recipe | None, recipe_file: Path | None
             f"{recipe_file}: bundle = '{recipe.bundle}' is another than --bundle {folder}: the line would not run "
             "that; leave --bundle out, or name this one in (a copy of) the recipe"
         )
-    problems = frame_problems(recipe.shape, bundle.manifest)
+    try:
+        plan = plan_for(recipe.fit, recipe.shape, bundle.model_path(REFERENCE), bundle.manifest)
+    except ModelError as error:
+        raise ConfigError(recipe_file, [str(error)]) from error
+    problems = frame_problems(recipe.shape if plan is None else plan.model, bundle.manifest)
     if problems:
         raise ConfigError(recipe_file, problems)
     return bundle
@@ -207,6 +252,8 @@ def _judged_by(recipe: Recipe | None, fov: int) -> str:
     parts = [f"recipe {recipe.name} as the line runs it, fov {fov}: limits"]
     if recipe.regions:
         parts.append("regions")
+    if recipe.fit.kind != "exact":
+        parts.append(f"fit {recipe.fit.kind}")
     parts += [name for name in ("optics", "registration", "maps") if getattr(recipe, name) is not None]
     has_template = fov in {template.fov for template in recipe.templates}
     return f"{', '.join(parts)}, {'its own template' if has_template else 'the template of each board'}"

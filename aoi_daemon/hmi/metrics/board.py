@@ -175,4 +175,5 @@ def _cameras(source: Source, now_ns: int) -> Iterator[Metric]:
     waiting = zip(names, of(CameraCell.FRAME), of(CameraCell.RELEASED), strict=True)
     yield gauges("aoi_frame_ring_waiting", "Frames in the ring that inspection has not done with", "camera",
                   ((name, max(0, frame - released)) for name, frame, released in waiting))  # fmt: skip
-    yield gauge("aoi_frame_ring_slots", "Frames that the ring of a camera holds", source.config.ring.slots)
+    slots = ((camera.name, source.config.ring.slots_of(camera)) for camera in source.config.cameras)
+    yield gauges("aoi_frame_ring_slots", "Frames that the ring of a camera holds", "camera", slots)

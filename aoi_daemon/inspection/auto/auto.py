@@ -59,7 +59,7 @@ class Auto:
         self._reference = reference(self._section)
         self._measure = measure or measured_here
         self._memory = Memory(setup.engines, stage.log)
-        self._key = key(bundle, self._section, shape)
+        self._key = key(bundle, self._section, shape, setup.recipe.fit)
         self._crashed = {name: why for name, why in setup.left_out.items() if name != self._reference.name}
         self._failed: dict[str, str] = {}
         found = self._memory.find(self._key, setup.product, setup.run)
@@ -120,7 +120,8 @@ def measured_here(stage: Stage, bundle: Bundle, shape: FrameShape, but: set[str]
         stage.tell(tell="engine", step=f"measuring {name}", standby=setup.standby)
 
     begin("this machine")
-    found = candidates(bundle.manifest, section, this_machine(bundle, section, shape, trials.devices))
+    here = this_machine(bundle, section, shape, trials.devices, setup.recipe.fit)
+    found = candidates(bundle.manifest, section, here)
 
     def tell(row: Row) -> None:
         log.info("engine_trial", engine=row.name, p95_ms=row.p95_ms, why=row.why or "golden parts hold")

@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from aoi_daemon.config.fit import EXACT, Fit
 from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import FrameShape
+from aoi_daemon.infer.open import fitting
 from aoi_daemon.infer.openvino.devices import INSTALL, installed
 from aoi_daemon.infer.trt.plan import ENGINES, SIDECAR, choose_plan, golden_shapes
 from aoi_daemon.inspection.auto.candidates import Machine
@@ -30,8 +32,9 @@ _DEVICES: Final = ("/dev/dri", "/dev/accel", "/proc/driver/nvidia/gpus")
 
 
 def this_machine(
-    bundle: Bundle, section: InspectionSection, shape: FrameShape, ask: Callable[[], Mapping[str, Any] | str]
-) -> Machine:
+    bundle: Bundle, section: InspectionSection, shape: FrameShape, ask: Callable[[], Mapping[str, Any] | str],
+    fit: Fit = EXACT,
+) -> Machine:  # fmt: skip
     """What there is for `bundle` and frames of `shape`.
 
     Args:
@@ -39,8 +42,13 @@ def this_machine(
         section: whose back end is `auto`.
         shape: of the frames.
         ask: OpenVINO's devices, by a process of its own; or why it does not say.
+        fit: of the recipe.
+
+    Raises:
+        ModelError: the fit does not come out with the model.
     """
-    plans = _plans(bundle, section, shape)
+    plan = fitting(bundle, section, shape, fit)
+    plans = _plans(bundle, section, shape if plan is None else plan.model)
     if not installed():
         return Machine(INSTALL, {}, plans)
     said = ask()
@@ -73,11 +81,12 @@ def _plans(bundle: Bundle, section: InspectionSection, shape: FrameShape) -> dic
     return found
 
 
-def key(bundle: Bundle, section: InspectionSection, shape: FrameShape) -> str:
+def key(bundle: Bundle, section: InspectionSection, shape: FrameShape, fit: Fit = EXACT) -> str:
     """What one measurement is good for, as a hash: bundle, frame, section, processor, devices, drivers, packages."""
     facts = {
         "bundle": bundle.hash,
         "shape": shape,
+        **({} if fit == EXACT else {"fit": fit.model_dump(mode="json")}),
         "section": section.model_dump(mode="json"),
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),

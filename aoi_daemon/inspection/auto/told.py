@@ -44,7 +44,7 @@ def tried(configuration: Configuration) -> list[str]:
     lines = {}
     for recipe in configuration.recipes.values():
         bundle = load_bundle(recipe.bundle)
-        found = candidates(bundle.manifest, section, this_machine(bundle, section, recipe.shape, ask))
+        found = candidates(bundle.manifest, section, this_machine(bundle, section, recipe.shape, ask, recipe.fit))
         names = ", ".join(candidate.name for candidate in found.candidates)
         others = "".join(f"; not {row.text()}" for row in found.refused)
         if not found.candidates:
@@ -69,7 +69,7 @@ def definite(
     wrong = _Wrong()
     found = None
     for file in _files(line):
-        table = Memory(file, wrong).find(key(bundle, section, recipe.shape), product, "")
+        table = Memory(file, wrong).find(key(bundle, section, recipe.shape, recipe.fit), product, "")
         if table is not None and found is None:
             found = choose(allowed(bundle.manifest, section, table).rows)
     if found is None or found.candidate is None:
@@ -96,7 +96,8 @@ def measured(
     bundle = load_bundle(recipe.bundle)
     trials = Trials(total_s=total_s)
     begin("this machine")
-    found = candidates(bundle.manifest, section, this_machine(bundle, section, recipe.shape, trials.devices))
+    here = this_machine(bundle, section, recipe.shape, trials.devices, recipe.fit)
+    found = candidates(bundle.manifest, section, here)
     table = measured_by(
         trials, found, section, but=set(), tell=lambda _: None, begin=begin,
         recipe=recipe, config_file=configuration.file, product=product,

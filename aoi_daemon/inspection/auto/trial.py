@@ -30,8 +30,8 @@ from aoi_daemon.errors import AoiError
 from aoi_daemon.golden.manifest import Golden, Part, folder_of, read_golden
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.executor import NO_DEADLINE, Executor, FrameShape, warm_up
-from aoi_daemon.infer.open import open_executor
-from aoi_daemon.inspection.backend import check_golden
+from aoi_daemon.infer.open import open_fitted
+from aoi_daemon.inspection.backend import check_golden, least_joined
 from aoi_daemon.inspection.gauge import Gauge
 from aoi_daemon.inspection.prove import product_of, prove
 from aoi_daemon.stage.stage import now_ns
@@ -108,7 +108,8 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
     if recipe is None:
         raise ValueError("the order has no recipe")
     bundle = load_bundle(recipe.bundle)
-    with open_executor(bundle, order.section, recipe.shape, golden=True) as executor:
+    least = least_joined(bundle, recipe)
+    with open_fitted(bundle, order.section, recipe.shape, recipe.fit, least_score=least, golden=True) as executor:
         step("warming up")
         first_ms = [took_ns / 1e6 for took_ns in warm_up(executor, recipe.shape, runs=_FEW)]
         if order.best_ms is not None and min(first_ms) > _HOPELESS * order.best_ms:

@@ -61,7 +61,7 @@ PROVEN = {
     "bundle": "other", "width_px": 320, "height_px": 320, "channels": 3, "unit": "mm", "px_per_mm": 40.0, "overlap": 0.3,
     "templates": [{"fov": 1, "image": "t.png"}], "limits": [{"name": "*", "score": 0.3}],
     "regions": [{"kind": "ignore", "corners": [[0, 0], [9, 9]]}], "optics": {"min_contrast": 3.0},
-    "registration": {"max_offset": 5.0}, "maps": {"threshold": 0.3},
+    "registration": {"max_offset": 5.0}, "maps": {"threshold": 0.3}, "fit": "tiles",
 }  # fmt: skip
 
 

@@ -215,7 +215,7 @@ def test_a_model_of_another_size_is_refused_by_both_sizes(with_model, capsys):
     code, said = check_config(with_model(size=(320, 320)), capsys)
     assert code == 2
     assert "demo.toml: bundle = " in said
-    assert "model.onnx: it takes frames of 320 x 320 px alone, the recipe's are 640 x 640 px: give the recipe" in said
+    assert "model.onnx: it takes frames of 320 x 320 px alone, the recipe's are 640 x 640 px: fit = 'tiles' would" in said
 
 
 def test_a_model_of_another_layout_is_refused(with_model, capsys):
@@ -316,3 +316,42 @@ def test_a_field_of_view_without_golden_parts_is_said(files, tmp_path, fovs, say
     add(tmp_path / "recipes" / "demo.golden", new, by="", when="")
     (line,) = preflight.proofs(check(file))
     assert says in line
+
+
+# -- fit --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fit", "size"),
+    [
+        ('"tiles"', (320, 320)), ('"resize"', (320, 320)), ('"crop"', (320, 320)), ('"pad"', (960, 704)),
+        ('{ kind = "tiles", overlap_px = 100 }', (256, 640)),
+    ],
+)  # fmt: skip
+def test_a_model_of_another_size_is_taken_with_a_fit(with_model, capsys, fit, size):
+    code, said = check_config(with_model(size=size, recipe=f"fit = {fit}\n"), capsys)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    ("fit", "size", "wrong"),
+    [
+        ('"pad"', (320, 320), "the model sees 320 x 320 px, the frame is 640 x 640; 'tiles', 'resize' or 'crop' would do"),
+        ('"crop"', (960, 960), "'pad', 'resize' or 'tiles' would do"),
+        ('{ kind = "tiles", width_px = 160, height_px = 160 }', (320, 320), "the model takes 320 px alone; leave the size out"),
+        ('{ kind = "resize", overlap_px = 3 }', (320, 320), "overlap_px: is for tiles, and kind is 'resize'; take it out"),
+        ('"tile"', (320, 320), "should be 'exact', 'pad', 'resize', 'crop' or 'tiles'"),
+    ],
+)  # fmt: skip
+def test_a_fit_that_does_not_come_out_is_refused_with_the_one_that_would(with_model, capsys, fit, size, wrong):
+    code, said = check_config(with_model(size=size, recipe=f"fit = {fit}\n"), capsys)
+    assert code == 2
+    assert "demo.toml" in said
+    assert wrong in said
+
+
+def test_a_crop_that_leaves_out_a_region_is_refused(with_model, capsys):
+    recipe = 'fit = "crop"\n[[regions]]\nkind = "inspect"\ncorners = [[100, 200], [400, 400]]\n'
+    code, said = check_config(with_model(size=(320, 320), recipe=recipe), capsys)
+    assert code == 2
+    assert "regions[0]: reaches beyond what fit 'crop' looks at, x 160 to 480 and y 160 to 480 px" in said

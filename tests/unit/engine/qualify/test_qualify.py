@@ -150,7 +150,7 @@ class TestGolden:
             boards, judging = boards or set_of(), Judging(manifest, None, (ClassLimit(name="*", score=score),))
             with OnnxExecutor(toy, manifest, threads=1) as executor:
                 seen = run(executor, boards, judging)
-            return golden.choose(boards, seen, judging.thresholds, manifest.classes, count=count)
+            return golden.choose(boards, seen, golden.Wanted(manifest, judging.thresholds, count))
 
         return choose
 

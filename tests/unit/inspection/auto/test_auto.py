@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aoi_daemon.config.fit import EXACT
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.inspection.auto import auto
 from aoi_daemon.inspection.auto.auto import Auto
@@ -40,6 +41,7 @@ class Pc:
         section = InspectionSection(backend="auto", precision="auto", device=device)
         log = SimpleNamespace(warning=lambda *_, **__: None, info=lambda *_, **__: None)
         setup = SimpleNamespace(
+            recipe=SimpleNamespace(fit=EXACT),
             engines=self.file, left_out=left_out or {}, product=product, run=run, standby=standby,
         )  # fmt: skip
         stage = SimpleNamespace(setup=setup, config=SimpleNamespace(inspection=section), log=log)
@@ -207,7 +209,7 @@ def test_the_time_that_measuring_may_take_leaves_room_for_the_start(monkeypatch,
     monkeypatch.setattr(auto, "Trials", lambda total_s: seen.append(total_s) or SimpleNamespace(rows=lambda *_: [], devices=None))
     said = []
     for start_s in (60.0, 20.0):
-        setup = SimpleNamespace(standby=True, recipe=None, config_file=Path(), product="p")
+        setup = SimpleNamespace(standby=True, recipe=SimpleNamespace(fit=EXACT), config_file=Path(), product="p")
         config = SimpleNamespace(inspection=InspectionSection(backend="auto"), supervisor=SimpleNamespace(start_s=start_s))
         log = SimpleNamespace(info=lambda *_, **__: None)
         stage = SimpleNamespace(setup=setup, config=config, log=log, tell=lambda **message: said.append(message))

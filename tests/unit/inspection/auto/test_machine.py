@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.trt import machine as gpu
@@ -95,3 +96,9 @@ def test_an_engine_is_a_candidate_where_it_fits_this_gpu(bundle, engines, monkey
     monkeypatch.setattr(machine, "golden_shapes", lambda _: ())
     found = this_machine(bundle, AUTO, SHAPE, dict).tensorrt
     assert found == {name: "" if name == "fp16" else f"no {name} plan fits" for name in ("fp32", "bf16", "fp16", "int8")}
+
+
+def test_a_measurement_is_good_for_one_fit(bundle):
+    fits = [Fit(), Fit(kind="tiles", width_px=320, height_px=320), Fit(kind="resize", width_px=320, height_px=320)]
+    assert len({key(bundle, AUTO, SHAPE, fit) for fit in fits}) == 3
+    assert key(bundle, AUTO, SHAPE) == key(bundle, AUTO, SHAPE, Fit())
