@@ -184,6 +184,7 @@ def _add_qualify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fov", type=_at_least(0), metavar="N", help="the recipe's field of view that the boards are of (0)"
     )
+    parser.add_argument("--view", metavar="NAME", help="the recipe's view that the boards are of (its only one)")
     parser.add_argument(
         "--max-escapes", type=_rate, default=0.0, metavar="RATE",
         help="so many of the bad boards may pass, 0 to below 1: 0.01 is 1 %% (0)",

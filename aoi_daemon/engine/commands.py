@@ -192,7 +192,7 @@ def _qualify(arguments: argparse.Namespace) -> int:
             arguments.bundle, arguments.boards, recipe_file=arguments.recipe, precisions=arguments.precision or (),
             limit=arguments.limit, threads=arguments.threads, progress=progress, registration=arguments.registration,
             bounds=Bounds(arguments.max_escapes, arguments.max_false_calls), fov=arguments.fov, bits=arguments.bits,
-            labels=arguments.labels,
+            labels=arguments.labels, view=arguments.view,
         )  # fmt: skip
     if arguments.json is not None:
         _write_whole(arguments.json, json.dumps(as_json(report), indent=1) + "\n")

@@ -91,6 +91,8 @@ class Cell(enum.IntEnum):
     UNCONFIRMED = enum.auto()  # the first rejected part that was not seen to be ejected, 0 none
     UNCONFIRMED_MORE = enum.auto()  # how many such parts came after it
     REJECT_OPEN = enum.auto()  # the oldest rejected part that is still to be confirmed, 0 none
+    VIEW_FAULTS = enum.auto()  # parts in a row rejected for one of several views, not seen as it must be
+    VIEW_FAULT = enum.auto()  # the last of them: the reason and which view, packed
     RESULT_TOGGLE = enum.auto()  # the coil, which goes on over restarts of plc
     REJECTED_FOR = enum.auto()  # as many cells as there are reasons
 
@@ -176,6 +178,16 @@ def pack_size(width_px: int, height_px: int, channels: int) -> int:
 def unpack_size(packed: int) -> tuple[int, int, int]:
     """The inverse of `pack_size`: width and height in px, channels."""
     return packed >> 24, packed >> 8 & 0xFFFF, packed & 0xFF
+
+
+def pack_view_fault(reason: int, camera: int, fov: int) -> int:
+    """The cell VIEW_FAULT: why, and which view."""
+    return reason << 32 | camera << 16 | fov
+
+
+def unpack_view_fault(packed: int) -> tuple[int, int, int]:
+    """The inverse of `pack_view_fault`."""
+    return packed >> 32, packed >> 16 & 0xFFFF, packed & 0xFFFF
 
 
 def bypassed(board: Board) -> bool:

@@ -30,7 +30,7 @@ from aoi_daemon.stage.logs import logger
 from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.service import take_environment
 from aoi_daemon.stage.stage import Setup, now_ns
-from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs
+from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs, views_missed
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.awake import CpuLatency
 from aoi_daemon.supervisor.chronicle import Chronicle
@@ -256,6 +256,7 @@ class Supervisor:
         others = {} if self.orders.changeover.busy else product_differs(self.board)
         line = self.configuration.line
         others |= frames_misfit(self.board, line.cameras, self.configuration.recipe)
+        others |= views_missed(self.board, line.cameras, self.configuration.recipe)
         others |= self.proofs.alarms()
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""

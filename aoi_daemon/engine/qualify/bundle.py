@@ -14,6 +14,7 @@ import numpy as np
 
 from aoi_daemon.config.load import read_recipe
 from aoi_daemon.config.recipe import Manifest, Recipe
+from aoi_daemon.config.views import chosen, recipe_of
 from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.frames import folder_name, pairs_hash, spread
 from aoi_daemon.engine.labels import Pair, read_labelled
@@ -59,6 +60,7 @@ def qualify_bundle(
     progress: Progress,
     bounds: Bounds,
     fov: int | None = None,
+    view: str | None = None,
     registration: int | None = None,
     bits: int | None = None,
     labels: Format | None = None,
@@ -75,6 +77,7 @@ def qualify_bundle(
         progress: shows how far it is.
         bounds: the rates that are asked for.
         fov: the field of view of the recipe that the boards are of; None: 0, where the recipe has that.
+        view: the view of the recipe that the boards are of; None: its only one.
         registration: measure its gain on so many of the boards; None: do not.
         bits: depth of the boards' images whose samples have 16 bits; see `pictures`.
         labels: the boards' layout; None: by what lies in the folder.
@@ -82,12 +85,12 @@ def qualify_bundle(
     Raises:
         AoiError: naming what is wrong.
     """
-    recipe = None if recipe_file is None else read_recipe(recipe_file)
+    recipe, fov = _recipe(recipe_file, view, fov)
     bundle = _bundle(folder, recipe, recipe_file)
     manifest = bundle.manifest
-    view = _view(recipe, fov)
-    judging, by_golden_limits = Judging(manifest, recipe, fov=view), Judging(manifest, None)
-    need_templates = _need_templates(manifest, recipe, view)
+    fov = _view(recipe, fov)
+    judging, by_golden_limits = Judging(manifest, recipe, fov=fov), Judging(manifest, None)
+    need_templates = _need_templates(manifest, recipe, fov)
     asked_labels = asked_for(manifest, layout=labels, bits=bits, need_defects=False, need_templates=need_templates)
     pairs = read_labelled(boards_folder, asked_labels)
     pairs = pairs if limit is None else spread(pairs, limit)
@@ -99,9 +102,9 @@ def qualify_bundle(
         classes=manifest.classes,
         boards_from=folder_name(boards_folder),
         set_sha256=pairs_hash(pairs),
-        boards=tuple(_as_compared(board, recipe, view) for board in boards),
+        boards=tuple(_as_compared(board, recipe, fov) for board in boards),
         thresholds=tuple(float(np.round(score, 6)) for score in judging.thresholds),
-        limits_from="the bundle's golden limits" if recipe is None else f"recipe {recipe.name}",
+        limits_from="the bundle's golden limits" if recipe is None else f"recipe {recipe.name}{_of(view)}",
         bounds=bounds,
         asked=asked,
         runs=found.runs,
@@ -114,10 +117,36 @@ def qualify_bundle(
         recommended=() if manifest.task in MAP_TASKS else _recommended(found.runs[REFERENCE], pairs, manifest),
         recommended_from="these boards",
         task=manifest.task,
-        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, view)},
+        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, fov, view)},
         made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
+
+
+def _recipe(file: Path | None, view: str | None, fov: int | None) -> tuple[Recipe | None, int | None]:
+    """The recipe that the boards are judged by, of its view where it has views, and the field of view of that.
+
+    Raises:
+        InputError: the view is not there, or not named.
+    """
+    if file is None:
+        if view is not None:
+            raise InputError(f"--view {view}: views are a recipe's; give --recipe FILE")
+        return None, fov
+    recipe = read_recipe(file)
+    try:
+        found = chosen(recipe, view)
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from None
+    if found is None:
+        return recipe, fov
+    if fov is not None:
+        raise InputError(f"--fov {fov}: view {found.name} has its own; leave --fov out")
+    return recipe_of(recipe, found), (found.fov or 0) if found.template is not None else None
+
+
+def _of(view: str | None) -> str:
+    return "" if view is None else f", view {view}"
 
 
 class _Found(NamedTuple):
@@ -247,11 +276,12 @@ def _as_compared(board: Board, recipe: Recipe | None, fov: int) -> Board:
     return replace(board, frame=replace(board.frame, template=images[0])) if images else board
 
 
-def _judged_by(recipe: Recipe | None, fov: int) -> str:
+def _judged_by(recipe: Recipe | None, fov: int, view: str | None) -> str:
     """In words, all that boards went through."""
     if recipe is None:
         return "the bundle's golden limits over the whole frame, each board beside its own template"
-    parts = [f"recipe {recipe.name} as the line runs it, fov {fov}: limits"]
+    which = f"fov {fov}" if view is None else f"view {view}"
+    parts = [f"recipe {recipe.name} as the line runs it, {which}: limits"]
     if recipe.regions:
         parts.append("regions")
     if recipe.fit.kind != "exact":
