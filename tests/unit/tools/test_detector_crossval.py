@@ -149,6 +149,8 @@ def test_a_run_learns_from_no_board_of_its_test(boards):
         assert not set(learnt) & set(chooses)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_series_that_was_cut_off_goes_on(boards, tmp_path, capsys):
     """What ended is kept, a line that was cut off is done again; each seed trains otherwise."""
     out = tmp_path / "out"

@@ -71,7 +71,7 @@ def launched(*arguments):
         *map(str, arguments),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110)
+    return subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
 
 
 def test_one_process_is_as_it_was(monkeypatch):
@@ -93,6 +93,7 @@ def test_a_batch_that_cannot_be_dealt_is_refused():
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_two_processes_draw_their_own_boards_and_end_with_the_same_weights(folder, tmp_path):
     """Half of each batch each, gradients of both, and the first one's clock."""
     script = tmp_path / "together.py"
@@ -107,6 +108,7 @@ def test_two_processes_draw_their_own_boards_and_end_with_the_same_weights(folde
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_run_of_two_processes_leaves_what_one_leaves(folder, tmp_path):
     """The same files, written once."""
     out = tmp_path / "run"
@@ -134,6 +136,7 @@ def test_a_run_of_two_processes_leaves_what_one_leaves(folder, tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_wrong_question_is_answered_once(tmp_path):
     """Not by each process."""
     done = launched("-m", "tools.detector", "--boards", tmp_path / "none", "--out", tmp_path / "run", "--device", "cpu")
