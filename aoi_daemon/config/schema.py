@@ -243,7 +243,7 @@ class LineConfig(Section):
     line: LineSection = LineSection()
     cameras: Annotated[tuple[Camera, ...], Strict(False)] = Field(min_length=1, max_length=8)
     views_ms: float = Field(
-        5.0, ge=0, le=1000, description="Several cameras: frames triggered within this time are views of one part."
+        5.0, ge=0, le=1000, description="Several views: frames triggered within this time of the first are of one part."
     )
     ring: RingSection = RingSection()
     inspection: InspectionSection = InspectionSection()
@@ -280,6 +280,14 @@ class LineConfig(Section):
         if any(c.kind == "replay" and c.pace == "plc" for c in self.cameras) and plc.poll is None:
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         for camera in self.cameras:
+            if camera.kind == "replay" and camera.fov_from == "count" and camera.fovs is not None:
+                # Its triggers are as far apart as they can be: by nothing else are those of a part known.
+                last_ms = self.line.takt_ms * (camera.fovs - 1) / camera.fovs
+                if self.views_ms < last_ms:
+                    raise ValueError(
+                        f"views_ms = {self.views_ms:g}: camera {camera.name!r} takes the last of {camera.fovs} pictures of a "
+                        f"part {last_ms:g} ms after the first; raise views_ms to more than that"
+                    )
             if camera.kind == "genicam" and camera.trigger_within_ms is not None:
                 _check_trigger_numbers(camera.trigger_within_ms, camera.fovs or 1, self)
         return self

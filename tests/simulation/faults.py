@@ -101,6 +101,18 @@ def views_are_matched_whatever_their_time(patch: Patch) -> None:
     patch.setattr(Parts, "_is_of", lambda self, view, part: True)
 
 
+def a_part_passes_by_the_first_of_its_views(patch: Patch) -> None:
+    judge = Parts.judge
+
+    def at_once(self: Parts, judgement: Any) -> None:
+        judge(self, judgement)
+        part, key = self._by_view.get((judgement.camera, judgement.sequence), (None, None))
+        if part is not None and key is not None and judgement.passed and part.reason is None:
+            self._decide(part, Reason.NONE, key)
+
+    patch.setattr(Parts, "judge", at_once)
+
+
 def the_verdict_of_another_sequence_is_recorded(patch: Patch) -> None:
     outcome = Account.outcome
 
@@ -149,6 +161,7 @@ FAULTS: tuple[Callable[[Patch], None], ...] = (
     the_heartbeat_goes_on_while_inspection_stands,
     views_of_two_parts_are_exchanged,
     views_are_matched_whatever_their_time,
+    a_part_passes_by_the_first_of_its_views,
     the_verdict_of_another_sequence_is_recorded,
     the_record_is_of_another_view,
 )

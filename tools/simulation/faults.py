@@ -35,6 +35,7 @@ class Kind(enum.Enum):
     LATE_FRAME = "frame late"
     INCOMPLETE = "frame incomplete"
     CAMERA_LOST = "camera lost"
+    UNNAMED = "picture of no view"
     # Inspection.
     JUDGES_SLOWLY = "inspection slow"
     HANGS = "inspection hangs"

@@ -58,7 +58,9 @@ class Life:
         if self._plan.shape.numbered:
             board[camera_cell(camera, CameraCell.HEARS)] = Hears.READINGS if there else Hears.NOTHING
 
-    def announce(self, part: int, camera: int, arrival: Arrival, trigger_ns: int, trigger_id: int) -> None:
+    def announce(
+        self, part: int, camera: int, arrival: Arrival, trigger_ns: int, trigger_id: int, *, fov: int = 0
+    ) -> None:
         """As acquire does."""
         if self.over or not self.board[camera_cell(camera, CameraCell.PRESENT)]:
             return
@@ -72,7 +74,7 @@ class Life:
             frame = self._pictures[camera]
             board[camera_cell(camera, CameraCell.FRAME)] = frame
         said = Announcement(
-            arrival, camera, 0, sequence, frame, trigger_ns, now, (trigger_ns or now) + self._deadline_ns,
+            arrival, camera, fov, sequence, frame, trigger_ns, now, (trigger_ns or now) + self._deadline_ns,
             trigger_id if self._plan.shape.numbered else 0,
         )  # fmt: skip
         self.frames[camera, sequence] = Frame(part, camera, said)
@@ -198,7 +200,7 @@ class Inspection:
         self._busy = True
         self._judged += 1
         mark = mark_of(said)
-        views = self._plan.shape.cameras
+        views = self._plan.shape.views
         share = chance(self._plan.seed, 60, mark)
         # The first view may reject the part alone: it comes no sooner than a scan after the trigger, either.
         took = max(self._least, (self._least + share * (self._most - self._least)) / views)
@@ -219,19 +221,23 @@ class Inspection:
         self._busy = False
         frame = self._life.frames[said.camera, said.sequence]
         part = self._life.part(frame.part)
-        bad = part.bad and part.defect_camera == said.camera
+        shape = self._plan.shape
+        shown = next((view for view in range(shape.views) if shape.picture(view) == (said.camera, said.fov)), None)
+        bad = part.bad and part.defect_view == shown
         reason = Reason.DEFECT if bad else Reason.NONE
         if now > said.deadline_ns:
             reason = Reason.LATE
+        elif shown is None:
+            reason = Reason.NO_RECIPE
         elif bad and chance(self._plan.seed, 61, mark_of(said)) < 0.15:
             reason = _OTHER_REASONS[said.sequence % len(_OTHER_REASONS)]
         passed = reason is Reason.NONE
-        if passed:
-            part.passing_views.add(said.camera)
+        if passed and shown is not None:
+            part.passing_views.add(shown)
         defect = reason is Reason.DEFECT
         judgement = Judgement(
             passed, reason, said.camera, 1 if defect else -1, int(defect), self.recipe, said.sequence, _BUNDLE, 0, 0,
-            picked_ns, now, now, _DEFECT if defect else b"",
+            picked_ns, now, now, _DEFECT if defect else b"", said.fov,
         )  # fmt: skip
         self._board[camera_cell(said.camera, CameraCell.RELEASED)] = said.frame
         self._board.add(camera_cell(said.camera, CameraCell.JUDGED))

@@ -24,7 +24,7 @@ _ONCE: Final = {
     Kind.CAMERA_LOST,
 }  # fmt: skip
 """They happen once in their episode, and last as long as it takes."""
-_OFTEN: Final = (Kind.SLOW, Kind.OLD_AFTER_NEW, Kind.DELAY, Kind.STARVED)
+_OFTEN: Final = (Kind.SLOW, Kind.OLD_AFTER_NEW, Kind.DELAY, Kind.STARVED, Kind.UNNAMED)
 """Twice as often as the others, and for longer: there are many moments that they can hit."""
 _UNTOLD: Final = STEPS | {Kind.CAMERA_LOST, Kind.DAEMON_KILLED}
 """Meanwhile parts may pass the photo-eye that the daemon is not told of, or be seen twice."""
@@ -55,6 +55,19 @@ class Shape:
     gate: int
     watched: bool
     confirmed: bool
+    named: bool = False
+    """The recipe names its views."""
+    turned: bool = False
+    """And the first camera takes a second picture of each part, in another field of view."""
+
+    @property
+    def views(self) -> int:
+        """Pictures of a part: one of each camera, then the first one's second."""
+        return self.cameras + self.turned
+
+    def picture(self, view: int) -> tuple[int, int]:
+        """Camera and field of view of picture number `view`."""
+        return (view, 0) if view < self.cameras else (0, 1)
 
     @property
     def registers(self) -> bool:
@@ -142,7 +155,9 @@ def shape_of(seed: int) -> Shape:
     # The program's own heartbeat toggles each 100 ms, and is to be read more often than that.
     found = replace(found, watched=found.watched and polled and max(20.0, 2 * found.answer / MS) < 90 and scan_ms <= 10)
     confirmed = polled and max(20.0, 2 * found.answer / MS) * 3 <= takt_ms and chance(seed, 15) < 0.5
-    return replace(found, confirmed=confirmed)
+    found = replace(found, confirmed=confirmed, named=found.cameras > 1 and chance(seed, 16) < 0.7)
+    three = replace(found, turned=True)
+    return three if found.named and chance(seed, 17) < 0.6 and _fits(three) else found
 
 
 def judge_of(shape: Shape) -> tuple[int, int]:
@@ -162,7 +177,7 @@ def _fits(shape: Shape) -> bool:
         least, most = judge_of(replace(shape, watched=False))
     except ValueError:
         return False
-    return least * shape.cameras < most
+    return least * shape.views < most
 
 
 def heals_ns(shape: Shape) -> int:
@@ -248,6 +263,8 @@ def _can_be(kind: Kind, shape: Shape) -> bool:
     if kind in (Kind.LATE_FRAME, Kind.SWAP):
         # Without stamps a frame that is later than sensor_to_frame_ms is outside of the contract.
         return shape.stamped
+    if kind is Kind.UNNAMED:
+        return shape.named
     # With long scans there is no place between two parts that TRAVEL_MIN and TRAVEL_MAX tell from theirs.
     return kind is not Kind.PUT_ON or shape.scan * 25 <= shape.takt
 

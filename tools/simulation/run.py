@@ -120,8 +120,8 @@ class Run(Daemon):
             swing = _WANDERS * shape.takt - shape.scan
             wander = int((2 * chance(plan.seed, 30, number) - 1) * swing)
             bad = chance(plan.seed, 31, number) < BAD_SHARE
-            camera = int(chance(plan.seed, 32, number) * shape.cameras)
-            part = Part(number + 1, bad, camera, arrives, arrives + shape.gate + wander)
+            view = int(chance(plan.seed, 32, number) * shape.views)
+            part = Part(number + 1, bad, view, arrives, arrives + shape.gate + wander)
             self._parts[part.number] = part
             timeline.at(arrives, self._arrives_at_camera, part)
         for fault in plan.faults:

@@ -52,7 +52,7 @@ def told(outcome: Outcome) -> list[str]:
     lines = [
         f"seed {plan.seed}, {plan.parts} parts: invariant {broken.invariant}: {broken.says}",
         f"  takt {shape.takt / MS:g} ms, deadline {shape.deadline / MS:g}, scan {shape.scan / MS:g}, answer_ms "
-        f"{shape.answer / MS:g}, program {shape.variant.value}, {shape.cameras} camera(s)"
+        f"{shape.answer / MS:g}, program {shape.variant.value}, {shape.cameras} camera(s), {shape.views} view(s)"
         f"{', polled' * shape.polled}{', stamps' * shape.stamped}{', numbers' * shape.numbered}",
         *(f"  fault: {fault}" for fault in plan.faults),
     ]

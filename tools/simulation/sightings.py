@@ -226,7 +226,7 @@ class Sightings:
             self.break_("1", f"part {part} is bad, and let go", part)
         elif against:
             self.break_("1", f"part {part} is let go, and READY was 0 since its trigger", part)
-        elif len(about.passing_views) < self._plan.shape.cameras:
+        elif len(about.passing_views) < self._plan.shape.views:
             self.break_("1", f"part {part} is let go, and nobody judged it good in its window", part)
 
     # -- what is said ------------------------------------------------------------------

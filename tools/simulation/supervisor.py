@@ -28,18 +28,25 @@ from aoi_daemon.supervisor.order import Order, Result
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
 from tools.simulation.life import Life
-from tools.simulation.plan import Plan
+from tools.simulation.plan import Plan, Shape
 from tools.simulation.process import Log, Memory
 from tools.simulation.stage_process import Process
 from tools.simulation.timeline import MS, Timeline, chance
 
 _TICK_NS: Final = 50 * MS
 _PRODUCTS: Final = ("demo", "other")
-RECIPES: Final = {
-    name: Recipe(id=number, name=name, bundle=Path(f"bundle{number}"), width_px=64, height_px=64)
-    for number, name in enumerate(_PRODUCTS, 1)
-}
-"""Each of its own engine: from one to the other is a change of processes."""
+
+
+def recipes_of(shape: Shape) -> dict[str, Recipe]:
+    """Each of its own engine: from one to the other is a change of processes."""
+    pictures = [shape.picture(view) for view in range(shape.views)] if shape.named else []
+    views = [{"name": f"v{n}", "camera": f"c{camera}", "fov": fov} for n, (camera, fov) in enumerate(pictures)]
+    return {
+        name: Recipe.model_validate(
+            {"id": number, "name": name, "bundle": f"bundle{number}", "width_px": 64, "height_px": 64, "views": views}
+        )
+        for number, name in enumerate(_PRODUCTS, 1)
+    }
 
 
 class Supervisor:
@@ -62,9 +69,9 @@ class Supervisor:
         chronicle = Chronicle(
             events.EventWriter(cast(SharedMemory, Memory(events.SIZE_BYTES))), log, timeline.now_ns
         )  # fmt: skip
-        line = plan.shape.config()
+        line, recipes = plan.shape.config(), recipes_of(plan.shape)
         configuration = Configuration(
-            Path("line.toml"), line, RECIPES, material={name: f"engine of {name}" for name in RECIPES}
+            Path("line.toml"), line, recipes, material={name: f"engine of {name}" for name in recipes}
         )
         shared = cast(Shared, _Fds(self.board))
         self.keeper = StageKeeper(

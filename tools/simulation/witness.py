@@ -54,6 +54,9 @@ class Witness(Sightings):
 
     def _check_record(self, life: Life, record: Outcome) -> None:
         frame = life.frames.get((record.camera, record.sequence))
+        if not record.sequence:
+            self._check_missing(life, record)
+            return
         if frame is None:
             self.break_("5", f"part {record.part} is recorded with view {record.sequence}, which never was")
             return
@@ -61,7 +64,7 @@ class Witness(Sightings):
         if (record.trigger_ns, record.ready_ns) != (said.trigger_ns, said.ready_ns):
             self.break_("5", f"part {record.part} is recorded with the times of another view than {record.sequence}")
         had_ns = life.doors.read_ns.get((record.camera, record.sequence))
-        in_time = record.deadline_ns - record.sent_ns >= self._verdict_ns and self._plan.shape.cameras == 1
+        in_time = record.deadline_ns - record.sent_ns >= self._verdict_ns and self._plan.shape.views == 1
         if record.reason == Reason.LATE and had_ns is not None and had_ns < record.sent_ns and in_time:
             self.break_("5", f"part {record.part} is recorded as late, and plc had its judgement", frame.part)
         part = self._parts.get(frame.part)
@@ -82,8 +85,16 @@ class Witness(Sightings):
                 self.break_("5", f"part {record.part} is recorded as {expected.name}, and the PLC took {shown}")
         if part is not None and part.ejected is False and not record.passed and record.answered_ns:
             about = [one for one in life.frames.values() if one.part == frame.part]
-            if len(about) == self._plan.shape.cameras:
+            if len(about) == self._plan.shape.views:
                 self.break_("5", f"part {record.part} is recorded as rejected, and was let go", frame.part)
+
+    def _check_missing(self, life: Life, record: Outcome) -> None:
+        """A part that is told by a view which never came: it is no PASS, and has the times of one that did."""
+        if record.passed or record.reason != Reason.NO_IMAGE:
+            self.break_("5", f"part {record.part} is recorded as {record.reason} of a view that never came")
+        times = record.trigger_ns, record.ready_ns
+        if not any((frame.said.trigger_ns, frame.said.ready_ns) == times for frame in life.frames.values()):
+            self.break_("5", f"part {record.part} is recorded with times that no view has")
 
     def _check_times(self, verdict: VerdictSeen, record: Outcome, answer_ns: int) -> None:
         deadline = record.deadline_ns

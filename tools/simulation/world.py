@@ -71,11 +71,11 @@ class Part:
 
     number: int
     bad: bool
-    defect_camera: int
+    defect_view: int
     arrives: int
     at_gate: int
     passing_views: set[int] = field(default_factory=set)
-    """Cameras whose picture of it was judged good."""
+    """Pictures of it that were judged good, by their number."""
     ejected: bool | None = None
     trigger_id: int = 0
     leapt: bool = False

@@ -12,7 +12,7 @@ PAUSE = 40
 
 
 def camera(**keys):
-    return LineConfig.model_validate({"cameras": [keys], "plc": {"poll": {"base": 0}}}).cameras[0]
+    return LineConfig.model_validate({"cameras": [keys], "plc": {"poll": {"base": 0}}, "views_ms": 49.0}).cameras[0]
 
 
 def test_each_way_of_a_configuration_is_the_one_that_it_names():

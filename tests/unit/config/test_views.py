@@ -35,7 +35,7 @@ OWN = {
 def cameras(*names, **keys):
     """A camera of each name; `keys` by name."""
     found = [{"kind": "replay", "source": ".", "name": name, **keys.get(name, {})} for name in names]
-    return LineConfig.model_validate({"cameras": found}).cameras
+    return LineConfig.model_validate({"cameras": found, "views_ms": 49.0}).cameras
 
 
 def recipe(*views, **keys):
@@ -230,3 +230,11 @@ def test_one_view_is_chosen_by_its_name_which_several_need():
     assert chosen(recipe(), None) is None
     assert chosen(recipe(view("a")), None).name == "a"
     assert one_of(recipe(), cameras("top"), None).key == (0, ANY_FOV)
+
+
+def test_the_pictures_of_a_replayed_stage_must_lie_within_views_ms():
+    """Else no part would ever be complete."""
+    line = {"cameras": [{"kind": "replay", "source": ".", "fov_from": "count", "fovs": 4}], "line": {"takt_ms": 200.0, "deadline_ms": 200.0}}
+    with pytest.raises(ValidationError, match="takes the last of 4 pictures of a part 150 ms after the first; raise views_ms"):
+        LineConfig.model_validate({**line, "views_ms": 149.0})
+    LineConfig.model_validate({**line, "views_ms": 160.0})

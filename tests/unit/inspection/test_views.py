@@ -54,7 +54,7 @@ def opened(folder):
 
     def make(recipe, names=("top", "side"), judged=None, **keys):
         cameras = [{"kind": "replay", "source": ".", "name": name, **keys.get(name, {})} for name in names]
-        config = LineConfig.model_validate({"cameras": cameras})
+        config = LineConfig.model_validate({"cameras": cameras, "views_ms": 49.0})
         said = []
         log = SimpleNamespace(info=lambda event, **about: said.append((event, about)), error=lambda event, **about: said.append((event, about)))
         stage = SimpleNamespace(config=config, log=log, setup=SimpleNamespace(standby=False), tell=lambda **_: None)
