@@ -30,6 +30,7 @@ from aoi_daemon.golden.manifest import folder_of
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, warm_up
+from aoi_daemon.infer.fit.executor import runs_of
 from aoi_daemon.infer.registration.registrar import Registrar
 from aoi_daemon.inspection.backend import check_golden, make_executor
 from aoi_daemon.inspection.look import Seen, look, read_templates
@@ -100,7 +101,7 @@ class Inspection:
         recipe = self.recipe
         runs = self.stage.config.inspection.warm_up_runs
         progress = _no_progress if self.stage.setup.standby else self._progress
-        warm_up(self.executor, recipe.shape, runs=runs)
+        warm_up(self.executor, recipe.shape, runs=runs_of(self.executor, runs))
         if self.registrar is not None:
             self.registrar.warm_up(runs)
         progress()
