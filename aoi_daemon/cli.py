@@ -23,6 +23,7 @@ from aoi_daemon.command_line import DEFAULT_CONFIG, KIT, parser
 from aoi_daemon.engine.build.command import run as run_build
 from aoi_daemon.engine.calibrate.command import run as run_calibrate
 from aoi_daemon.engine.commands import run as run_engine
+from aoi_daemon.engine.exports.inspect.command import run as run_model
 from aoi_daemon.engine.golden_parts.command import run as run_golden
 from aoi_daemon.engine.measured import run as run_engines
 from aoi_daemon.errors import AoiError, ConfigError
@@ -42,6 +43,7 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "bundle": run_engine,
     "qualify": run_engine,
     "golden": run_golden,
+    "model": run_model,
     "build-engine": run_build,
     "engines": run_engines,
     "calibrate": run_calibrate,
@@ -124,6 +126,7 @@ def _command(words: list[str]) -> int:
 def _check(file: Path) -> int:
     from aoi_daemon.acquire.sources import source_problems
     from aoi_daemon.config.checks.places import place_problems
+    from aoi_daemon.config.frame_memory import in_words
     from aoi_daemon.inspection.auto.told import tried
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
@@ -135,6 +138,7 @@ def _check(file: Path) -> int:
     cameras = ", ".join(camera.name for camera in configuration.line.cameras)
     print(f"{configuration.file}: ok (cameras: {cameras}; recipes: {', '.join(configuration.recipes)})")
     print(_times(configuration.line))
+    print(in_words(configuration.line))
     for proof in proofs(configuration):
         print(proof)
     for said in tried(configuration):

@@ -11,6 +11,7 @@ from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.engine.build.command import add_parser as add_build_parser
 from aoi_daemon.engine.calibrate.command import add_parsers as add_calibrate_parsers
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
+from aoi_daemon.engine.exports.inspect.arguments import add_parsers as add_model_parsers
 from aoi_daemon.engine.golden_parts.command import add_parsers as add_golden_parsers
 from aoi_daemon.engine.measured import add_parser as add_engines_parser
 from aoi_daemon.hmi.access.command import add_parsers as add_user_parsers
@@ -33,6 +34,7 @@ _EXAMPLES = """examples:
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
   aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
+  aoi-daemon model inspect best.onnx                  what an exported model is, and what to do with it
   aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
   aoi-daemon engines                                  which back end and precision is the fastest here?
@@ -120,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="one JSON object")
         if name == "recipe":
             command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
+    add_model_parsers(commands)
     add_engine_parsers(commands)
     add_build_parser(commands)
     add_engines_parser(commands)

@@ -29,6 +29,7 @@ class Reason(enum.IntEnum):
     NO_RECIPE = 8
     NOT_READY = 9
     REGISTRATION = 10
+    DOUBLED = 11
 
 
 class Proof(enum.IntEnum):
@@ -141,11 +142,11 @@ def unpack_defects(blob: bytes, count: int) -> tuple[Defect, ...]:
     return tuple([Defect._make(fields) for fields in _DEFECT.iter_unpack(blob[:used])])
 
 
-JUDGEMENT: Final = struct.Struct(f"<?BBxhHIQQiiqqq{MAX_DEFECTS * _DEFECT.size}s")
+JUDGEMENT: Final = struct.Struct(f"<?BBxhHIQQiiqqq{MAX_DEFECTS * _DEFECT.size}sH")
 
 
 class Judgement(NamedTuple):
-    """From inspection to plc: what was found on one view.
+    """From inspection to plc: what was found on one view, by the view of its camera and `fov`.
 
     `worst_class` is the class index of the defect with the highest score (-1:
     none); offsets are the registration's, in 0.01 mm; `recipe` and `bundle`
@@ -166,6 +167,7 @@ class Judgement(NamedTuple):
     inferred_ns: int
     judged_ns: int
     defects: bytes
+    fov: int = 0
 
     def pack(self) -> bytes:
         """This record as `JUDGEMENT.size` bytes."""
@@ -185,8 +187,9 @@ class Outcome(NamedTuple):
 
     `part` counts parts from 1 for the life of the daemon; its low byte is the
     SEQ coils. `sent_ns` is when the write began, `answered_ns` when its echo
-    had been checked (0: not delivered). The stamps are those of the view that
-    decided. `trigger_id` is the PLC's number of the part, 0 where it is not known;
+    had been checked (0: not delivered). `camera` and `fov` are those of the view that decided, and so are the stamps;
+    `sequence` 0: that view never came, and the stamps are those of the part's first one. `trigger_id` is the PLC's
+    number of the part, 0 where it is not known;
     `bypassed`: the PLC said that it let parts go whatever their verdict; `proof`: of the product, a `Proof`.
     """
 

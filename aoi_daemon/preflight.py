@@ -8,17 +8,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aoi_daemon.config.cameras import CameraSection, GenicamCamera
 from aoi_daemon.config.checks.hmi import hmi_problems
 from aoi_daemon.config.checks.notices import notices_problems
 from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.fovs import template_problems
+from aoi_daemon.config.frame_memory import memory_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.config.views import Viewed, views_of
 from aoi_daemon.decide.alarm_list import Alarm
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
@@ -33,7 +35,7 @@ from aoi_daemon.infer.openvino.ahead import not_here, package_problem
 from aoi_daemon.infer.trt.machine import this_machine
 from aoi_daemon.infer.trt.plan import ENGINES, SIDECAR, Machine, check_plans, choose_plan, golden_shapes
 from aoi_daemon.inspection.look import read_templates
-from aoi_daemon.inspection.prove import Product
+from aoi_daemon.inspection.prove import counted
 from aoi_daemon.ring.parcel import MAX_PARCEL_BYTES, MessageError, encoded
 from aoi_daemon.stage.control import PathTooLongError, check_length
 
@@ -57,63 +59,83 @@ def check(file: Path, product: str = "") -> Configuration:
     configuration = load(file, product)
     material: dict[str, str] = {}
     judges: dict[str, str] = {}
-    bundles: dict[str, Bundle] = {}
+    found: list[_Checked] = []
     for name, recipe in configuration.recipes.items():
-        path = configuration.file.parent / "recipes" / f"{name}.toml"
-        try:
-            bundle = bundles[name] = load_bundle(recipe.bundle)
-            manifest = bundle.manifest
-            Criteria.compile(recipe, manifest.classes)
-            decoder_for(manifest, recipe)
-        except (ModelError, ValueError) as error:
-            raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
-        try:
-            read_templates(recipe)
-        except ModelError as error:
-            raise ConfigError(path, [str(error)]) from error
-        problems: list[str] = []
-        for key in ("width_px", "height_px") if recipe.fit.kind == "exact" else ():
-            if getattr(recipe, key) % manifest.stride_px:
-                problems.append(
-                    f"{key} = {getattr(recipe, key)}: no multiple of the model's {manifest.stride_px} px; "
-                    "fit = 'pad' would fill it up"
-                )
-        if recipe.channels != manifest.channels:
-            problems.append(f"channels = {recipe.channels}: the model has {manifest.channels}")
-        precision = configuration.line.inspection.reference.precision
-        if precision not in manifest.models:
-            there = ", ".join(manifest.models)
-            remedy = f"; aoi-daemon bundle make --precisions {','.join([*manifest.models, precision])} qualifies it"
-            problems.append(
-                f"bundle = {str(recipe.bundle)!r}: has no {precision} (inspection.precision; there: {there}){remedy}"
-            )
-        if problems:
-            raise ConfigError(path, problems)
-        shape = _shape(path, configuration, recipe, bundle)
-        if configuration.line.inspection.backend != "tensorrt":
-            try:
-                check_file(bundle.model_path(precision), manifest, shape)
-            except ModelError as error:
-                raise ConfigError(path, [f"bundle = {str(recipe.bundle)!r}: {error}"]) from error
+        views = views_of(recipe, configuration.line.cameras)
+        # Without views of its own the recipe is one object for all pictures.
+        fits = {id(view.recipe): view for view in views}
+        bundle_of = {key: _check_view(configuration, name, view) for key, view in fits.items()}
+        found += [_Checked(name, view, bundle_of[id(view.recipe)]) for view in views]
         may_take = configuration.line.inspection.backend in ("tensorrt", "auto")
-        material[name] = _material(recipe, bundle, _golden(configuration, name), engines=may_take)
-        judges[name] = _judges(recipe, bundle)
+        bundles = list({bundle.folder: bundle for bundle in bundle_of.values()}.values())
+        material[name] = _material(recipe, bundles, _golden(configuration, name), engines=may_take)
+        judges[name] = _judges(recipe, bundles)
     if configuration.line.inspection.backend == "tensorrt":
-        _check_engines(configuration, bundles)
+        _check_engines(configuration, found)
     _check_beside(configuration)
-    _check_templates(configuration, bundles)
+    _check_templates(configuration, found)
     _check_messages(configuration)
     return replace(configuration, material=material, judges=judges)
 
 
-def _shape(path: Path, configuration: Configuration, recipe: Recipe, bundle: Bundle) -> FrameShape:
+class _Checked(NamedTuple):
+    """A view of the recipe `product`, and the bundle that it fits."""
+
+    product: str
+    view: Viewed
+    bundle: Bundle
+
+
+def _check_view(configuration: Configuration, name: str, view: Viewed) -> Bundle:
+    """Hold one view of the recipe `name` against its bundle, and load that. Raises ConfigError."""
+    recipe = view.recipe
+    path = configuration.recipe_file(name)
+    where = f"view {view.name!r}: " if configuration.recipes[name].views else ""
+    named = f"{where}bundle = {str(recipe.bundle)!r}"
+    try:
+        bundle = load_bundle(recipe.bundle)
+        manifest = bundle.manifest
+        Criteria.compile(recipe, manifest.classes)
+        decoder_for(manifest, recipe)
+    except (ModelError, ValueError) as error:
+        raise ConfigError(path, [f"{named}: {error}"]) from error
+    try:
+        read_templates(recipe)
+    except ModelError as error:
+        raise ConfigError(path, [f"{where}{error}"]) from error
+    problems: list[str] = []
+    for key in ("width_px", "height_px") if recipe.fit.kind == "exact" else ():
+        if getattr(recipe, key) % manifest.stride_px:
+            said = f"{key} = {getattr(recipe, key)}: no multiple of the model's {manifest.stride_px} px"
+            problems.append(f"{where}{said}; fit = 'pad' would fill it up")
+    if recipe.channels != manifest.channels:
+        problems.append(f"{where}channels = {recipe.channels}: the model has {manifest.channels}")
+    precision = configuration.line.inspection.reference.precision
+    if precision not in manifest.models:
+        there = ", ".join(manifest.models)
+        remedy = f"; aoi-daemon bundle make --precisions {','.join([*manifest.models, precision])} qualifies it"
+        problems.append(f"{named}: has no {precision} (inspection.precision; there: {there}){remedy}")
+    if problems:
+        raise ConfigError(path, problems)
+    shape = _shape(path, configuration, recipe, bundle, where)
+    if configuration.line.inspection.backend != "tensorrt":
+        try:
+            check_file(bundle.model_path(precision), manifest, shape)
+        except ModelError as error:
+            raise ConfigError(path, [f"{named}: {error}"]) from error
+    return bundle
+
+
+def _shape(
+    path: Path, configuration: Configuration, recipe: Recipe, bundle: Bundle, where: str = ""
+) -> FrameShape:
     """What the model of a recipe gets to see. Raises ConfigError where the recipe's fit does not come out."""
     try:
         plan = fitting(bundle, configuration.line.inspection.reference, recipe.shape, recipe.fit)
         if plan is not None:
             check_looked_at(recipe, plan)
     except (ModelError, ValueError) as error:
-        raise ConfigError(path, [str(error)]) from error
+        raise ConfigError(path, [f"{where}{error}"]) from error
     return recipe.shape if plan is None else plan.model
 
 
@@ -141,11 +163,13 @@ def proofs(configuration: Configuration) -> list[str]:
     lines = []
     for name, recipe in configuration.recipes.items():
         golden = read_golden_of(configuration, name)
-        product = Product(golden.good, golden.bad)
-        if product.complete:
+        product = counted(golden, recipe)
+        if product.wrong:
+            lines.append(f"NOT PROVEN, will not become READY: {product.text(name)}")
+        elif product.complete:
             parts = f"{golden.good} good and {golden.bad} bad golden parts"
             unseen = {camera.fov or 0 for camera in configuration.line.cameras} - {part.fov for part in golden.parts}
-            parts += f", none of fov {', '.join(map(str, sorted(unseen)))}" if unseen else ""
+            parts += f", none of fov {', '.join(map(str, sorted(unseen)))}" if unseen and not recipe.views else ""
             lines.append(f"recipe {name}: {parts} (aoi-daemon golden list --check: do they hold here?)")
         elif recipe.accept_unproven is not None:
             lines.append(f"recipe {name}: NOT PROVEN, accepted: {recipe.accept_unproven}")
@@ -154,20 +178,31 @@ def proofs(configuration: Configuration) -> list[str]:
     return lines
 
 
-def _material(recipe: Recipe, bundle: Bundle, golden: Golden, *, engines: bool) -> str:
+def _material(recipe: Recipe, bundles: Sequence[Bundle], golden: Golden, *, engines: bool) -> str:
     """A hash of all that `recipe` names: files that were replaced under their old name are another product."""
-    sidecars = sorted((bundle.folder / ENGINES).glob(f"*{SIDECAR}")) if engines else []
-    return _hash(bundle.hash + golden.hash, [*sidecars, *(template.image for template in recipe.templates)])
+    folders = [bundle.folder / ENGINES for bundle in bundles] if engines else []
+    sidecars = [file for folder in folders for file in sorted(folder.glob(f"*{SIDECAR}"))]
+    return _hash("".join(bundle.hash for bundle in bundles) + golden.hash, [*sidecars, *_templates(recipe)])
 
 
-def _judges(recipe: Recipe, bundle: Bundle) -> str:
+def _templates(recipe: Recipe) -> list[Path]:
+    own = [view.template for view in recipe.views if view.template is not None]
+    return [*(template.image for template in recipe.templates), *own]
+
+
+def _judges(recipe: Recipe, bundles: Sequence[Bundle]) -> str:
     """A hash of what decides the verdicts of `recipe`: the same for the same files in another folder."""
     keys = recipe.model_dump(mode="json", exclude={*Recipe.swapped, "bundle"}, exclude_defaults=True)
     for template in keys.get("templates", ()):
         del template["image"]
+    order = {bundle.folder: number for number, bundle in enumerate(bundles)}
+    for view, own in zip(recipe.views, keys.get("views", ()), strict=True):
+        # Which of the bundles, and whether there is a template; where they lie changes no verdict.
+        own["bundle"] = order[view.bundle or recipe.bundle]
+        own["template"] = view.template is not None
     # Sorted and without defaults: a later version that has more keys, or another order, judges no otherwise by it.
     said = json.dumps(keys, sort_keys=True)
-    return _hash(bundle.hash + said, [template.image for template in recipe.templates])
+    return _hash("".join(bundle.hash for bundle in bundles) + said, _templates(recipe))
 
 
 def _hash(text: str, files: Sequence[Path]) -> str:
@@ -181,13 +216,13 @@ def _hash(text: str, files: Sequence[Path]) -> str:
     return found.hexdigest()
 
 
-def _check_templates(configuration: Configuration, bundles: dict[str, Bundle]) -> None:
-    """Each product whose model compares with a template has one, from its recipe or with each picture."""
-    for name, bundle in bundles.items():
-        recipe = configuration.recipes[name]
-        problems = list(template_problems(configuration.line.cameras, recipe)) if bundle.manifest.has_template else []
+def _check_templates(configuration: Configuration, found: Sequence[_Checked]) -> None:
+    """Each view whose model compares with a template has one, from its recipe or with each picture."""
+    for each in found:
+        has_template = each.bundle.manifest.has_template
+        problems = list(template_problems(configuration.line.cameras, each.view)) if has_template else []
         if problems:
-            raise ConfigError(configuration.file.parent / "recipes" / f"{name}.toml", problems)
+            raise ConfigError(configuration.recipe_file(each.product), problems)
 
 
 def _check_messages(configuration: Configuration) -> None:
@@ -209,7 +244,7 @@ def _check_messages(configuration: Configuration) -> None:
 def _check_beside(configuration: Configuration) -> None:
     """The packages and files that cameras and the processes off the critical path need."""
     line, folder = configuration.line, configuration.file.parent
-    problems = [*_camera_problems(line.cameras), *_socket_problems(line)]
+    problems = [*_camera_problems(line.cameras), *_socket_problems(line), *memory_problems(line)]
     if line.inspection.backend == "openvino" and (missing := package_problem()):
         problems.append(missing)
     problems += [] if line.hmi is None else hmi_problems(line.hmi, folder)
@@ -262,7 +297,12 @@ def open_models(configuration: Configuration) -> None:
     else:
         return
     opened: set[tuple[Path, FrameShape, Fit]] = set()
-    for name, recipe in configuration.recipes.items():
+    views = [
+        (name, view.recipe)
+        for name, recipe in configuration.recipes.items()
+        for view in views_of(recipe, configuration.line.cameras)
+    ]
+    for name, recipe in views:
         if (recipe.bundle, recipe.shape, recipe.fit) in opened:
             continue
         opened.add((recipe.bundle, recipe.shape, recipe.fit))
@@ -291,26 +331,30 @@ def not_checked(configuration: Configuration) -> list[str]:
     return [f"whether an engine fits the line's GPU was not checked, this machine cannot tell: {machine}"]
 
 
-def _check_engines(configuration: Configuration, bundles: dict[str, Bundle]) -> None:
+def _check_engines(configuration: Configuration, found: Sequence[_Checked]) -> None:
     """Every bundle has one plan for all its products, this machine's where that is known.
 
     One, because each build replaces the one before: two products that ask for it in turn would never both have it.
     """
-    section, recipes, file = configuration.line.inspection, configuration.recipes, configuration.file
+    section, file = configuration.line.inspection, configuration.file
     precision: Any = section.precision  # of those that an engine has: the section has checked it
     try:
         machine = this_machine(section.gpu)
     except ModelError as error:
         raise ConfigError(file, [f"inspection.device = {section.gpu}: {error}"]) from error
-    products: dict[str, list[str]] = {}
-    for name, bundle in bundles.items():
-        products.setdefault(str(bundle.folder.resolve()), []).append(name)
+    by_bundle: dict[str, list[_Checked]] = {}
+    for each in found:
+        by_bundle.setdefault(str(each.bundle.folder.resolve()), []).append(each)
     problems = []
-    for names in products.values():
-        bundle = bundles[names[0]]
+    for of_one in by_bundle.values():
+        bundle = of_one[0].bundle
+        names = dict.fromkeys(each.product for each in of_one)
         where = f"inspection.backend = 'tensorrt', recipe {', '.join(names)}"
         try:
-            shapes = [_shape(configuration.recipe_file(name), configuration, recipes[name], bundle) for name in names]
+            shapes = [
+                _shape(configuration.recipe_file(each.product), configuration, each.view.recipe, bundle)
+                for each in of_one
+            ]
             shapes = list(dict.fromkeys([*shapes, *golden_shapes(bundle)]))
             if isinstance(machine, Machine):
                 choose_plan(bundle, precision, shapes, machine)

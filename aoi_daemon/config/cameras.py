@@ -15,6 +15,8 @@ class CameraSection(Section):
     """What every kind of camera has."""
 
     reload: ClassVar[Reload] = Reload.ACQUIRE
+    has_templates: ClassVar[bool] = False
+    """Whether its frames may bring a template of their own."""
 
     name: Name = Field("camera-1", description="Shown in logs and alarms.")
     max_width_px: int = Field(640, ge=16, le=16_384, description="Widest frame; sizes the ring.")
@@ -22,8 +24,15 @@ class CameraSection(Section):
     channels: Literal[1, 3] = Field(1, description="1: mono, as the model sees it. 3: BGR.")
     fov: int | None = Field(
         None, ge=0, le=65_535,
-        description="The field of view that every frame of this camera shows. Absent: 0 with one camera; with several it is needed where a recipe has templates, regions or a registration.",
+        description="The field of view that every frame of this camera shows. Absent: 0 with one camera; with several it is 0 for each, and a recipe's views name the camera.",
     )  # fmt: skip
+    fov_from: Literal["count", "trigger_id"] | None = Field(
+        None,
+        description="How the fields of view of a camera that takes several of each part, one after the other, are told apart. `count`: by the order of the frames within a part. `trigger_id`: by the PLC's number of the trigger, the first of the first part being 1. Needs fovs; not together with fov.",
+    )  # fmt: skip
+    fovs: int | None = Field(
+        None, ge=2, le=64, description="How many fields of view it takes of each part, 0 to this less 1; with fov_from."
+    )
     silence_ms: float = Field(
         1000.0, ge=0, le=3_600_000,
         description="No frame for so long while the line runs: the camera is lost. 0: never (a line that may pause with no PLC poll to tell).",
@@ -44,9 +53,29 @@ class CameraSection(Section):
     reopen_min_ms: float = Field(200.0, ge=10, le=60_000, description="First wait before a re-open.")
     reopen_max_ms: float = Field(5000.0, ge=10, le=600_000, description="Longest wait between re-opens.")
 
+    @property
+    def told_fovs(self) -> tuple[int, ...] | None:
+        """The fields of view that its frames have; None: they tell it themselves, and it is not known before."""
+        return (self.fov or 0,) if self.fovs is None else tuple(range(self.fovs))
+
+    @model_validator(mode="after")
+    def _one_way_to_tell_fovs(self) -> CameraSection:
+        if (self.fov_from is None) is not (self.fovs is None):
+            raise ValueError("fov_from and fovs go together: how fields of view are told apart, and how many there are")
+        if self.fov_from is not None and self.fov is not None:
+            raise ValueError("fov and fov_from: give one; fov is that of a camera which has one alone")
+        return self
+
+    @property
+    def slot_bytes(self) -> int:
+        """Of its largest frame in the ring, and its template where frames bring one; pages are not counted."""
+        return self.max_width_px * self.max_height_px * self.channels * (2 if self.has_templates else 1)
+
 
 class ReplayCamera(CameraSection):
     """Images of a folder, or a video, in place of a camera."""
+
+    has_templates: ClassVar[bool] = True
 
     kind: Literal["replay"] = Field(description="`replay`: images from disk.")
     source: FilePath = Field(description="A folder of images or of NAME_test / NAME_temp pairs, or a video file.")
@@ -66,6 +95,12 @@ class ReplayCamera(CameraSection):
     photo_eye: HostPort | None = Field(
         None, description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC."
     )
+
+    @model_validator(mode="after")
+    def _triggers_are_numbered(self) -> ReplayCamera:
+        if self.fov_from == "trigger_id" and self.pace != "plc":
+            raise ValueError('fov_from = "trigger_id" needs pace = "plc": the takt numbers no triggers')
+        return self
 
 
 DeviceWord = Annotated[str, Field(min_length=1, max_length=256, pattern=r"[^\s\x00]")]
@@ -101,6 +136,10 @@ class GenicamCamera(CameraSection):
         None,
         description="Chunk node that holds a frame's field of view (a user-set sequence, a counter); needs ChunkModeActive. A frame without it is INCOMPLETE. Not together with fov.",
     )
+    fov_pause_ms: float | None = Field(
+        None, gt=0, le=60_000,
+        description="`fov_from = \"count\"`: the first frame after so long without one is the first of a part. Longer than from frame to frame of a part, shorter than the pause between two parts.",
+    )  # fmt: skip
     buffers: int = Field(8, ge=2, le=256, description="Buffers given to the producer.")
     trigger_within_ms: float | None = Field(
         None, gt=0, le=10_000,
@@ -119,7 +158,20 @@ class GenicamCamera(CameraSection):
             raise ValueError("index goes with model or stands alone: serial, device_id and user_name name one device")
         if self.fov is not None and self.fov_chunk is not None:
             raise ValueError("fov and fov_chunk: give one, the other would never be used")
+        if self.fov_chunk is not None and self.fov_from is not None:
+            raise ValueError("fov_from and fov_chunk: give one, the other would never be used")
+        if (self.fov_from == "count") is not (self.fov_pause_ms is not None):
+            raise ValueError(
+                'fov_from = "count" and fov_pause_ms go together: by the pause before it the first frame of a part is told'
+            )
+        if self.fov_from == "trigger_id" and self.trigger_within_ms is None:
+            raise ValueError('fov_from = "trigger_id" needs trigger_within_ms: without it no trigger\'s number is known')
         return self
+
+    @property
+    def told_fovs(self) -> tuple[int, ...] | None:
+        """See `CameraSection`."""
+        return None if self.fov_chunk is not None else super().told_fovs
 
 
 Camera = Annotated[Union[ReplayCamera, GenicamCamera], Field(discriminator="kind")]  # noqa: UP007

@@ -1,4 +1,4 @@
-"""Which field of view each camera's frames show, and whether a recipe's sections fit. Pure."""
+"""Which field of view each camera's frames show, and whether a recipe's views and sections fit. Pure."""
 
 from __future__ import annotations
 
@@ -6,62 +6,91 @@ from collections.abc import Iterator, Sequence
 
 from aoi_daemon.config.cameras import Camera, GenicamCamera
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.view_lines import view_lines
+from aoi_daemon.config.views import Viewed
 
 
-def camera_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
-    """What the cameras of line.toml do not say, and `recipe` needs, each by its key."""
-    kinds = _kinds(recipe)
-    if len(cameras) < 2 or not kinds:
-        return
-    needs = f"recipe {recipe.name!r} has {', '.join(kinds)}, and there are {len(cameras)} cameras"
-    taken: dict[int, str] = {}
+def view_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
+    """What does not fit between the cameras and the views of `recipe`, or its sections where it has none."""
+    if recipe.views:
+        yield from _named(cameras, recipe)
+    elif len(cameras) > 1 and (kinds := _kinds(recipe)):
+        yield (
+            f"views: none; the recipe has {', '.join(kinds)} and {len(cameras)} cameras are there: which is for which? "
+            f"Write these lines in their place:\n{view_lines(recipe, cameras)}"
+        )
+    elif len(cameras) == 1:
+        yield from _sections_fit(cameras[0], recipe)
+
+
+def _named(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
+    by_name = {camera.name: camera for camera in cameras}
+    taken: dict[tuple[str, int], str] = {}
+    for number, view in enumerate(recipe.views):
+        key, camera = f"views[{number}]", by_name.get(view.camera)
+        if camera is None:
+            yield f"{key}.camera = {view.camera!r}: there is no such camera (there: {', '.join(by_name)})"
+            continue
+        told, fov = camera.told_fovs, view.fov
+        if fov is None and (told is None or len(told) > 1):
+            these = "by its chunk" if told is None else ", ".join(map(str, told))
+            several = f"camera {view.camera!r} takes several ({these})"
+            yield f"{key}.fov: missing; {several}: write the one that {view.name!r} is"
+            continue
+        if told is not None and fov is not None and fov not in told:
+            gives = ", ".join(map(str, told))
+            yield f"{key}.fov = {fov}: camera {view.camera!r} gives {gives}, so each part would be rejected without it"
+            continue
+        picture = view.camera, (told or (0,))[0] if fov is None else fov
+        if picture in taken:
+            this = f"camera {view.camera!r}, fov {picture[1]},"
+            yield f"{key}: {this} is view {taken[picture]!r} already; a view is one picture"
+        taken[picture] = view.name
+    yield from _not_viewed(cameras, taken)
+
+
+def _not_viewed(cameras: Sequence[Camera], taken: dict[tuple[str, int], str]) -> Iterator[str]:
+    """Cameras, and fields of view, whose pictures would reject each part because no view names them."""
     for camera in cameras:
-        if camera.fov is not None:
-            taken.setdefault(camera.fov, camera.name)
-    for index, camera in enumerate(cameras):
-        if camera.fov is None:
-            if _by_chunk(camera):
-                continue
-            free = next(fov for fov in range(len(cameras) + len(taken)) if fov not in taken)
-            taken[free] = camera.name
-            yield f"cameras[{index}].fov: missing; {needs}: write `fov = {free}` under camera {camera.name!r}"
-        elif taken[camera.fov] != camera.name:
-            yield (
-                f"cameras[{index}].fov = {camera.fov}: camera {taken[camera.fov]!r} has it too; {needs}: both would be "
-                "judged by the same sections. Give each its own number, and the recipe sections for each"
-            )
+        seen = [fov for name, fov in taken if name == camera.name]
+        told = camera.told_fovs
+        without = [fov for fov in told or () if fov not in seen] if seen else []
+        if without or not seen:
+            what = f"camera {camera.name!r}" + f", fov {', '.join(map(str, without))}" * bool(without)
+            lines = f'`camera = "{camera.name}"`' + (f" and `fov = {without[0]}`" if without else "")
+            yield f"views: none is of {what}, and its pictures would reject each part: add [[views]] with {lines}"
 
 
-def section_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
-    """The sections of `recipe` that no camera's frames would be judged by, and the frames that no section is for."""
-    by_fov = _given(cameras)
-    unknown = any(_by_chunk(camera) for camera in cameras)
-    told = ", ".join(f"{name!r} gives {fov}" for fov, name in by_fov.items()) or "none gives one"
-    several = len(cameras) > 1
+def _sections_fit(camera: Camera, recipe: Recipe) -> Iterator[str]:
+    """The sections of `recipe` that no frame would be judged by, and the frames that no section is for."""
+    told = camera.told_fovs
+    if told is None:
+        return
+    gives = ", ".join(map(str, told))
     for key, fov in _sections(recipe):
-        if fov is None and several:
-            yield f"{key}.fov: missing; it would hold for all {len(cameras)} cameras ({told}): write the one it is for"
-        elif fov is not None and fov not in by_fov and not unknown:
-            yield f"{key}.fov = {fov}: no camera gives it, so it would never be used (cameras.fov: {told})"
+        if fov is not None and fov not in told:
+            given = f"(camera {camera.name!r} gives {gives})"
+            yield f"{key}.fov = {fov}: no camera gives it, so it would never be used {given}"
     for kind, fovs in (
         ("templates", {template.fov for template in recipe.templates}),
         ("regions", {region.fov for region in recipe.regions}),
     ):
-        for fov, name in by_fov.items():
+        for fov in told:
             if fovs and None not in fovs and fov not in fovs:
                 yield (
-                    f"{kind}: none is for fov {fov}, camera {name!r}, and each of its frames would be rejected: "
+                    f"{kind}: none is for fov {fov}, camera {camera.name!r}, and each of its frames would be rejected: "
                     f"add `[[{kind}]]` with `fov = {fov}`"
                 )
 
 
-def template_problems(cameras: Sequence[Camera], recipe: Recipe) -> Iterator[str]:
-    """Of a `recipe` whose model compares each frame with a template: that it has none. Replayed pairs have theirs."""
-    camera = next((camera for camera in cameras if isinstance(camera, GenicamCamera)), None)
-    if camera is not None and not recipe.templates:
+def template_problems(cameras: Sequence[Camera], view: Viewed) -> Iterator[str]:
+    """Of a `view` whose model compares each frame with a template: that it has none. Replayed pairs have theirs."""
+    camera = cameras[view.camera]
+    if isinstance(camera, GenicamCamera) and not view.recipe.templates:
         yield (
             f"templates: none; the model compares each frame with a template, and camera {camera.name!r} brings none: "
-            "each of its frames would be rejected: add `[[templates]]` with the `image` of a good part"
+            "each of its frames would be rejected: add `[[templates]]` with the `image` of a good part, or `template` "
+            "to its view"
         )
 
 
@@ -77,19 +106,3 @@ def _sections(recipe: Recipe) -> Iterator[tuple[str, int | None]]:
         yield f"regions[{index}]", region.fov
     for index, mark in enumerate(recipe.registration.fiducials if recipe.registration else ()):
         yield f"registration.fiducials[{index}]", mark.fov
-
-
-def _by_chunk(camera: Camera) -> bool:
-    """Its frames tell their field of view themselves: which there are is not known before."""
-    return isinstance(camera, GenicamCamera) and camera.fov_chunk is not None
-
-
-def _given(cameras: Sequence[Camera]) -> dict[int, str]:
-    """The fields of view that are known to come, and the name of the (first) camera that gives each."""
-    found: dict[int, str] = {}
-    for camera in cameras:
-        if camera.fov is not None:
-            found.setdefault(camera.fov, camera.name)
-        elif len(cameras) == 1 and not _by_chunk(camera):
-            found[0] = camera.name
-    return found

@@ -6,7 +6,7 @@ bound, so that a file is mended in one go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,10 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from aoi_daemon.config.cameras import GenicamCamera, ReplayCamera
 from aoi_daemon.config.checks.lens import lens_problem
-from aoi_daemon.config.fovs import camera_problems, section_problems
+from aoi_daemon.config.fovs import view_problems
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recipe_files import checked_recipe_files, recipe_files
 from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.config.view import View
+from aoi_daemon.config.views import settled, views_of
 from aoi_daemon.config.words import words_of
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.files.text import TextError, decode, read_bytes
@@ -92,7 +94,8 @@ def load(file: Path, product: str = "") -> Configuration:
     for path in checked_recipe_files(file.parent / "recipes"):
         recipes[path.stem] = read_recipe(path, sources)
     _check_ids(recipes, file.parent / "recipes")
-    _check_fovs(line, recipes, file)
+    _check_views(line, recipes, file)
+    recipes = {name: settled(recipe, line.cameras) for name, recipe in recipes.items()}
     if line.line.recipe not in recipes:
         there = ", ".join(recipes) or "none"
         raise ConfigError(
@@ -174,21 +177,37 @@ def _resolve_line(line: LineConfig, file: Path) -> LineConfig:
 
 
 def _resolve_recipe(recipe: Recipe, file: Path) -> Recipe:
-    bundle = file.parent / recipe.bundle
+    folder = file.parent
     templates = tuple(
-        template.model_copy(update={"image": file.parent / template.image}) for template in recipe.templates
+        template.model_copy(update={"image": folder / template.image}) for template in recipe.templates
     )
-    problems = [
-        f"templates[{index}].image = {str(template.image)!r}: {missing}"
-        for index, template in enumerate(templates)
-        if (missing := _missing(template.image))
-    ]
-    if missing := _missing(bundle / "manifest.json"):
-        why = "is not a bundle (it has no manifest.json)" if missing == _NOWHERE else missing
-        problems.append(f"bundle = {str(bundle)!r}: {why}")
-    if problems:
+    views = tuple(view.model_copy(update=_resolved(view, folder)) for view in recipe.views)
+    found = recipe.model_copy(update={"bundle": folder / recipe.bundle, "templates": templates, "views": views})
+    if problems := list(_missing_files(found)):
         raise ConfigError(file, problems)
-    return recipe.model_copy(update={"bundle": bundle, "templates": templates})
+    return found
+
+
+def _resolved(view: View, folder: Path) -> dict[str, Path]:
+    """The paths of `view`, from `folder` on."""
+    named = {"bundle": view.bundle, "template": view.template}
+    return {key: folder / path for key, path in named.items() if path is not None}
+
+
+def _missing_files(recipe: Recipe) -> Iterator[str]:
+    images = [(f"templates[{number}].image", template.image) for number, template in enumerate(recipe.templates)]
+    # What no view takes from the recipe was not written there: the view's own line is the one to be mended.
+    bundles = [] if recipe.views and all(view.bundle for view in recipe.views) else [("bundle", recipe.bundle)]
+    for number, view in enumerate(recipe.views):
+        images += [] if view.template is None else [(f"views[{number}].template", view.template)]
+        bundles += [] if view.bundle is None else [(f"views[{number}].bundle", view.bundle)]
+    for key, image in images:
+        if missing := _missing(image):
+            yield f"{key} = {str(image)!r}: {missing}"
+    for key, bundle in bundles:
+        if missing := _missing(bundle / "manifest.json"):
+            why = "is not a bundle (it has no manifest.json)" if missing == _NOWHERE else missing
+            yield f"{key} = {str(bundle)!r}: {why}"
 
 
 def _missing(path: Path) -> str:
@@ -218,27 +237,21 @@ def _check_ids(recipes: Mapping[str, Recipe], folder: Path) -> None:
         names[recipe.id] = name
 
 
-def _check_fovs(line: LineConfig, recipes: Mapping[str, Recipe], file: Path) -> None:
+def _check_views(line: LineConfig, recipes: Mapping[str, Recipe], file: Path) -> None:
     """Of all recipes: what is wrong with one that is not in use would be found out at a changeover only."""
     for name, recipe in recipes.items():
-        if problems := list(camera_problems(line.cameras, recipe)):
-            raise ConfigError(file, problems)
-        if problems := list(section_problems(line.cameras, recipe)):
+        if problems := list(view_problems(line.cameras, recipe)):
             raise ConfigError(file.parent / "recipes" / f"{name}.toml", problems)
 
 
 def _check_sizes(line: LineConfig, recipe: Recipe, file: Path) -> None:
-    for index, camera in enumerate(line.cameras):
-        for key, need in (("max_width_px", recipe.width_px), ("max_height_px", recipe.height_px)):
-            if getattr(camera, key) < need:
-                raise ConfigError(
-                    file,
-                    [f"cameras[{index}].{key} = {getattr(camera, key)}: recipe {recipe.name!r} needs at least {need}"],
-                )
-        if problem := lens_problem(camera, recipe):
-            raise ConfigError(file, [f"cameras[{index}].calibration: {problem}"])
-        if camera.channels != recipe.channels:
-            raise ConfigError(
-                file,
-                [f"cameras[{index}].channels = {camera.channels}: recipe {recipe.name!r} has {recipe.channels}"],
-            )
+    for view in views_of(recipe, line.cameras):
+        camera, key = line.cameras[view.camera], f"cameras[{view.camera}]"
+        said = f"recipe {recipe.name!r}" + (f", view {view.name!r}," if recipe.views else "")
+        for name, need in (("max_width_px", view.recipe.width_px), ("max_height_px", view.recipe.height_px)):
+            if getattr(camera, name) < need:
+                raise ConfigError(file, [f"{key}.{name} = {getattr(camera, name)}: {said} needs at least {need}"])
+        if camera.channels != view.recipe.channels:
+            raise ConfigError(file, [f"{key}.channels = {camera.channels}: {said} has {view.recipe.channels}"])
+        if problem := lens_problem(camera, view.recipe):
+            raise ConfigError(file, [f"{key}.calibration: {problem}"])

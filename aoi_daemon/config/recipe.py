@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from aoi_daemon.config.boxes import Boxes
 from aoi_daemon.config.calibration import Calibration
 from aoi_daemon.config.fit import EXACT, Fit
+from aoi_daemon.config.limits import ClassLimit, Fraction, Optics, Region, Template
 from aoi_daemon.config.precision import Precision
+from aoi_daemon.config.recipe_checks import beside_views, do_not_fit, not_once, too_many
 from aoi_daemon.config.registration import Registration
 from aoi_daemon.config.section import FilePath, Name, Reload, Section, Sha256
-from aoi_daemon.config.tasks import MAX_CLASSES, MapReading, ModelOutput
+from aoi_daemon.config.tasks import MapReading, ModelOutput
+from aoi_daemon.config.view import View
 
-MAX_REGIONS: Final = 2048
-MAX_CORNERS: Final = 16_384
-"""Of all regions together: each detection is compared with every edge, and a swap between two parts reads them all."""
-MAX_TEMPLATES: Final = 1024
-MAX_LIMITS: Final = MAX_CLASSES + 1
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
+MAX_VIEWS: Final = 64
+_ALL_MAY_HAVE: Final = ("bundle", "width_px", "height_px")
+"""What a recipe needs, unless each of its views has it."""
 
 
 def _somebody_for_a_reason(text: str | None) -> str | None:
@@ -31,46 +30,6 @@ def _somebody_for_a_reason(text: str | None) -> str | None:
     if not (who.strip() and why.strip() and text.isprintable()):
         raise ValueError(f"{text!r} is not `NAME, reason` in one line: who answers for parts that nothing proves, and why")
     return text
-
-
-class ClassLimit(Section):
-    """What is allowed of one class of defect."""
-
-    reload: ClassVar[Reload] = Reload.INSPECTION
-
-    name: str = Field(min_length=1, max_length=64, description="A class of the bundle, or `*` for all not named.")
-    score: Fraction = Field(0.5, description="Detections below this score do not count.")
-    min_width: float = Field(0.0, ge=0, description="Narrower detections do not count (unit: `unit`).")
-    min_height: float = Field(0.0, ge=0, description="Lower detections do not count (unit: `unit`).")
-    max_count: int = Field(
-        0, ge=0, le=10_000, description="So many are still good; what is tolerated so is not reported."
-    )
-
-
-class Region(Section):
-    """A part of the field of view, polygon of at least three corners, or two corners of a rectangle."""
-
-    reload: ClassVar[Reload] = Reload.INSPECTION
-
-    kind: Literal["inspect", "ignore"] = Field(
-        description="`inspect`: only detections whose centre lies in some inspect region count. `ignore`: those whose centre lies here do not."
-    )  # fmt: skip
-    fov: int | None = Field(None, ge=0, description="Field of view it belongs to; absent: all.")
-    corners: Annotated[tuple[Annotated[tuple[float, float], Strict(False)], ...], Strict(False)] = Field(
-        min_length=2, max_length=64, description="[[x, y], ...] in `unit`."
-    )
-
-
-class Template(Section):
-    """The golden template of one field of view."""
-
-    reload: ClassVar[Reload] = Reload.INSPECTION
-
-    fov: int = Field(ge=0, le=65_535, description="Field of view.")
-    image: FilePath = Field(description="The template's image, of the recipe's size.")
-    bits: int | None = Field(
-        None, ge=9, le=16, description="How many bits of each sample count where the file has 16; absent: it has 8 or fewer."
-    )
 
 
 class StopRules(Section):
@@ -91,16 +50,6 @@ class StopRules(Section):
         le=10_000,
         description="...in the last so many parts that were judged; after a reset the missing ones count as good.",
     )
-
-
-class Optics(Section):
-    """When a picture is too dark, too bright or too flat to be judged: REJECT for OPTICS, and an alarm."""
-
-    reload: ClassVar[Reload] = Reload.INSPECTION
-
-    min_brightness: float = Field(0.0, ge=0, le=255, description="Least mean gray value.")
-    max_brightness: float = Field(255.0, ge=0, le=255, description="Greatest mean gray value.")
-    min_contrast: float = Field(0.0, ge=0, le=128, description="Least standard deviation of the gray values.")
 
 
 class Recipe(Section):
@@ -136,6 +85,10 @@ class Recipe(Section):
         None, description="Aligns each frame to its template; absent: frames are judged as they come."
     )
     maps: MapReading | None = Field(None, description="For bundles of task segment or anomaly.")
+    views: Annotated[tuple[View, ...], Strict(False)] = Field(
+        (), max_length=MAX_VIEWS,
+        description="Pictures of each part; none: one of the one camera. A part passes when every view passes in time.",
+    )  # fmt: skip
     accept_unproven: Annotated[
         str | None, Field(max_length=200), AfterValidator(_somebody_for_a_reason)
     ] = Field(
@@ -158,41 +111,22 @@ class Recipe(Section):
         """Of a frame: (height_px, width_px, channels)."""
         return self.height_px, self.width_px, self.channels
 
-    @model_validator(mode="after")
-    def _bounded(self) -> Recipe:
-        corners = sum(len(region.corners) for region in self.regions)
-        counts = (
-            ("templates", len(self.templates), MAX_TEMPLATES, "make a recipe for each of several fields of view"),
-            ("limits", len(self.limits), MAX_LIMITS, "no bundle has more classes; let `*` speak for all that are alike"),
-            ("regions", len(self.regions), MAX_REGIONS, "join those that touch"),
-            ("regions.corners", corners, MAX_CORNERS, "draw the outlines with fewer corners"),
-        )
-        problems = [f"{key}: there are {count}, at most {most}; {do}" for key, count, most, do in counts if count > most]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _each_view_has_its_own(cls, data: Any) -> Any:
+        """What every view has, the recipe need not have: the first view's stands for it."""
+        views = data.get("views") if isinstance(data, dict) else None
+        if not views or not all(isinstance(view, dict) for view in views):
+            return data
+        first = {key: views[0][key] for key in _ALL_MAY_HAVE if all(view.get(key) is not None for view in views)}
+        return {**first, **data}
 
     @model_validator(mode="after")
-    def _each_once(self) -> Recipe:
-        names = [limit.name for limit in self.limits]
-        if len(set(names)) < len(names):
-            raise ValueError(f"limits.name: {names} are not all different")
-        fovs = [template.fov for template in self.templates]
-        if len(set(fovs)) < len(fovs):
-            raise ValueError(f"templates.fov: {fovs} are not all different")
-        return self
-
-    @model_validator(mode="after")
-    def _sections_fit(self) -> Recipe:
-        problems: list[str] = []
-        if self.registration is not None:
-            fovs = [template.fov for template in self.templates]
-            problems += self.registration.problems(self.width_px, self.height_px, self.px_per_unit, fovs)
-        frame_px = self.width_px * self.height_px
-        if self.maps is not None and self.maps.min_area * self.px_per_unit**2 >= frame_px:
-            problems.append(f"maps.min_area = {self.maps.min_area:g}: no defect in {frame_px} px would count")
-        if problems:
-            raise ValueError("; ".join(problems))
+    def _fits_together(self) -> Recipe:
+        # In turn: of lists that are too long only that is said.
+        for problems in (too_many, not_once, beside_views, do_not_fit):
+            if found := list(problems(self)):
+                raise ValueError("; ".join(found))
         return self
 
 

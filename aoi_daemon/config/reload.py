@@ -124,7 +124,10 @@ def _changed_cameras(old: Configuration, new: Configuration, refused: list[str])
     for index, (before, after) in enumerate(zip(old.line.cameras, new.line.cameras, strict=True)):
         if before == after or before.model_copy(update={"calibration": after.calibration}) == after:
             continue
-        for key in ("max_width_px", "max_height_px", "channels"):
+        sizes = ["max_width_px", "max_height_px", "channels"]
+        if before.has_templates != after.has_templates:
+            sizes.append("kind")
+        for key in sizes:
             if getattr(before, key) != getattr(after, key):
                 refused.append(f"cameras[{index}].{key}: sizes the frame ring, and needs a restart of the service")
         restart.add(index)

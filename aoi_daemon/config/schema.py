@@ -6,12 +6,13 @@ into it and words the errors; the reference in config/README.md is generated fro
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config import timing
-from aoi_daemon.config.cameras import Camera
+from aoi_daemon.config.cameras import Camera, CameraSection
 from aoi_daemon.config.checks.poll import check_poll
 from aoi_daemon.config.hmi import HmiSection
 from aoi_daemon.config.host import Peer
@@ -42,10 +43,41 @@ class LineSection(Section):
     )
 
 
-class RingSection(Section):
-    """The frame ring between acquire and inspection."""
+_LEAST_SLOTS: Final = 3
+_MOST_SLOTS: Final = 256
+_MIB: Final = 1 << 20
 
-    slots: int = Field(8, ge=3, le=256, description="Frames kept for each camera; a part older than that is rejected.")
+
+class RingSection(Section):
+    """The frame ring between acquire and inspection: how many frames of each camera are kept; one that is older is rejected."""
+
+    slots: int | None = Field(
+        None, ge=_LEAST_SLOTS, le=_MOST_SLOTS, description="So many; absent: 8, or as many as `max_mib` holds."
+    )
+    max_mib: int | None = Field(
+        None, ge=1, le=1 << 20,
+        description="Instead of `slots`: as many as fit into so much memory (MiB) for each camera, 3 to 256. `check-config` says how many.",
+    )  # fmt: skip
+
+    def slots_of(self, camera: CameraSection) -> int:
+        """Frames of `camera` that its ring holds; below 3: `max_mib` is too little."""
+        if self.max_mib is None:
+            return self.slots or 8
+        return min(_MOST_SLOTS, self.max_mib * _MIB // camera.slot_bytes)
+
+    def problems(self, cameras: Sequence[CameraSection]) -> list[str]:
+        """What does not fit together."""
+        if self.max_mib is None:
+            return []
+        if self.slots is not None:
+            return [f"ring.slots ({self.slots}) and ring.max_mib ({self.max_mib}) say the same: leave one out"]
+        return [
+            f"ring.max_mib ({self.max_mib}) holds {self.slots_of(camera)} frames of camera {camera.name} "
+            f"({camera.max_width_px} x {camera.max_height_px} px, {camera.slot_bytes / _MIB:.1f} MiB each), and a ring "
+            f"needs {_LEAST_SLOTS}: at least {-(-_LEAST_SLOTS * camera.slot_bytes // _MIB)}"
+            for camera in cameras
+            if self.slots_of(camera) < _LEAST_SLOTS
+        ]
 
 
 class InspectionSection(Section):
@@ -59,7 +91,11 @@ class InspectionSection(Section):
     precision: Literal["auto", Precision] = Field(
         "fp32", description="Which of the bundle's models runs. `auto`, with the back end `auto`: any that the bundle's qualification took."
     )
-    threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end.")
+    threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end, in each lane.")
+    lanes: int = Field(
+        1, ge=1, le=8,
+        description="Processes that judge views side by side, at most one for each camera: camera number n (from 0) is judged by lane n modulo lanes. A GPU has one. Worth it where the cores are many, with fewer threads each.",
+    )  # fmt: skip
     device: DeviceNumber | DeviceName | None = Field(
         None, description="`tensorrt`: number of the GPU, 0 to 15; absent: 0. `openvino`: `cpu`, `gpu`, `npu`, or one of several as `gpu.1`; absent: `cpu`."
     )
@@ -71,6 +107,8 @@ class InspectionSection(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> InspectionSection:
+        if self.lanes > 1 and self.backend == "tensorrt":
+            raise ValueError(f"lanes = {self.lanes}: a GPU has one lane; leave it out with backend = 'tensorrt'")
         if self.precision == "auto" and self.backend != "auto":
             raise ValueError(f"precision = 'auto' needs backend = 'auto'; name the one that {self.backend} is to run")
         if self.precision == "bf16" and self.backend in ("onnx", "tensorrt"):
@@ -227,6 +265,13 @@ class LineConfig(Section):
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras.name: {names} are not all different")
+        if self.inspection.lanes > len(self.cameras):
+            raise ValueError(
+                f"inspection.lanes ({self.inspection.lanes}) is more than there are cameras ({len(self.cameras)}): a lane "
+                "without a camera would have nothing to judge"
+            )
+        if wrong := self.ring.problems(self.cameras):
+            raise ValueError("; ".join(wrong))
         if self.publisher is not None:
             check_line(self.publisher, self.line.takt_ms, recorded=self.recorder is not None)
         if plc.poll is not None:
@@ -236,18 +281,19 @@ class LineConfig(Section):
             raise ValueError('cameras.pace = "plc" needs [plc.poll]: the trigger is read from the PLC')
         for camera in self.cameras:
             if camera.kind == "genicam" and camera.trigger_within_ms is not None:
-                _check_trigger_numbers(camera.trigger_within_ms, self)
+                _check_trigger_numbers(camera.trigger_within_ms, camera.fovs or 1, self)
         return self
 
 
-def _check_trigger_numbers(within_ms: float, line: LineConfig) -> None:
-    """Refuse times at which it would never be certain which trigger a frame belongs to."""
-    poll, half_ms = line.plc.poll, line.line.takt_ms / 2
+def _check_trigger_numbers(within_ms: float, triggers: int, line: LineConfig) -> None:
+    """Refuse times at which it would never be certain which of a part's `triggers` a frame belongs to."""
+    poll, half_ms = line.plc.poll, line.line.takt_ms / triggers / 2
     if poll is None:
         raise ValueError("cameras.trigger_within_ms needs [plc.poll]: the trigger's number is read from the PLC")
     if within_ms + poll.period_ms + line.plc.answer_ms > half_ms:
         raise ValueError(
             f"cameras.trigger_within_ms ({within_ms:g}) with plc.poll.period_ms ({poll.period_ms:g}) and plc.answer_ms "
-            f"({line.plc.answer_ms:g}) is more than half of line.takt_ms ({half_ms:g}): a frame's trigger would never be "
+            f"({line.plc.answer_ms:g}) is more than half of line.takt_ms{f' / {triggers} fovs' if triggers > 1 else ''} "
+            f"({half_ms:g}): a frame's trigger would never be "
             "certain; read the PLC more often, or leave trigger_within_ms out"
         )

@@ -38,6 +38,11 @@ class ModelOutput(Section):
         "of which one is true, or each by itself.",
     )
     full_score: float = Field(1.0, gt=0, description="For anomaly: the value of the map that scores 1.")
+    best_only: bool = Field(
+        False,
+        description="For segment: the maps show the model's best candidates alone. Where what it left out may count "
+        "too, a map reaches the threshold at every place, and the part is rejected whatever the recipe tolerates.",
+    )
     maps: MapReading = Field(
         MapReading(), description="For segment and anomaly: how golden parts are read, areas in px."
     )
@@ -57,6 +62,8 @@ class ModelOutput(Section):
             )
         if self.task != "classify" and self.activation != "none":
             raise ValueError(f"activation: {self.activation} is for classify; for {self.task} it belongs in the graph")
+        if self.best_only and self.task != "segment":
+            raise ValueError(f"best_only: is for segment, not for {self.task}")
         if self.task == "anomaly" and len(self.classes) != 1:
             raise ValueError(f"classes: an anomaly map has one, not {len(self.classes)}")
         return self

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.overlap import suppress_overlaps
 from aoi_daemon.decide.regions import View, compile_views
 from aoi_daemon.errors import InferenceError

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.config.recipe import Optics
+from aoi_daemon.config.limits import Optics
 
 _STEP: Final = 8
 """Every eighth pixel of every eighth row: brightness is a matter of the complete picture."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.config.recipe import Region
+from aoi_daemon.config.limits import Region
 
 _GRID: Final = 64
 """Points a side that are tried when it is asked whether anything is left to look at."""

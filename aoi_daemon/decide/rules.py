@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -68,11 +68,16 @@ class StopWatch:
     ones. Right after a reset the missing parts are taken as good, so the rule
     is met as soon as it is certain and never for the first bad part alone
     (unless one part in the window is already too many).
+
+    `scales`: pixels in a `unit` of views, by camera and field of view, that have another than `px_per_unit`.
     """
 
-    def __init__(self, rules: StopRules, px_per_unit: float) -> None:
+    def __init__(
+        self, rules: StopRules, px_per_unit: float, scales: Mapping[tuple[int, int], float] | None = None
+    ) -> None:
         self._rules = rules
         self._radius_px = rules.same_place_radius * px_per_unit
+        self._radii_px = {view: rules.same_place_radius * scale for view, scale in (scales or {}).items()}
         self._window = bytearray(rules.window)
         self._places: dict[tuple[int, int], list[_Place]] = {}
         self.stop: Stop | None
@@ -117,7 +122,8 @@ class StopWatch:
         if not self._rules.same_place:
             return None
         before = self._places.get((camera, fov), ())
-        places = [self._follow(defect, before) for defect in defects]
+        radius_px = self._radii_px.get((camera, fov), self._radius_px)
+        places = [self._follow(defect, before, radius_px) for defect in defects]
         self._places[camera, fov] = places
         longest = max(places, key=lambda place: place.in_a_row)
         if longest.in_a_row <= self._rules.same_place:
@@ -133,11 +139,12 @@ class StopWatch:
         self.stop = stop
         return stop
 
-    def _follow(self, defect: Defect, before: Sequence[_Place]) -> _Place:
+    @staticmethod
+    def _follow(defect: Defect, before: Sequence[_Place], radius_px: float) -> _Place:
         x_px, y_px = (defect.x1 + defect.x2) / 2, (defect.y1 + defect.y2) / 2
         in_a_row = 0
         for place in before:
-            near = math.hypot(place.x_px - x_px, place.y_px - y_px) <= self._radius_px
+            near = math.hypot(place.x_px - x_px, place.y_px - y_px) <= radius_px
             if place.label == defect.label and near and place.in_a_row > in_a_row:
                 in_a_row = place.in_a_row
         return _Place(defect.label, x_px, y_px, in_a_row + 1)

@@ -48,6 +48,7 @@ def add_parser(subparsers: Any) -> None:
         "--config", type=Path, default=_CONFIG, metavar="FILE", help="line.toml (default: %(default)s)"
     )
     command.add_argument("--recipe", metavar="NAME", help="of recipes/NAME.toml (default: line.recipe)")
+    command.add_argument("--view", metavar="NAME", help="of a recipe with several views: which one")
     command.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from aoi_daemon.config.views import one_of  # noqa: PLC0415
     from aoi_daemon.inspection.auto.told import measured  # noqa: PLC0415
     from aoi_daemon.preflight import check  # noqa: PLC0415
 
@@ -71,7 +73,11 @@ def _run(arguments: argparse.Namespace) -> int:
             there = ", ".join(configuration.recipes)
             raise InputError(f"--recipe {name}: there is no such recipe beside {arguments.config} (there: {there})")
         os.nice(_NICE)  # a line may run beside it
-        table, chosen = measured(configuration, name, begin, _MOST_S)
+        try:
+            view = one_of(configuration.recipes[name], configuration.line.cameras, arguments.view)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        table, chosen = measured(configuration, name, view, begin, _MOST_S)
     except AoiError as error:
         sys.stderr.write(f"aoi-daemon: {error}\n")
         return 2

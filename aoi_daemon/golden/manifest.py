@@ -7,8 +7,8 @@ manifest does not name is what an interrupted change has left: it is passed over
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, Strict, ValidationError, model_validator
 
 from aoi_daemon.config.boxes import Boxes
-from aoi_daemon.config.section import Section, Sha256
+from aoi_daemon.config.section import Name, Section, Sha256
 from aoi_daemon.errors import Action, AoiError, PictureError
 from aoi_daemon.files import text
 from aoi_daemon.pictures import decode_picture, read_bytes
@@ -46,7 +46,8 @@ class Part(Section):
     template: PictureName | None = Field(None, description="Its own; absent: the recipe's of its field of view.")
     template_sha256: Sha256 | None = None
     passed: bool = Field(description="The verdict it must get.")
-    fov: int = Field(0, ge=0, le=65_535)
+    view: Name | None = Field(None, description="Which view it shows; absent: the only one.")
+    fov: int = Field(0, ge=0, le=65_535, description="Of a recipe without views; else its view has one.")
     boxes: Boxes = Field((), description="Of a bad part: where it is bad, in px of the picture.")
     by: str = Field("", max_length=80, description="Who added it.")
     when: str = Field("", max_length=40, description="UTC, ISO 8601: for people.")
@@ -97,6 +98,26 @@ class Golden:
     def bad(self) -> int:
         """How many must be rejected."""
         return len(self.parts) - self.good
+
+    def of_view(self, view: str, fov: int, *, alone: bool) -> Golden:
+        """The parts that show `view`, of field of view `fov`. `alone`: it is the only one, and need not be named."""
+        named = [part for part in self.parts if part.view == view or (alone and part.view is None)]
+        return replace(self, parts=tuple(part.model_copy(update={"fov": max(fov, 0)}) for part in named))
+
+    def proves(self, views: Sequence[str]) -> bool:
+        """Whether there is a good and a bad part of each of `views`, or of a recipe without views."""
+        of_each = [self.of_view(view, 0, alone=len(views) == 1) for view in views] or [self]
+        return all(parts.good and parts.bad for parts in of_each) and not self.strays(views)
+
+    def strays(self, views: Sequence[str]) -> list[str]:
+        """A line for each part that shows none of `views`, or does not say which; none: the recipe names no views."""
+        there = f"views {', '.join(views)}" if views else "no views"
+        unknown = [part for part in self.parts if part.view is not None and part.view not in views]
+        unnamed = [part for part in self.parts if part.view is None and len(views) > 1]
+        return [
+            *(f"{part.name} shows view {part.view}, and the recipe has {there}" for part in unknown),
+            *(f"{part.name} does not say which view it shows, and the recipe has {there}" for part in unnamed),
+        ]
 
     def picture(self, part: Part, channels: Literal[1, 3]) -> tuple[Image, Image | None]:
         """The picture and the template of its own, (H, W, channels) uint8.

@@ -34,6 +34,7 @@ class NewPart(NamedTuple):
     fov: int
     boxes: tuple[Box, ...]
     source: str
+    view: str | None = None
 
 
 def add(folder: Path, new: Sequence[NewPart], *, by: str, when: str) -> list[Part]:
@@ -55,7 +56,7 @@ def add(folder: Path, new: Sequence[NewPart], *, by: str, when: str) -> list[Par
         for part in new:
             entry, pictures = _entry(part, {*(p.name for p in (*before.parts, *entries))}, by, when)
             for known in (*before.parts, *entries):
-                if (known.sha256, known.template_sha256, known.fov) == (entry.sha256, entry.template_sha256, entry.fov):
+                if _shows(known) == _shows(entry):
                     raise GoldenError(
                         f"{part.source}: is golden part {known.name} already; to change it, remove that one first: "
                         f"aoi-daemon golden remove --recipe {folder.stem} {known.name}"
@@ -66,6 +67,11 @@ def add(folder: Path, new: Sequence[NewPart], *, by: str, when: str) -> list[Par
             replace_file(folder / name, content)
         _write(folder, (*before.parts, *entries))
     return entries
+
+
+def _shows(part: Part) -> tuple[str, str | None, str | None, int]:
+    """Two parts that show the same are one."""
+    return part.sha256, part.template_sha256, part.view, part.fov
 
 
 def remove(folder: Path, names: Sequence[str]) -> list[Part]:
@@ -114,8 +120,8 @@ def _entry(part: NewPart, taken: set[str], by: str, when: str) -> tuple[Part, di
     template = f"{name}.template.png" if part.template is not None else None
     entry = Part(
         image=f"{name}.png", sha256=hashes[f"{name}.png"], template=template,
-        template_sha256=None if template is None else hashes[template], passed=part.passed, fov=part.fov,
-        boxes=part.boxes, by=by[:80], when=when, source=part.source[:400],
+        template_sha256=None if template is None else hashes[template], passed=part.passed, view=part.view,
+        fov=part.fov, boxes=part.boxes, by=by[:80], when=when, source=part.source[:400],
     )  # fmt: skip
     return entry, files
 

@@ -1,7 +1,7 @@
 """What inspection expects of an executor, and of a model, whoever runs it.
 
 A model's contract. Inputs by name: `image` and, where the manifest says so, `template`, uint8 (1, H, W, C) as
-the camera gives them; a model that was trained on floats is wrapped (engine/precision/wrap.py). Outputs by name,
+the camera gives them; what another program exported is adapted (engine/exports/adapt.py). Outputs by name,
 all but `classes` float32, by the manifest's task:
 
 - top100: `boxes` (1, 100, 4), `scores` (1, 100) from the highest to the lowest, and `classes` int32 (1, 100).
@@ -9,7 +9,8 @@ all but `classes` float32, by the manifest's task:
 - yolo: `heads` (1, 4 + classes, N): centre x and y, width and height in px of the frame, then a probability for
   each class.
 - classify: `scores` (1, classes): probabilities, or logits (the manifest's `activation`).
-- segment: `maps` (1, classes, h, w): probabilities; the frame's size or less.
+- segment: `maps` (1, classes, h, w): probabilities; the frame's size or less. Where the manifest says `best_only`, at
+  every place at least what the best candidate of its class scores that the maps do not show.
 - anomaly: `maps` (1, 1, h, w): the higher, the stranger; the manifest's `full_score` is what scores 1.
 
 All of them become `Detections` (infer/decode/decode.py): one judgement serves every task.

@@ -17,8 +17,19 @@ from aoi_daemon.infer.executor import FrameShape, TensorInfo, check_model
 from aoi_daemon.infer.fit.geometry import Takes, fits_for
 from aoi_daemon.infer.onnx.file import Declared, declared, weights_elsewhere
 
-_ULTRALYTICS: Final = {"detect": "yolo", "classify": "classify", "segment": None, "pose": None, "obb": None}
-"""Their tasks, and ours that reads the outputs of one; None: none does."""
+_ULTRALYTICS: Final[Mapping[str, tuple[str, ...]]] = {
+    "detect": ("yolo", "top100"),
+    "classify": ("classify",),
+    "segment": ("segment",),
+    "obb": (),
+    "pose": (),
+}
+"""Their tasks, and ours that read what one of them is once it is adapted; (): none does."""
+_TAKEN: Final = {"detect": "detect", "classify": "classify", "segment": "segment", "obb": "detect"}
+"""Their tasks, and what `bundle make --task` says of them."""
+_OR_EXPORT: Final = (
+    "`aoi-daemon bundle make --task detect` takes it as it is; or export it with end2end=False, nms=False"
+)
 _ONE_TRUE: Final = frozenset({"Softmax", "Sigmoid", "LogSoftmax", "HardSigmoid"})
 """Operators that have made probabilities of logits."""
 _LONGEST_NAMES: Final = 200_000
@@ -78,10 +89,12 @@ def check_in_one_file(file: Path, raw: bytes) -> None:
 def task_problem(metadata: Mapping[str, str], task: str) -> str:
     """Why a model that says so of itself cannot be of `task`; "": it can, or says nothing that is known here."""
     theirs = metadata.get("task", "")
-    if theirs not in _ULTRALYTICS or _ULTRALYTICS[theirs] == task:
+    if theirs not in _ULTRALYTICS or task in _ULTRALYTICS[theirs]:
         return ""
-    ours = _ULTRALYTICS[theirs]
-    read_as = f"that is task {ours} here" if ours else "no task here reads its outputs; train and export a detector"
+    if theirs in _TAKEN:
+        read_as = f"`aoi-daemon bundle make --task {_TAKEN[theirs]}` makes a bundle of it"
+    else:
+        read_as = "no task here reads its outputs; train and export a detector"
     return f"it says of itself that its task is {theirs}, and is to be read as {task}: {read_as}"
 
 
@@ -90,7 +103,7 @@ def _metadata_problems(metadata: Mapping[str, str], manifest: Manifest, shape: F
     if metadata.get("task") in _ULTRALYTICS:
         problems += _name_problems(metadata.get("names", ""), manifest.classes)
         if manifest.task == "yolo" and metadata.get("end2end", "False") == "True":
-            problems.append("its outputs are end to end, not heads; export it with end2end=False, nms=False")
+            problems.append(f"its outputs are end to end, not heads; {_OR_EXPORT}")
         stride = metadata.get("stride", "")
         step = int(stride) if stride.isdecimal() and len(stride) < 6 else 0
         if shape is not None and step and (shape[0] % step or shape[1] % step):
@@ -106,14 +119,9 @@ def _name_problems(text: str, classes: Sequence[str]) -> list[str]:
     if not text:
         return []
     try:
-        if len(text) > _LONGEST_NAMES:
-            raise ValueError(f"{len(text)} characters")
-        said = ast.literal_eval(text)
-        # Keys are numbers, or as JSON has them.
-        by_number = {int(key): str(name) for key, name in said.items()} if isinstance(said, dict) else said
-        names = [str(by_number[i]) for i in range(len(by_number))]
-    except (ValueError, SyntaxError, TypeError, KeyError, IndexError, MemoryError, RecursionError) as error:
-        return [f"its class names cannot be read ({text[:40]!r}: {type(error).__name__}); export it again"]
+        names = names_said(text)
+    except ValueError as error:
+        return [f"its class names cannot be read ({error}); export it again"]
     if len(names) != len(classes):
         return [f"it has {len(names)} classes ({_few(names)}), the bundle {len(classes)} ({_few(classes)})"]
     for number, (theirs, ours) in enumerate(zip(names, classes, strict=True)):
@@ -123,6 +131,23 @@ def _name_problems(text: str, classes: Sequence[str]) -> list[str]:
                 "by its names"
             ]
     return []
+
+
+def names_said(text: str) -> tuple[str, ...]:
+    """Class names as an exporter writes them: a dict by number, or a list, in Python's spelling or JSON's.
+
+    Raises:
+        ValueError: it is neither; with its beginning and the kind of fault.
+    """
+    try:
+        if len(text) > _LONGEST_NAMES:
+            raise ValueError(f"{len(text)} characters")
+        said = ast.literal_eval(text)
+        # Keys are numbers, or as JSON has them.
+        by_number = {int(key): str(name) for key, name in said.items()} if isinstance(said, dict) else said
+        return tuple(str(by_number[i]) for i in range(len(by_number)))
+    except (ValueError, SyntaxError, TypeError, KeyError, IndexError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{text[:40]!r}: {type(error).__name__}") from error
 
 
 def _few(names: Sequence[str]) -> str:
@@ -172,7 +197,7 @@ def _layout(outputs: Sequence[TensorInfo], manifest: Manifest) -> str:
     if columns == 4 + classes:
         return f"{found}transposed; expected [1, {4 + classes}, candidates]"
     if columns == 6 and rows <= 1000:
-        return f"{found}end to end, not heads; export it with end2end=False, nms=False"
+        return f"{found}end to end, not heads; {_OR_EXPORT}"
     known = {
         5 + classes: "one row too many, as oriented boxes (an angle) and YOLOv5 (an objectness) have",
         4 + classes + 32: "32 rows too many, as a model of task segment has (mask coefficients)",

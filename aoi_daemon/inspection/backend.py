@@ -25,13 +25,22 @@ Image = NDArray[np.uint8]
 
 
 def make_executor(
-    stage: Stage, bundle: Bundle, section: InspectionSection, frames: Sequence[Image], templates: Sequence[Image] = ()
-) -> Executor:
-    """The back end that `section` names; `frames` is the memory that it will read from, `templates` the recipe's."""
-    recipe = stage.setup.recipe
+    stage: Stage, bundle: Bundle, section: InspectionSection, recipes: Sequence[Recipe], frames: Sequence[Image], *,
+    templates: Sequence[Image] = (),
+) -> Executor:  # fmt: skip
+    """The back end that `section` names.
+
+    Args:
+        stage: of inspection.
+        bundle: whose model runs.
+        section: its back end and precision are names.
+        recipes: of the views that it judges, of one frame size and one fit.
+        frames: the memory that it will read from.
+        templates: the recipes'.
+    """
     executor = open_fitted(
-        bundle, section, recipe.shape, recipe.fit, least_score=least_joined(bundle, recipe), templates=templates,
-        pinned=frames, golden=True,
+        bundle, section, recipes[0].shape, recipes[0].fit, templates=templates, pinned=frames, golden=True,
+        least_score=min(least_joined(bundle, recipe) for recipe in recipes),
     )  # fmt: skip
     stage.log.info("engine_open", engine=executor.name, notes=executor.notes)
     return executor

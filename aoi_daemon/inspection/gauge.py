@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.infer.bundle import Bundle, load_bundle

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.errors import AoiError
 from aoi_daemon.infer.bundle import Bundle
-from aoi_daemon.infer.executor import FrameShape
+from aoi_daemon.inspection.auto.subject import Subject
 from aoi_daemon.stage.stage import Stage
 
 
@@ -25,14 +25,14 @@ class Engine(NamedTuple):
 
 
 def open_engine(
-    stage: Stage, bundle: Bundle, shape: FrameShape, open_by: Callable[[InspectionSection], str]
+    stage: Stage, bundle: Bundle, subject: Subject, open_by: Callable[[InspectionSection], str]
 ) -> Engine:
     """Open one, prove it, and say which.
 
     Args:
         stage: of inspection.
-        bundle: the product's.
-        shape: of its frames.
+        bundle: of the views that it judges.
+        subject: the first of them.
         open_by: closes what it opened before, opens what the section names, and says why that does not hold its golden
             parts; "" where it does.
 
@@ -45,7 +45,7 @@ def open_engine(
         return Engine(_name(section), "named in [inspection]")
     from aoi_daemon.inspection.auto.auto import Auto  # noqa: PLC0415
 
-    auto = Auto(stage, bundle, shape)
+    auto = Auto(stage, bundle, subject)
     while True:
         picked = auto.pick()
         # Before it is opened: should it take this process with it, the supervisor knows which it was.

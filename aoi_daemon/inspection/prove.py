@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.labelled import unmet
 from aoi_daemon.errors import AoiError, InferenceTimeoutError
 from aoi_daemon.golden.manifest import Golden, GoldenError, Image, Part, read_golden
@@ -31,15 +32,22 @@ class Held(NamedTuple):
 
 
 class Product(NamedTuple):
-    """What golden parts say of a product: so many good and bad ones, and a line for each that does not hold."""
+    """What golden parts say of a product: so many good and bad ones, and a line for each that does not hold.
+
+    `view` is the one that they show; `views` what they say of each, where the product has several.
+    """
 
     good: int = 0
     bad: int = 0
     wrong: tuple[str, ...] = ()
+    view: str = ""
+    views: tuple[Product, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """At least one good and one bad part."""
+        """At least one good and one bad part, of each view: one that nothing proves may pass whatever it shows."""
+        if self.views:
+            return all(view.complete for view in self.views)
         return self.good > 0 and self.bad > 0
 
     def proof(self, *, accepted: bool, upgraded: bool) -> Proof:
@@ -68,10 +76,14 @@ class Product(NamedTuple):
             )
         if self.complete:
             return ""
+        if self.views:
+            return "; ".join(said for view in self.views if (said := view.text(product)))
         wanted = (("--good PICTURE", self.good), ("--bad PICTURE --box x1,y1,x2,y2", self.bad))
         missing = [words for words, count in wanted if not count]
-        commands = " and ".join(f"aoi-daemon golden add --recipe {product} {words}" for words in missing)
-        return f"recipe {product}: {self.good} good and {self.bad} bad golden parts, one of each is needed: {commands}"
+        option, of = (f"--view {self.view} ", f", view {self.view}") if self.view else ("", "")
+        commands = " and ".join(f"aoi-daemon golden add --recipe {product} {option}{words}" for words in missing)
+        counted = f"{self.good} good and {self.bad} bad golden parts, one of each is needed"
+        return f"recipe {product}{of}: {counted}: {commands}"
 
 
 def prove(by: Looker, golden: Golden, progress: Callable[[], None]) -> list[Held]:
@@ -92,24 +104,39 @@ def prove(by: Looker, golden: Golden, progress: Callable[[], None]) -> list[Held
     return found
 
 
-def proven(by: Looker, folder: Path, progress: Callable[[], None]) -> Product:
-    """What the golden parts in `folder` say of the product; a folder that is damaged says that it is not proven.
-
-    Raises:
-        InferenceError: the engine failed.
-    """
+def golden_of(folder: Path) -> Golden | str:
+    """The golden parts in `folder`; text: why they cannot be read, so that nothing is proven by them."""
     try:
-        golden = read_golden(folder)
+        return read_golden(folder)
     except GoldenError as error:
-        return Product(wrong=(str(error),))
-    return product_of(prove(by, golden, progress))
+        return str(error)
 
 
-def product_of(held: Iterable[Held]) -> Product:
-    """What the parts say together."""
+def product_of(held: Iterable[Held], view: str = "") -> Product:
+    """What the parts, all of one view, say together."""
     held = tuple(held)
     good = sum(each.part.passed for each in held)
-    return Product(good, len(held) - good, tuple(f"{each.part.name} {each.why}" for each in held if each.why))
+    wrong = tuple(f"{each.part.name} {each.why}" for each in held if each.why)
+    return Product(good, len(held) - good, wrong, view)
+
+
+def counted(golden: Golden, recipe: Recipe) -> Product:
+    """What the golden parts of `recipe` would say if all of them hold; none has been judged."""
+    names = [view.name for view in recipe.views]
+    if not names:
+        return Product(golden.good, golden.bad, tuple(golden.strays(names)))
+    of_each = [(name, golden.of_view(name, 0, alone=len(names) == 1)) for name in names]
+    return together([Product(parts.good, parts.bad, (), name) for name, parts in of_each], golden.strays(names))
+
+
+def together(products: Sequence[Product], strays: Sequence[str] = ()) -> Product:
+    """What is said of a product by what is said of each of its views, and by parts that show none of them."""
+    if len(products) == 1 and not strays:
+        return products[0]
+    wrong = [*strays, *(line for product in products for line in product.wrong)]
+    views = tuple(products) if len(products) > 1 else ()
+    good, bad = sum(product.good for product in products), sum(product.bad for product in products)
+    return Product(good, bad, tuple(wrong), views=views)
 
 
 def hold(by: Looker, part: Part, image: Image, template: Image | None) -> Held:

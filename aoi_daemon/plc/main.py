@@ -82,10 +82,12 @@ class Plc(Upkeep):
         )
         if announced:
             self.forcing.announced_ns = self._now_ns()
-            live_ns = self.board[Cell.LIVE_NS]
+            live_ns = self.parts.live_ns = self.board[Cell.LIVE_NS]
             for announcement in announced:
                 # What was ready before this inspection took the line, it never sees.
                 self.parts.announce(announcement, ready=line_ready and announcement.ready_ns >= live_ns)
+        if judged:
+            self.parts.live_ns = self.board[Cell.LIVE_NS]
         for judgement in judged:
             self.parts.judge(judgement)
         # After the judgements: what was judged before inspection left, or was lost, still counts.
@@ -186,6 +188,8 @@ class Plc(Upkeep):
                 self.account.reset()
             elif command["do"] == "recipe":
                 self.account.use(Recipe.model_validate_json(command["recipe"]))
+                self.parts.use(self.account.expected)
+                self.readiness.views = self.account.expected.code
             elif command["do"] == "force":
                 self.forcing.ask(command["word"], command["number"])
             elif command["do"] == "unforce":

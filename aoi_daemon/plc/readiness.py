@@ -18,6 +18,8 @@ class Readiness:
             for camera in range(cameras)
         ]
         self._stall_ns = stall_ns
+        self.views = 0
+        """Which views parts are counted by: `Expected.code`."""
 
     def line(self, now_ns: int) -> bool:
         """Camera, engine and recipe are good, bundle and product are proven, and the PLC's program moves."""
@@ -27,6 +29,8 @@ class Readiness:
             and board[Cell.INSPECTION_STATE] == StageState.READY
             and board[Cell.GOLDEN_PASSED] == 1
             and board[Cell.PROVEN] != Proof.NOT_PROVEN
+            # In the midst of a changeover one of the two may have the other product's views already.
+            and board[Cell.VIEWS] == self.views
             and self._cameras_are_there()
             and self.all_move(now_ns)
             and not frozen(board, now_ns)

@@ -41,15 +41,17 @@ class Upkeep:
         self.board = stage.board
         config = stage.config
         self.section = config.plc
-        self.readiness = Readiness(self.board, len(config.cameras), int(self.section.stall_ms * _MS))
         timing = timing_of(config.line, self.section)
         self.answer_ns = int(self.section.answer_ms * _MS)
         self.verdict_ns = int(timing.verdict_ms * _MS)
         self.account = Account(stage)
+        views_ns = int(config.views_ms * _MS)
         self.parts = Parts(
-            len(config.cameras), self.verdict_ns, int(timing.cutoff_ms * _MS), int(config.views_ms * _MS),
-            number=self.board[Cell.PARTS],
+            self.account.expected, self.verdict_ns, int(timing.cutoff_ms * _MS), views_ns,
+            again_ns=min(views_ns, int(config.line.takt_ms * _MS) // 2), number=self.board[Cell.PARTS],
         )  # fmt: skip
+        self.readiness = Readiness(self.board, len(config.cameras), int(self.section.stall_ms * _MS))
+        self.readiness.views = self.account.expected.code
         self.face = Face(self.board, int(self.section.heartbeat_ms * _MS))
         self.written = -1  # the coils that the PLC has; -1: not known
         self.written_report: list[int] = []

@@ -48,6 +48,7 @@ def result(part: Part, lens: Lens | None = None) -> bytes:
             "camera": part.camera,
             "fov": part.fov,
             "view": part.sequence,
+            "view_name": part.view,
             "trigger_id": part.trigger_id or None,
             "defect_count": part.defect_count,
             "worst_class": part.worst_class,

@@ -152,4 +152,5 @@ class FlightRecorder:
 
 def _new_frame(layout: RingLayout, camera: int) -> Frame:
     # Not zeroed: pages that are never needed, templates' above all, are never taken.
-    return Frame(camera, np.empty(layout.plane_bytes, np.uint8), np.empty(layout.plane_bytes, np.uint8))
+    template_bytes = layout.slot_bytes - layout.plane_bytes
+    return Frame(camera, np.empty(layout.plane_bytes, np.uint8), np.empty(template_bytes, np.uint8))

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import cv2
 
+from aoi_daemon.config.frame_memory import kept_frames, spare_frames
 from aoi_daemon.config.load import load
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recorder import RecorderSection
@@ -29,14 +30,12 @@ from aoi_daemon.recorder.mending import close_pictures
 from aoi_daemon.recorder.reader import Reader
 from aoi_daemon.recorder.session import Line
 from aoi_daemon.ring import events, verdicts
-from aoi_daemon.ring.frames import RingLayout
-from aoi_daemon.stage.stage import Stage, now_ns, ring_layout
+from aoi_daemon.stage.stage import Stage, now_ns
 
 _MOST_POLL_S: Final = 0.01
 _LEAST_POLL_S: Final = 0.001
 _TELL_NS: Final = 1_000_000_000
 _END_S: Final = 4.0
-_LEAST_SPARE: Final = 2
 _CLOCK_S: Final = 0.5
 """What was kept of the clock is waited for so long: a disk that hangs must not cost frames."""
 
@@ -49,10 +48,11 @@ class Recorder:
         self.log = stage.log
         config = stage.config
         cameras = range(len(config.cameras))
-        layouts = [ring_layout(config, camera) for camera in cameras]
-        spare = spare_frames(section, layouts)
-        keep = section.around + config.ring.slots + frames_until_verdict(config)
-        self.flights = [FlightRecorder(stage.frame_ring(camera), camera, keep=keep, spare=spare) for camera in cameras]
+        spare = spare_frames(config)
+        self.flights = [
+            FlightRecorder(stage.frame_ring(camera), camera, keep=kept_frames(config, slots), spare=spare)
+            for camera, slots in enumerate(map(config.ring.slots_of, config.cameras))
+        ]
         self.inbox = Inbox(rows=section.queue_parts, pictures=spare, cameras=len(cameras))
         self.verdicts = verdicts.VerdictReader(stage.memory("verdicts", verdicts.SIZE_BYTES), from_start=True)
         self.events = events.EventReader(stage.memory("events", events.SIZE_BYTES), from_start=True)
@@ -137,20 +137,10 @@ class Recorder:
             self._state = state
 
 
-def spare_frames(section: RecorderSection, layouts: list[RingLayout]) -> int:
-    """How many frames of each camera may wait for the disk."""
-    each = 2 * sum(layout.plane_bytes for layout in layouts)
-    return max(_LEAST_SPARE, section.buffer_mb * 1_000_000 // each)
-
-
-def frames_until_verdict(config: LineConfig) -> int:
-    """So many frames may have come after a part's by the time that its verdict is there."""
-    return int(config.line.deadline_ms / config.line.takt_ms) + 2
-
-
 def poll_s(config: LineConfig) -> float:
     """Time between two looks: a quarter of what the frame ring holds, and no more than 10 ms."""
-    ring_s = (config.ring.slots - 1) * config.line.takt_ms / 1e3
+    slots = min(config.ring.slots_of(camera) for camera in config.cameras)
+    ring_s = (slots - 1) * config.line.takt_ms / 1e3
     return min(_MOST_POLL_S, max(_LEAST_POLL_S, ring_s / 4))
 
 

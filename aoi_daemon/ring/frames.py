@@ -1,8 +1,8 @@
 """The frame ring: one camera's frames in shared memory, written once, read in place.
 
 One writer (acquire), one reader on the path (inspection) and any number beside
-it. The writer never waits. A slot holds the image and, for replayed pairs, the
-template that came with it. Slots are page aligned, by the pages of this system,
+it. The writer never waits. A slot holds the image and, where pairs are replayed,
+the template that came with it. Slots are page aligned, by the pages of this system,
 so that a GPU can register them.
 """
 
@@ -28,13 +28,17 @@ _CONTENT: Final = struct.Struct("<qqiiiii4x")
 
 @dataclass(frozen=True)
 class RingLayout:
-    """The size of a ring: `slots` frames of up to max_height_px x max_width_px x channels uint8."""
+    """The size of a ring: `slots` frames of up to max_height_px x max_width_px x channels uint8.
+
+    `has_templates`: each slot has a plane for a template too. A camera brings none, and frames are large.
+    """
 
     slots: int
     max_width_px: int
     max_height_px: int
     channels: int
     page_bytes: int = mmap.PAGESIZE
+    has_templates: bool = True
 
     @property
     def plane_bytes(self) -> int:
@@ -42,10 +46,15 @@ class RingLayout:
         return -(-self.max_width_px * self.max_height_px * self.channels // self.page_bytes) * self.page_bytes
 
     @property
+    def slot_bytes(self) -> int:
+        """The planes of one slot."""
+        return self.plane_bytes * (2 if self.has_templates else 1)
+
+    @property
     def size_bytes(self) -> int:
-        """The headers' pages and, for each slot, an image and a template plane."""
+        """The headers' pages and the planes of each slot."""
         headers = -(-self.slots * HEADER.size // self.page_bytes) * self.page_bytes
-        return headers + 2 * self.slots * self.plane_bytes
+        return headers + self.slots * self.slot_bytes
 
 
 class FrameRing:
@@ -60,16 +69,19 @@ class FrameRing:
         self._headers = memory.map
         self._cells = memoryview(memory.map)[: layout.slots * HEADER.size].cast("q")
         self._stride = HEADER.size // 8
-        first = layout.size_bytes - 2 * layout.slots * layout.plane_bytes
-        self._planes = [
-            np.frombuffer(memory.map, np.uint8, layout.plane_bytes, first + i * layout.plane_bytes)
-            for i in range(2 * layout.slots)
-        ]
+        first = layout.size_bytes - layout.slots * layout.slot_bytes
+
+        def plane(slot: int, place: int) -> NDArray[np.uint8]:
+            if place and not layout.has_templates:
+                return np.empty(0, np.uint8)
+            offset = first + slot * layout.slot_bytes + place * layout.plane_bytes
+            return np.frombuffer(memory.map, np.uint8, layout.plane_bytes, offset)
+
+        self._planes = [(plane(slot, 0), plane(slot, 1)) for slot in range(layout.slots)]
 
     def planes(self, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The raw (image, template) planes of the slot of `sequence`, flat uint8, page aligned."""
-        slot = sequence % self.layout.slots
-        return self._planes[2 * slot], self._planes[2 * slot + 1]
+        """The raw (image, template) planes of the slot of `sequence`: flat uint8, page aligned; empty: none."""
+        return self._planes[sequence % self.layout.slots]
 
     def begin(self, sequence: int) -> None:
         """Writer: take the slot of `sequence`; whatever was in it is gone from now on."""
@@ -123,7 +135,8 @@ class FrameRing:
         shape = (height_px, width_px, channels)
         size = shape[0] * shape[1] * shape[2]
         image, template = self.planes(sequence)
-        if size > image.size:  # torn by a writer that lapped us between the two reads
+        if size > image.size or (has_template and size > template.size):
+            # Torn by a writer that lapped us between the two reads.
             raise FrameOverrunError(sequence, self.occupant(sequence))
         return (
             image[:size].reshape(shape),

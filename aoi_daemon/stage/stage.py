@@ -125,7 +125,10 @@ class Setup:
 def ring_layout(config: LineConfig, camera: int) -> RingLayout:
     """The layout of the frame ring of camera number `camera`."""
     section = config.cameras[camera]
-    return RingLayout(config.ring.slots, section.max_width_px, section.max_height_px, section.channels)
+    return RingLayout(
+        config.ring.slots_of(section), section.max_width_px, section.max_height_px, section.channels,
+        has_templates=section.has_templates,
+    )  # fmt: skip
 
 
 class Stage:

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from aoi_daemon.config.cameras import Camera
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.views import name_of, views_of
 from aoi_daemon.decide.alarms import Alarm, AlarmRow, Alarms, Transition
 from aoi_daemon.decide.chatter import Chatter
-from aoi_daemon.stage.board import Board, CameraCell, Cell, camera_cell, unpack_size
+from aoi_daemon.messages import Reason
+from aoi_daemon.stage.board import Board, CameraCell, Cell, camera_cell, unpack_size, unpack_view_fault
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 
+_GOES_ON: Final = 3
+"""So many parts in a row are no single fault any more."""
 _KNOWN: Final = {alarm.name: alarm for alarm in Alarm}
 _MAY_BE_NOISE: Final = (
     Alarm.PLC_BEHIND, Alarm.PRODUCT_DIFFERS, Alarm.PLC_FROZEN, Alarm.PLC_BYPASS, Alarm.PLC_REFUSED,
     Alarm.CONFIG_REFUSED, Alarm.FRAME_SIZE, Alarm.CAMERA_CLOCK,
+    Alarm.VIEW_FAULT,
 )  # fmt: skip
 """What the PLC's words raise and clear, and a camera's frames and clock: all of it may be noise. REJECT_UNCONFIRMED is
 not of them, for a person ends it."""
@@ -109,16 +115,37 @@ def product_differs(board: Board) -> dict[Alarm, str]:
     return {Alarm.PRODUCT_DIFFERS: f"the PLC asks for recipe {asked}, {in_use} is in use"}
 
 
-def frames_misfit(board: Board, cameras: Sequence[str], recipe: Recipe) -> dict[Alarm, str]:
-    """The alarm that frames of some of `cameras`, by their order on the board, are not of the recipe's size."""
-    wanted = (recipe.width_px, recipe.height_px, recipe.channels)
-    found = [(name, board[camera_cell(index, CameraCell.MISFIT)]) for index, name in enumerate(cameras)]
-    told = [f"{name} gives {_size(unpack_size(size), wanted)}" for name, size in found if size]
-    if not told or board[Cell.RECIPE] != recipe.id:
+def frames_misfit(board: Board, cameras: Sequence[Camera], recipe: Recipe) -> dict[Alarm, str]:
+    """The alarm that frames of some of `cameras`, by their order on the board, are not of the size of their view."""
+    found = {index: size for index in range(len(cameras)) if (size := board[camera_cell(index, CameraCell.MISFIT)])}
+    if not found or board[Cell.RECIPE] != recipe.id:
         # Or a change is under way: the frames are those of the other product.
         return {}
-    differs = next(unpack_size(size) for _, size in found if size)
-    return {Alarm.FRAME_SIZE: f"{', '.join(told)}; recipe {recipe.name} is {_size(wanted, differs)}"}
+    sizes = {index: unpack_size(size) for index, size in found.items()}
+    if not recipe.views:
+        wanted = (recipe.width_px, recipe.height_px, recipe.channels)
+        told = [f"{cameras[index].name} gives {_size(size, wanted)}" for index, size in sizes.items()]
+        differs = next(iter(sizes.values()))
+        return {Alarm.FRAME_SIZE: f"{', '.join(told)}; recipe {recipe.name} is {_size(wanted, differs)}"}
+    told = []
+    for view in views_of(recipe, cameras):
+        came, wanted = sizes.get(view.camera), (view.recipe.width_px, view.recipe.height_px, view.recipe.channels)
+        if came is not None and came != wanted:
+            gives = f"{cameras[view.camera].name} gives {_size(came, wanted)}"
+            told.append(f"{gives}; view {view.name} of recipe {recipe.name} is {_size(wanted, came)}")
+    return {Alarm.FRAME_SIZE: "; ".join(told)} if told else {}
+
+
+def views_missed(board: Board, cameras: Sequence[Camera], recipe: Recipe) -> dict[Alarm, str]:
+    """The alarm that part after part is rejected because one of its several views was not seen as it must be."""
+    count = board[Cell.VIEW_FAULTS]
+    if count < _GOES_ON or board[Cell.RECIPE] != recipe.id:
+        return {}
+    reason, camera, fov = unpack_view_fault(board[Cell.VIEW_FAULT])
+    name = name_of(views_of(recipe, cameras), camera, fov)
+    where = f"camera {cameras[camera].name}, fov {fov}"
+    which = f"view {name} ({where})" if recipe.views and name else where
+    return {Alarm.VIEW_FAULT: f"{which}: {Reason(reason).name}, {count} parts in a row were rejected for a view"}
 
 
 def _size(of: tuple[int, int, int], other: tuple[int, int, int]) -> str:

@@ -50,7 +50,7 @@ def test_two_cameras_see_one_part(line, boards):
 
 
 @pytest.mark.long
-def test_each_camera_is_judged_by_the_sections_of_its_own_field_of_view(line, tmp_path):
+def test_each_view_is_judged_by_its_own_sections(line, tmp_path):
     """What the first one's regions ignore, the second one's do not: both look at the same damaged board."""
     template = generate(3, 0, OPTIONS).template
     damaged = template.copy()
@@ -61,15 +61,19 @@ def test_each_camera_is_judged_by_the_sections_of_its_own_field_of_view(line, tm
         cv2.imwrite(str(folder / f"{name}.png"), image)
     ignore = {"kind": "ignore", "fov": 0, "corners": [[80.0, 80.0], [160.0, 160.0]]}
     inspect = {"kind": "inspect", "fov": 1, "corners": [[0.0, 0.0], [320.0, 320.0]]}
-    recipe = {"unit": "px", "regions": [ignore, inspect]}
-    running = line(camera={"name": "first", "source": str(folder), "fov": 0}, recipe={**recipe, "regions": [ignore]})
+    running = line(camera={"name": "first", "source": str(folder), "fov": 0}, recipe={"unit": "px", "regions": [ignore]})
     running.wait_parts(10)
     assert running.daemon.status()["passed"] > 5, "the first camera alone sees nothing"
     running.daemon.stop()
     second = {"name": "second", "kind": "replay", "source": str(folder), "max_width_px": 320, "max_height_px": 320}
     running.daemon.line["cameras"].append({**second, "fov": 1})
     running.daemon.line["views_ms"] = 25.0
-    running.daemon.recipes["demo"].update(recipe)
+    del running.daemon.recipes["demo"]["regions"]
+    for section in (ignore, inspect):
+        del section["fov"]
+    running.daemon.recipes["demo"]["views"] = [
+        {"name": "top", "camera": "first", "regions": [ignore]}, {"name": "side", "camera": "second", "regions": [inspect]},
+    ]  # fmt: skip
     running.daemon.write_config()
     running.daemon.restart()
     running.daemon.watch()

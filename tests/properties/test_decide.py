@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe, Region, StopRules
+from aoi_daemon.config.limits import ClassLimit, Region
+from aoi_daemon.config.recipe import Recipe, StopRules
 from aoi_daemon.decide.alarms import KINDS, Alarm, Alarms, AlarmState, Event, mask_of
 from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.decide.rules import BAD_PART_REASONS, ProcessFeedback, StopCause, StopWatch

@@ -12,6 +12,7 @@ from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc import doorbells
 from aoi_daemon.plc.parts import Parts
 from aoi_daemon.ring.doorbell import make_pipe
+from tests.unit.plc.pictures import of_each
 
 PARTS = 6
 LATER = 10**12
@@ -57,7 +58,7 @@ class World:
 def test_every_judgement_meets_its_part(steps):
     with ExitStack() as owned:
         world = World(steps, owned)
-        parts = Parts(1, 0, 0, 0)
+        parts = Parts(of_each(1), 0, 0, 0)
         passed = 0
         for _ in range(200):
             announced, judged = doorbells.read_doorbells(

@@ -30,7 +30,7 @@ def test_what_the_plc_and_the_records_read_keeps_its_number():
     """PLC programs, MQTT readers and rows written before an update know them by these."""
     assert {each.name: each.value for each in Reason} == {
         "NONE": 0, "DEFECT": 1, "LATE": 2, "NO_IMAGE": 3, "INCOMPLETE": 4, "OVERRUN": 5, "ENGINE_FAULT": 6, "OPTICS": 7, "NO_RECIPE": 8,
-        "NOT_READY": 9, "REGISTRATION": 10,
+        "NOT_READY": 9, "REGISTRATION": 10, "DOUBLED": 11,
     }  # fmt: skip
     assert {each.name: each.value for each in Proof} == {"NOT_PROVEN": 0, "PROVEN": 1, "ACCEPTED": 2, "UPGRADED": 3}
 

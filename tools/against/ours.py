@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.errors import AoiError

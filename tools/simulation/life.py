@@ -119,12 +119,13 @@ class Inspection:
         """It says that it works, and does not."""
         return self.alive and self._hung
 
-    def goes_live(self, recipe: int) -> None:
-        """A process that has proven itself takes the line."""
+    def goes_live(self, recipe: int, views: int) -> None:
+        """A process that has proven itself takes the line. `views`: which ones it judges, `Expected.code`."""
         board, now = self._board, self._timeline.now
         self._process += 1
         self.alive, self._hung, self._busy, self._leaves = True, False, False, None
         self.recipe = recipe
+        board[Cell.VIEWS] = views
         board[Cell.RECIPE], board[Cell.BUNDLE], board[Cell.GOLDEN_PASSED] = recipe, _BUNDLE, 1
         board[Cell.PROVEN] = Proof.PROVEN
         self.moved_ns = board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = now
@@ -233,7 +234,7 @@ class Inspection:
             picked_ns, now, now, _DEFECT if defect else b"",
         )  # fmt: skip
         self._board[camera_cell(said.camera, CameraCell.RELEASED)] = said.frame
-        self._board.add(Cell.JUDGED)
+        self._board.add(camera_cell(said.camera, CameraCell.JUDGED))
         self.moved_ns = self._board[Cell.INSPECTION_NS] = now
         self._life.doors.ring("judgements", judgement.pack())
         if reason is not Reason.LATE:

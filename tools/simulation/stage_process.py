@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from typing import Any, Protocol
 
+from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from aoi_daemon.supervisor.stages import StageProcess
 
 
 class Parent(Protocol):
@@ -36,7 +37,7 @@ class Process(StageProcess):
         self._supervisor = supervisor
         self._number = 0
         self.said: list[dict[str, Any]] = []
-        self.recipe = 1
+        self.recipe: Recipe | None = None
 
     @property
     def pid(self) -> int:
@@ -48,7 +49,7 @@ class Process(StageProcess):
         self._number = self._supervisor.next_pid()
         self.started_ns = self._supervisor.now_ns()
         self.ended_on_purpose = False
-        self.recipe = setup.recipe.id
+        self.recipe = setup.recipe
         self._supervisor.started(self)
 
     def tell(self, **command: Any) -> bool:

@@ -12,10 +12,12 @@ from typing import Any, Final, cast
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.reload import ReloadPlan
+from aoi_daemon.config.views import expected_of, views_of
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import Board, Cell, StageState
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
 from aoi_daemon.supervisor.changeover import Changeover
@@ -25,7 +27,6 @@ from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.order import Order, Result
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import StageProcess
 from tools.simulation.life import Life
 from tools.simulation.plan import Plan
 from tools.simulation.process import Log, Memory
@@ -226,7 +227,9 @@ class Supervisor:
             self._wakes()
 
     def _goes_live(self, process: StageProcess) -> None:
-        self._life.inspection.goes_live(process.recipe)  # type: ignore[attr-defined]
+        recipe = process.recipe  # type: ignore[attr-defined]
+        views = views_of(recipe, self._plan.shape.config().cameras)
+        self._life.inspection.goes_live(recipe.id, expected_of(views).code)
         process.said.append({"tell": "live"})  # type: ignore[attr-defined]
         self._wakes()
 

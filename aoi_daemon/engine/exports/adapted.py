@@ -19,8 +19,10 @@ class Adapted:
         model: with input `image` uint8 (1, H, W, channels), and the outputs of its task.
         output: task, classes, and what the outputs mean.
         stride_px: frame sizes must be multiples.
+        notes: what a person should know of what was done to it.
     """
 
     model: Model
     output: ModelOutput
     stride_px: int
+    notes: tuple[str, ...] = ()

@@ -102,7 +102,7 @@ def wrap_float_model(
         )
     if channels > depth:
         raise ModelError(f"{source}: takes {depth} channel; frames of {channels} have more to show")
-    before, constants = _front(given.name, channels, depth, pixels, source)
+    before, constants = front(given.name, channels, depth, pixels, source)
     kind, attributes = _ACTIVATIONS[activation]
     after = helper.make_node(kind, [found.name], [OUTPUT_NAMES[task]], "aoi/activation", **attributes)
     nodes = [*before, *model.graph.node, after]
@@ -125,14 +125,26 @@ def wrap_float_model(
     save_model(wrapped, target)
 
 
-def _front(name: str, channels: int, depth: int, pixels: Pixels, source: Path) -> tuple[list[Any], list[Any]]:
-    """Nodes from `image` to the tensor `name`, and their constants."""
-    nodes = [
-        helper.make_node("Cast", ["image"], ["aoi/float"], "aoi/cast", to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["aoi/float"], ["aoi/planes"], "aoi/transpose", perm=[0, 3, 1, 2]),
-    ]
+def front(
+    name: str,
+    channels: int,
+    depth: int,
+    pixels: Pixels,
+    source: Path,
+    *,
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+) -> tuple[list[Any], list[Any]]:
+    """Nodes from `image`, uint8 (1, H, W, `channels`), to the tensor `name`, float32 of `layout`; and their constants.
+
+    Raises:
+        ModelError: `pixels` is not for a model of `depth` channels; names `source`.
+    """
+    nodes = [helper.make_node("Cast", ["image"], ["aoi/float"], "aoi/cast", to=TensorProto.FLOAT)]
+    last, axis, sizes = "aoi/float", 3, (1, 1, 1, depth)
+    if layout == "NCHW":
+        nodes.append(helper.make_node("Transpose", [last], ["aoi/planes"], "aoi/transpose", perm=[0, 3, 1, 2]))
+        last, axis, sizes = "aoi/planes", 1, (1, depth, 1, 1)
     constants: list[Any] = []
-    last = "aoi/planes"
 
     def put(kind: str, values: Any = None, *, copies: int = 1, **attributes: int) -> None:
         nonlocal last
@@ -145,17 +157,17 @@ def _front(name: str, channels: int, depth: int, pixels: Pixels, source: Path) -
         last = f"{step}/out"
 
     if channels == 3 and pixels.is_rgb:
-        put("Gather", np.array([2, 1, 0], np.int64), axis=1)
+        put("Gather", np.array([2, 1, 0], np.int64), axis=axis)
     elif channels < depth:
-        put("Concat", copies=depth, axis=1)
+        put("Concat", copies=depth, axis=axis)
     put("Mul", np.array(pixels.scale, np.float32))
     for what, values in (("mean", pixels.mean), ("deviation", pixels.deviation)):
         if values and len(values) != depth:
             raise ModelError(f"{source}: takes {depth} channels; {what} {values} has {len(values)}")
     if pixels.mean:
-        put("Sub", np.array(pixels.mean, np.float32).reshape(1, depth, 1, 1))
+        put("Sub", np.array(pixels.mean, np.float32).reshape(sizes))
     if pixels.deviation:
-        put("Mul", (1 / np.array(pixels.deviation, np.float64)).astype(np.float32).reshape(1, depth, 1, 1))
+        put("Mul", (1 / np.array(pixels.deviation, np.float64)).astype(np.float32).reshape(sizes))
     nodes[-1].output[0] = name
     return nodes, constants
 

@@ -3,6 +3,10 @@
 Connected places at or above the threshold are one area; each area that is large enough becomes a row: the box
 around it, its greatest or mean value as the score. A map may be smaller than the frame; its boxes are scaled up.
 
+Where a manifest says `best_only`, a map that reaches the threshold everywhere says that candidates were left out that
+may count, too. It has a row more then: a box of no size in the middle, for which the judgement rejects the part
+whatever the recipe says of sizes, places and counts.
+
 Which rows and columns are looked at, say their greatest values: the GPU's, where the engine puts them out
 (infer/decode/peaks.py), else found here.
 
@@ -55,6 +59,7 @@ class Maps:
         self._near = np.float32(near(reading.threshold * self._full))
         self._by_mean = reading.score == "mean"
         self._min_area_px = min_area_px
+        self._best_only = manifest.best_only
         self._classes = [label for label, name in enumerate(manifest.classes) if name not in manifest.good_classes]
         self._mask = np.empty(0, np.uint8)
         self._numbers = np.empty(0, np.int32)
@@ -161,6 +166,10 @@ class Maps:
         scores = np.minimum(found / self._full, 1.0).astype(np.float32)
         # Equal ones by their first places: OpenCV's numbers go by blocks of 2 x 2, which begin elsewhere in the part.
         order = np.lexsort((above[starts], -scores))
+        if self._best_only and above.size == values.size:
+            centre = np.array((shape[1], shape[0], shape[1], shape[0]), np.float32) / 2
+            boxes, scores = np.vstack((boxes, centre)), np.append(scores, values.min())
+            return Detections(boxes, scores, np.full(len(scores), label, np.int32))
         if self._min_area_px > 0:
             order = order[(places * scale_x * scale_y >= self._min_area_px)[order]]
         return Detections(boxes[order], scores[order], np.full(len(order), label, np.int32))

@@ -16,12 +16,12 @@ from typing import Any, Final, NamedTuple
 
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.infer.bundle import Bundle
-from aoi_daemon.infer.executor import FrameShape
 from aoi_daemon.inspection.auto.candidates import Found, allowed, candidates, named, reference
 from aoi_daemon.inspection.auto.choice import Row, Table, choose, others, reason, shortened
 from aoi_daemon.inspection.auto.machine import key, this_machine
 from aoi_daemon.inspection.auto.measure import TOTAL_S, Trials
 from aoi_daemon.inspection.auto.memory import Memory
+from aoi_daemon.inspection.auto.subject import Subject
 from aoi_daemon.inspection.auto.trial import Order
 from aoi_daemon.stage.stage import Stage
 
@@ -44,22 +44,22 @@ class Auto:
 
     Args:
         stage: of inspection.
-        bundle: the product's.
-        shape: of its frames.
+        bundle: of the views that it is to judge.
+        subject: the first of them.
         measure: as `measured_here`.
     """
 
     def __init__(
-        self, stage: Stage, bundle: Bundle, shape: FrameShape,
-        measure: Callable[[Stage, Bundle, FrameShape, set[str]], Table] | None = None,
+        self, stage: Stage, bundle: Bundle, subject: Subject,
+        measure: Callable[[Stage, Bundle, Subject, set[str]], Table] | None = None,
     ) -> None:  # fmt: skip
         setup = stage.setup
-        self._stage, self._bundle, self._shape = stage, bundle, shape
+        self._stage, self._bundle, self._subject = stage, bundle, subject
         self._section = stage.config.inspection
         self._reference = reference(self._section)
         self._measure = measure or measured_here
         self._memory = Memory(setup.engines, stage.log)
-        self._key = key(bundle, self._section, shape, setup.recipe.fit)
+        self._key = key(bundle, self._section, subject.recipe.shape, subject.recipe.fit)
         self._crashed = {name: why for name, why in setup.left_out.items() if name != self._reference.name}
         self._failed: dict[str, str] = {}
         found = self._memory.find(self._key, setup.product, setup.run)
@@ -106,13 +106,13 @@ class Auto:
 
     def _measured(self) -> Table:
         self._fresh = True
-        return self._measure(self._stage, self._bundle, self._shape, {*self._crashed, *self._failed})
+        return self._measure(self._stage, self._bundle, self._subject, {*self._crashed, *self._failed})
 
 
-def measured_here(stage: Stage, bundle: Bundle, shape: FrameShape, but: set[str]) -> Table:
+def measured_here(stage: Stage, bundle: Bundle, subject: Subject, but: set[str]) -> Table:
     """Measure what there is but those named `but`; each step is logged, and told to the supervisor for `status`."""
     setup, section, log = stage.setup, stage.config.inspection, stage.log
-    total_s = min(TOTAL_S, _OF_START * stage.config.supervisor.start_s)
+    total_s = min(TOTAL_S, _OF_START * stage.config.supervisor.start_s) / subject.share
     log.info("engines_measured", bundle=bundle.manifest.name, at_most_s=total_s, standby=setup.standby)
     trials = Trials(total_s=total_s)
 
@@ -120,7 +120,7 @@ def measured_here(stage: Stage, bundle: Bundle, shape: FrameShape, but: set[str]
         stage.tell(tell="engine", step=f"measuring {name}", standby=setup.standby)
 
     begin("this machine")
-    here = this_machine(bundle, section, shape, trials.devices, setup.recipe.fit)
+    here = this_machine(bundle, section, subject.recipe.shape, trials.devices, subject.recipe.fit)
     found = candidates(bundle.manifest, section, here)
 
     def tell(row: Row) -> None:
@@ -128,7 +128,8 @@ def measured_here(stage: Stage, bundle: Bundle, shape: FrameShape, but: set[str]
 
     table = measured_by(
         trials, found, section, but=but, tell=tell, begin=begin,
-        recipe=setup.recipe, config_file=setup.config_file, product=setup.product,
+        recipe=subject.recipe, view=subject.view, fov=subject.fov, alone=subject.alone, config_file=setup.config_file,
+        product=setup.product,
     )  # fmt: skip
     return table.model_copy(update={"beside": setup.standby})
 

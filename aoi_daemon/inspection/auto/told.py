@@ -12,6 +12,7 @@ from typing import Any, Final
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection, LineConfig
+from aoi_daemon.config.views import Viewed, views_of
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.inspection.auto.auto import measured_by
@@ -20,6 +21,7 @@ from aoi_daemon.inspection.auto.choice import Row, Table, choose
 from aoi_daemon.inspection.auto.machine import key, this_machine
 from aoi_daemon.inspection.auto.measure import Trials
 from aoi_daemon.inspection.auto.memory import Memory
+from aoi_daemon.inspection.auto.subject import subject_of
 from aoi_daemon.stage.control_path import ENGINES, socket_path, state_path
 
 _SERVICE: Final = Path("/var/lib/aoi-daemon")
@@ -42,7 +44,8 @@ def tried(configuration: Configuration) -> list[str]:
         return said[0]
 
     lines = {}
-    for recipe in configuration.recipes.values():
+    views = [view for recipe in configuration.recipes.values() for view in views_of(recipe, configuration.line.cameras)]
+    for recipe in (view.recipe for view in views):
         bundle = load_bundle(recipe.bundle)
         found = candidates(bundle.manifest, section, this_machine(bundle, section, recipe.shape, ask, recipe.fit))
         names = ", ".join(candidate.name for candidate in found.candidates)
@@ -81,14 +84,15 @@ def definite(
 
 
 def measured(
-    configuration: Configuration, product: str, begin: Callable[[str], None], total_s: float
+    configuration: Configuration, product: str, view: Viewed, begin: Callable[[str], None], total_s: float
 ) -> tuple[Table, Row | None]:
-    """Measure now, for the recipe `product`; the table, and the row that would be chosen.
+    """Measure now, for `view` of the recipe `product`; the table, and the row that would be chosen.
 
     Raises:
         ModelError: the bundle cannot be read.
     """
-    recipe = configuration.recipes[product]
+    subject = subject_of(view, configuration.recipes[product])
+    recipe = subject.recipe
     section = configuration.line.inspection
     if section.backend != "auto":
         # What would be, were it `auto`: a look before line.toml is changed.
@@ -100,7 +104,8 @@ def measured(
     found = candidates(bundle.manifest, section, here)
     table = measured_by(
         trials, found, section, but=set(), tell=lambda _: None, begin=begin,
-        recipe=recipe, config_file=configuration.file, product=product,
+        recipe=recipe, view=subject.view, fov=subject.fov, alone=subject.alone, config_file=configuration.file,
+        product=product,
     )  # fmt: skip
     return table, choose(table.rows)
 

@@ -54,6 +54,9 @@ class Order(Section):
     recipe: Recipe | None = None
     config_file: FilePath = Path()
     product: str = ""
+    view: str = Field("", description="Which golden parts show what is tried; none: all.")
+    fov: int = 0
+    alone: bool = True
     measure_s: float = Field(1.0, ge=0, le=60)
     best_ms: float | None = Field(None, description="The quickest so far: what is far behind it is tried no further.")
 
@@ -118,7 +121,8 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
         if wrong := check_golden(executor, bundle, recipe, lambda: None):
             return {"why": f"golden parts do not hold: {', '.join(wrong)}"}
         step("judging the product's golden parts")
-        golden = _some(read_golden(folder_of(order.config_file, order.product)))
+        golden = read_golden(folder_of(order.config_file, order.product))
+        golden = _some(golden.of_view(order.view, order.fov, alone=order.alone) if order.view else golden)
         with Gauge(recipe, executor, bundle) as gauge:
             if wrong_parts := product_of(prove(gauge, golden, lambda: None)).wrong:
                 return {"why": f"the product's golden parts do not hold: {'; '.join(wrong_parts)}"}

@@ -77,6 +77,7 @@ def simulated_line(
     scan_ms: float = 0,
     bundle: Path = DEMO_BUNDLE,
     folder: Path | None = None,
+    channels: int = 1,
     **more: Any,
 ) -> Iterator[Line]:
     """A line that is READY and passes `parts` boards. `more` are sections of line.toml.
@@ -90,9 +91,10 @@ def simulated_line(
         with SimulatorProcess(scan_ms=scan_ms, deadline_ms=deadline_ms, keep=max(parts, 1000)) as plc:
             config = line_config(
                 boards, takt_ms=takt_ms, deadline_ms=deadline_ms, plc_port=plc.port,
-                photo_eye_port=plc.photo_eye_port, parts=parts, **more,
+                photo_eye_port=plc.photo_eye_port, parts=parts, channels=channels, **more,
             )  # fmt: skip
-            with LineDaemon(where, config, {"demo": demo_recipe(boards, bundle)}, golden_of(boards, bundle)) as daemon:
+            recipes = {"demo": demo_recipe(boards, bundle, channels)}
+            with LineDaemon(where, config, recipes, golden_of(boards, bundle)) as daemon:
                 daemon.watch()
                 daemon.wait_ready()
                 yield Line(daemon, plc, Tally())

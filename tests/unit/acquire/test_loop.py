@@ -22,6 +22,7 @@ from aoi_daemon.ring.frames import FrameRing, RingLayout
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, camera_cell
 from tests.unit.acquire.test_buffers import CODES, HEIGHT, WIDTH, FakeBuffer, UnavailableError
+from tests.unit.plc.pictures import of_each
 
 MS = 1_000_000
 TAKT_NS = 50 * MS
@@ -63,7 +64,7 @@ class Line:
         self.stage = SimpleNamespace(
             setup=SimpleNamespace(index=0), config=config, board=self.board, log=self.log, stopping=False,
             frame_ring=lambda _: FrameRing(self.memories[1], layout), commands=list, prepare_realtime=lambda: None,
-            fds={"announcements_w": to_plc[1], "frames_w": to_inspection[1]}, go_realtime=lambda: None,
+            fds={"announcements_w": to_plc[1], "frames0_w": to_inspection[1]}, go_realtime=lambda: None,
             tell=lambda **message: self.told.append(message), ready=lambda: None,
         )  # fmt: skip
         monkeypatch.setattr(main, "now_ns", lambda: self.now_ns)
@@ -145,7 +146,7 @@ def test_a_view_that_one_of_two_cameras_missed_belongs_to_the_part_that_it_misse
     line.board[camera_cell(0, CameraCell.SEQUENCE)] = line.acquire.sequence = 0
     script = [entry for entry in every_takt(1, 2, 3, 4, 5) if entry[1] != 3]
     this = [(at_ns, each._replace(camera=1)) for at_ns, each in line.deliver(script)]
-    parts, verdicts = Parts(2, 5 * MS, 10 * MS, 5 * MS), []
+    parts, verdicts = Parts(of_each(2), 5 * MS, 10 * MS, 5 * MS), []
     views = sorted([(each.ready_ns, each) for each in other] + this, key=lambda entry: entry[0])
 
     def take(at_ns):
@@ -248,7 +249,7 @@ def test_each_id_is_one_part_in_its_order_whatever_becomes_of_the_frames_on_thei
             overtaken[frame_id] = at_ns
         for number in range(highest, 0, -1):
             overtaken[number] = min(filter(None, (overtaken[number], overtaken[number + 1])))
-        parts = Parts(1, 5 * MS, 10 * MS, 0)
+        parts = Parts(of_each(1), 5 * MS, 10 * MS, 0)
         for frame_id, (at_ns, each) in enumerate(announced, 1):
             assert at_ns == overtaken[frame_id], "announced with the first frame of this id or of a higher one"
             assert each.ready_ns < each.deadline_ns <= at_ns + deadline_ns

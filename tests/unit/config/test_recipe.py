@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from aoi_daemon.config.recipe import ClassLimit, Figures, GoldenPart, Manifest, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Figures, GoldenPart, Manifest, Recipe
 from tests.unit.infer.manifests import manifest_of
 
 RECIPE = {"id": 1, "name": "board", "bundle": "bundle", "width_px": 640, "height_px": 480}

@@ -62,6 +62,7 @@ PROVEN = {
     "templates": [{"fov": 1, "image": "t.png"}], "limits": [{"name": "*", "score": 0.3}],
     "regions": [{"kind": "ignore", "corners": [[0, 0], [9, 9]]}], "optics": {"min_contrast": 3.0},
     "registration": {"max_offset": 5.0}, "maps": {"threshold": 0.3}, "fit": "tiles",
+    "views": [{"name": "top", "camera": "a", "width_px": 128}],
 }  # fmt: skip
 
 

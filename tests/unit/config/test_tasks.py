@@ -31,6 +31,7 @@ def test_a_manifest_survives_being_written_and_read():
     [
         ({"task": "detect"}, "task"),
         ({"good_classes": ["good"]}, "a model of task top100 has none"),
+        ({"best_only": True}, "best_only: is for segment, not for top100"),
         ({"task": "yolo", "good_classes": ["fine"]}, "are not some, but not all of"),
         ({"task": "yolo", "good_classes": ["good", "bad"]}, "are not some, but not all of"),
         ({"task": "classify"}, "one must be no defect, or no part would pass"),

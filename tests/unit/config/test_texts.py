@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from aoi_daemon.config.limits import ClassLimit
 from aoi_daemon.config.publisher import PublisherSection
-from aoi_daemon.config.recipe import ClassLimit, FrameSize
+from aoi_daemon.config.recipe import FrameSize
 from aoi_daemon.config.section import FilePath, Name, Section
 
 

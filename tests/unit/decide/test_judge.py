@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe, Region
+from aoi_daemon.config.limits import ClassLimit, Region
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import MAX_CANDIDATES, Criteria, Verdict, judge
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.messages import MAX_DEFECTS, Reason

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aoi_daemon.config.recipe import Optics
+from aoi_daemon.config.limits import Optics
 from aoi_daemon.decide.optics import optics_fault
 
 LIMITS = Optics(min_brightness=40.0, max_brightness=220.0, min_contrast=10.0)

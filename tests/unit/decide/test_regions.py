@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aoi_daemon.config.recipe import Region
+from aoi_daemon.config.limits import Region
 from aoi_daemon.decide.regions import compile_views
 
 L_SHAPE = ((0, 0), (100, 0), (100, 50), (50, 50), (50, 100), (0, 100))

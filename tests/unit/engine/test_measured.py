@@ -21,7 +21,7 @@ def table(monkeypatch):
     rows = [FAST, WRONG]
     monkeypatch.setattr(command.os, "nice", lambda _: 0)
 
-    def measured(configuration, product, begin, total_s):
+    def measured(configuration, product, view, begin, total_s):
         begin("onnx int8")
         return Table(rows=tuple(rows)), next((row for row in rows if row.holds), None)
 

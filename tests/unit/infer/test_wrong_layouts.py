@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe, Region
+from aoi_daemon.config.limits import ClassLimit, Region
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.infer.decode.decode import decoder_for

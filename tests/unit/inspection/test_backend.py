@@ -74,11 +74,11 @@ def test_without_a_gpu_the_model_of_the_asked_precision_is_opened_and_no_gpu_pac
         config=SimpleNamespace(inspection=InspectionSection()), setup=SimpleNamespace(recipe=map_recipe()),
         log=SimpleNamespace(info=lambda event, **keys: said.append((event, keys["engine"], keys["notes"]))),
     )  # fmt: skip
-    with make_executor(stage, bundle, stage.config.inspection, []) as executor:
+    with make_executor(stage, bundle, stage.config.inspection, [map_recipe()], []) as executor:
         found = executor.infer(np.full((64, 64, 1), 9, np.uint8), np.full((64, 64, 1), 9, np.uint8), now_ns() + 10**10)
         assert said == [("engine_open", executor.name, executor.notes)]
     assert len(found.scores) == 0 or found.scores.max() < 0.5
     assert "tensorrt" not in sys.modules
     stage.config.inspection = InspectionSection(precision="int8")
     with pytest.raises(ModelError, match="no model of precision int8"):
-        make_executor(stage, bundle, stage.config.inspection, [])
+        make_executor(stage, bundle, stage.config.inspection, [map_recipe()], [])

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from aoi_daemon.config.recipe import ClassLimit, Recipe
+from aoi_daemon.config.limits import ClassLimit
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.engine.qualify.thresholds import LEAST_SCORE
 from aoi_daemon.engine.reference import GoldenPair, make_reference_bundle

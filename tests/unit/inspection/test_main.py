@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.inspection import main as inspection
 from aoi_daemon.inspection.main import Inspection
@@ -16,7 +15,7 @@ from aoi_daemon.messages import Announcement, Proof, Reason
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, Cell, camera_cell, unpack_size
 from tests.unit.infer.manifests import manifest_of
-from tests.unit.inspection.conftest import Model, map_recipe, reading
+from tests.unit.inspection.conftest import looker_of, map_recipe, reading
 
 MS = 1_000_000
 
@@ -79,11 +78,10 @@ def line(clock, monkeypatch):
         board = Board(memory)
         one = Inspection.__new__(Inspection)
         one.board, one.recipe = board, Recipe(id=1, name="r", bundle=Path("b"), width_px=320, height_px=240)
-        one.bundle = SimpleNamespace(manifest=SimpleNamespace(has_template=False))
-        one.criteria, one.templates, one.registrar = Criteria.compile(one.recipe, ("defect",)), {}, None
-        one.executor, one.bundle_id, one.judgements_fd = Model(clock), 0, -1
+        looker = looker_of(one.recipe, clock)
+        one.views, one.judgements_fd = SimpleNamespace(of=lambda camera, fov: looker), -1
         one._priority, one._misfits = PriorityTrial(), [0, 0]
-        found = SimpleNamespace(one=one, board=board, reasons=[])
+        found = SimpleNamespace(one=one, board=board, reasons=[], looker=looker)
         monkeypatch.setattr(inspection, "ring", lambda _, judgement: found.reasons.append(Reason(judgement.reason)))
 
         def show(image, camera=0):
@@ -111,6 +109,6 @@ def test_the_size_of_frames_that_do_not_fit_is_on_the_board_until_they_do(line, 
 
 
 def test_no_template_is_no_matter_of_size(line):
-    line.one.bundle.manifest.has_template = True
+    line.looker.bundle.manifest.has_template = True
     line.show(np.zeros((240, 320, 1), np.uint8))
     assert (line.reasons, line.misfits()) == ([Reason.NO_RECIPE], [0, 0])

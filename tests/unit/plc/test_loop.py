@@ -8,7 +8,6 @@ import pytest
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.messages import Announcement, Judgement, Reason
 from aoi_daemon.plc.main import Plc, modbus_link
-from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.wire import Tcp
 from aoi_daemon.plcmap.coils import Result, view
 from aoi_daemon.plcmap.registers import decode_report, offset_of
@@ -16,6 +15,7 @@ from aoi_daemon.ring.ports import DOORBELLS, MONOTONIC
 from aoi_daemon.stage.board import Cell, StageState
 from aoi_daemon.stage.stage import now_ns
 from tests.unit.plc.conftest import Link
+from tests.unit.plc.pictures import any_of, part_of
 
 SECOND = 1_000_000_000
 RECIPE_OFFSET = offset_of("recipe")
@@ -127,7 +127,7 @@ def test_a_part_is_told_by_the_recipe_that_judged_it(plc):
     announce(plc, now_ns())
     part = plc.parts.waiting[0]
     assert plc.account.outcome(part, Reason.LATE, 0).recipe == 7
-    part.judged[0] = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 0, 0, 0, b"")
+    part.judged[any_of(0)] = Judgement(True, 0, 0, -1, 0, 1, 1, 0, 0, 0, 0, 0, 0, b"")
     assert plc.account.outcome(part, Reason.NONE, 0).recipe == 1
     assert plc._send(part, Reason.NONE, line_ready=True)
     assert plc.link.registers[-1][1][RECIPE_OFFSET] == 1
@@ -244,7 +244,7 @@ def test_a_verdict_whose_time_is_over_is_on_no_later_write_either(plc, monkeypat
     late = now - 1 if link_up else now + SECOND
     view_ = Announcement(0, 0, 0, 7, 7, now - SECOND, now - SECOND, late)
     plc.link.up = link_up
-    plc._deliver(Part(7, view_, late, {0: view_}, reason=reason), line_ready=True)
+    plc._deliver(part_of(7, view_, late, reason=reason), line_ready=True)
     plc.link.up = True
     spare(plc)
     assert plc.link.coils, "the PLC hears where the sequence stands"
@@ -257,6 +257,6 @@ def test_after_a_part_without_a_verdict_the_next_one_has_its_own(plc, monkeypatc
     now = now_ns()
     for number, deadline_ns in ((7, now - 1), (8, now + SECOND)):
         view_ = Announcement(0, 0, 0, number, number, now - SECOND, now - SECOND, deadline_ns)
-        plc._deliver(Part(number, view_, deadline_ns, {0: view_}, reason=Reason.NONE), line_ready=True)
+        plc._deliver(part_of(number, view_, deadline_ns, reason=Reason.NONE), line_ready=True)
     last = view(plc.link.coils[-1])
     assert (last.result, last.sequence, last.result_toggle) == (Result.PASS, 8, True)

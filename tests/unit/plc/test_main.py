@@ -9,11 +9,11 @@ from aoi_daemon.errors import PlcTimeoutError
 from aoi_daemon.messages import Announcement, Reason
 from aoi_daemon.plc import main as module
 from aoi_daemon.plc.main import Plc, modbus_link
-from aoi_daemon.plc.parts import Part
 from aoi_daemon.plcmap.coils import Result, view
 from aoi_daemon.plcmap.registers import POLL_WORDS
 from aoi_daemon.stage.board import Cell, StageState
 from tests.unit.plc.conftest import MS, requests
+from tests.unit.plc.pictures import part_of
 
 
 def configured(plc, cameras=1, **section):
@@ -32,7 +32,7 @@ def configured(plc, cameras=1, **section):
 def part(plc, number, left_ns, reason=Reason.NONE):
     now = plc.clock.now
     seen = Announcement(0, 0, 0, number, number, now, now, now + left_ns)
-    return Part(number, seen, now + left_ns, {0: seen}, reason=reason)
+    return part_of(number, seen, now + left_ns, reason=reason)
 
 
 # -- the configuration --------------------------------------------------------

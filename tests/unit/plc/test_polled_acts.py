@@ -13,7 +13,6 @@ from aoi_daemon.config.recipe import Recipe, StopRules
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.messages import Announcement, Reason
 from aoi_daemon.plc.account import Account
-from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.polling import Polling, forget
 from aoi_daemon.plc.readiness import Readiness
 from aoi_daemon.plc.report import flags_of
@@ -23,6 +22,7 @@ from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell
 from aoi_daemon.stage.lifecycle import Line
+from tests.unit.plc.pictures import part_of
 
 MS = 1_000_000
 NOTHING = Status(0)
@@ -70,6 +70,7 @@ class Side:
         self.words = Poll()
         self.polling = Polling(config.plc.poll, stage, self, self.account.gate, MONOTONIC)
         self.readiness = Readiness(board, 1, 500 * MS)
+        self.readiness.views = board[Cell.VIEWS] = self.account.expected.code
         self.now = NOW
         self.number = board[Cell.PARTS]
 
@@ -85,7 +86,7 @@ class Side:
     def part(self, reason=Reason.NONE):
         self.number += 1
         view = Announcement(0, 0, 0, self.number, self.number, self.now, self.now, self.now + 50 * MS)
-        part = Part(self.number, view, view.deadline_ns, {0: view})
+        part = part_of(self.number, view, view.deadline_ns)
         outcome = self.account.outcome(part, reason, self.now)
         self.account.enter(part, outcome._replace(answered_ns=self.now + 1))
         return outcome
@@ -163,7 +164,7 @@ def test_a_reject_that_a_killed_plc_had_on_the_wire_is_still_to_be_confirmed(sid
     before = side(confirm_parts=5)
     before.part()
     view = Announcement(0, 0, 0, 2, 2, before.now, before.now, before.now + 50 * MS)
-    on_the_wire = Part(2, view, view.deadline_ns, {0: view})
+    on_the_wire = part_of(2, view, view.deadline_ns)
     before.account.outcomes.prepare(before.account.outcome(on_the_wire, Reason.DEFECT, before.now))
     after = side(confirm_parts=5)
     assert (after.board[Cell.PARTS], after.board[Cell.REJECT_OPEN]) == (2, 2)

@@ -13,6 +13,7 @@ from aoi_daemon.stage.lifecycle import Line
 MS = 1_000_000
 NOW = 1_000_000 * MS
 STALL_NS = 500 * MS
+VIEWS = 7
 MOVED = {"inspection": Cell.INSPECTION_NS, "camera 0": camera_cell(0, CameraCell.PROGRESS_NS), "camera 1": camera_cell(1, CameraCell.PROGRESS_NS)}
 MISSING = {
     "the line recovers": (Cell.LINE_STATE, Line.RECOVERING),
@@ -20,6 +21,7 @@ MISSING = {
     "inspection is lost": (Cell.INSPECTION_STATE, StageState.LOST),
     "another engine takes the line": (Cell.INSPECTION_STATE, StageState.CHANGEOVER),
     "no golden part has passed": (Cell.GOLDEN_PASSED, 0),
+    "inspection judges other views": (Cell.VIEWS, 8),
     "the product is not proven": (Cell.PROVEN, Proof.NOT_PROVEN),
     "a camera is being opened": (camera_cell(1, CameraCell.STATE), StageState.STARTING),
     "a camera is not there": (camera_cell(1, CameraCell.PRESENT), 0),
@@ -34,7 +36,7 @@ def board():
     with SharedMemory.create("board", SIZE_BYTES) as memory:
         found = Board(memory)
         found[Cell.LINE_STATE], found[Cell.GOLDEN_PASSED], found[Cell.PROVEN] = Line.RUNNING, 1, Proof.PROVEN
-        found[Cell.INSPECTION_STATE] = StageState.READY
+        found[Cell.INSPECTION_STATE], found[Cell.VIEWS] = StageState.READY, VIEWS
         for camera in (0, 1):
             found[camera_cell(camera, CameraCell.STATE)] = StageState.READY
             found[camera_cell(camera, CameraCell.PRESENT)] = 1
@@ -46,7 +48,9 @@ def board():
 
 @pytest.fixture
 def readiness(board):
-    return Readiness(board, 2, STALL_NS)
+    found = Readiness(board, 2, STALL_NS)
+    found.views = VIEWS
+    return found
 
 
 def test_a_line_where_all_is_as_it_must_be_is_ready(readiness):

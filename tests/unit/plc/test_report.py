@@ -7,11 +7,11 @@ import pytest
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.decide.rules import ProcessFeedback
 from aoi_daemon.messages import Announcement, Judgement, Reason
-from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.report import flags_of, registers_of
 from aoi_daemon.plcmap.coils import Result
 from aoi_daemon.plcmap.registers import MAP_VERSION, Flag, Report, decode_report
 from aoi_daemon.stage.board import Cell, Stopped
+from tests.unit.plc.pictures import part_of
 
 MS = 1_000_000
 NOW = 1_000 * MS
@@ -33,7 +33,7 @@ def feedback() -> ProcessFeedback:
 
 def said(board, judgement, trigger_ns=NOW - 21 * MS) -> Report:
     view = Announcement(0, 0, 0, 30, 30, trigger_ns, NOW - 12 * MS, NOW + 9 * MS, 70_000)
-    part = Part(30, view, NOW + 9 * MS, {0: view}, {} if judgement is None else {0: judgement}, Reason.DEFECT, trigger_id=70_000)
+    part = part_of(30, view, NOW + 9 * MS, judgement, Reason.DEFECT, trigger_id=70_000)
     flags = Flag.READY | Flag.ALARM
     return decode_report(registers_of(part, Result.REJECT, Reason.DEFECT, board, flags=flags, feedback=feedback(), now_ns=NOW))
 

@@ -43,6 +43,7 @@ class Served:
         plc.link.connect = lambda *safe: self.connects.append(self.now_ms) or connect(*safe)
         board = self.board
         board[Cell.LINE_STATE] = Line.RUNNING
+        board[Cell.VIEWS] = plc.readiness.views
         board[Cell.GOLDEN_PASSED] = board[Cell.PROVEN] = board[camera_cell(0, CameraCell.PRESENT)] = 1
         board[Cell.INSPECTION_STATE] = board[camera_cell(0, CameraCell.STATE)] = StageState.READY
         board[Cell.INSPECTION_NS] = board[camera_cell(0, CameraCell.PROGRESS_NS)] = 2**62

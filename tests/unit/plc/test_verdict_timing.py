@@ -5,10 +5,10 @@ import random
 import pytest
 
 from aoi_daemon.messages import Announcement, Judgement, Reason
-from aoi_daemon.plc.parts import Part
 from aoi_daemon.plcmap.coils import Coil, Result, view
 from aoi_daemon.plcmap.registers import Flag, decode_report
 from aoi_daemon.stage.board import Cell, reason_cell
+from tests.unit.plc.pictures import part_of
 
 MS = 1_000_000
 ANSWER = 5 * MS  # the default
@@ -17,7 +17,7 @@ DEADLINE = TAKT = 50 * MS
 
 def part(number, now, reason=Reason.NONE, left_ns=DEADLINE):
     seen = Announcement(0, 0, 0, number, number, now, now, now + left_ns)
-    return Part(number, seen, now + left_ns, {0: seen}, reason=reason)
+    return part_of(number, seen, now + left_ns, reason=reason)
 
 
 def said(kind, what):

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from aoi_daemon.config.recipe import Recipe, Template
+from aoi_daemon.config.limits import Template
+from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.messages import Reason
 from aoi_daemon.recorder import session as session_module
 from aoi_daemon.recorder.flight import Frame

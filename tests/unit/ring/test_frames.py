@@ -121,6 +121,28 @@ def test_a_plane_holds_each_channel_of_each_pixel(slots, width, height, channels
     assert layout.size_bytes == 4096 * (1 + 2 * slots * pages)
 
 
+@pytest.mark.parametrize(("width", "height", "channels", "pages"), [(64, 64, 1, 1), (100, 50, 3, 4)])
+def test_a_camera_that_brings_no_template_has_half_the_planes(width, height, channels, pages):
+    layout = RingLayout(5, width, height, channels, page_bytes=4096, has_templates=False)
+    assert layout.size_bytes == 4096 * (1 + 5 * pages)
+
+
+def test_where_no_templates_are_kept_images_are_as_ever_and_no_header_brings_one():
+    layout = RingLayout(4, 40, 30, 1, has_templates=False)
+    with SharedMemory.create("frames", layout.size_bytes) as memory:
+        ring = FrameRing(memory, layout)
+        for sequence in range(4, 8):
+            image, template = ring.planes(sequence)
+            assert template.size == 0
+            image[:] = sequence
+            ring.publish(sequence, (30, 40, 1), fov=0, trigger_ns=1, ready_ns=2, has_template=False)
+        assert [int(ring.frame(n)[0].min()) for n in range(4, 8)] == [int(ring.frame(n)[0].max()) for n in range(4, 8)] == [4, 5, 6, 7]
+        ring.publish(7, (30, 40, 1), fov=0, trigger_ns=1, ready_ns=2, has_template=True)
+        with pytest.raises(FrameOverrunError):
+            ring.frame(7)
+        del ring, image, template
+
+
 def test_no_plane_lies_in_another_nor_over_a_header(memory):
     """Each byte of a plane is written, and all that was published stays as it was."""
     ring = FrameRing(memory, LAYOUT)

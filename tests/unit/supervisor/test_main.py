@@ -40,16 +40,16 @@ def test_a_camera_clock_that_is_refused_is_an_alarm_that_a_reset_does_not_end(de
 def test_a_signal_sets_a_flag_and_does_nothing_by_itself(supervisor):
     """It may come in the midst of a step."""
     before = supervisor.orders.changeover.status()
-    os.kill(os.getpid(), signal.SIGHUP)
+    signal.raise_signal(signal.SIGHUP)
     assert (supervisor.reload_wanted, supervisor.stopping) == (True, False)
     assert supervisor.orders.changeover.status() == before
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
     assert supervisor.stopping
 
 
 def test_a_supervisor_that_is_told_to_end_while_it_begins_starts_nothing(supervisor, monkeypatch):
     monkeypatch.setattr(supervisor.keeper, "start_all", lambda: pytest.fail("it was told to end"))
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
     try:
         assert supervisor.run() == 0
     finally:
@@ -62,7 +62,7 @@ def test_the_manager_hears_of_the_end_though_its_queue_was_full_when_it_began(su
     taken = iter([False, True])
     monkeypatch.setattr(supervisor.notices._notifier, "send", lambda **fields: said.append((fields, *steps)) or next(taken))
     monkeypatch.setattr(supervisor.keeper, "stop_all", lambda: steps.append("stages stopped"))
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
     try:
         supervisor.run()
     finally:

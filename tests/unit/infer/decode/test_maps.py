@@ -305,3 +305,27 @@ def test_the_outputs_are_left_alone():
     before = values.copy()
     Maps(manifest_of("anomaly"), MapReading(), min_area_px=0).decode([values], SHAPE)
     assert np.array_equal(values, before)
+
+
+# -- maps of a model's best candidates alone --------------------------------------------------------
+
+
+@pytest.mark.parametrize("min_area_px", [0.0, 1e6])
+def test_a_map_of_the_best_alone_that_is_full_has_a_speck_which_no_area_hides(min_area_px):
+    """It scores what the least place does: something was left out that may score so."""
+    values = np.full((3, 24, 32), 0.6)
+    values[2], values[1, 3, 4] = 0.1, 0.9
+    manifest = manifest_of("segment", NAMES, good_classes=("background",), best_only=True)
+    found = Maps(manifest, MapReading(), min_area_px=min_area_px).decode([values.astype(np.float32)[None]], SHAPE)
+    assert found.boxes.tolist() == [[0, 0, 320, 240], [160, 120, 160, 120]]
+    assert found.scores.tolist() == pytest.approx([0.9, 0.6])
+    assert found.classes.tolist() == [1, 1]
+    assert len(segment(values).scores) == 1  # of a model that shows all, it is one area
+
+
+def test_a_map_of_the_best_alone_with_one_place_below_has_none():
+    values = np.full((3, 24, 32), 0.6)
+    values[:, 3, 4] = 0.4
+    manifest = manifest_of("segment", NAMES, best_only=True)
+    found = Maps(manifest, MapReading(), min_area_px=0.0).decode([values.astype(np.float32)[None]], SHAPE)
+    assert len(found.scores) == 3

@@ -16,14 +16,15 @@ from tests.unit.infer.trt.trt_fakes import RUN_NS
 
 FRAME = (56, 84, 1)
 """In tiles of 32 x 48 px: two rows of two."""
+TILES = Fit(kind="tiles", overlap_px=0)
 
 
 @pytest.fixture
 def tiled(opened, manifest, monkeypatch):
     """The executor in tiles, and what it wraps."""
 
-    def open_one(**options):
-        plan = plan_fit(Fit(kind="tiles", overlap_px=0), FRAME, Takes(32, 48))
+    def open_one(fit=TILES, **options):
+        plan = plan_fit(fit, FRAME, Takes(32, 48))
         cutting = Cutting(plan, has_template=options.get("template", False))
         one = opened(pinned=cutting.memory, **options)
         monkeypatch.setattr(fit_executor, "time", one.clock)

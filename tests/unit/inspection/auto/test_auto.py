@@ -12,9 +12,10 @@ from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.inspection.auto import auto
 from aoi_daemon.inspection.auto.auto import Auto
 from aoi_daemon.inspection.auto.choice import Candidate, Row, Table
+from aoi_daemon.inspection.auto.subject import Subject
 from tests.unit.inspection.auto.test_candidates import bundle_of
 
-SHAPE = (64, 64, 1)
+SUBJECT = Subject(SimpleNamespace(shape=(64, 64, 1), fit=EXACT))
 
 
 def row(name, p95_ms=None, why=""):
@@ -46,13 +47,13 @@ class Pc:
         )  # fmt: skip
         stage = SimpleNamespace(setup=setup, config=SimpleNamespace(inspection=section), log=log)
 
-        def measure(stage, bundle, shape, but):
+        def measure(stage, bundle, subject, but):
             self.measured.append(but)
             table = self.tables.pop(0) if len(self.tables) > 1 else self.tables[0]
             rows = [each if each.name not in but else each.model_copy(update={"why": "failed"}) for each in table.rows]
             return table.model_copy(update={"rows": tuple(rows), "beside": standby})
 
-        return Auto(stage, self.bundle, SHAPE, measure)
+        return Auto(stage, self.bundle, SUBJECT, measure)
 
 
 @pytest.fixture
@@ -213,7 +214,7 @@ def test_the_time_that_measuring_may_take_leaves_room_for_the_start(monkeypatch,
         config = SimpleNamespace(inspection=InspectionSection(backend="auto"), supervisor=SimpleNamespace(start_s=start_s))
         log = SimpleNamespace(info=lambda *_, **__: None)
         stage = SimpleNamespace(setup=setup, config=config, log=log, tell=lambda **message: said.append(message))
-        table = auto.measured_here(stage, SimpleNamespace(manifest=bundle_of()), SHAPE, set())
+        table = auto.measured_here(stage, SimpleNamespace(manifest=bundle_of()), SUBJECT, set())
         assert table == Table(rows=(INT8,), beside=True)
     assert seen == [30.0, 10.0]
     assert said[0] == {"tell": "engine", "step": "measuring this machine", "standby": True}

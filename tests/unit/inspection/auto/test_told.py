@@ -5,6 +5,7 @@ import pytest
 from aoi_daemon.config.load import load
 from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.config.schema import InspectionSection
+from aoi_daemon.config.views import views_of
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.inspection.auto import told
@@ -118,7 +119,8 @@ def test_a_command_measures_as_auto_would_before_line_toml_says_auto(shipped, he
 
     monkeypatch.setattr(told, "Trials", Quick)
     named = configuration.line.model_copy(update={"inspection": InspectionSection()})
-    table, chosen = measured(type(configuration)(configuration.file, named, configuration.recipes), "demo", lambda _: None, 9.0)
+    (view,) = views_of(configuration.recipes["demo"], named.cameras)
+    table, chosen = measured(type(configuration)(configuration.file, named, configuration.recipes), "demo", view, lambda _: None, 9.0)
     assert chosen == INT8 and "openvino: not installed" in [row.text() for row in table.rows]
     assert [(order.section.backend, order.section.precision) for order in orders] == [("onnx", p) for p in ("fp32", "int8", "fp16")]
     assert {order.product for order in orders} == {"demo"}

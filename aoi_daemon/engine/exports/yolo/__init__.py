@@ -1,0 +1,1 @@
+"""Ultralytics' layouts, and those of others that have taken them over."""
