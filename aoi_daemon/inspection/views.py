@@ -22,6 +22,7 @@ from aoi_daemon.golden.manifest import Golden
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, FrameShape, warm_up
+from aoi_daemon.infer.fit.executor import runs_of
 from aoi_daemon.infer.registration.registrar import Registrar
 from aoi_daemon.inspection.auto.subject import subject_of
 from aoi_daemon.inspection.backend import check_golden, make_executor
@@ -109,7 +110,7 @@ class OneEngine:
     def qualify(self, stage: Stage, golden: Golden, progress: Callable[[], None]) -> None:
         """Warm the executor up and run the golden parts, the bundle's and the views'."""
         runs = stage.config.inspection.warm_up_runs
-        warm_up(self.executor, self.shape, runs=runs)
+        warm_up(self.executor, self.shape, runs=runs_of(self.executor, runs))
         for looker in self.lookers:
             looker.executor = self.executor
             if looker.registrar is not None:

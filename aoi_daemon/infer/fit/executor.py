@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,16 @@ from aoi_daemon.infer.fit.maps import Stitching
 from aoi_daemon.infer.fit.placed import Placing, worst
 from aoi_daemon.infer.fit.seams import Seams
 
+_LEAST_RUNS: Final = 3
+
 _Image = NDArray[np.uint8]
+
+
+def runs_of(executor: Executor, runs: int) -> int:
+    """So many frames warm `executor` up as `runs` pictures of the model do: one in tiles is many of them."""
+    if not isinstance(executor, FittedExecutor):
+        return runs
+    return min(runs, max(_LEAST_RUNS, -(-runs // executor.pieces)))
 
 
 class FittedExecutor:
@@ -61,6 +71,11 @@ class FittedExecutor:
         is_fitted = len(plan.pieces) > 1 or plan.pieces[0].is_scaled or not plan.is_filled
         has_maps = manifest.task in ("segment", "anomaly")
         self._stitching = Stitching(plan, outputs_of(manifest)) if has_maps and is_fitted else None
+
+    @property
+    def pieces(self) -> int:
+        """How many times the model runs for one frame."""
+        return len(self._placings)
 
     @property
     def decoded(self) -> int:

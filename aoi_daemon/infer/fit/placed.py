@@ -32,6 +32,7 @@ class Placing:
         self._shown = np.array(
             (piece.left, piece.top, piece.left + piece.shown_width, piece.top + piece.shown_height), np.float32
         )
+        self._is_scaled = piece.is_scaled
         self._low, self._high = _limits(plan, piece)
 
     def place(self, found: Detections, least_score: float) -> Detections:
@@ -51,6 +52,10 @@ class Placing:
             return Detections(placed, scores.copy(), classes.copy())
         self._check(boxes[counting])
         gray = self._is_gray(boxes)
+        if self._is_scaled and (specks := _are_specks(boxes)).any():
+            # Larger than a speck in the frame, it would be asked for its size; as a point it is what it was.
+            centres = (placed[specks, :2] + placed[specks, 2:]) / 2
+            placed[specks] = np.concatenate((centres, centres), axis=1)
         # One whose corners are swapped stays so, and the judgement refuses it.
         ordered = ((boxes[:, 2:] >= boxes[:, :2]).all(axis=1) & ~gray)[:, None]
         placed = np.where(ordered, np.clip(placed, self._low, self._high), placed)
@@ -68,12 +73,21 @@ class Placing:
             )
 
     def _is_gray(self, boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether each box lies in the picture and beside what is the frame's in it. One of no size is not asked."""
-        ordered = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        """Whether each box lies in the picture and beside what is the frame's in it.
+
+        A speck does not: the judgement rejects for it wherever it is, and it may stand for all that a model left out.
+        """
+        ordered = (boxes[:, 2:] >= boxes[:, :2]).all(axis=1) & ~_are_specks(boxes)
         beside = (boxes[:, :2] >= self._shown[2:]).any(axis=1) | (boxes[:, 2:] <= self._shown[:2]).any(axis=1)
         # Outside of the picture there is no gray: a box there has left the frame, as one may.
         inside = ((boxes[:, :2] < self._picture[:2]) & (boxes[:, 2:] > 0)).all(axis=1)
         return np.asarray(ordered & beside & inside)
+
+
+def _are_specks(boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether each box is below 1 px in both sides, in px of the picture."""
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    return np.asarray(((sizes >= 0) & (sizes < 1)).all(axis=1))
 
 
 def worst(pieces: Sequence[Detections]) -> Detections:

@@ -18,7 +18,7 @@ from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE, warm_up
 from aoi_daemon.infer.fit import executor as fit_executor
 from aoi_daemon.infer.fit.cutting import Cutting
-from aoi_daemon.infer.fit.executor import FittedExecutor
+from aoi_daemon.infer.fit.executor import FittedExecutor, runs_of
 from aoi_daemon.infer.fit.geometry import Takes, plan_fit
 from aoi_daemon.infer.open import open_executor, open_fitted
 from aoi_daemon.inspection.gauge import Gauge
@@ -89,6 +89,14 @@ def test_a_decoder_that_is_put_in_reads_each_piece():
     executor.decoder = SimpleNamespace(decode=lambda outputs, shape: heard.append(shape) or model.decode(outputs, shape))
     executor.infer(np.zeros(FRAME, np.uint8), None, NO_DEADLINE)
     assert heard == [(48, 48, 1)] * 9
+
+
+@pytest.mark.parametrize(("runs", "frames"), [(50, 6), (100, 12), (9, 3), (2, 2), (1, 1)])
+def test_a_frame_in_tiles_warms_up_as_many_pictures_of_the_model_do(runs, frames):
+    """Else the start of a line with 42 tiles would take 42 times as long."""
+    executor, model = fitted()
+    assert runs_of(executor, runs) == frames
+    assert runs_of(model, runs) == runs
 
 
 def test_it_is_closed_with_what_it_wraps_and_names_both():

@@ -56,6 +56,15 @@ def test_a_row_in_the_gray_alone_is_none_of_the_parts_and_one_that_reaches_into_
     assert found.boxes.tolist() == [[30, 0, 180, 90]]
 
 
+@pytest.mark.parametrize("box", [(10, 10, 10, 10), (10, 10, 10.9, 10.5), (5, 530, 5, 530), (639.5, 639.5, 640, 640)])
+def test_a_speck_in_the_gray_is_kept_and_stays_one(box):
+    """The judgement rejects for it, whatever a recipe tolerates: it may stand for what a model has left out."""
+    found = placed(Fit(kind="resize"), (1200, 1920, 1), box)
+    assert found.scores == pytest.approx([0.9])
+    assert found.boxes[0, 2:].tolist() == found.boxes[0, :2].tolist()
+    assert (found.boxes[0] >= 0).all() and (found.boxes[0] <= (1920, 1200) * 2).all()
+
+
 def test_a_box_may_stick_out_of_the_frame_where_nothing_is_beside_it_and_not_into_a_neighbours_tile():
     fit, frame = Fit(kind="tiles", overlap_px=0), (640, 1280, 1)
     assert placed(fit, frame, (-5, -6, 30, 650)).boxes.tolist() == [[-5, -6, 30, 650]]
