@@ -189,8 +189,8 @@ def torchvision(file: Path) -> Path:
 FAMILIES: dict[str, tuple[Callable[[Path], Path], str, str, list[str]]] = {
     "yolo-rows": (yolo_rows, "detect", "yolo", []),
     "yolo-segment": (yolo_segment, "segment", "coco", []),
-    "classifier": (classifier, "classify", "folders", ["--classes", "good,bright,dark", "--pixels", "imagenet"]),
+    "classifier": (classifier, "classify", "folders", ["--classes", "good,bright,dark", "--pixels", "imagenet", "--good-classes", "good"]),
     "anomaly": (anomaly, "anomaly", "folders", ["--pixels", "0..1"]),
-    "torchvision": (torchvision, "detect", "voc", ["--classes", "background,bright,dark", "--pixels", "0..1"]),
+    "torchvision": (torchvision, "detect", "voc", ["--classes", "background,bright,dark"]),
 }
 """By family: what writes it, its task, a layout of labels, and what the file does not say."""

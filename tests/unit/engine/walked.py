@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import shlex
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import cv2
@@ -12,18 +15,33 @@ from aoi_daemon.kit.line.setup import line_config
 from tests.unit.engine.export_families import CLASSES, FAMILIES, SIDE, parts
 from tests.unit.engine.labels.written import Parts, write
 
+_COUNTS = {"golden": (48, 1), "test": (40, 2)}
+"""Parts, and their seed."""
+
 
 def made(folder: Path, family: str, *more: object) -> tuple[int, Path]:
-    """`bundle make` of a family's model with labels in its layout; the exit code, and the bundle."""
+    """The command that `model inspect` prints, with folders of labels in the family's layout; its exit code, and the bundle."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_model, task, layout, said = FAMILIES[family]
+    write_model, _, layout, said = FAMILIES[family]
     model = write_model(folder / "export.onnx")
-    sets = {what: write(folder / what, layout, parts(count, seed), CLASSES) for what, count, seed in (("golden", 48, 1), ("test", 40, 2))}
-    out = folder / "bundle"
-    words = ["bundle", "make", "--model", model, "--task", task, "--name", family, "--calibration", sets["golden"],
-             "--qualification", sets["test"], "--golden", sets["golden"], "--out", out, "--threads", 1, "--no-cache",
-             "--calibration-frames", 7, "--int8-sensitivity", "never", *said, *more]  # fmt: skip
-    return main([str(word) for word in words]), out
+    for what, (count, seed) in _COUNTS.items():
+        write(folder / what, layout, parts(count, seed), CLASSES)
+    places = {"--calibration": "golden", "--golden": "golden", "--qualification": "test", "--out": "bundle"}
+    known = {**dict(zip(said[::2], said[1::2], strict=True)), **{option: str(folder / name) for option, name in places.items()}}
+    words = printed(model)
+    for place, word in enumerate(words[:-1]):
+        words[place + 1] = known.get(word, words[place + 1])
+    assert {option for option in said[::2] if option not in words} == set(), "inspect asks for all that is missing"
+    words += ["--threads", "1", "--no-cache", "--calibration-frames", "7", "--int8-sensitivity", "never"]
+    return main([*words, *(str(word) for word in more)]), folder / "bundle"
+
+
+def printed(model: Path) -> list[str]:
+    """The words of the command that `model inspect` prints, without the program's name."""
+    text = io.StringIO()
+    with redirect_stdout(text):
+        assert main(["model", "inspect", str(model)]) == 0
+    return shlex.split(text.getvalue().partition("next:\n")[2])[1:]
 
 
 def product(folder: Path, bundle: Path) -> Path:

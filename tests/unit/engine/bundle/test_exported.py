@@ -83,7 +83,7 @@ def test_a_precision_that_lets_bad_parts_pass_is_left_out(tmp_path, capsys):
     [
         ("anomaly", ["--task", "detect"], "is for anomaly (anomaly), and --task detect was asked for; say --task anomaly"),
         ("classifier", ["--classes", "a,b"], "has 3 classes, --classes names 2"),
-        ("classifier", ["--classes", "a,b,c"], "none is known to be good; say with --good"),
+        ("classifier", ["--classes", "a,b,c"], "good_classes"),
         ("yolo-rows", ["--classes", "dark,bright"], "its own classes are bright, dark, in that order"),
         ("yolo-rows", ["--labels", "coco"], "holds no JSON file"),
         ("yolo-rows", ["--std", "1,1,1"], "--std goes with --mean"),
