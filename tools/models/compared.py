@@ -95,7 +95,9 @@ def _same_tensor(row: Row, told: Told, arrays: Arrays, bundle: Any, frames: Any)
         maps = ours.maps_of(bundle, told, frames)
         if row.task == "anomaly":
             return _anomalies(told, arrays, maps)
-        return match_maps(arrays["maps"].astype(np.float64), maps, threshold=told.threshold)
+        # Ultralytics draws the masks of candidates that reach the threshold, and no others.
+        cut = row.program == "ultralytics"
+        return match_maps(arrays["maps"].astype(np.float64), maps, threshold=told.threshold, above_alone=cut)
     theirs = Boxes(
         arrays["picture"], arrays["boxes"].astype(np.float64), arrays["scores"].astype(np.float64), arrays["labels"]
     )

@@ -160,24 +160,36 @@ def match_labels(
 
 
 def match_maps(
-    theirs: NDArray[np.float64], ours: NDArray[np.float64], *, threshold: float,
-    score_bound: float = SCORE_BOUND, overlap_bound: float = OVERLAP_BOUND,
+    theirs: NDArray[np.float64], ours: NDArray[np.float64], *, threshold: float, score_bound: float = SCORE_BOUND,
+    overlap_bound: float = OVERLAP_BOUND, above_alone: bool = False,
 ) -> Agreement:  # fmt: skip
     """Compare maps (n, classes, h, w): the greatest difference of a value, and the areas at or above `threshold`.
 
     A map of nothing on both sides counts as one, and shares all. Places within `score_bound` of the threshold, on
     their side, belong to neither area: they are counted as near where the two sides differ.
+
+    Args:
+        theirs: the program's.
+        ours: the same size.
+        threshold: of an area.
+        score_bound: of a value.
+        overlap_bound: of an area.
+        above_alone: their values below the threshold are not told: ours are not compared, and a place that one side
+            alone has is near where its value is.
     """
     found = Agreement()
     for number, (one, other) in enumerate(zip(theirs, ours, strict=True)):
         for label, (mine, yours) in enumerate(zip(one, other, strict=True)):
             first, second = mine >= threshold, yours >= threshold
-            near = (first != second) & (np.abs(mine - threshold) <= score_bound)
+            # Of theirs, where it is told; else of the one side that is there.
+            told = np.where(first, mine, yours) if above_alone else mine
+            near = (first != second) & (np.abs(told - threshold) <= score_bound)
             found.near += int(near.sum())
             both, either = int((first & second).sum()), int(((first | second) & ~near).sum())
+            compared = (first | second) & ~near if above_alone else np.ones(mine.shape, np.bool_)
             found.pair(
-                f"picture {number}, class {label}", float(np.abs(mine - yours).max()), both / either if either else 1.0,
-                score_bound=score_bound, overlap_bound=overlap_bound,
+                f"picture {number}, class {label}", float(np.abs(mine - yours)[compared].max(initial=0.0)),
+                both / either if either else 1.0, score_bound=score_bound, overlap_bound=overlap_bound,
             )  # fmt: skip
     return found
 

@@ -23,8 +23,8 @@ from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from aoi_daemon.infer.registration.registrar import Registrar
+from aoi_daemon.inspection import main as inspection
 from aoi_daemon.inspection.look import read_templates
-from aoi_daemon.inspection.main import Inspection
 from aoi_daemon.messages import Announcement
 from aoi_daemon.pictures import read_picture
 from aoi_daemon.stage.stage import now_ns
@@ -300,21 +300,20 @@ recipes = st.fixed_dictionaries({}, optional=sections)
 
 
 def lines_own(recipe, bundle, executor):
-    """The inspection stage, put together as it does it itself, without its process."""
-    stage = Inspection.__new__(Inspection)
-    stage.recipe, stage.bundle, stage.executor = recipe, bundle, executor
-    stage.criteria = Criteria.compile(recipe, bundle.manifest.classes)
-    stage.templates = read_templates(recipe)
-    stage.registrar = None if recipe.registration is None else Registrar(recipe, stage.templates)
+    """What the inspection stage looks at a view with, put together as it does it itself, without its process."""
+    templates = read_templates(recipe)
     executor.decoder = decoder_for(bundle.manifest, recipe)
-    return stage
+    return SimpleNamespace(
+        recipe=recipe, bundle=bundle, executor=executor, criteria=Criteria.compile(recipe, bundle.manifest.classes),
+        templates=templates, registrar=None if recipe.registration is None else Registrar(recipe, templates),
+    )  # fmt: skip
 
 
 def lines_verdict(stage, board, fov):
     own = None if fov in stage.templates else read_picture(board.pair.template_path, 1)
     now = now_ns()
     part = Announcement(0, 0, fov, 1, 1, now, now, now + 10**11)
-    return stage._look(part, read_picture(board.pair.test_path, 1), own, now).verdict
+    return inspection._look(stage, part, read_picture(board.pair.test_path, 1), own, now).verdict
 
 
 @settings(max_examples=60, deadline=None)

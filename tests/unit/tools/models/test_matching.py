@@ -178,6 +178,21 @@ def test_maps_agree_by_their_values_and_their_areas(seed):
     assert not match_maps(theirs, moved, threshold=0.5).holds
 
 
+@given(st.integers(0, 2**32))
+def test_maps_that_tell_nothing_below_the_threshold_agree_by_what_is_above(seed):
+    rng = np.random.default_rng(seed)
+    ours = rng.uniform(0, 1, (2, 2, 12, 12))
+    theirs = np.where(ours >= 0.5, ours, 0.0)
+    assert not match_maps(theirs, ours, threshold=0.5).holds
+    assert match_maps(theirs, ours, threshold=0.5, above_alone=True).holds
+    at = theirs.copy()
+    at[0, 0, 0, 0], ours[0, 0, 0, 0] = 0.5005, 0.4995
+    found = match_maps(at, ours, threshold=0.5, above_alone=True)
+    assert (found.holds, found.near) == (True, 1)
+    at[0, 0, 0, 0] = 0.51
+    assert not match_maps(at, ours, threshold=0.5, above_alone=True).holds
+
+
 def test_an_area_that_one_side_lacks_differs_though_no_value_is_far():
     """Values on both sides of a threshold by more than rounding: the share is told."""
     theirs, ours = np.full((1, 1, 10, 10), 0.502), np.full((1, 1, 10, 10), 0.498)
