@@ -99,9 +99,7 @@ def test_a_model_that_sees_each_defect_several_times_finds_as_many(defects):
     verdict = judge(found, criteria(), 0, slack_ns=0)
     assert verdict.defect_count == len(large)
     for defect in verdict.defects:
-        near = [
-            box for box in large if np.abs(np.array(box) - (defect.x1, defect.y1, defect.x2, defect.y2)).max() <= 6.5
-        ]
+        near = [box for box in large if np.abs(np.array(box) - (defect.x1, defect.y1, defect.x2, defect.y2)).max() <= 6.5]
         assert len(near) == 1
 
 
