@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 from aoi_daemon.backup.commands import run as run_backup
 from aoi_daemon.command_line import DEFAULT_CONFIG, KIT, parser
 from aoi_daemon.engine.build.command import run as run_build
+from aoi_daemon.engine.calibrate.command import run as run_calibrate
 from aoi_daemon.engine.commands import run as run_engine
+from aoi_daemon.engine.exports.inspect.command import run as run_model
 from aoi_daemon.engine.golden_parts.command import run as run_golden
 from aoi_daemon.engine.measured import run as run_engines
 from aoi_daemon.errors import AoiError, ConfigError
@@ -41,8 +43,10 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "bundle": run_engine,
     "qualify": run_engine,
     "golden": run_golden,
+    "model": run_model,
     "build-engine": run_build,
     "engines": run_engines,
+    "calibrate": run_calibrate,
     "export": run_recorder,
     "replay": run_recorder,
     "audit": run_recorder,

@@ -9,7 +9,9 @@ from typing import Any
 
 from aoi_daemon.backup.commands import add_parsers as add_backup_parsers
 from aoi_daemon.engine.build.command import add_parser as add_build_parser
+from aoi_daemon.engine.calibrate.command import add_parsers as add_calibrate_parsers
 from aoi_daemon.engine.commands import add_parsers as add_engine_parsers
+from aoi_daemon.engine.exports.inspect.arguments import add_parsers as add_model_parsers
 from aoi_daemon.engine.golden_parts.command import add_parsers as add_golden_parsers
 from aoi_daemon.engine.measured import add_parser as add_engines_parser
 from aoi_daemon.hmi.access.command import add_parsers as add_user_parsers
@@ -32,9 +34,11 @@ _EXAMPLES = """examples:
   aoi-daemon recipe 7                                 change over to the product with the id 7, or of that name
   aoi-daemon reset                                    acknowledge alarms, start again after a fault
   aoi-daemon golden add --bad PICTURE --box 1,2,3,4   a part of known verdict, which proves the product
+  aoi-daemon model inspect best.onnx                  what an exported model is, and what to do with it
   aoi-daemon bundle make --help                       from an ONNX model to a bundle that proves itself
   aoi-daemon qualify --bundle DIR --boards DIR        how good is a bundle on these boards?
   aoi-daemon engines                                  which back end and precision is the fastest here?
+  aoi-daemon calibrate measure frame.png              px per mm and distortion, by a printed target
   aoi-daemon export --format csv --out parts.csv      what became of the parts
   aoi-daemon user add anna --role operator            who may act on the page
   aoi-daemon notices test                             do mails and webhooks arrive?
@@ -118,9 +122,11 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="one JSON object")
         if name == "recipe":
             command.add_argument("wanted", metavar="ID|NAME", help="its `id`, or the name of its file in recipes/")
+    add_model_parsers(commands)
     add_engine_parsers(commands)
     add_build_parser(commands)
     add_engines_parser(commands)
+    add_calibrate_parsers(commands)
     add_golden_parsers(commands)
     add_recorder_parsers(commands)
     add_clock_parser(commands)

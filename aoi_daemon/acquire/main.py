@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from aoi_daemon.acquire.camera import CameraDriver, Dropped, Grab
 from aoi_daemon.acquire.clock import ClockEvent
+from aoi_daemon.acquire.fovs import ByCount, ByPause, ByTrigger, Fovs, part_trigger
 from aoi_daemon.config.cameras import CameraSection, GenicamCamera, ReplayCamera
 from aoi_daemon.decide.line_limit import LineLimit
 from aoi_daemon.errors import CameraError, DoorbellFullError
@@ -43,7 +44,7 @@ class Acquire:
         self.log = stage.log.bind(camera=self.config.name)
         self.frames = stage.frame_ring(self.camera)
         self.to_plc = stage.fds["announcements_w"]
-        self.to_inspection = stage.fds["frames_w"]
+        self.to_inspection = stage.fds[f"frames{self.camera}_w"]
         # The PLC counts from the part sensor, this camera from its frame.
         self.deadline_ns = int((stage.config.line.deadline_ms - self.config.sensor_to_frame_ms) * 1e6)
         self.sequence = self.board[self._cell(CameraCell.SEQUENCE)]
@@ -51,7 +52,8 @@ class Acquire:
         # Which view lies in each slot, so that a lost one can be taken back by its number.
         self.slots: list[tuple[int, int]] = [(0, 0)] * self.frames.layout.slots
         self.fov = self.config.fov or 0
-        self._several = len(stage.config.cameras) > 1
+        self._fovs = fovs_of(self.config)
+        self._several = len(stage.config.cameras) > 1 or self._fovs is not None
         self._before_ns = 0  # the time of the last frame
         self._clock_refused = True  # as the process before this one may have said
         self._lines = LineLimit()
@@ -156,7 +158,7 @@ class Acquire:
         missed, before_ns = min(grab.missed_before, _MAX_GAP), self._before_ns
         self._before_ns = grab.trigger_ns or ready_ns
         for place in range(1, missed + 1):
-            # Among several cameras a view finds its part by its time. Now is the time of this frame's part.
+            # Among several views one finds its part by its time. Now is the time of this frame's part.
             between_ns = (self._before_ns - before_ns) * place // (missed + 1) if self._several else 0
             self._part_without_image(Arrival.NO_IMAGE, 0, before_ns + between_ns if self._several else ready_ns)
         self.board.add(self._cell(CameraCell.MISSED), grab.missed_before)
@@ -168,13 +170,14 @@ class Acquire:
         self.frame += 1
         self.sequence += 1
         self.slots[self.frame % len(self.slots)] = (self.frame, self.sequence)
+        fov, trigger_id = self._shown(grab.fov, grab.trigger_ns or ready_ns, grab.trigger_id)
         self.frames.publish(
-            self.frame, grab.shape, fov=grab.fov, trigger_ns=grab.trigger_ns, ready_ns=ready_ns,
+            self.frame, grab.shape, fov=fov, trigger_ns=grab.trigger_ns, ready_ns=ready_ns,
             has_template=grab.has_template,
         )  # fmt: skip
         announcement = Announcement(
-            Arrival.FRAME, self.camera, grab.fov, self.sequence, self.frame, grab.trigger_ns, ready_ns,
-            (grab.trigger_ns or ready_ns) + self.deadline_ns, grab.trigger_id,
+            Arrival.FRAME, self.camera, fov, self.sequence, self.frame, grab.trigger_ns, ready_ns,
+            (grab.trigger_ns or ready_ns) + self.deadline_ns, trigger_id,
         )  # fmt: skip
         self.board[self._cell(CameraCell.SEQUENCE)] = self.sequence
         self.board[self._cell(CameraCell.FRAME)] = self.frame
@@ -211,10 +214,18 @@ class Acquire:
         self.sequence += 1
         self.board[self._cell(CameraCell.SEQUENCE)] = self.sequence
         deadline_ns = (trigger_ns or ready_ns) + self.deadline_ns
+        fov, trigger_id = self._shown(self.fov, trigger_ns or ready_ns, trigger_id)
         announcement = Announcement(
-            arrival, self.camera, self.fov, self.sequence, 0, trigger_ns, ready_ns, deadline_ns, trigger_id
+            arrival, self.camera, fov, self.sequence, 0, trigger_ns, ready_ns, deadline_ns, trigger_id
         )
         self._send(self.to_plc, announcement)
+
+    def _shown(self, fov: int, at_ns: int, trigger_id: int) -> tuple[int, int]:
+        """The field of view of this view, `fov` where its camera has one alone, and the PLC's number of its part."""
+        if self._fovs is None:
+            return fov, trigger_id
+        fov = self._fovs.of(self.sequence, at_ns, trigger_id)
+        return fov, part_trigger(trigger_id, fov)
 
     def _send(self, fd: int, announcement: Announcement) -> None:
         try:
@@ -234,12 +245,23 @@ def hears(config: CameraSection) -> Hears:
     return Hears.NOTHING
 
 
+def fovs_of(config: CameraSection) -> Fovs | None:
+    """What tells the fields of view of a camera that takes several of a part; None: it has one, or chunks tell."""
+    if config.fovs is None:
+        return None
+    if config.fov_from == "trigger_id":
+        return ByTrigger(config.fovs)
+    if isinstance(config, GenicamCamera) and config.fov_pause_ms is not None:
+        return ByPause(config.fovs, int(config.fov_pause_ms * 1e6))
+    return ByCount(config.fovs)
+
+
 def make_driver(
     stage: Stage, camera: int, first_part: int, clock_said: Callable[[ClockEvent, str], None]
 ) -> CameraDriver:
     """The driver that the configuration names. The vendors' packages are imported only where used."""
     config = stage.config.cameras[camera]
-    takt_ns = int(stage.config.line.takt_ms * 1e6)
+    takt_ns = int(stage.config.line.takt_ms * 1e6) // (config.fovs or 1)  # of its triggers
     trigger_fd = stage.fds.get(f"triggers{camera}_r")
     if isinstance(config, GenicamCamera):
         from aoi_daemon.acquire.genicam import GenicamDriver  # noqa: PLC0415

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Union
 from pydantic import Field, Strict, model_validator
 
 from aoi_daemon.config.host import HostPort
+from aoi_daemon.config.lens import Lens
 from aoi_daemon.config.section import FilePath, Name, Reload, Section
 
 
@@ -45,6 +46,9 @@ class CameraSection(Section):
         ge=1,
         le=600,
         description="A camera whose driver does not come back for so long: acquire is killed and started again.",
+    )
+    calibration: Lens | None = Field(
+        None, description="What was measured of its optics; absent: sizes are told in px alone."
     )
     reopen_min_ms: float = Field(200.0, ge=10, le=60_000, description="First wait before a re-open.")
     reopen_max_ms: float = Field(5000.0, ge=10, le=600_000, description="Longest wait between re-opens.")

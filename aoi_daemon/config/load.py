@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aoi_daemon.config.cameras import GenicamCamera, ReplayCamera
+from aoi_daemon.config.checks.lens import lens_problem
 from aoi_daemon.config.fovs import view_problems
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recipe_files import checked_recipe_files, recipe_files
@@ -252,3 +253,5 @@ def _check_sizes(line: LineConfig, recipe: Recipe, file: Path) -> None:
                 raise ConfigError(file, [f"{key}.{name} = {getattr(camera, name)}: {said} needs at least {need}"])
         if camera.channels != view.recipe.channels:
             raise ConfigError(file, [f"{key}.channels = {camera.channels}: {said} has {view.recipe.channels}"])
+        if problem := lens_problem(camera, view.recipe):
+            raise ConfigError(file, [f"{key}.calibration: {problem}"])

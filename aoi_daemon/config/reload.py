@@ -59,6 +59,10 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
     refused += [f"{name}: changed, and {Reload.NEVER.value}; nothing has been changed" for name in never]
     restart_acquire = _changed_cameras(old, new, refused)
     changed += [f"cameras[{index}]" for index in sorted(restart_acquire)]
+    measured = _measured_anew(old, new)
+    changed += [f"cameras[{index}].calibration" for index in measured]
+    if measured and new.line.publisher is not None:
+        by_rule[Reload.OFF_PATH].add("publisher")  # which tells sizes by it
     if refused:
         raise ConfigError(new.file, refused)
     changed += [f"recipes/{name}" for name in _changed_recipes(old, new)]
@@ -107,13 +111,18 @@ def judges_otherwise(old: Configuration, new: Configuration) -> bool:
     )
 
 
+def _measured_anew(old: Configuration, new: Configuration) -> list[int]:
+    pairs = zip(old.line.cameras, new.line.cameras, strict=False)
+    return [index for index, (before, after) in enumerate(pairs) if before.calibration != after.calibration]
+
+
 def _changed_cameras(old: Configuration, new: Configuration, refused: list[str]) -> frozenset[int]:
     if len(old.line.cameras) != len(new.line.cameras):
         refused.append("cameras: their number changed, and that needs a restart of the service")
         return frozenset()
     restart = set()
     for index, (before, after) in enumerate(zip(old.line.cameras, new.line.cameras, strict=True)):
-        if before == after:
+        if before == after or before.model_copy(update={"calibration": after.calibration}) == after:
             continue
         sizes = ["max_width_px", "max_height_px", "channels"]
         if before.has_templates != after.has_templates:

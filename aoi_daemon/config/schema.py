@@ -91,7 +91,11 @@ class InspectionSection(Section):
     precision: Literal["auto", Precision] = Field(
         "fp32", description="Which of the bundle's models runs. `auto`, with the back end `auto`: any that the bundle's qualification took."
     )
-    threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end.")
+    threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end, in each lane.")
+    lanes: int = Field(
+        1, ge=1, le=8,
+        description="Processes that judge views side by side, at most one for each camera: camera number n (from 0) is judged by lane n modulo lanes. A GPU has one. Worth it where the cores are many, with fewer threads each.",
+    )  # fmt: skip
     device: DeviceNumber | DeviceName | None = Field(
         None, description="`tensorrt`: number of the GPU, 0 to 15; absent: 0. `openvino`: `cpu`, `gpu`, `npu`, or one of several as `gpu.1`; absent: `cpu`."
     )
@@ -103,6 +107,8 @@ class InspectionSection(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> InspectionSection:
+        if self.lanes > 1 and self.backend == "tensorrt":
+            raise ValueError(f"lanes = {self.lanes}: a GPU has one lane; leave it out with backend = 'tensorrt'")
         if self.precision == "auto" and self.backend != "auto":
             raise ValueError(f"precision = 'auto' needs backend = 'auto'; name the one that {self.backend} is to run")
         if self.precision == "bf16" and self.backend in ("onnx", "tensorrt"):
@@ -259,6 +265,11 @@ class LineConfig(Section):
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras.name: {names} are not all different")
+        if self.inspection.lanes > len(self.cameras):
+            raise ValueError(
+                f"inspection.lanes ({self.inspection.lanes}) is more than there are cameras ({len(self.cameras)}): a lane "
+                "without a camera would have nothing to judge"
+            )
         if wrong := self.ring.problems(self.cameras):
             raise ValueError("; ".join(wrong))
         if self.publisher is not None:

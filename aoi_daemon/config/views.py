@@ -107,6 +107,11 @@ def name_of(views: Sequence[Viewed], camera: int, fov: int) -> str:
     return next((view.name for view in views if view.camera == camera and view.fov in (fov, ANY_FOV)), "")
 
 
+def recipe_for(views: Sequence[Viewed], camera: int, fov: int) -> Recipe | None:
+    """What a picture of camera number `camera` and field of view `fov` is judged by; None: no view names it."""
+    return next((view.recipe for view in views if view.camera == camera and view.fov in (fov, ANY_FOV)), None)
+
+
 def chosen(recipe: Recipe, name: str | None) -> View | None:
     """The view that `--view NAME` names (None: the only one); None of a recipe without views.
 

@@ -45,6 +45,7 @@ class Alarm(enum.IntEnum):
     FRAME_SIZE = 20
     CAMERA_CLOCK = 21
     CLOCK_DOUBT = 22
+    VIEW_FAULT = 23
 
 
 class AlarmKind(NamedTuple):
@@ -154,6 +155,11 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
         _MEDIUM, "The PC's clock has jumped, and is not believed",
         "Records go on, and none is deleted for its age. Set the clock or mend its synchronisation, then confirm it: "
         "`aoi-daemon clock --confirm`. An hour of synchronised time ends it, too.",
+    ),
+    Alarm.VIEW_FAULT: AlarmKind(
+        _HIGH, "One of the parts' pictures is missing, late or comes twice",
+        "All such parts are rejected. Check the camera that the detail names: its trigger, cable and power; and the "
+        "recipe's views.",
     ),
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.engine.build.arguments import TARGETS, parse_size
+from aoi_daemon.engine.exports.arguments import add_exported, add_labels
 
 _BUNDLE_EXAMPLES: Final = """examples:
   aoi-daemon bundle make --model best.onnx --name demo --classes open,short,mousebite,spur,copper,pin-hole \\
@@ -27,6 +28,10 @@ _BUNDLE_EXAMPLES: Final = """examples:
   aoi-daemon bundle make ... --target sm75,sm86 --size 640x640 1024x768
       and TensorRT-RTX engines for T4 and A10 in its engines/, an exact profile for each product's frame; a
       machine with TensorRT builds its own there: aoi-daemon build-engine --bundle bundles/demo --fp16 --size 640x640
+  aoi-daemon bundle make --model best.onnx --task detect --name caps --calibration caps/images/train \\
+      --qualification caps/images/test --golden caps/images/val --out bundles/caps
+      another program's model (detect, classify, segment, anomaly) with labels in YOLO, COCO, Pascal VOC or folders;
+      `aoi-daemon model inspect best.onnx` says what its file leaves open: --classes, --pixels, --good-classes
   aoi-daemon bundle renew bundles/demo --qualification boards/test --out bundles/demo-2
       the same models and golden parts judged anew: bf16 for a bundle that was made without it
   aoi-daemon bundle verify bundles/demo                every hash, and every golden verdict on this machine
@@ -83,16 +88,20 @@ def add_parsers(subparsers: Any) -> None:
         subparsers.add_parser(
             "qualify", help="run a bundle over labelled boards and say how good it is", formatter_class=raw,
             epilog=_QUALIFY_EXAMPLES,
-            description="Run every precision of a bundle over labelled boards: NAME_test.png, NAME_temp.png, NAME.txt.",
+            description="Run every precision of a bundle over labelled boards: in DeepPCB's layout (NAME_test.png, "
+            "NAME_temp.png, NAME.txt), YOLO's, COCO's, Pascal VOC's, or in folders (good, bad, NAME_mask.png).",
         )
     )  # fmt: skip
 
 
 def _add_make(parser: argparse.ArgumentParser) -> None:
     folder = partial(parser.add_argument, type=Path, metavar="DIR")
-    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="exported ONNX, FP32, opset 17")
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="exported ONNX, FP32")
     parser.add_argument("--name", type=_name, required=True, help="name of the bundle: letters, digits, . _ -")
-    parser.add_argument("--classes", type=_names, required=True, metavar="LIST", help="a,b,c in the model's order")
+    parser.add_argument(
+        "--classes", type=_names, default=(), metavar="LIST",
+        help="a,b,c in the model's order (with --task: where the file does not name them)",
+    )  # fmt: skip
     folder("--calibration", help="real frames (pairs), labels not needed; int8 needs it")
     folder("--qualification", required=True, help="labelled boards that all figures are of")
     folder("--golden", required=True, help="labelled boards to choose golden parts among")
@@ -127,6 +136,16 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
         "--size", type=parse_size, nargs="+", default=(), metavar="WxH",
         help="with --target: frames that the engines serve, in px (default: those of --qualification)",
     )  # fmt: skip
+    _add_int8(parser)
+    add_exported(parser)
+    add_labels(parser)
+    folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
+    parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
+    add_bits(parser)
+    _add_threads(parser)
+
+
+def _add_int8(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--int8-sensitivity", choices=("auto", "always", "never"), default="auto",
         help="measure what each layer loses in int8, the worst stay in float: where it loses more than --int8-loss "
@@ -140,10 +159,6 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
         "--int8-minutes", type=_at_least(1), default=10, metavar="N",
         help="no layer is tried after so many minutes (10)",
     )  # fmt: skip
-    folder("--cache", help="where calibration ranges are kept (~/.cache/aoi-daemon/calibration)")
-    parser.add_argument("--no-cache", action="store_true", help="calibrate anew, keep nothing")
-    add_bits(parser)
-    _add_threads(parser)
 
 
 def _add_renew(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +170,7 @@ def _add_renew(parser: argparse.ArgumentParser) -> None:
         "--precisions", type=_precisions, metavar="LIST",
         help="these and no fewer (default: all of the bundle's, and bf16, that keep up with fp32)",
     )  # fmt: skip
+    add_labels(parser)
     add_bits(parser)
     _add_threads(parser)
 
@@ -168,6 +184,7 @@ def _add_qualify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fov", type=_at_least(0), metavar="N", help="the recipe's field of view that the boards are of (0)"
     )
+    parser.add_argument("--view", metavar="NAME", help="the recipe's view that the boards are of (its only one)")
     parser.add_argument(
         "--max-escapes", type=_rate, default=0.0, metavar="RATE",
         help="so many of the bad boards may pass, 0 to below 1: 0.01 is 1 %% (0)",
@@ -190,6 +207,7 @@ def _add_qualify(parser: argparse.ArgumentParser) -> None:
         "--registration", type=_at_least(1), metavar="N",
         help="also move N of the boards by known amounts: what registration gains, and what it costs",
     )  # fmt: skip
+    add_labels(parser)
     add_bits(parser)
     _add_threads(parser)
 

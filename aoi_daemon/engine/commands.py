@@ -15,19 +15,24 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.engine.arguments import add_parsers
+from aoi_daemon.engine.exports.arguments import pixels_of, refused
 from aoi_daemon.engine.faults import InputError, RefusedError
 from aoi_daemon.errors import AoiError
 from aoi_daemon.files import put_in_place
 from aoi_daemon.files.offline import run_offline
 
+if TYPE_CHECKING:
+    from aoi_daemon.engine.bundle.exported import Exported
+
 __all__ = ["add_parsers", "run"]
 
 _MAKE_OPTIONS: Final = (
-    "model", "name", "classes", "calibration", "qualification", "golden", "validation", "out", "precisions",
+    "model", "name", "task", "classes", "good_classes", "channels", "pixels", "mean", "std", "is_rgb", "activation",
+    "threshold", "first_label", "labels", "calibration", "qualification", "golden", "validation", "out", "precisions",
     "golden_count", "calibration_frames", "stride_px", "least_score", "prune", "int8_sensitivity", "int8_loss", "bits",
     "threads",
 )  # fmt: skip
@@ -56,6 +61,8 @@ def _make(arguments: argparse.Namespace) -> int:
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
     from aoi_daemon.engine.report.text import summary  # noqa: PLC0415
 
+    if (problem := refused(arguments)) is not None:
+        raise InputError(problem)
     if arguments.size and not arguments.target:
         raise InputError("--size goes with --target: the ONNX models take every size that their boards have")
     if arguments.target:
@@ -83,11 +90,26 @@ def _make(arguments: argparse.Namespace) -> int:
         bits=arguments.bits,
         prune=arguments.prune is not None,
         int8=Asked(arguments.int8_sensitivity, arguments.int8_loss, 60.0 * arguments.int8_minutes),
+        exported=_exported(arguments),
+        labels=arguments.labels,
+        named=bool(arguments.classes),
     )
     with Progress() as progress:
         report = make_bundle(request, progress)
     sys.stdout.write(f"{summary(report)}\n{arguments.out}: made; read {arguments.out / 'report.html'}\n")
     return _build_engines(arguments) if arguments.target else 0
+
+
+def _exported(arguments: argparse.Namespace) -> Exported | None:
+    if arguments.task is None:
+        return None
+    from aoi_daemon.engine.bundle.exported import Exported  # noqa: PLC0415
+
+    return Exported(
+        task=arguments.task, good_classes=arguments.good_classes, channels=arguments.channels,
+        pixels=pixels_of(arguments), activation=arguments.activation, threshold=arguments.threshold,
+        first_label=arguments.first_label,
+    )  # fmt: skip
 
 
 def _renew(arguments: argparse.Namespace) -> int:
@@ -97,8 +119,8 @@ def _renew(arguments: argparse.Namespace) -> int:
 
     order = Renewal(
         bundle=arguments.bundle, qualification=arguments.qualification, out=arguments.out,
-        precisions=arguments.precisions, threads=arguments.threads, bits=arguments.bits,
-        command=_command(arguments, "renew", ("qualification", "precisions", "bits", "threads")),
+        precisions=arguments.precisions, threads=arguments.threads, bits=arguments.bits, labels=arguments.labels,
+        command=_command(arguments, "renew", ("qualification", "labels", "precisions", "bits", "threads")),
     )  # fmt: skip
     with Progress() as progress:
         report = renew_bundle(order, progress)
@@ -130,7 +152,7 @@ def _build_engines(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from aoi_daemon.engine.progress import Progress  # noqa: PLC0415
-    from aoi_daemon.engine.qualify.bundle import verify_bundle  # noqa: PLC0415
+    from aoi_daemon.engine.qualify.verify import verify_bundle  # noqa: PLC0415
 
     with Progress() as progress:
         bundle, wrong, skipped = verify_bundle(arguments.bundle, threads=arguments.threads, progress=progress)
@@ -170,6 +192,7 @@ def _qualify(arguments: argparse.Namespace) -> int:
             arguments.bundle, arguments.boards, recipe_file=arguments.recipe, precisions=arguments.precision or (),
             limit=arguments.limit, threads=arguments.threads, progress=progress, registration=arguments.registration,
             bounds=Bounds(arguments.max_escapes, arguments.max_false_calls), fov=arguments.fov, bits=arguments.bits,
+            labels=arguments.labels, view=arguments.view,
         )  # fmt: skip
     if arguments.json is not None:
         _write_whole(arguments.json, json.dumps(as_json(report), indent=1) + "\n")
@@ -189,9 +212,12 @@ def _command(arguments: argparse.Namespace, action: str, options: Sequence[str])
     words = [f"aoi-daemon bundle {action}"]
     for key in options:
         value = getattr(arguments, key)
-        if value is not None:
+        if key == "is_rgb" and value is not None:
+            words.append("--rgb" if value else "--bgr")
+        elif value is not None and value != ():
             text = value.absolute().name if isinstance(value, Path) else value
-            words.append(f"--{key.replace('_', '-')} {','.join(text) if isinstance(text, tuple) else text}")
+            said = ",".join(map(str, text)) if isinstance(text, tuple) else text
+            words.append(f"--{key.replace('_', '-')} {said}")
     return " ".join(words)
 
 

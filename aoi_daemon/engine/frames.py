@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.labels import BoardsError, Pair
+from aoi_daemon.engine.labels.files import MASK
 from aoi_daemon.errors import PictureError
 from aoi_daemon.files.pairs import TEMPLATE, TEST, NamesError, name_before, parts_in
 from aoi_daemon.infer.executor import frame_problems
@@ -70,7 +71,8 @@ def frame_of(pair: Pair, manifest: Manifest, *, aligned: bool = False, fitted: b
 def list_frames(folder: Path, manifest: Manifest, bits: int | None = None) -> list[Frame]:
     """The frames of a folder that needs no labels, board2 before board10.
 
-    With a template: all NAME_test.* that have their NAME_temp.*. Without: every image but NAME_temp.*.
+    With a template: all NAME_test.* that have their NAME_temp.*. Without: every image but NAME_temp.* and
+    NAME_mask.*; where the folder itself holds none, of the folders in it (`images`, `good`).
 
     Raises:
         BoardsError: no such folder, or no frame in it.
@@ -78,22 +80,34 @@ def list_frames(folder: Path, manifest: Manifest, bits: int | None = None) -> li
     if not folder.is_dir():
         raise BoardsError(f"{folder}: no such folder")
     try:
-        images = list_pictures(folder)
-        templates = parts_in(images, ()).templates
+        images = list_pictures(folder) or [path for each in _below(folder) for path in list_pictures(each)]
+        templates = parts_in(images, ()).templates if manifest.has_template else {}
     except (PictureError, NamesError) as error:
         raise BoardsError(str(error)) from error
     frames = []
     for path in images:
         name = name_before(path, TEST)
         template = None if name is None else templates.get(name)
-        if name_before(path, TEMPLATE) is not None or (manifest.has_template and template is None):
+        beside = any(name_before(path, ending) is not None for ending in (TEMPLATE, MASK))
+        if beside or (manifest.has_template and template is None):
             continue
         template = template if manifest.has_template else None
-        frames.append(Frame(name or path.stem, path, template, manifest.channels, bits))
+        frames.append(Frame(_named(folder, path, name or path.stem), path, template, manifest.channels, bits))
     if not frames:
         wanted = "NAME_test.png with its NAME_temp.png" if manifest.has_template else "image"
         raise BoardsError(f"{folder}: holds no {wanted}")
     return frames
+
+
+def _below(folder: Path) -> list[Path]:
+    """The folders in `folder`, and in these; masks of data sets lie in `ground_truth`."""
+    shown = [path for path in sorted(folder.glob("*/")) + sorted(folder.glob("*/*/")) if path.is_dir()]
+    return [path for path in shown if not {"ground_truth"} & set(path.relative_to(folder).parts)]
+
+
+def _named(folder: Path, path: Path, name: str) -> str:
+    """A frame's name, different from that of another folder's."""
+    return "-".join((*path.parent.relative_to(folder).parts, name))
 
 
 def set_hash(frames: Sequence[Frame]) -> str:

@@ -102,7 +102,12 @@ class Golden:
     def of_view(self, view: str, fov: int, *, alone: bool) -> Golden:
         """The parts that show `view`, of field of view `fov`. `alone`: it is the only one, and need not be named."""
         named = [part for part in self.parts if part.view == view or (alone and part.view is None)]
-        return replace(self, parts=tuple(part.model_copy(update={"fov": fov}) for part in named))
+        return replace(self, parts=tuple(part.model_copy(update={"fov": max(fov, 0)}) for part in named))
+
+    def proves(self, views: Sequence[str]) -> bool:
+        """Whether there is a good and a bad part of each of `views`, or of a recipe without views."""
+        of_each = [self.of_view(view, 0, alone=len(views) == 1) for view in views] or [self]
+        return all(parts.good and parts.bad for parts in of_each) and not self.strays(views)
 
     def strays(self, views: Sequence[str]) -> list[str]:
         """A line for each part that shows none of `views`, or does not say which; none: the recipe names no views."""

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.cameras import Camera
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.config.views import recipe_for, views_of
 from aoi_daemon.errors import AoiError, FrameOverrunError
 from aoi_daemon.messages import Outcome
 from aoi_daemon.pictures import read_picture
@@ -103,25 +105,25 @@ class Choice:
 class Pictures:
     """Takes shots, and keeps the last few for the browsers that ask for them a moment later."""
 
-    def __init__(self, rings: Sequence[FrameRing], recipe: Recipe) -> None:
+    def __init__(self, rings: Sequence[FrameRing], recipe: Recipe, cameras: Sequence[Camera]) -> None:
         self._rings = rings
+        self._cameras = cameras
         self._shots: OrderedDict[int, Shot] = OrderedDict()
         self._log = logger()
         self.use(recipe)
 
     def use(self, recipe: Recipe) -> None:
         """Another recipe, with other golden templates."""
-        self._files = {template.fov: template for template in recipe.templates}
-        self._templates: dict[int, tuple[Image | None, str]] = {}
-        self._channels = recipe.channels
+        self._views = views_of(recipe, self._cameras)
+        self._templates: dict[tuple[int, int], tuple[Image | None, str]] = {}
 
     def take(self, part: Outcome) -> Shot:
         """A shot of `part`; without a picture where its frame has left the ring, or never was."""
         shot = Shot(part)
-        if part.ready_ns and part.camera < len(self._rings):
+        if part.ready_ns and part.sequence and part.camera < len(self._rings):
             self._copy(shot, self._rings[part.camera])
         if shot.frame is not None and shot.template is None:
-            shot.template, shot.template_key = self._golden(part.fov)
+            shot.template, shot.template_key = self._golden(part.camera, part.fov)
         self._shots[part.part] = shot
         while len(self._shots) > _KEPT:
             self._shots.popitem(last=False)
@@ -148,15 +150,17 @@ class Pictures:
             # Browsers keep a template by its key: the same one is sent once.
             shot.template_key = f"{zlib.crc32(golden.tobytes()):08x}"
 
-    def _golden(self, fov: int) -> tuple[Image | None, str]:
-        if fov not in self._templates:
+    def _golden(self, camera: int, fov: int) -> tuple[Image | None, str]:
+        picture = camera, fov
+        if picture not in self._templates:
             image = None
-            if fov in self._files:
+            recipe = recipe_for(self._views, camera, fov)
+            template = None if recipe is None else next((one for one in recipe.templates if one.fov == fov), None)
+            if recipe is not None and template is not None:
                 try:
-                    template = self._files[fov]
-                    image = shrink(read_picture(template.image, self._channels, bits=template.bits), LARGE_PX)
+                    image = shrink(read_picture(template.image, recipe.channels, bits=template.bits), LARGE_PX)
                 except AoiError as error:
                     self._log.warning("template_not_shown", error=str(error))
             key = "" if image is None else f"{zlib.crc32(image.tobytes()):08x}"
-            self._templates[fov] = (image, key)
-        return self._templates[fov]
+            self._templates[picture] = (image, key)
+        return self._templates[picture]

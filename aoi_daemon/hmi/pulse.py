@@ -10,12 +10,12 @@ import asyncio
 import time
 from typing import Any, Final
 
+from aoi_daemon.config.views import name_of, recipe_for
 from aoi_daemon.hmi.pictures import Choice, Shot
 from aoi_daemon.hmi.site import Site, reason_name
 from aoi_daemon.hmi.stream.opened import Opened
 from aoi_daemon.hmi.widgets import cells
 from aoi_daemon.hmi.widgets.boxes import Box, overlay, verdict
-from aoi_daemon.hmi.widgets.classes import class_name
 from aoi_daemon.hmi.widgets.shell import Page
 from aoi_daemon.messages import Outcome
 from aoi_daemon.stage.stage import now_ns
@@ -127,17 +127,25 @@ class Pulse:
         return self._told[words.language]
 
 
+def shown_by(site: Site, part: Outcome) -> str:
+    """The view that decided; a picture that none names by its camera and field of view."""
+    camera = site.config.cameras[part.camera].name
+    return name_of(site.views, part.camera, part.fov) or f"{camera} · fov {part.fov}"
+
+
 def shot_message(site: Site, shot: Shot, words: Words) -> dict[str, Any]:
     """What the browser needs to show `shot`."""
     part = shot.part
-    boxes = [Box(words.cause(class_name(site.classes, found.label)), *found[1:]) for found in part.found]
-    camera = f" · {site.config.cameras[part.camera].name}" if len(site.config.cameras) > 1 else ""
+    boxes = [Box(words.cause(site.class_of(part, found.label)), *found[1:]) for found in part.found]
+    # A view's name says more than its camera's, and of several pictures the one that decided is told.
+    camera = f" · {shown_by(site, part)}" if len(site.views) > 1 else ""
     at = cells.clock(site.live.wall_s(part.sent_ns or part.deadline_ns))
     caption = f"{words('part', number=part.part)} · {at}{camera}"
     # Boxes are in the template's px where the recipe aligns: on the frame they lie where the board lay.
     shift_px = (0.0, 0.0)
-    if site.recipe.registration is not None:
-        per_hundredth = site.recipe.px_per_mm / 100
+    recipe = recipe_for(site.views, part.camera, part.fov)
+    if recipe is not None and recipe.registration is not None:
+        per_hundredth = recipe.px_per_mm / 100
         shift_px = (part.offset_x * per_hundredth, part.offset_y * per_hundredth)
     size = (shot.width_px, shot.height_px)
     frame = f"/live/{part.part}/frame.jpg?{site.stage.setup.run[:8]}" if shot.frame is not None else ""

@@ -6,6 +6,7 @@ Process: hmi. Blocks: nowhere; what reads a disk does so in a worker thread.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from markupsafe import Markup
 
 from aoi_daemon.config.recipe import Manifest, Recipe
 from aoi_daemon.config.schema import LineConfig
+from aoi_daemon.config.views import views_of
 from aoi_daemon.hmi.access.roles import Refused
 from aoi_daemon.hmi.api.routes import Backend
 from aoi_daemon.hmi.live import Live
@@ -59,7 +61,7 @@ class Site:
             self.folder = stage.setup.config_file.parent / recorder.folder
         self.live = Live(stage, backend.verdict_memory)
         rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
-        self.pictures = Pictures(rings, stage.setup.recipe)
+        self.pictures = Pictures(rings, stage.setup.recipe, stage.config.cameras)
         self._counting: asyncio.Task[None] | None = None
         self._rendered: dict[tuple[Cell, str], Markup] = {}
         self._drawn_s: dict[tuple[Cell, str], float] = {}
@@ -70,14 +72,24 @@ class Site:
     def use(self, recipe: Recipe) -> None:
         """Another recipe is in use: its classes, its templates."""
         self.recipe = recipe
+        self.views = views_of(recipe, self.config.cameras)
         self.classes: Sequence[str] = ()
-        try:
-            # Not all of the bundle: inspection has checked every file of it.
-            self.classes = Manifest.model_validate_json((recipe.bundle / MANIFEST).read_bytes()).classes
-        except (OSError, ValueError) as error:
-            self._log.warning("classes_not_known", bundle=str(recipe.bundle), error=str(error))
+        self._classes: dict[int, Sequence[str]] = {}
+        for folder in dict.fromkeys(view.recipe.bundle for view in reversed(self.views)):
+            try:
+                # Not all of the bundle: inspection has checked every file of it.
+                raw = (folder / MANIFEST).read_bytes()
+                self.classes = Manifest.model_validate_json(raw).classes
+            except (OSError, ValueError) as error:
+                self._log.warning("classes_not_known", bundle=str(folder), error=str(error))
+            else:
+                self._classes[int(hashlib.sha256(raw).hexdigest()[:16], 16)] = self.classes
         self.pictures.use(recipe)
-        self.backend.metrics.changed(self.classes)
+        self.backend.metrics.changed(self.classes, self._classes)
+
+    def class_of(self, part: Outcome, label: int) -> str:
+        """The name of class `label` of what judged `part`."""
+        return class_name(self._classes.get(part.bundle, self.classes), label)
 
     @property
     def beside(self) -> Mapping[str, Mapping[str, Any]]:
@@ -117,7 +129,7 @@ class Site:
         if part.passed:
             return ""
         # As the records name it, or one reject would stand in two bars.
-        return class_name(self.classes, part.worst_class) if part.worst_class >= 0 else reason_name(part.reason)
+        return self.class_of(part, part.worst_class) if part.worst_class >= 0 else reason_name(part.reason)
 
     def recount(self, now_s: float) -> None:
         """Count the shift anew from the records, in the background."""

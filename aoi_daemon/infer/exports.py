@@ -119,14 +119,9 @@ def _name_problems(text: str, classes: Sequence[str]) -> list[str]:
     if not text:
         return []
     try:
-        if len(text) > _LONGEST_NAMES:
-            raise ValueError(f"{len(text)} characters")
-        said = ast.literal_eval(text)
-        # Keys are numbers, or as JSON has them.
-        by_number = {int(key): str(name) for key, name in said.items()} if isinstance(said, dict) else said
-        names = [str(by_number[i]) for i in range(len(by_number))]
-    except (ValueError, SyntaxError, TypeError, KeyError, IndexError, MemoryError, RecursionError) as error:
-        return [f"its class names cannot be read ({text[:40]!r}: {type(error).__name__}); export it again"]
+        names = names_said(text)
+    except ValueError as error:
+        return [f"its class names cannot be read ({error}); export it again"]
     if len(names) != len(classes):
         return [f"it has {len(names)} classes ({_few(names)}), the bundle {len(classes)} ({_few(classes)})"]
     for number, (theirs, ours) in enumerate(zip(names, classes, strict=True)):
@@ -136,6 +131,23 @@ def _name_problems(text: str, classes: Sequence[str]) -> list[str]:
                 "by its names"
             ]
     return []
+
+
+def names_said(text: str) -> tuple[str, ...]:
+    """Class names as an exporter writes them: a dict by number, or a list, in Python's spelling or JSON's.
+
+    Raises:
+        ValueError: it is neither; with its beginning and the kind of fault.
+    """
+    try:
+        if len(text) > _LONGEST_NAMES:
+            raise ValueError(f"{len(text)} characters")
+        said = ast.literal_eval(text)
+        # Keys are numbers, or as JSON has them.
+        by_number = {int(key): str(name) for key, name in said.items()} if isinstance(said, dict) else said
+        return tuple(str(by_number[i]) for i in range(len(by_number)))
+    except (ValueError, SyntaxError, TypeError, KeyError, IndexError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{text[:40]!r}: {type(error).__name__}") from error
 
 
 def _few(names: Sequence[str]) -> str:

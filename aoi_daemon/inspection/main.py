@@ -6,6 +6,9 @@ executor. One thread owns the engine. Memory: reads the frame rings in place.
 There may be two for a while: one is on the line, and writes the board's cells
 of inspection; the other proves itself (standby), or has just left and waits
 until it is certain that it is not needed again. It writes none.
+
+Where there are several lanes, this process is lane 0, or one that lane 0 has
+started (`lanes`): that one judges views of its own cameras, and no more.
 """
 
 from __future__ import annotations
@@ -26,8 +29,9 @@ from aoi_daemon.decide.judge import Verdict
 from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
 from aoi_daemon.golden.manifest import folder_of
+from aoi_daemon.inspection.lanes import Lanes, cameras_of
 from aoi_daemon.inspection.look import Looker, Seen, look
-from aoi_daemon.inspection.prove import Product
+from aoi_daemon.inspection.prove import Product, together
 from aoi_daemon.inspection.views import Views
 from aoi_daemon.messages import ANNOUNCEMENT, Announcement, Judgement, Proof, Reason, pack_defects
 from aoi_daemon.ring.doorbell import drain, ring
@@ -40,6 +44,8 @@ _HANDOVER_NS: Final = 50_000_000
 """Longest wait for plc to take the last judgement; it may be waiting for the PLC."""
 _LOOK_AGAIN_S: Final = 0.0005
 _LONGEST_ERROR: Final = 2000
+_LANE_S: Final = 2.0
+"""Longest wait for a lane to take the line or to leave it; it may be in the midst of a part."""
 _NOT_NAMED: Final = Seen(Verdict.reject(Reason.NO_RECIPE))
 """Of a picture that no view of the recipe is of."""
 
@@ -54,19 +60,28 @@ class Inspection:
         self.board = stage.board
         self.log = stage.log
         self.rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
-        self.frames_fd = stage.fds["frames_r"]
+        self.cameras = cameras_of(stage.setup.index, stage.config.inspection.lanes, len(stage.config.cameras))
+        self.frames_fds = [stage.fds[f"frames{camera}_r"] for camera in self.cameras]
         self.judgements_fd = stage.fds["judgements_w"]
         self.recipe = stage.setup.recipe
-        self.views = Views(stage, self.recipe, self.rings)
+        self.views = Views(stage, self.recipe, self.rings, self.cameras)
+        self.lanes = Lanes(stage)
         self._misfits = [0] * len(self.rings)  # what this process wrote to the cells MISFIT
         self._priority = PriorityTrial()
         self._retiring = False
         self._upgraded = stage.setup.upgraded
         setup = stage.setup
         progress = _no_progress if setup.standby else self._progress
+        auto = stage.config.inspection.backend == "auto"
+        if not auto:
+            self.lanes.start()
         self.engine = self.views.open(folder_of(setup.config_file, setup.product), progress)
-        self.product: Product = self.views.product
-        self.wrong = self.views.wrong
+        if auto:  # what this one has measured, alone on the PC, the others find
+            self.lanes.start()
+        said = self.lanes.hear("lane", stage.config.supervisor.start_s)
+        others = [Product(good, bad, tuple(wrong), view) for one in said for good, bad, wrong, view in one["products"]]
+        self.product = self._of_all([*self.views.products, *others])
+        self.wrong = [*self.views.wrong, *(name for one in said for name in one["wrong"])]
         """Golden parts of the bundles whose verdict does not hold."""
 
     @property
@@ -87,8 +102,14 @@ class Inspection:
             return f"NOT PROVEN: {self.product.text(self.stage.setup.product)}"
         return ""
 
+    def _of_all(self, products: list[Product]) -> Product:
+        if self.recipe.views or not products:
+            return together(products, self.views.strays)
+        # Each lane has judged the same parts.
+        return products[0]._replace(wrong=tuple(dict.fromkeys(wrong for each in products for wrong in each.wrong)))
+
     def _progress(self) -> None:
-        self.board[Cell.INSPECTION_NS] = now_ns()
+        self.board[Cell.INSPECTION_NS] = self.lanes.slowest_ns(now_ns())
 
     def wait_turn(self) -> None:
         """Until the supervisor gives this process the line, or stops it. The board is another's meanwhile."""
@@ -101,21 +122,15 @@ class Inspection:
     def go_live(self) -> None:
         """Take the line: what was ready before this moment has been rejected, or will be."""
         board = self.board
+        self.lanes.tell(do="live")
+        self.lanes.hear("lane_live", _LANE_S)
         board[Cell.RECIPE] = self.recipe.id
-        board[Cell.BUNDLE] = self.views.lookers[0].bundle_id >> 1  # cells are signed
+        board[Cell.BUNDLE] = self.views.bundle_id >> 1  # cells are signed
         board[Cell.VIEWS] = self.views.expected.code
         board[Cell.GOLDEN_PASSED] = not self.wrong
         board[Cell.PROVEN] = self.proof
-        self.stage.take_priority()
-        self._priority = PriorityTrial()
-        self._retiring = False
-        for camera in range(len(self.rings)):
-            # Another's word on another recipe: the next frame says what is true by now.
-            self._fits(camera, 0)
-        live_ns = now_ns()
+        live_ns, waiting = self._take_up()
         board[Cell.INSPECTION_NS] = board[Cell.LIVE_NS] = live_ns
-        came = drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size)
-        waiting = [part for part in came if part.ready_ns >= live_ns]
         board[Cell.INSPECTION_STATE] = StageState.REFUSED if self.wrong else StageState.READY
         self.stage.tell(tell="live", **self._said(), engine=self.engine._asdict())
         self.log.info(
@@ -125,11 +140,28 @@ class Inspection:
         for part in waiting:
             self.inspect(part)
 
-    def retire(self) -> None:
-        """Leave the line in order: what has been judged is with plc before the board says that nobody judges."""
+    def _take_up(self) -> tuple[int, list[Announcement]]:
+        """Begin to judge: since when, in ns, and what has come since."""
+        self.stage.take_priority()
+        self._priority = PriorityTrial()
+        self._retiring = False
+        for camera in self.cameras:
+            # Another's word on another recipe: the next frame says what is true by now.
+            self._fits(camera, 0)
+        live_ns = now_ns()
+        came = [part for fd in self.frames_fds for part in drain(fd, Announcement.unpack, ANNOUNCEMENT.size)]
+        return live_ns, [part for part in came if part.ready_ns >= live_ns]
+
+    def _hand_over(self) -> None:
         until_ns = now_ns() + _HANDOVER_NS
         while _unread(self.judgements_fd) and now_ns() < until_ns:
             select.select([], [], [], _LOOK_AGAIN_S)
+
+    def retire(self) -> None:
+        """Leave the line in order: what has been judged is with plc before the board says that nobody judges."""
+        self.lanes.tell(do="retire")
+        self.lanes.hear("lane_retired", _LANE_S)
+        self._hand_over()
         self.board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
         self.stage.tell(tell="retired")
         # What comes now, the end of an engine at the worst, is no work for the line.
@@ -138,20 +170,25 @@ class Inspection:
     def run(self) -> None:
         """Judge parts until stopped, or told to retire."""
         control = self.stage.control.fileno()
-        watched = [self.frames_fd, control]
+        watched = [*self.frames_fds, control, *self.lanes.fds]
         while not (self.stage.stopping or self._retiring):
             self._progress()
             ready, _, _ = select.select(watched, [], [], _IDLE_S)
-            for announcement in drain(self.frames_fd, Announcement.unpack, ANNOUNCEMENT.size):
-                self._progress()
-                self.inspect(announcement)
+            for fd in ready:
+                if fd not in self.frames_fds:
+                    continue
+                for announcement in drain(fd, Announcement.unpack, ANNOUNCEMENT.size):
+                    self._progress()
+                    self.inspect(announcement)
             if control in ready:
                 for command in self.stage.commands():
                     self.obey(command)
+            self.lanes.check()
 
     def obey(self, command: dict[str, Any]) -> None:
         """Between two parts: `recipe` swaps a recipe that judges as the one before; `retire` leaves."""
         if command["do"] == "recipe":
+            self.lanes.tell(**command)
             self.recipe = recipe = Recipe.model_validate_json(command["recipe"])
             self._upgraded = bool(command["upgraded"])
             self.board[Cell.RECIPE] = recipe.id
@@ -183,7 +220,7 @@ class Inspection:
             if view is not None and (seen.verdict.reason is Reason.NO_RECIPE or self._misfits[part.camera]):
                 self._fits(part.camera, _misfit(image, view.recipe))
         self.board[released] = part.frame
-        self.board.add(Cell.JUDGED)
+        self.board.add(camera_cell(part.camera, CameraCell.JUDGED))
         verdict = seen.verdict
         judgement = Judgement(
             verdict.passed, verdict.reason, part.camera, verdict.worst_class, verdict.defect_count,
@@ -193,7 +230,8 @@ class Inspection:
         try:
             ring(self.judgements_fd, judgement)
         except DoorbellFullError:
-            self.board.add(Cell.ENGINE_FAULTS)  # plc has not read for hundreds of parts; it rejects them as late
+            # plc has not read for hundreds of parts; it rejects them as late.
+            self.board.add(camera_cell(part.camera, CameraCell.ENGINE_FAULTS))
 
     def _fits(self, camera: int, misfit: int) -> None:
         """Say what size the last frame of `camera` has; 0: the recipe's."""
@@ -232,18 +270,23 @@ def _unread(pipe_fd: int) -> int:
 
 def main(stage: Stage) -> None:
     """Entry of the process. An engine that fails ends it: the supervisor starts a new one, or keeps the one it has."""
+    from aoi_daemon.inspection.lane import Lane  # noqa: PLC0415  which is an Inspection
+
     stage.prepare_realtime()
     # Waking OpenCV's pool costs more than it saves, and its threads have no core of their own (acquire does the same).
     cv2.setNumThreads(1)
     try:
-        inspection = Inspection(stage)
+        inspection = Lane(stage) if stage.setup.index else Inspection(stage)
     except Exception as error:
-        if stage.setup.standby:
+        if stage.setup.standby and not stage.setup.index:
             stage.tell(tell="standby", passed=False, error=f"{error or type(error).__name__}"[:_LONGEST_ERROR])
         raise
-    with closing(inspection.views):
+    with closing(inspection.lanes), closing(inspection.views):
         stage.freeze()
         stage.ready()
+        if isinstance(inspection, Lane):
+            inspection.serve()
+            return
         if stage.setup.standby:
             refusal = inspection.refusal(inspection.wrong)[:_LONGEST_ERROR]
             stage.tell(tell="standby", passed=not refusal, error=refusal)

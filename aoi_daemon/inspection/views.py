@@ -5,7 +5,7 @@ Process: inspection. Blocks: in the executors, one after the other. Memory: read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -137,9 +137,10 @@ class Views:
         stage: of inspection.
         recipe: the product's.
         rings: of the cameras.
+        cameras: the numbers of those whose pictures are judged here; the others are another lane's.
     """
 
-    def __init__(self, stage: Stage, recipe: Recipe, rings: Sequence[FrameRing]) -> None:
+    def __init__(self, stage: Stage, recipe: Recipe, rings: Sequence[FrameRing], cameras: Collection[int]) -> None:
         self._stage = stage
         self._rings = rings
         self._recipe = recipe
@@ -151,7 +152,7 @@ class Views:
         # Without views of its own the recipe is one object for all pictures: so is what they are looked at with.
         made: dict[int, ViewLooker] = {}
         self._of: dict[tuple[int, int], ViewLooker] = {}
-        for view in views:
+        for view in (view for view in views if view.camera in cameras):
             of, folder = id(view.recipe), view.recipe.bundle
             if of not in made:
                 if folder not in bundles:
@@ -198,9 +199,19 @@ class Views:
         return [name for one in self.engines for name in one.wrong]
 
     @property
-    def product(self) -> Product:
-        """What the golden parts say of all views together."""
-        return together([product for one in self.engines for product in one.products], self._strays)
+    def products(self) -> list[Product]:
+        """What the golden parts say of each view."""
+        return [product for one in self.engines for product in one.products]
+
+    @property
+    def strays(self) -> list[str]:
+        """A line for each golden part that shows no view, or for their manifest where that is damaged."""
+        return self._strays
+
+    @property
+    def bundle_id(self) -> int:
+        """Of the first view's bundle; 0: none is judged here."""
+        return self.lookers[0].bundle_id if self.lookers else 0
 
     def close(self) -> None:
         """Close the engines."""
@@ -228,6 +239,8 @@ def _by_engine(lookers: Sequence[ViewLooker]) -> list[list[ViewLooker]]:
 
 def _told(engines: Sequence[OneEngine]) -> Engine:
     """What judges, for logs, `status`, page and records: each by its views where they differ."""
+    if not engines:
+        return Engine("none", "no view is of this lane's cameras")
     if len({(one.engine.name, one.engine.why) for one in engines}) == 1:
         first = engines[0].engine
         return first if len(engines) == 1 else first._replace(others=_others(engines))

@@ -22,7 +22,7 @@ from aoi_daemon.pictures.decoders import (
 
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 _HEAD: Final = struct.Struct(">IIBBBBB")
-_PALETTE: Final = 3
+PALETTE: Final = 3
 # libpng warns on stderr of what it dislikes in the others; these alone make the pixels.
 _KEPT: Final = frozenset({b"IHDR", b"PLTE", b"gAMA", b"cHRM", b"sRGB", b"IDAT", b"IEND"})
 
@@ -48,7 +48,7 @@ def open_png(raw: bytes) -> Opened:
         kept = b"".join([PNG, *(chunk for kind, chunk in chunks if kind in _KEPT)])
         return by_opencv(kept, cv2.IMREAD_UNCHANGED if depth > 8 else colour_flag(1 if gray else channels), "PNG")
 
-    return Opened("PNG", width_px, height_px, 8 if colour == _PALETTE else depth, orientation_of(exif), pixels)
+    return Opened("PNG", width_px, height_px, 8 if colour == PALETTE else depth, orientation_of(exif), pixels)
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, memoryview]]:

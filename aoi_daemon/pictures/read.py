@@ -16,7 +16,7 @@ from aoi_daemon.pictures.bmp_tiff import open_bmp, open_tiff
 from aoi_daemon.pictures.decoders import LONGEST_PX, Opened, Pixels, RefusedError
 from aoi_daemon.pictures.files import read_bytes
 from aoi_daemon.pictures.jpeg import open_jpeg
-from aoi_daemon.pictures.png import PNG, open_png
+from aoi_daemon.pictures.png import PALETTE, PNG, open_png
 
 LEAST_BITS: Final = 9
 MOST_BITS: Final = 16
@@ -75,6 +75,20 @@ def picture_size(file: Path) -> tuple[int, int]:
         PictureError: the file is missing, or what can be told without decoding it is wrong.
     """
     return size_of(read_bytes(file), file)
+
+
+def picture_is_turned(file: Path) -> bool:
+    """Whether EXIF turns the picture in `file`, as `read_picture` does. Raises as `picture_size`."""
+    with _named(file):
+        return _open(read_bytes(file)).turn != 1
+
+
+def picture_is_indexed(file: Path) -> bool:
+    """Whether the samples of a PNG are numbers of a palette's colours. Raises as `picture_size`."""
+    raw = read_bytes(file)
+    with _named(file):
+        _open(raw)
+    return raw.startswith(PNG) and raw[25] == PALETTE
 
 
 def size_of(raw: bytes, name: Path | str) -> tuple[int, int]:

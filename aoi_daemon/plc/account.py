@@ -5,6 +5,8 @@ Process: plc. Blocks: nowhere. Memory: writes the verdict ring, and the board's 
 
 from __future__ import annotations
 
+from typing import Final
+
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.config.views import expected_of, views_of
@@ -14,8 +16,13 @@ from aoi_daemon.plc.gate import Gate
 from aoi_daemon.plc.parts import Part
 from aoi_daemon.plc.report import NO_JUDGEMENT, recipe_of
 from aoi_daemon.ring.verdicts import SIZE_BYTES, VerdictWriter
-from aoi_daemon.stage.board import Cell, Stopped, bypassed, reason_cell
+from aoi_daemon.stage.board import Cell, Stopped, bypassed, pack_view_fault, reason_cell
 from aoi_daemon.stage.stage import Stage
+
+_VIEW_FAULTS: Final = frozenset(
+    {Reason.NO_IMAGE, Reason.INCOMPLETE, Reason.LATE, Reason.NO_RECIPE, Reason.DOUBLED}
+)  # fmt: skip
+"""Of several views one is missing, in pieces, late, from where no view looks or of another size, or comes twice."""
 
 
 class Account:
@@ -81,6 +88,8 @@ class Account:
         self._board[Cell.PARTS] = outcome.part
         self.outcomes.append(outcome)
         self._count(outcome)
+        if len(part.expected.keys) > 1:
+            self._saw_fault(outcome)
         self.gate.entered(outcome)
         self.feedback.add(passed=outcome.passed, worst_class=outcome.worst_class)
         if outcome.bypassed:
@@ -91,6 +100,14 @@ class Account:
         if stop is not None:
             self._board[Cell.STOPPED_BY_RULE] |= Stopped.RULE
             self._log.error("stop_rule", cause=stop.cause.value, part=outcome.part, parts=stop.parts)
+
+    def _saw_fault(self, outcome: Outcome) -> None:
+        """Of a part of several views: count those in a row of which one was not seen as it must be."""
+        if outcome.reason in _VIEW_FAULTS:
+            self._board[Cell.VIEW_FAULT] = pack_view_fault(outcome.reason, outcome.camera, outcome.fov)
+            self._board.add(Cell.VIEW_FAULTS)
+        elif outcome.reason != Reason.NOT_READY:
+            self._board[Cell.VIEW_FAULTS] = 0
 
     def _saw_view(self, fov: int, camera: int, judgement: Judgement) -> Stop | None:
         if judgement.passed:

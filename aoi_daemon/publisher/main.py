@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
+from aoi_daemon.config.lens import Lens
 from aoi_daemon.config.publisher import rate_per_s
 from aoi_daemon.publisher.access import Access
 from aoi_daemon.publisher.backlog import Backlog
@@ -28,9 +31,12 @@ _DAY_S: Final = 86_400.0
 class Publisher:
     """All of it, to be turned by `step`."""
 
-    def __init__(self, access: Access, records: Path, live: Live, run: str, takt_ms: float) -> None:
+    def __init__(
+        self, access: Access, records: Path, live: Live, run: str, takt_ms: float, *,
+        lenses: Mapping[str, Lens] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         section = access.section
-        source = Source(records, access.line, passes=section.include_passes)
+        source = Source(records, access.line, passes=section.include_passes, lenses=lenses)
         self._access = access
         self._backlog = Backlog(source, records, section.backlog_days * _DAY_S)
         self._link = Link(access, self._backlog, live, run, rate_per_s(section, takt_ms))
@@ -72,7 +78,9 @@ def main(stage: Stage) -> None:
         stage.log.warning("publisher_unwise", what=warning)
     reader = events.EventReader(stage.memory("events", events.SIZE_BYTES), from_start=True)
     live = Live(stage.board, reader, stage.setup.recipe.name)
-    publisher = Publisher(access, folder / config.recorder.folder, live, stage.setup.run, config.line.takt_ms)
+    lenses = {camera.name: camera.calibration for camera in config.cameras if camera.calibration is not None}
+    records, run, takt_ms = folder / config.recorder.folder, stage.setup.run, config.line.takt_ms
+    publisher = Publisher(access, records, live, run, takt_ms, lenses=lenses)
     _run(stage, publisher, live)
     publisher.close()
 

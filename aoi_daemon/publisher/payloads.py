@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from aoi_daemon.config.lens import Lens
 from aoi_daemon.decide.alarms import KINDS, Alarm, AlarmState
+from aoi_daemon.decide.lengths import size_mm
 from aoi_daemon.records.rows import Event, Part
 from aoi_daemon.stage.status import STAGES
 
@@ -28,8 +30,8 @@ def times(at_s: float, name: str = "at") -> dict[str, Any]:
     return {name: text.replace("+00:00", "Z"), f"{name}_ms": at_ms}
 
 
-def result(part: Part) -> bytes:
-    """What became of one part."""
+def result(part: Part, lens: Lens | None = None) -> bytes:
+    """What became of one part; `lens` is what was measured of its camera, by which sizes are told in mm."""
     return _bytes(
         {
             "schema": VERSION,
@@ -46,11 +48,15 @@ def result(part: Part) -> bytes:
             "camera": part.camera,
             "fov": part.fov,
             "view": part.sequence,
+            "view_name": part.view,
             "trigger_id": part.trigger_id or None,
             "defect_count": part.defect_count,
             "worst_class": part.worst_class,
             "defects": [
-                {"class": d.name, "score": d.score, "x1_px": d.x1, "y1_px": d.y1, "x2_px": d.x2, "y2_px": d.y2}
+                {
+                    "class": d.name, "score": d.score, "x1_px": d.x1, "y1_px": d.y1, "x2_px": d.x2, "y2_px": d.y2,
+                    **_sizes_mm((d.x1, d.y1, d.x2, d.y2), lens),
+                }
                 for d in part.defects
             ],
             "offset_x_mm": part.offset_x / _PER_MM,
@@ -109,6 +115,11 @@ def offline(line: str, at_s: float | None = None) -> bytes:
     """The publisher is not there: at its leave, with the time; as the will, which is written beforehand, without."""
     when = {"at": None, "at_ms": None} if at_s is None else times(at_s)
     return _bytes({"schema": VERSION, "line": line, "online": False, **when, "ready": False, "state": "OFFLINE"})
+
+
+def _sizes_mm(box: tuple[float, float, float, float], lens: Lens | None) -> dict[str, float | None]:
+    width, height = (None, None) if lens is None else (round(length, 4) for length in size_mm(lens, box))
+    return {"width_mm": width, "height_mm": height}
 
 
 def _alarm(name: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,12 @@ open would keep the recorder's write-ahead log from being emptied.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeVar
 
+from aoi_daemon.config.lens import Lens
 from aoi_daemon.publisher import payloads
 from aoi_daemon.publisher.stream import Cursor, Row
 from aoi_daemon.records.database import DATABASE, RecordsError, is_damage, open_reader
@@ -25,7 +27,11 @@ _BUSY_MS: Final = 250
 class Source:
     """The records of `folder`, opened when they are first asked for, and again when they were moved or replaced."""
 
-    def __init__(self, folder: Path, line: str, *, passes: bool) -> None:
+    def __init__(
+        self, folder: Path, line: str, *, passes: bool, lenses: Mapping[str, Lens] = MappingProxyType({})
+    ) -> None:
+        """Read later; `lenses`: by camera what was measured of it."""
+        self._lenses = lenses
         self._folder = folder
         self._line = line
         self._passes = passes
@@ -110,7 +116,7 @@ class Source:
 
     def _result(self, part: Part) -> Row:
         wanted = self._passes or not part.passed
-        return Row(part.id, part.uid, payloads.result(part) if wanted else None)
+        return Row(part.id, part.uid, payloads.result(part, self._lenses.get(part.camera)) if wanted else None)
 
     def _alarm(self, event: Event) -> Row:
         wanted = event.kind == "alarm" and "name" in event.body

@@ -71,7 +71,7 @@ class Disk:
         self._folder = folder
         self._section = section
         self._line = line
-        self._products = Products(recipes)
+        self._products = Products(recipes, line.cameras)
         self._inbox = inbox
         self._flights = flights
         self._log = log

@@ -129,7 +129,8 @@ class Reader:
     # -- parts ---------------------------------------------------------------
 
     def _part(self, outcome: Outcome, at: float) -> None:
-        frame = self._flights[outcome.camera].find(outcome.ready_ns)
+        # Of a view that never came there is none; the stamps are those of another.
+        frame = self._flights[outcome.camera].find(outcome.ready_ns) if outcome.sequence else None
         why = why_keep(outcome, self._run, self._sampled_percent)
         lost = ""
         if why in ("reject", "fault") and frame is None and has_frame(outcome):

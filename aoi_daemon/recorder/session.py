@@ -195,7 +195,7 @@ class Session:
         own = job.frame.template
         if own is not None:
             return self._pictures.write_template(own)
-        recipe = self._products.recipe(job.recipe)
+        recipe = self._products.recipe(job.recipe, job.frame.camera, job.frame.fov)
         return None if recipe is None else self._recipe_template(recipe, job.frame.fov)
 
     def _recipe_template(self, recipe: Recipe, fov: int) -> Written | None:
@@ -267,7 +267,7 @@ class Session:
         product = self._products.of(outcome)
         write.insert_part(
             self._connection, outcome, run=self._run, at=row.at, camera=self._camera(outcome), product=product,
-            product_row=self._product(product),
+            product_row=self._product(product), view=self._products.view(outcome),
         )  # fmt: skip
 
     def _camera(self, outcome: Outcome) -> str:

@@ -19,7 +19,7 @@ _COLUMNS: Final = (
     "run_id", "part", "at", "camera", "fov", "sequence", "product_id", "passed", "reason", "defect_count",
     "worst_class", "offset_x", "offset_y", "trigger_ns", "ready_ns", "deadline_ns", "picked_ns", "inferred_ns",
     "judged_ns", "sent_ns", "answered_ns", "latency_ms", "delivered", "missed",
-    "trigger_id", "bypassed", "proof",
+    "trigger_id", "bypassed", "proof", "view",
 )  # fmt: skip
 _INSERT_PART: Final = (
     f"INSERT INTO parts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
@@ -103,6 +103,7 @@ def insert_part(
     camera: str,
     product: Product,
     product_row: int,
+    view: str | None = None,
 ) -> int | None:
     """Write one part with its defects; the row's id, or None where this run has that number already.
 
@@ -114,6 +115,7 @@ def insert_part(
         camera: the name of camera number `outcome.camera`.
         product: what it was judged by.
         product_row: from `product_id`.
+        view: name of the one that decided; None: the recipe names no views.
     """
     delivered = outcome.answered_ns != 0
     latency_ms = (outcome.answered_ns - outcome.ready_ns) / 1e6 if delivered else None
@@ -125,7 +127,7 @@ def insert_part(
             outcome.offset_x, outcome.offset_y, outcome.trigger_ns, outcome.ready_ns, outcome.deadline_ns,
             outcome.picked_ns, outcome.inferred_ns, outcome.judged_ns, outcome.sent_ns, outcome.answered_ns,
             latency_ms, delivered, outcome.missed, outcome.trigger_id, outcome.bypassed,
-            outcome.proof,
+            outcome.proof, view,
         ),
     )  # fmt: skip
     if not done.rowcount:

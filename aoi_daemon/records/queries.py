@@ -44,7 +44,7 @@ _PART: Final = """
 SELECT p.id, r.run, r.line, p.part, p.at, p.camera, p.fov, p.sequence, d.recipe_id, d.recipe, d.bundle, d.classes,
        d.px_per_mm, p.passed, p.reason, p.defect_count, p.worst_class, p.offset_x, p.offset_y, p.trigger_ns,
        p.ready_ns, p.deadline_ns, p.picked_ns, p.inferred_ns, p.judged_ns, p.sent_ns, p.answered_ns,
-       p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed, p.proof,
+       p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed, p.proof, p.view,
        (SELECT file FROM images i WHERE i.part_id = p.id AND i.kind = 'frame'
         AND i.camera = p.camera LIMIT 1) AS image,
        (SELECT file FROM images i WHERE i.part_id = p.id AND i.kind = 'template'

@@ -45,6 +45,7 @@ class Part:
         trigger_id: the PLC's number of the part's trigger; 0: not known, or recorded before it was kept.
         bypassed: the PLC said that it let parts go whatever their verdict.
         proof: of the product: `not_proven`, `proven`, `accepted` or `upgraded`; None: recorded before it was kept.
+        view: name of the one that decided; None: the recipe names no views, or recorded before it was kept.
         image, template: files relative to the records folder; None: not kept.
         defects: worst first, at most 16; `defect_count` counts all.
     """
@@ -83,6 +84,7 @@ class Part:
     trigger_id: int
     bypassed: bool
     proof: str | None
+    view: str | None
     image: str | None
     template: str | None
     review: Review | None

@@ -14,9 +14,9 @@ from aoi_daemon.records.schema_figures import FIGURES
 
 APPLICATION_ID: Final = 0x414F4944
 """`AOID`: what `file` and `PRAGMA application_id` tell this database by."""
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`;
-4: figures, and `fills`; 5: the audit's chain. The way from one to the next: `versions`."""
+4: figures, and `fills`; 5: the audit's chain; 6: `view`. The way from one to the next: `versions`."""
 
 _TABLES: Final = """
 -- One start of the daemon.
@@ -66,7 +66,9 @@ CREATE TABLE parts (
     missed INTEGER NOT NULL,
     trigger_id INTEGER NOT NULL DEFAULT 0, -- the PLC's number of the trigger; 0: not known
     bypassed INTEGER NOT NULL DEFAULT 0, -- 1: the PLC let parts go whatever their verdict
-    proof INTEGER                       -- of the product: 0 not proven, 1 proven, 2 accepted, 3 upgraded; NULL: unknown
+    proof INTEGER,                      -- of the product: 0 not proven, 1 proven, 2 accepted, 3 upgraded; NULL: unknown
+    -- Name of the view that decided; NULL: the recipe names no views.
+    view TEXT
 );
 CREATE UNIQUE INDEX parts_by_number ON parts (run_id, part);
 -- Covers counts, rejects by the hour and latencies, which the page asks for again and again.
@@ -150,7 +152,7 @@ SELECT p.id, r.run || '-' || p.part AS uid, r.run, r.line, p.part, p.at, p.camer
        d.recipe_id, d.recipe, d.bundle, d.px_per_mm, p.passed, p.reason, p.defect_count, p.worst_class,
        p.offset_x, p.offset_y, p.trigger_ns, p.ready_ns, p.deadline_ns, p.picked_ns, p.inferred_ns,
        p.judged_ns, p.sent_ns, p.answered_ns, p.latency_ms, p.delivered, p.missed, p.trigger_id, p.bypassed,
-       p.proof
+       p.proof, p.view
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id;
 """
 SCHEMA: Final = _TABLES + PART_LIST + FIGURES + CHAIN

@@ -30,15 +30,16 @@ FORWARD: Final = {
 ALTER TABLE parts ADD COLUMN trigger_id INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE parts ADD COLUMN bypassed INTEGER NOT NULL DEFAULT 0;
 """,
-    2: f"""
-ALTER TABLE parts ADD COLUMN proof INTEGER;
-DROP VIEW part_list;
-{PART_LIST}""",
+    2: "ALTER TABLE parts ADD COLUMN proof INTEGER;",
     3: f"""
 {FIGURES}
 INSERT INTO fills SELECT 'figures', id + 1, id + 1 FROM parts ORDER BY id DESC LIMIT 1;
 """,
     4: CHAIN,
+    5: f"""
+ALTER TABLE parts ADD COLUMN view TEXT;
+DROP VIEW part_list;
+{PART_LIST}""",
 }
 """From each older version to the next one, all that are due in one transaction. An added column's default stands in the
 table's definition. The view is made anew by the last step that changes it alone."""
@@ -46,17 +47,20 @@ table's definition. The view is made anew by the last step that changes it alone
 FILLS: Final = {"figures": Fill("parts", FILL_FIGURES)}
 """By the name that FORWARD puts into `fills`."""
 
+_NO_VIEW: Final = "CREATE TEMP VIEW parts AS SELECT *, NULL AS view FROM main.parts;"
 _NO_FIGURES: Final = """
 CREATE TEMP VIEW fills AS SELECT 'figures' AS name, 0 AS below, 1 AS top;
 CREATE TEMP VIEW open_rejects AS SELECT at, id AS part_id FROM main.parts p
 WHERE passed = 0 AND NOT EXISTS (SELECT 1 FROM main.reviews v WHERE v.part_id = p.id);
 """
 AS_NOW: Final = {
-    1: "CREATE TEMP VIEW parts AS SELECT *, 0 AS trigger_id, 0 AS bypassed, NULL AS proof FROM main.parts;"
+    1: "CREATE TEMP VIEW parts AS "
+    "SELECT *, 0 AS trigger_id, 0 AS bypassed, NULL AS proof, NULL AS view FROM main.parts;"
     + _NO_FIGURES
     + NO_CHAIN,
-    2: "CREATE TEMP VIEW parts AS SELECT *, NULL AS proof FROM main.parts;" + _NO_FIGURES + NO_CHAIN,
-    3: _NO_FIGURES + NO_CHAIN,
-    4: NO_CHAIN,
+    2: "CREATE TEMP VIEW parts AS SELECT *, NULL AS proof, NULL AS view FROM main.parts;" + _NO_FIGURES + NO_CHAIN,
+    3: _NO_VIEW + _NO_FIGURES + NO_CHAIN,
+    4: _NO_VIEW + NO_CHAIN,
+    5: _NO_VIEW,
 }
 """For a connection that can only read: what an older version lacks, under the names that queries ask for."""

@@ -16,6 +16,7 @@ from aoi_daemon.plcmap.registers import Status
 from aoi_daemon.ring.memory import SharedMemory
 
 MAX_CAMERAS: Final = 8
+MAX_LANES: Final = MAX_CAMERAS
 
 
 class StageState(enum.IntEnum):
@@ -62,8 +63,6 @@ class Cell(enum.IntEnum):
     BUNDLE = enum.auto()
     VIEWS = enum.auto()  # which views it judges, `Expected.code`; plc passes parts of the same alone
     LIVE_NS = enum.auto()  # when this process took the line: parts that were ready before are nobody's
-    JUDGED = enum.auto()
-    ENGINE_FAULTS = enum.auto()
     # plc
     PLC_STATE = enum.auto()
     PLC_NS = enum.auto()
@@ -92,6 +91,8 @@ class Cell(enum.IntEnum):
     UNCONFIRMED = enum.auto()  # the first rejected part that was not seen to be ejected, 0 none
     UNCONFIRMED_MORE = enum.auto()  # how many such parts came after it
     REJECT_OPEN = enum.auto()  # the oldest rejected part that is still to be confirmed, 0 none
+    VIEW_FAULTS = enum.auto()  # parts in a row rejected for one of several views, not seen as it must be
+    VIEW_FAULT = enum.auto()  # the last of them: the reason and which view, packed
     RESULT_TOGGLE = enum.auto()  # the coil, which goes on over restarts of plc
     REJECTED_FOR = enum.auto()  # as many cells as there are reasons
 
@@ -123,9 +124,12 @@ class CameraCell(enum.IntEnum):
     CLOCK_STEPS = enum.auto()  # how often its clock stepped
     HEARS = enum.auto()  # which readings of the PLC's triggers its camera wants, see Hears
     MISFIT = enum.auto()  # size of its last frame where that is not the recipe's, else 0 (written by inspection)
+    JUDGED = enum.auto()  # its frames that have been judged (written by inspection)
+    ENGINE_FAULTS = enum.auto()  # judgements of it that plc did not take (written by inspection)
 
 
-_FIRST_CAMERA: Final = Cell.REJECTED_FOR + len(Reason)
+_FIRST_LANE: Final = Cell.REJECTED_FOR + len(Reason)
+_FIRST_CAMERA: Final = _FIRST_LANE + MAX_LANES
 _CAMERA_CELLS: Final = len(CameraCell)  # asked of the enumeration, it costs plc some us a part
 CELLS: Final = _FIRST_CAMERA + MAX_CAMERAS * _CAMERA_CELLS
 SIZE_BYTES: Final = CELLS * 8
@@ -156,6 +160,11 @@ def camera_cell(camera: int, cell: CameraCell) -> int:
     return _FIRST_CAMERA + camera * _CAMERA_CELLS + cell
 
 
+def lane_cell(lane: int) -> int:
+    """The index of the cell in which lane number `lane` of inspection says when it last moved, in ns."""
+    return _FIRST_LANE + lane
+
+
 def reason_cell(reason: int) -> int:
     """The index of the count of parts that were rejected for `reason`."""
     return Cell.REJECTED_FOR + reason
@@ -169,6 +178,16 @@ def pack_size(width_px: int, height_px: int, channels: int) -> int:
 def unpack_size(packed: int) -> tuple[int, int, int]:
     """The inverse of `pack_size`: width and height in px, channels."""
     return packed >> 24, packed >> 8 & 0xFFFF, packed & 0xFF
+
+
+def pack_view_fault(reason: int, camera: int, fov: int) -> int:
+    """The cell VIEW_FAULT: why, and which view."""
+    return reason << 32 | camera << 16 | fov
+
+
+def unpack_view_fault(packed: int) -> tuple[int, int, int]:
+    """The inverse of `pack_view_fault`."""
+    return packed >> 32, packed >> 16 & 0xFFFF, packed & 0xFFFF
 
 
 def bypassed(board: Board) -> bool:

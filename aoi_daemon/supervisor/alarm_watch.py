@@ -7,17 +7,21 @@ from typing import Final
 
 from aoi_daemon.config.cameras import Camera
 from aoi_daemon.config.recipe import Recipe
-from aoi_daemon.config.views import views_of
+from aoi_daemon.config.views import name_of, views_of
 from aoi_daemon.decide.alarms import Alarm, AlarmRow, Alarms, Transition
 from aoi_daemon.decide.chatter import Chatter
-from aoi_daemon.stage.board import Board, CameraCell, Cell, camera_cell, unpack_size
+from aoi_daemon.messages import Reason
+from aoi_daemon.stage.board import Board, CameraCell, Cell, camera_cell, unpack_size, unpack_view_fault
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
 
+_GOES_ON: Final = 3
+"""So many parts in a row are no single fault any more."""
 _KNOWN: Final = {alarm.name: alarm for alarm in Alarm}
 _MAY_BE_NOISE: Final = (
     Alarm.PLC_BEHIND, Alarm.PRODUCT_DIFFERS, Alarm.PLC_FROZEN, Alarm.PLC_BYPASS, Alarm.PLC_REFUSED,
     Alarm.CONFIG_REFUSED, Alarm.FRAME_SIZE, Alarm.CAMERA_CLOCK,
+    Alarm.VIEW_FAULT,
 )  # fmt: skip
 """What the PLC's words raise and clear, and a camera's frames and clock: all of it may be noise. REJECT_UNCONFIRMED is
 not of them, for a person ends it."""
@@ -130,6 +134,18 @@ def frames_misfit(board: Board, cameras: Sequence[Camera], recipe: Recipe) -> di
             gives = f"{cameras[view.camera].name} gives {_size(came, wanted)}"
             told.append(f"{gives}; view {view.name} of recipe {recipe.name} is {_size(wanted, came)}")
     return {Alarm.FRAME_SIZE: "; ".join(told)} if told else {}
+
+
+def views_missed(board: Board, cameras: Sequence[Camera], recipe: Recipe) -> dict[Alarm, str]:
+    """The alarm that part after part is rejected because one of its several views was not seen as it must be."""
+    count = board[Cell.VIEW_FAULTS]
+    if count < _GOES_ON or board[Cell.RECIPE] != recipe.id:
+        return {}
+    reason, camera, fov = unpack_view_fault(board[Cell.VIEW_FAULT])
+    name = name_of(views_of(recipe, cameras), camera, fov)
+    where = f"camera {cameras[camera].name}, fov {fov}"
+    which = f"view {name} ({where})" if recipe.views and name else where
+    return {Alarm.VIEW_FAULT: f"{which}: {Reason(reason).name}, {count} parts in a row were rejected for a view"}
 
 
 def _size(of: tuple[int, int, int], other: tuple[int, int, int]) -> str:

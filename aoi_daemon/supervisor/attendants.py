@@ -13,10 +13,10 @@ from typing import Any, Final
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.process import STOPPED, StageProcess
 from aoi_daemon.stage.stage import OFF_PATH, SECTIONS, Setup, now_ns
 from aoi_daemon.supervisor.progress import Progress
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import STOPPED, StageProcess
 
 _SECOND: Final = 1_000_000_000
 _SILENT_NS: Final = 15 * _SECOND

@@ -27,11 +27,11 @@ from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.ring.ports import Clock
 from aoi_daemon.stage.board import Cell, StageState
 from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.checking import Checking, settled
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.order import Order, Result, Step, UnderWay
-from aoi_daemon.supervisor.stages import StageProcess
 
 _SECOND: Final = 1_000_000_000
 _SWAP_NS: Final = 5 * _SECOND

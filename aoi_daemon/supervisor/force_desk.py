@@ -9,9 +9,9 @@ from __future__ import annotations
 import socket
 from typing import Any, Final, NamedTuple
 
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.control import answer
-from aoi_daemon.supervisor.stages import StageProcess
 
 _ANSWER_NS: Final = 1_000_000_000
 

@@ -19,11 +19,11 @@ from aoi_daemon.ring.ports import Clock
 from aoi_daemon.stage.board import CameraCell, Cell, Hears, Link, StageState, camera_cell
 from aoi_daemon.stage.lifecycle import Event, Line, after
 from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.process import STOPPED, StageProcess
 from aoi_daemon.stage.stage import Setup, now_ns
 from aoi_daemon.supervisor.pair import InspectionPair
 from aoi_daemon.supervisor.restarts import RestartBudget
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import STOPPED, StageProcess
 from aoi_daemon.supervisor.watchdog import DECISION_LOOP, Look
 
 _STOP_S: Final = 3.0

@@ -27,9 +27,10 @@ from aoi_daemon.ring.ports import MONOTONIC
 from aoi_daemon.stage.board import Cell
 from aoi_daemon.stage.control_path import ENGINES, socket_path
 from aoi_daemon.stage.logs import logger
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.service import take_environment
 from aoi_daemon.stage.stage import Setup, now_ns
-from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs
+from aoi_daemon.supervisor.alarm_watch import AlarmWatch, frames_misfit, product_differs, views_missed
 from aoi_daemon.supervisor.attendants import Attendants
 from aoi_daemon.supervisor.awake import CpuLatency
 from aoi_daemon.supervisor.chronicle import Chronicle
@@ -46,7 +47,6 @@ from aoi_daemon.supervisor.product import ProductFile, choose, of_another_name, 
 from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
 from aoi_daemon.supervisor.requests import Requests
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import StageProcess
 from aoi_daemon.version import described
 
 _TICK_S: Final = 0.05
@@ -256,6 +256,7 @@ class Supervisor:
         others = {} if self.orders.changeover.busy else product_differs(self.board)
         line = self.configuration.line
         others |= frames_misfit(self.board, line.cameras, self.configuration.recipe)
+        others |= views_missed(self.board, line.cameras, self.configuration.recipe)
         others |= self.proofs.alarms()
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from aoi_daemon.config.changes import Change
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.reload import ReloadPlan
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.supervisor.checking import Checking
-from aoi_daemon.supervisor.stages import StageProcess
 
 
 class Step(enum.Enum):

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from aoi_daemon.ring.ports import Clock
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from aoi_daemon.supervisor.stages import StageProcess
 
 _LEAVE_NS: Final = 10_000_000_000
 """An engine that takes longer to end is killed."""

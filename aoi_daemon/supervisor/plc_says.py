@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.decide.line_limit import LineLimit
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch
 from aoi_daemon.supervisor.chronicle import Chronicle
-from aoi_daemon.supervisor.stages import StageProcess
 
 
 class PlcSays:

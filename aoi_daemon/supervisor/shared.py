@@ -18,7 +18,8 @@ from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage import board as cells
 from aoi_daemon.stage.stage import ring_layout
 
-PIPES = ("announcements", "frames", "judgements")
+PIPES = ("announcements", "judgements")
+_OF_A_CAMERA = ("frames", "triggers")
 
 
 class Shared:
@@ -35,7 +36,7 @@ class Shared:
             self.event_memory = self._memory("events", events.SIZE_BYTES)
             for camera in range(self.cameras):
                 self._memory(f"ring{camera}", ring_layout(config, camera).size_bytes)
-            for name in (*PIPES, *(f"triggers{camera}" for camera in range(self.cameras))):
+            for name in (*PIPES, *(f"{name}{camera}" for name in _OF_A_CAMERA for camera in range(self.cameras))):
                 self.fds[f"{name}_r"], self.fds[f"{name}_w"] = make_pipe()
         except OSError:
             self._owned.close()
@@ -50,11 +51,12 @@ class Shared:
 
     def fds_for(self, stage: str, index: int) -> dict[str, int]:
         """The descriptors that `stage` needs, by name."""
-        rings = [f"ring{camera}" for camera in range(self.cameras)]
-        triggers = [f"triggers{camera}_w" for camera in range(self.cameras)]
+        rings, frames, triggers = (
+            [name.format(camera) for camera in range(self.cameras)] for name in ("ring{}", "frames{}_r", "triggers{}_w")
+        )
         names = {
-            "acquire": ["board", f"ring{index}", "announcements_w", "frames_w", f"triggers{index}_r"],
-            "inspection": ["board", *rings, "frames_r", "judgements_w"],
+            "acquire": ["board", f"ring{index}", "announcements_w", f"frames{index}_w", f"triggers{index}_r"],
+            "inspection": ["board", *rings, *frames, "judgements_w"],
             "plc": ["board", "verdicts", "announcements_r", "judgements_r", *triggers],
         }[stage]
         return {name: self.fds[name] for name in names}

@@ -53,10 +53,14 @@ NOT_RUN = {
     "notices list": "reads a line's notices",
     "backup": "copies a line to another disk",
     "restore": "needs a backup",
+    "model inspect": "reads a user's model; tests/unit/engine/exports/inspect inspects",
     "bundle verify": "runs three models for ten seconds; tests/unit/engine verifies bundles",
     "bundle renew": "judges boards that are not part of the repository; tests/unit/engine renews bundles",
     "bundle make": "measures a model for minutes; tests/unit/engine makes bundles",
     "qualify": "reads a user's boards; tests/unit/engine qualifies",
+    "calibrate target": "writes into the folder it is in; tests/unit/engine/calibrate writes targets",
+    "calibrate measure": "reads a user's pictures; tests/unit/engine/calibrate measures",
+    "calibrate check": "reads a user's pictures; tests/unit/engine/calibrate checks",
     "build-engine": "needs TensorRT",
 }
 ELSEWHERE = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -124,15 +124,17 @@ class TestLine:
 def starter(owned: ExitStack, folder: Path, boards: Path, bundle: Path) -> Callable[..., TestLine]:
     """`start(**sections)`: start a line in `folder`, ended with `owned`.
 
-    Keywords: `plc_options` for the simulator, `recipe` for keys of the recipe demo, `more` for other recipes. A key that
-    is None is left out: `accept_unproven`, which else stands in for golden parts.
+    Keywords: `plc_options` for the simulator, `recipe` for keys of the recipe demo, `more` for other recipes, `beside`
+    for further cameras, which are as the first but for the keys that are given. A key that is None is left out:
+    `accept_unproven`, which else stands in for golden parts.
     """
 
     def start(
         *, plc_options: dict[str, Any] | None = None, recipe: dict[str, Any] | None = None,
         camera: dict[str, Any] | None = None, ready: bool = True, takt_ms: float = TAKT_MS,
         deadline_ms: float | None = None, use_bundle: Path = bundle,
-        more: dict[str, dict[str, Any]] | None = None, **sections: Any,
+        more: dict[str, dict[str, Any]] | None = None, beside: Sequence[dict[str, Any]] = (), views_ms: float = 5.0,
+        **sections: Any,
     ) -> TestLine:  # fmt: skip
         deadline = deadline_ms or takt_ms
         plc = owned.enter_context(SimulatorProcess(scan_ms=0, deadline_ms=deadline, **(plc_options or {})))
@@ -140,7 +142,11 @@ def starter(owned: ExitStack, folder: Path, boards: Path, bundle: Path) -> Calla
             boards, takt_ms=takt_ms, deadline_ms=deadline, plc_port=plc.port,
             photo_eye_port=plc.photo_eye_port, **sections,
         )  # fmt: skip
-        config["cameras"][0].update(camera or {})
+        first = config["cameras"][0]
+        first.update(camera or {})
+        config["views_ms"] = views_ms
+        alone = {key: value for key, value in first.items() if key != "photo_eye"}
+        config["cameras"] += [alone | {"name": f"camera-{number}", **keys} for number, keys in enumerate(beside, start=2)]
         demo = {**demo_recipe(boards, use_bundle), **(recipe or {})}
         recipes = {"demo": demo, **{name: {**demo, "name": name, **keys} for name, keys in (more or {}).items()}}
         recipes = {name: {key: value for key, value in keys.items() if value is not None} for name, keys in recipes.items()}

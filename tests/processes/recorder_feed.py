@@ -22,9 +22,9 @@ from aoi_daemon.ring.events import EventWriter
 from aoi_daemon.ring.frames import FrameRing
 from aoi_daemon.ring.verdicts import VerdictWriter
 from aoi_daemon.stage.board import CameraCell, camera_cell
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup, now_ns, ring_layout
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import StageProcess
 
 MS = 1_000_000
 RUN = "0123456789abcdef" * 2

@@ -18,9 +18,9 @@ from aoi_daemon.kit.line.daemon import LineDaemon, wait_for
 from aoi_daemon.kit.line.page import free_port
 from aoi_daemon.kit.line.setup import demo_recipe, line_config
 from aoi_daemon.stage.board import CameraCell, Cell, StageState, camera_cell
+from aoi_daemon.stage.process import STOPPED, StageProcess
 from aoi_daemon.stage.stage import OFF_PATH, Setup
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import STOPPED, StageProcess
 from tests.line.conftest import boards, bundle
 
 __all__ = ["boards", "bundle"]  # fixtures that are defined elsewhere

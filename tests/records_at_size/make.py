@@ -179,7 +179,7 @@ def _block(parts: int, until: float, seed: int, *, old: bool) -> Iterator[tuple[
                 id_, run, part, at, "top", 0, part, 1, passed, reason,
                 int(defects[n]) if defect else 0, name, 3, -2, ready - _MS, ready, ready + 50 * _MS, ready + _MS,
                 ready + 6 * _MS, ready + 7 * _MS, ready + 7 * _MS, answered, latency, delivered, reason == "LATE",
-                id_ % 65536, 0, 1,
+                id_ % 65536, 0, 1, None,
             )  # fmt: skip
             rows["parts"].append(values[: len(columns) + 1])
             if defect:

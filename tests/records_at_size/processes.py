@@ -17,8 +17,8 @@ from aoi_daemon.files import toml
 from aoi_daemon.hmi.access.password import keep
 from aoi_daemon.hmi.access.users import Role, User, change_users, folded
 from aoi_daemon.records.database import DATABASE, open_reader
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from aoi_daemon.supervisor.stages import StageProcess
 from tests.processes.recorder_feed import RecorderFeed
 
 _PORT: Final = 18_089

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def save(path: Path, detector: Detector, **state: Any) -> None:
     shape = detector.shape
     content = {
         "format": FORMAT,
-        "shape": {"widths": shape.widths, "depths": shape.depths, "neck": shape.neck},
+        "shape": asdict(shape),
         "weights": detector.state_dict(),
         **state,
     }
@@ -64,7 +65,11 @@ def load(path: Path) -> tuple[Detector, dict[str, Any]]:
         raise BoardsError(f"{path}: is not a checkpoint: {e}") from e
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BoardsError(f"{path}: is not a checkpoint of format {FORMAT}")
-    shape = content["shape"]
-    detector = Detector(Shape(tuple(shape["widths"]), tuple(shape["depths"]), shape["neck"]))
+    said = content["shape"]
+    shape = Shape(tuple(said["widths"]), tuple(said["depths"]), said["neck"])
+    # Checkpoints of before there were other parts say neither; `Shape` has what they were for.
+    if "classes" in said:
+        shape = replace(shape, classes=tuple(said["classes"]), template=said["template"])
+    detector = Detector(shape)
     detector.load_state_dict(content["weights"])
     return detector, content

@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.kit.boards.labels import BoardsError, Pair, read_image, read_pairs
+from aoi_daemon.engine.labels import Asked, read_labelled
+from aoi_daemon.kit.boards.labels import BoardsError, Pair, read_image
 
 TILE_PX: Final = 640
 # Label slots of a tile. DeepPCB has 15 at most, generated boards 11 by default.
@@ -33,36 +35,43 @@ class Tiles:
     """Training samples of one size.
 
     Attributes:
-        images: uint8 [N, 2, TILE_PX, TILE_PX], test and template.
+        images: uint8 [N, C, TILE_PX, TILE_PX], test and template, or C 1 and the test alone.
         boxes: float32 [N, SLOTS, 4], px.
         classes: int64 [N, SLOTS], 0-based, `NO_LABEL` where empty, `IGNORE` where cut by the rim.
         binary: bool [N], one-bit scans: only the levels 0 and 255 occur.
+        areas: float32 [N, 4], x1 y1 x2 y2 px: where the part is; the rest is filled up.
     """
 
     images: NDArray[np.uint8]
     boxes: NDArray[np.float32]
     classes: NDArray[np.int64]
     binary: NDArray[np.bool_]
+    areas: NDArray[np.float32]
+
+    def chosen(self, places: Any) -> Tiles:
+        """Those at `places`, an index or a slice."""
+        return Tiles(*(getattr(self, field.name)[places] for field in fields(self)))
 
     def __len__(self) -> int:
         return len(self.images)
 
 
-def empty_tiles(count: int) -> Tiles:
+def empty_tiles(count: int, channels: int = 2) -> Tiles:
     """Allocate tiles without labels."""
     return Tiles(
-        np.zeros((count, 2, TILE_PX, TILE_PX), np.uint8),
+        np.zeros((count, channels, TILE_PX, TILE_PX), np.uint8),
         np.zeros((count, SLOTS, 4), np.float32),
         np.full((count, SLOTS), NO_LABEL, np.int64),
         np.zeros(count, np.bool_),
+        np.tile(np.array([0, 0, TILE_PX, TILE_PX], np.float32), (count, 1)),
     )
 
 
-def read_folders(folders: Iterable[Path], bits: int | None = None) -> list[Pair]:
-    """Read several folders of boards, each sorted by name; `bits` as of a pair.
+def read_folders(folders: Iterable[Path], asked: Asked) -> list[Pair]:
+    """Read several folders of parts, each sorted by name.
 
     Raises:
-        BoardsError: as `read_pairs`, or the same folder is named twice.
+        BoardsError: as `read_labelled`, or the same folder is named twice.
     """
     pairs: list[Pair] = []
     seen: set[Path] = set()
@@ -70,7 +79,7 @@ def read_folders(folders: Iterable[Path], bits: int | None = None) -> list[Pair]
         if folder.resolve() in seen:
             raise BoardsError(f"{folder}: named twice")
         seen.add(folder.resolve())
-        pairs += read_pairs(folder, bits=bits)
+        pairs += read_labelled(folder, asked)
     return pairs
 
 
@@ -89,14 +98,14 @@ def split(pairs: Sequence[Pair], part: float) -> tuple[list[Pair], list[Pair]]:
     return rest, [pair for i, pair in enumerate(pairs) if i % step == step - 1]
 
 
-def read_both(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Decode test and template, uint8 (height_px, width_px) each.
+def read_both(pair: Pair, template: bool = True) -> NDArray[np.uint8]:
+    """Decode test and template, uint8 [2, height_px, width_px]; without `template` the test alone, [1, ...].
 
     Raises:
         BoardsError: an image is unreadable or not of the size that its header said.
     """
     images = []
-    for path in (pair.test_path, pair.template_path):
+    for path in (pair.test_path, pair.template) if template else (pair.test_path,):
         image = read_image(path, pair.bits)
         if image.shape != (pair.height_px, pair.width_px):
             raise BoardsError(
@@ -104,34 +113,34 @@ def read_both(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
                 f"its header says {pair.width_px}x{pair.height_px}"
             )
         images.append(image)
-    return images[0], images[1]
+    return np.stack(images)
 
 
-def check_images(pairs: Sequence[Pair], threads: int) -> None:
+def check_images(pairs: Sequence[Pair], threads: int, template: bool = True) -> None:
     """Decode all images and forget them.
 
     Raises:
         BoardsError: as `read_both`.
     """
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for _ in pool.map(read_both, pairs):
+        for _ in pool.map(partial(read_both, template=template), pairs):
             pass
 
 
-def load_tiles(pairs: Sequence[Pair], threads: int) -> Tiles:
+def load_tiles(pairs: Sequence[Pair], threads: int, template: bool = True) -> Tiles:
     """Decode boards and cut them into tiles that cover them.
 
     Raises:
         BoardsError: an unreadable image, or more defects than `SLOTS` on one tile.
     """
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        parts = list(pool.map(_cut, pairs))
-    tiles = empty_tiles(sum(len(part) for part in parts))
+        parts = list(pool.map(partial(_cut, template=template), pairs))
+    tiles = empty_tiles(sum(len(part) for part in parts), 1 + template)
     place = 0
     for part in parts:
         span = slice(place, place + len(part))
         tiles.images[span], tiles.boxes[span] = part.images, part.boxes
-        tiles.classes[span], tiles.binary[span] = part.classes, part.binary
+        tiles.classes[span], tiles.binary[span], tiles.areas[span] = part.classes, part.binary, part.areas
         place += len(part)
     return tiles
 
@@ -165,15 +174,16 @@ def is_binary(image: NDArray[np.uint8]) -> bool:
     return int(levels[0] + levels[255]) == image.size
 
 
-def _cut(pair: Pair) -> Tiles:
-    both = np.stack(read_both(pair))
+def _cut(pair: Pair, template: bool) -> Tiles:
+    both = read_both(pair, template)
     starts_x, starts_y = _starts(pair.width_px), _starts(pair.height_px)
-    tiles = empty_tiles(len(starts_x) * len(starts_y))
+    tiles = empty_tiles(len(starts_x) * len(starts_y), len(both))
     tiles.images[:] = SUBSTRATE
     tiles.binary[:] = is_binary(both)
     for i, (y, x) in enumerate((y, x) for y in starts_y for x in starts_x):
         view = both[:, y : y + TILE_PX, x : x + TILE_PX]
         tiles.images[i, :, : view.shape[1], : view.shape[2]] = view
+        tiles.areas[i, 2:] = view.shape[2], view.shape[1]
         shifted = pair.boxes - np.array([x, y, x, y], np.int32)
         fill_labels(tiles, i, shifted, pair.classes, str(pair.test_path))
     return tiles

@@ -30,14 +30,19 @@ class Decoder(nn.Module):  # type: ignore[misc]  # torch ships no types that myp
         super().__init__()
         self.detector = detector
 
-    def forward(self, image: Tensor, template: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what `forward` takes, in its order."""
+        return ("image", "template") if self.detector.shape.template else ("image",)
+
+    def forward(self, image: Tensor, template: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Detect on one board: uint8 [1, H, W, 1] each, H and W multiples of 32.
 
         Returns:
             boxes float32 [1, 100, 4] (x1 y1 x2 y2 px, may reach beyond the image), scores float32
             [1, 100] (0 to 1, falling), classes int32 [1, 100] (0-based).
         """
-        logits, log_reach = self.detector(_prepare(image), _prepare(template))
+        logits, log_reach = self.detector(*(_prepare(raw) for raw in (image, template) if raw is not None))
         # Peaks by arithmetic instead of a comparison: 1 where the cell is the best of its neighbours,
         # 0 where it is worse by a thousandth of a logit or more.
         best = functional.max_pool2d(logits, 3, 1, 1)

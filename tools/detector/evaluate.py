@@ -92,24 +92,33 @@ def suppress(found: Detections, iou: float = NMS_IOU) -> Detections:
     return Detections(found.boxes[keep], found.scores[keep], found.classes[keep])
 
 
-def matched(found: Sequence[Detections], truths: Sequence[Truth], iou: float = DEEPPCB_IOU) -> Matches:
+def matched(
+    found: Sequence[Detections], truths: Sequence[Truth], iou: float = DEEPPCB_IOU, classes: int = len(CLASS_NAMES)
+) -> Matches:
     """The detections of a complete test beside its labels; one of each a board."""
-    return match_all(found, truths, iou, len(CLASS_NAMES))
+    return match_all(found, truths, iou, classes)
 
 
-def mean_average_precision(found: Sequence[Detections], truths: Sequence[Truth], iou: float) -> float:
+def mean_average_precision(
+    found: Sequence[Detections], truths: Sequence[Truth], iou: float, classes: int = len(CLASS_NAMES)
+) -> float:
     """DeepPCB's, the mean over the classes that occur, 0 to 1."""
-    return metrics.mean_average_precision(matched(found, truths, iou), Rule.AREA)
+    return metrics.mean_average_precision(matched(found, truths, iou, classes), Rule.AREA)
 
 
-def operating_points(found: Sequence[Detections], truths: Sequence[Truth], thresholds: Sequence[float]) -> list[Point]:
+def operating_points(
+    found: Sequence[Detections],
+    truths: Sequence[Truth],
+    thresholds: Sequence[float],
+    classes: int = len(CLASS_NAMES),
+) -> list[Point]:
     """Evaluate score thresholds at DeepPCB's IoU, all classes together."""
-    matches = matched(found, truths)
+    matches = matched(found, truths, classes=classes)
     best = np.array([f.scores.max() if len(f.scores) else 0.0 for f in found])
     is_bad = np.array([len(t.boxes) > 0 for t in truths])
     points = []
     for threshold in thresholds:
-        reached = f_score_at(matches, np.full(len(CLASS_NAMES), threshold))
+        reached = f_score_at(matches, np.full(classes, threshold))
         points.append(
             Point(
                 float(threshold),
@@ -125,29 +134,31 @@ def operating_points(found: Sequence[Detections], truths: Sequence[Truth], thres
     return points
 
 
-def best_threshold(found: Sequence[Detections], truths: Sequence[Truth]) -> float:
+def best_threshold(found: Sequence[Detections], truths: Sequence[Truth], classes: int = len(CLASS_NAMES)) -> float:
     """The score threshold with the highest F-score; the middle of them where several have it."""
     grid = np.round(np.arange(0.05, 0.96, 0.01), 2)
-    f_scores = np.array([point.f_score for point in operating_points(found, truths, list(grid))])
+    f_scores = np.array([point.f_score for point in operating_points(found, truths, list(grid), classes)])
     winners = np.flatnonzero(f_scores >= f_scores.max() - 1e-9)
     return float(grid[winners[len(winners) // 2]])
 
 
-def summary(found: Sequence[Detections], truths: Sequence[Truth], threshold: float) -> dict[str, object]:
-    """All figures of one test, ready for JSON. Fractions are 0 to 1."""
-    by_iou = {iou: mean_average_precision(found, truths, iou) for iou in IOU_THRESHOLDS}
-    protocol = average_precisions(matched(found, truths), Rule.AREA)
-    (point,) = operating_points(found, truths, [threshold])
-    own = best_threshold(found, truths)
-    (best,) = operating_points(found, truths, [own])
-    sweep = operating_points(found, truths, [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7])
+def summary(
+    found: Sequence[Detections], truths: Sequence[Truth], threshold: float, names: Sequence[str] = CLASS_NAMES
+) -> dict[str, object]:
+    """All figures of one test, ready for JSON. Fractions are 0 to 1; `names` are the classes'."""
+    count = len(names)
+    by_iou = {iou: mean_average_precision(found, truths, iou, count) for iou in IOU_THRESHOLDS}
+    protocol = average_precisions(matched(found, truths, classes=count), Rule.AREA)
+    own = best_threshold(found, truths, count)
+    steps = [threshold, own, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7]
+    point, best, *sweep = operating_points(found, truths, steps, count)
     return {
         "boards": len(truths),
         "labels": sum(len(t.boxes) for t in truths),
         "map_iou33": by_iou[DEEPPCB_IOU],
         "map_iou50": by_iou[0.5],
         "map_iou50_95": float(np.mean([by_iou[iou] for iou in IOU_THRESHOLDS[1:]])),
-        "ap_iou33": {name: value for name, value in zip(CLASS_NAMES, protocol, strict=True) if value is not None},
+        "ap_iou33": {name: value for name, value in zip(names, protocol, strict=True) if value is not None},
         "at_threshold": _row(point),
         # Chosen on this very test: an upper bound, to see what the threshold costs.
         "at_own_best_threshold": _row(best),

@@ -47,6 +47,9 @@ def export_onnx(decoder: Decoder, path: Path) -> dict[str, Any]:
         _trace(decoder, partial)
         model = onnx.load(str(partial))
         _use_int32(model)
+        names = decoder.detector.shape.classes
+        # As Ultralytics writes them, which is what tools read.
+        onnx.helper.set_model_props(model, {"names": str(dict(enumerate(names)))})
         onnx.checker.check_model(model, full_check=True)
         onnx.save(model, str(partial))
         report = {
@@ -66,11 +69,11 @@ def compare(decoder: Decoder, path: Path, height_px: int, width_px: int) -> dict
     Raises:
         BoardsError: they exceed the limits.
     """
-    image, template = _scene(height_px, width_px)
+    given = dict(zip(decoder.inputs, _scene(height_px, width_px), strict=False))
     with torch.inference_mode():
-        mine: Outputs = tuple(t.numpy() for t in decoder(torch.from_numpy(image), torch.from_numpy(template)))
+        mine: Outputs = tuple(t.numpy() for t in decoder(*(torch.from_numpy(raw) for raw in given.values())))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    theirs: Outputs = tuple(session.run(None, {"image": image, "template": template}))
+    theirs: Outputs = tuple(session.run(None, given))
     for name, output, shape, kind in zip(
         ("boxes", "scores", "classes"),
         theirs,
@@ -110,13 +113,13 @@ def _trace(decoder: Decoder, path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             decoder,
-            (image, image),
+            (image,) * len(decoder.inputs),
             str(path),
             opset_version=OPSET,
             dynamo=False,
-            input_names=["image", "template"],
+            input_names=list(decoder.inputs),
             output_names=["boxes", "scores", "classes"],
-            dynamic_axes={"image": {1: "height", 2: "width"}, "template": {1: "height", 2: "width"}},
+            dynamic_axes={name: {1: "height", 2: "width"} for name in decoder.inputs},
         )
 
 

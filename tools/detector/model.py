@@ -1,8 +1,8 @@
-"""The detector: a small fully convolutional network on (image, template).
+"""The detector: a small fully convolutional network on (image, template), or on the image alone.
 
-Early fusion: the image and both signs of its difference to the template enter one residual backbone
-(strides 2 to 32); two upward steps bring context back to stride 8, where each cell says what is wrong
-there and how far the label box reaches to its four sides. Channels are multiples of 16, by which ONNX
+Early fusion: the image and both signs of its difference to the template, where there is one, enter one
+residual backbone (strides 2 to 32); two upward steps bring context back to stride 8, where each cell says
+what is wrong there and how far the label box reaches to its four sides. Channels are multiples of 16, by which ONNX
 Runtime's CPU kernels block: widths of 40 and 72 took 20 ms where 32 and 80 took 14. ReLU throughout, so
 that INT8 loses little.
 """
@@ -40,11 +40,18 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Shape:
-    """What a checkpoint must say for its weights to fit: widths and depths of the stages."""
+    """What a checkpoint must say for its weights to fit: widths and depths of the stages, and what it is for.
+
+    Attributes:
+        classes: names of what it tells apart.
+        template: whether it compares with a template.
+    """
 
     widths: tuple[int, ...] = WIDTHS
     depths: tuple[int, ...] = DEPTHS
     neck: int = NECK
+    classes: tuple[str, ...] = CLASS_NAMES
+    template: bool = True
 
 
 class ConvBnRelu(nn.Sequential):  # type: ignore[misc]  # torch ships no types that mypy is told to read
@@ -95,7 +102,7 @@ class Detector(nn.Module):  # type: ignore[misc]
         shape = shape or Shape()
         self.shape = shape
         two, four, eight, sixteen, deepest = shape.widths
-        self.stem = ConvBnRelu(3, two, 3, 2)
+        self.stem = ConvBnRelu(3 if shape.template else 1, two, 3, 2)
         self.stage4 = self._stage(two, four, shape.depths[0])
         self.stage8 = self._stage(four, eight, shape.depths[1])
         self.stage16 = self._stage(eight, sixteen, shape.depths[2])
@@ -105,7 +112,7 @@ class Detector(nn.Module):  # type: ignore[misc]
         self.mix = ConvBnRelu(shape.neck, shape.neck, 3)
         self.class_tower = ConvBnRelu(shape.neck, shape.neck, 3)
         self.reach_tower = ConvBnRelu(shape.neck, REACH_WIDTH, 3)
-        self.class_out = nn.Conv2d(shape.neck, len(CLASS_NAMES), 1)
+        self.class_out = nn.Conv2d(shape.neck, len(shape.classes), 1)
         self.reach_out = nn.Conv2d(REACH_WIDTH, 4, 1)
         nn.init.constant_(self.class_out.bias, -math.log((1 - PRIOR) / PRIOR))
         nn.init.constant_(self.reach_out.bias, math.log(TYPICAL_REACH_PX / STRIDE))
@@ -115,17 +122,14 @@ class Detector(nn.Module):  # type: ignore[misc]
         blocks = [Residual(channels_out) for _ in range(depth)]
         return nn.Sequential(ConvBnRelu(channels_in, channels_out, 3, 2), *blocks)
 
-    def forward(self, image: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, template: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Detect on a batch: [B, 1, H, W] each, -1 to 1, H and W multiples of `SIZE_MULTIPLE`.
 
         Returns:
-            Class logits [B, 6, H/8, W/8], and log reach to left, top, right, bottom in cells
+            Class logits [B, classes, H/8, W/8], and log reach to left, top, right, bottom in cells
             [B, 4, H/8, W/8].
         """
-        # What is brighter than the template (copper missing) and what is darker (copper too much). No
-        # information is lost: the template is image - brighter + darker.
-        brighter, darker = functional.relu(image - template), functional.relu(template - image)
-        x = torch.cat([image, brighter, darker], 1)
+        x = image if template is None else self._compared(image, template)
         x = self.stage4(self.stem(x))
         fine = self.stage8(x)
         middle = self.stage16(fine)
@@ -133,6 +137,13 @@ class Detector(nn.Module):  # type: ignore[misc]
         x = self.mix(self.up8(self.up16(deep, middle), fine))
         reach = self.reach_out(self.reach_tower(x))
         return self.class_out(self.class_tower(x)), reach.clamp(max=MAX_LOG_REACH)
+
+    @staticmethod
+    def _compared(image: Tensor, template: Tensor) -> Tensor:
+        # What is brighter than the template (copper missing) and what is darker (copper too much). No
+        # information is lost: the template is image - brighter + darker.
+        brighter, darker = functional.relu(image - template), functional.relu(template - image)
+        return torch.cat([image, brighter, darker], 1)
 
 
 def normalise(raw: Tensor) -> Tensor:

@@ -22,30 +22,33 @@ class Batch:
     """Samples on the device.
 
     Attributes:
-        images: uint8 [B, 2, H, W] until they are augmented, then float -1 to 1.
+        images: uint8 [B, C, H, W] until they are augmented, then float -1 to 1.
         boxes: float32 [B, SLOTS, 4] px.
         classes: int64 [B, SLOTS].
         binary: bool [B].
+        areas: float32 [B, 4] px, where there is a part.
     """
 
     images: Tensor
     boxes: Tensor
     classes: Tensor
     binary: Tensor
+    areas: Tensor
 
 
 class Pool:
     """`fixed` tiles that stay and `fresh` ones that are overwritten, the oldest first."""
 
-    def __init__(self, fixed: Tiles | None, fresh: int, device: Any) -> None:
+    def __init__(self, fixed: Tiles | None, fresh: int, device: Any, channels: int = 2) -> None:
         self.fixed = len(fixed) if fixed is not None else 0
         self.fresh = fresh
         count = self.fixed + fresh
         self.device = device
-        self.images = torch.zeros((count, 2, TILE_PX, TILE_PX), dtype=torch.uint8, device=device)
+        self.images = torch.zeros((count, channels, TILE_PX, TILE_PX), dtype=torch.uint8, device=device)
         self.boxes = torch.zeros((count, SLOTS, 4), device=device)
         self.classes = torch.full((count, SLOTS), -1, dtype=torch.int64, device=device)
         self.binary = torch.zeros(count, dtype=torch.bool, device=device)
+        self.areas = torch.zeros((count, 4), device=device)
         self.arrived = 0
         if fixed is not None:
             self._put(0, fixed)
@@ -59,9 +62,9 @@ class Pool:
         """Take in fresh boards."""
         place = self.arrived % self.fresh
         first = min(len(tiles), self.fresh - place)
-        self._put(self.fixed + place, _slice(tiles, slice(0, first)))
+        self._put(self.fixed + place, tiles.chosen(slice(0, first)))
         if first < len(tiles):
-            self._put(self.fixed, _slice(tiles, slice(first, len(tiles))))
+            self._put(self.fixed, tiles.chosen(slice(first, len(tiles))))
         self.arrived += len(tiles)
 
     def draw(self, rng: np.random.Generator, count: int, share: float) -> Batch:
@@ -76,7 +79,8 @@ class Pool:
         )
         rng.shuffle(index)
         chosen = torch.from_numpy(index).to(self.device)
-        return Batch(self.images[chosen], self.boxes[chosen], self.classes[chosen], self.binary[chosen])
+        held = (self.images, self.boxes, self.classes, self.binary, self.areas)
+        return Batch(*(values[chosen] for values in held))
 
     def _put(self, place: int, tiles: Tiles) -> None:
         span = slice(place, place + len(tiles))
@@ -84,7 +88,4 @@ class Pool:
         self.boxes[span] = torch.from_numpy(tiles.boxes).to(self.device)
         self.classes[span] = torch.from_numpy(tiles.classes).to(self.device)
         self.binary[span] = torch.from_numpy(tiles.binary).to(self.device)
-
-
-def _slice(tiles: Tiles, span: slice) -> Tiles:
-    return Tiles(tiles.images[span], tiles.boxes[span], tiles.classes[span], tiles.binary[span])
+        self.areas[span] = torch.from_numpy(tiles.areas).to(self.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from tools.detector.model import SIZE_MULTIPLE, Detector
 # Decoded images that wait for the device at a time.
 AHEAD = 64
 
+Bytes = NDArray[np.uint8]
+
 
 def detect(
     detector: Detector,
@@ -32,19 +35,35 @@ def detect(
     Raises:
         BoardsError: an image is unreadable.
     """
-    decoder = Decoder(fused(detector)).to(device).eval()
     found: list[Detections] = []
-    with ThreadPoolExecutor(max(1, threads)) as pool, torch.inference_mode():
+    padded = partial(_padded, template=detector.shape.template)
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        look = looker(detector, device)
         for start in range(0, len(pairs), AHEAD):
             for pair, both in zip(
-                pairs[start : start + AHEAD], pool.map(_padded, pairs[start : start + AHEAD]), strict=True
+                pairs[start : start + AHEAD], pool.map(padded, pairs[start : start + AHEAD]), strict=True
             ):
-                image, template = (torch.from_numpy(part).to(device) for part in both)
-                boxes, scores, classes = (part[0].cpu().numpy() for part in decoder(image, template))
-                found.append(_clean(boxes, scores, classes, pair))
+                found.append(look(both, pair.width_px, pair.height_px))
                 if progress is not None:
                     progress(len(found))
     return found
+
+
+def looker(detector: Detector, device: Any) -> Callable[[Bytes, int, int], Detections]:
+    """Give a function that looks at one part.
+
+    It takes image and template, where the detector has one, uint8 [C, H, W], and the part's width and height in px
+    inside them.
+    """
+    decoder = Decoder(fused(detector)).to(device).eval()
+
+    def look(both: Bytes, width_px: int, height_px: int) -> Detections:
+        with torch.inference_mode():
+            answer = decoder(*torch.from_numpy(both[:, None, :, :, None]).to(device))
+            boxes, scores, classes = (part[0].cpu().numpy() for part in answer)
+        return _clean(boxes, scores, classes, width_px, height_px)
+
+    return look
 
 
 def truth_of(pairs: Sequence[Pair]) -> list[Truth]:
@@ -53,20 +72,17 @@ def truth_of(pairs: Sequence[Pair]) -> list[Truth]:
 
 
 def _clean(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int32], pair: Pair
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int32], width_px: int, height_px: int
 ) -> Detections:
     """Cut at the image's border, drop what cannot matter, suppress."""
-    size = np.array([pair.width_px, pair.height_px] * 2, np.float32)
+    size = np.array([width_px, height_px] * 2, np.float32)
     boxes = np.clip(boxes, 0, size)
     keep = (scores >= SCORE_FLOOR) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     return suppress(Detections(boxes[keep], scores[keep], classes[keep]))
 
 
-def _padded(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Decode and fill up with substrate to the network's multiple: uint8 [1, H, W, 1] each."""
+def _padded(pair: Pair, template: bool) -> Bytes:
+    """Decode and fill up with substrate to the network's multiple: uint8 [C, H, W]."""
     down = -pair.height_px % SIZE_MULTIPLE
     right = -pair.width_px % SIZE_MULTIPLE
-    test, template = (
-        np.pad(image, ((0, down), (0, right)), constant_values=SUBSTRATE)[None, :, :, None] for image in read_both(pair)
-    )
-    return test, template
+    return np.pad(read_both(pair, template), ((0, 0), (0, down), (0, right)), constant_values=SUBSTRATE)

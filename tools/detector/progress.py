@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tools.detector.train import Figures
+from tools.detector.plan import Figures
 
 # In a log file; a bar needs no lines.
 LINE_EVERY_S: Final = 10.0
@@ -50,8 +50,14 @@ def _lines(console: Console) -> Callable[[Figures], None]:
     return show
 
 
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds as h:mm:ss, without hours where there are none."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
 def _text(now: Figures) -> str:
     return (
         f"step {now.step}  class {now.class_loss:.3f}  box {now.box_loss:.4f}  rate {now.rate:.1e}  "
-        f"{now.boards_per_s:.0f} boards/s"
+        f"{now.steps_per_s:.2g} steps/s  {now.boards_per_s:.0f} boards/s  {_clock(now.left_s)} left"
     )

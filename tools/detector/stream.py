@@ -91,9 +91,9 @@ class BoardStream:
             if any(worker.exitcode is not None for worker in self._workers):
                 raise BoardsError("a board generator process died; its message is above") from None
             return None
-        images = np.array(self._images[slot])
+        tiles = replace(empty_tiles(0), images=np.array(self._images[slot]))
         self._free.put(slot)
-        return Tiles(images, boxes, classes, binary)
+        return replace(tiles, boxes=boxes, classes=classes, binary=binary, areas=empty_tiles(len(boxes), 0).areas)
 
 
 def _map(path: Path, count: int, *, create: bool) -> Any:

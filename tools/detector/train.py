@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +20,14 @@ import torch
 
 from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector import checkpoint
-from tools.detector.augment import GENTLE, Strength, augment
+from tools.detector.augment import Strength, augment
 from tools.detector.loss import detection_loss
-from tools.detector.model import Detector
+from tools.detector.model import Detector, Shape, normalise
+from tools.detector.pace import Pace, left_s
+from tools.detector.plan import Figures, Plan
 from tools.detector.pool import Pool
+from tools.detector.ranks import Ranks
+from tools.detector.start import is_folded, unfold
 from tools.detector.stream import BoardStream
 
 LAST: Final = "last.pt"
@@ -36,45 +40,18 @@ AVERAGING: Final = 0.9995
 MAX_GRADIENT: Final = 10.0
 SAVE_EVERY_S: Final = 45.0
 LOG_EVERY_STEPS: Final = 50
+# At the latest, where steps are slow.
+LOG_EVERY_S: Final = 10.0
+# A training of fewer steps has learnt nothing; one that begins with a trained detector has something to lose.
+LEAST_STEPS: Final = 100
+LEAST_STEPS_TUNING: Final = 50
+# Between the seeds of processes, far from what people type.
+RANK_SEEDS: Final = 1_000_003
+CLASS_HEAD: Final = "class_out."
+# Boards on which an exported model's normalisation is unfolded.
+UNFOLD_ON: Final = 16
 
 Tensor = Any
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train.
-
-    Attributes:
-        minutes: training time; 0 trains for `epochs`.
-        epochs: passes over the pool, when `minutes` is 0.
-        crop_px: side of the squares seen in training, a multiple of 32.
-        validations: how often the averaged weights are judged, evenly over the run.
-        generated_share: part of each batch that is generated, where there are labelled boards, too.
-    """
-
-    minutes: float
-    epochs: int = 0
-    batch: int = 64
-    rate: float = 2e-3
-    decay: float = 0.05
-    crop_px: int = 608
-    seed: int = 1
-    validations: int = 8
-    compiled: bool = False
-    generated_share: float = 0.5
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What `train` reports every `LOG_EVERY_STEPS` steps; losses are means over them."""
-
-    done: float
-    step: int
-    elapsed_s: float
-    class_loss: float
-    box_loss: float
-    rate: float
-    boards_per_s: float
 
 
 @dataclass
@@ -90,30 +67,50 @@ class _State:
 class Trainer:
     """Owns the network, its average and the optimiser for one run folder."""
 
-    def __init__(self, plan: Plan, out: Path, pool: Pool) -> None:
+    def __init__(
+        self, plan: Plan, out: Path, pool: Pool, shape: Shape | None = None, ranks: Ranks | None = None
+    ) -> None:
         self.plan, self.out, self.pool = plan, out, pool
+        self.ranks = ranks or Ranks(0, 1, pool.device)
+        self._batch = self.ranks.share_of(plan.batch)
         # Set by the owner when fresh boards shall be taken in between steps.
         self.stream: BoardStream | None = None
         self.device = pool.device
         torch.manual_seed(plan.seed)
-        self.detector = Detector().to(self.device, memory_format=torch.channels_last)
+        self.detector = Detector(shape).to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.detector).eval()
         matrices = [p for p in self.detector.parameters() if p.ndim > 1]
         others = [p for p in self.detector.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": others, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=plan.rate, fused=self.device.type == "cuda")
         self.state = _State()
+        self._least = LEAST_STEPS
+        # The processes have begun alike, and vary their boards each in its own way.
+        if self.ranks.count > 1:
+            torch.manual_seed(plan.seed + RANK_SEEDS * (1 + self.ranks.rank))
 
     def start(self, weights: Detector) -> None:
-        """Begin with the weights of another run.
+        """Begin with the weights of another run, or of an exported model (`start.read`).
+
+        Those of other classes are taken over but for the last layer of the class scores.
 
         Raises:
             BoardsError: they are of another shape.
         """
-        if weights.shape != self.detector.shape:
+        if replace(weights.shape, classes=()) != replace(self.detector.shape, classes=()):
             raise BoardsError(f"start: weights of shape {weights.shape}, this detector's is {self.detector.shape}")
+        if is_folded(weights):
+            with torch.no_grad():
+                drawn = self.pool.draw(np.random.default_rng(self.plan.seed), UNFOLD_ON, self.plan.generated_share)
+                images = normalise(drawn.images.float())
+            weights = unfold(weights.to(self.device), *images.split(1, 1))
+        held = weights.state_dict()
+        if weights.shape.classes != self.detector.shape.classes:
+            held = {name: value for name, value in held.items() if not name.startswith(CLASS_HEAD)}
+        else:
+            self._least = LEAST_STEPS_TUNING
         for network in (self.detector, self.average):
-            network.load_state_dict(weights.state_dict())
+            network.load_state_dict(held, strict=False)
 
     def resume(self) -> None:
         """Go on from the run folder's last checkpoint.
@@ -127,48 +124,85 @@ class Trainer:
         self.optimiser.load_state_dict(content["optimiser"])
         self.state = _State(**content["progress"])
 
+    def measure(self, warm_up: int, seconds: float) -> float:
+        """Steps a second, from real steps at the schedule's first rate; the weights are of no use afterwards."""
+        rng = np.random.default_rng(self.ranks.seeds(self.plan.seed))
+        network = self.ranks.joined(self.detector)
+        for _ in range(warm_up):
+            self._step(network, rng, 0.0)
+        start_s = now_s = self._settled_s()
+        steps = 0
+        while self.ranks.agreed(now_s - start_s) < seconds:
+            self._step(network, rng, 0.0)
+            steps, now_s = steps + 1, self._settled_s()
+        return steps / (now_s - start_s)
+
+    def _settled_s(self) -> float:
+        """The time when the device has done all that it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.monotonic()
+
     def run(self, validate: Callable[[Detector], float], report: Callable[[Figures], None]) -> None:
         """Train to the end of the budget; the best averaged weights are in `BEST` afterwards.
+
+        Of several processes the first alone judges, reports and writes.
 
         Args:
             validate: judges averaged weights; higher is better.
             report: takes the figures of the last steps.
 
         Raises:
-            BoardsError: the loss is no longer a number, or a generator died.
+            BoardsError: the loss is no longer a number, a generator died, or the time is too short to learn anything.
         """
         # Another start of the same run must not see the same batches again.
-        rng = np.random.default_rng([self.plan.seed, self.state.step])
+        rng = np.random.default_rng(self.ranks.seeds(self.plan.seed, self.state.step))
         network = torch.compile(self.detector) if self.plan.compiled else self.detector
+        network = self.ranks.joined(network)
+        pace = Pace(0.0 if self.state.step else 60 * self.plan.minutes, self._least)
         saved_s = self.state.elapsed_s
         losses = torch.zeros(3, device=self.device)
         with _clock(self.state) as now_s:
-            marked_s = now_s()
-            while (done := self._done(now_s())) < 1.0:
+            marked_s, fresh = now_s(), 0
+            while (done := self.ranks.agreed(self._done(now_s()))) < 1.0:
                 losses += self._step(network, rng, done)
-                if self.state.step % LOG_EVERY_STEPS == 0:
-                    means = (losses / LOG_EVERY_STEPS).tolist()
-                    losses.zero_()
-                    if not math.isfinite(means[0]):
-                        raise BoardsError(f"training diverged at step {self.state.step}: loss {means[0]}")
-                    speed = LOG_EVERY_STEPS * self.plan.batch / max(now_s() - marked_s, 1e-9)
-                    marked_s = now_s()
-                    report(Figures(done, self.state.step, now_s(), means[1], means[2], self._rate(done), speed))
+                fresh += 1
                 due = int(done * self.plan.validations)
-                if due > self.state.validated:
+                judged = due > self.state.validated and pace.is_known
+                is_due = judged or fresh == LOG_EVERY_STEPS or now_s() - marked_s > LOG_EVERY_S
+                if pace.is_due():
+                    self._settled_s()
+                    is_due = pace.at(self.ranks.agreed(now_s()))
+                if is_due:
+                    report(self._figures(done, now_s(), losses / fresh, fresh / max(now_s() - marked_s, 1e-9)))
+                if judged:
                     self.state.validated = due
                     self._judge(validate)
-                    marked_s = now_s()
+                if is_due or pace.has_settled:
+                    marked_s, fresh = now_s(), 0
+                    losses.zero_()
                 if now_s() - saved_s > SAVE_EVERY_S:
                     saved_s = self.state.elapsed_s = now_s()
                     self._save()
+        pace.end(self.ranks.agreed(self.state.elapsed_s))
         self._judge(validate)
         self._save()
+
+    def _figures(self, done: float, elapsed_s: float, losses: Tensor, steps_per_s: float) -> Figures:
+        """What is reported; raises BoardsError where the loss is no longer a number."""
+        means = losses.tolist()
+        if not math.isfinite(means[0]):
+            raise BoardsError(f"training diverged at step {self.state.step}: loss {means[0]}")
+        boards, left = steps_per_s * self.plan.batch, left_s(done, elapsed_s, 60 * self.plan.minutes)
+        rate = self._rate(done)
+        return Figures(done, self.state.step, elapsed_s, means[1], means[2], rate, boards, steps_per_s, left)
 
     def _done(self, elapsed_s: float) -> float:
         """Which part of the budget is spent, 0 to 1."""
         if self.plan.minutes > 0:
             return elapsed_s / (60 * self.plan.minutes)
+        if not self.plan.epochs:
+            return self.state.step / self.plan.steps
         boards = self.pool.fixed + self.pool.fresh
         return self.state.step * self.plan.batch / (self.plan.epochs * boards)
 
@@ -181,20 +215,23 @@ class Trainer:
         """One optimiser step. Returns total, class and box loss, [3], still on the device."""
         if self.stream is not None and (tiles := self.stream.take()) is not None:
             self.pool.add(tiles)
-        strength, share = Strength(), self.plan.generated_share
+        strength = Strength(scale=self.plan.scale, invert=self.plan.invert)
+        share, crop_px = self.plan.generated_share, self.plan.crop_px
+        if self.plan.crops_px:
+            crop_px = self.plan.crops_px[self.state.step % len(self.plan.crops_px)]
         if done >= GENTLE_FROM:
             # Towards the end the labelled boards count for more.
-            strength, share = GENTLE, share / 2
+            strength, share = strength.quieter(), share / 2
         with torch.no_grad():
-            drawn = self.pool.draw(rng, self.plan.batch, share)
-            batch = augment(drawn, self.plan.crop_px, strength)
+            drawn = self.pool.draw(rng, self._batch, share)
+            batch = augment(drawn, crop_px, strength)
             images = batch.images.contiguous(memory_format=torch.channels_last)
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(done)
         self.detector.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits, log_reach = network(images[:, :1], images[:, 1:])
-        total, class_part, box_part = detection_loss(logits, log_reach, batch.boxes, batch.classes)
+            logits, log_reach = network(*images.split(1, 1))
+        total, class_part, box_part = detection_loss(logits, log_reach, batch.boxes, batch.classes, self.plan.aim)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), MAX_GRADIENT)
@@ -211,6 +248,8 @@ class Trainer:
             torch._foreach_lerp_(_numbers(self.average), _numbers(self.detector), 1 - keep)
 
     def _judge(self, validate: Callable[[Detector], float]) -> None:
+        if not self.ranks.is_first:
+            return
         score = validate(self.average)
         # The later of equals: it has seen more.
         if score >= self.state.best:
@@ -218,6 +257,8 @@ class Trainer:
             checkpoint.save(self.out / BEST, self.average, step=self.state.step, score=score)
 
     def _save(self) -> None:
+        if not self.ranks.is_first:
+            return
         checkpoint.save(
             self.out / LAST,
             self.average,

@@ -234,7 +234,7 @@ class Inspection:
             picked_ns, now, now, _DEFECT if defect else b"",
         )  # fmt: skip
         self._board[camera_cell(said.camera, CameraCell.RELEASED)] = said.frame
-        self._board.add(Cell.JUDGED)
+        self._board.add(camera_cell(said.camera, CameraCell.JUDGED))
         self.moved_ns = self._board[Cell.INSPECTION_NS] = now
         self._life.doors.ring("judgements", judgement.pack())
         if reason is not Reason.LATE:

@@ -6,8 +6,8 @@ import signal
 from typing import Any, Protocol
 
 from aoi_daemon.config.recipe import Recipe
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from aoi_daemon.supervisor.stages import StageProcess
 
 
 class Parent(Protocol):

@@ -17,6 +17,7 @@ from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.stage.board import Board, Cell, StageState
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch, product_differs
 from aoi_daemon.supervisor.changeover import Changeover
@@ -26,7 +27,6 @@ from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.order import Order, Result
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import StageProcess
 from tools.simulation.life import Life
 from tools.simulation.plan import Plan
 from tools.simulation.process import Log, Memory

@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Here, not above: this module is loaded by every command.
     from aoi_daemon.config.load import read_model  # noqa: PLC0415
     from aoi_daemon.config.recipe import Recipe  # noqa: PLC0415
+    from aoi_daemon.config.views import recipe_of  # noqa: PLC0415
     from aoi_daemon.engine.build.build import Order, build_plan  # noqa: PLC0415
     from aoi_daemon.engine.build.bundle import build_for_bundle  # noqa: PLC0415
     from aoi_daemon.engine.build.plan import write_plan  # noqa: PLC0415
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     sizes: list[SizePx] = list(arguments.size)
     for file in arguments.recipe:
         recipe = read_model(file, Recipe)
-        sizes.append((recipe.width_px, recipe.height_px))
+        of_views = [recipe_of(recipe, view) for view in recipe.views] or [recipe]
+        sizes += [(each.width_px, each.height_px) for each in of_views]
     try:
         with shown() as progress:
             if arguments.bundle is not None:

@@ -13,25 +13,25 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from aoi_daemon.config.recipe import Manifest, Model
+from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.bundle import golden
+from aoi_daemon.engine.bundle.chosen import Fp32, choose_golden, choose_limits
+from aoi_daemon.engine.bundle.exported import begin, frame_of_model
 from aoi_daemon.engine.bundle.records import Outcome, Request, complete, limits_of, limits_toml, make_report
+from aoi_daemon.engine.bundle.sets import Sets, read_sets
 from aoi_daemon.engine.faults import InputError, RefusedError
-from aoi_daemon.engine.frames import Frame, list_frames, spread
-from aoi_daemon.engine.labels import read_pairs
-from aoi_daemon.engine.precision.graph import Graph, save_model, stride
+from aoi_daemon.engine.frames import Frame, folder_name
 from aoi_daemon.engine.precision.graph import Model as OnnxModel
-from aoi_daemon.engine.precision.prepare import prepare_fp32
+from aoi_daemon.engine.precision.graph import save_model
 from aoi_daemon.engine.precision.prune import check_prunable
-from aoi_daemon.engine.precision.variants import Bench, Refusable, Variant, attempt, check_contract
+from aoi_daemon.engine.precision.variants import Bench, Refusable, Variant, attempt
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify.qualify import Board, Golden, Judging, Run, boards_of, run_boards
-from aoi_daemon.engine.qualify.thresholds import recommend
+from aoi_daemon.engine.qualify.qualify import Golden, Judging
 from aoi_daemon.engine.report.html import page
 from aoi_daemon.engine.report.report import Report, as_json
 from aoi_daemon.errors import ModelError
@@ -44,16 +44,6 @@ REPORT_HTML: Final = "report.html"
 LIMITS: Final = "limits.toml"
 
 
-@dataclass(frozen=True)
-class _Sets:
-    """The folders, read and checked before anything is computed."""
-
-    qualification: list[Board]
-    golden: list[Board]
-    validation: list[Board]
-    calibration: list[Frame]
-
-
 def make_bundle(request: Request, progress: Progress) -> Report:
     """Make `request.out`; what was measured.
 
@@ -62,20 +52,12 @@ def make_bundle(request: Request, progress: Progress) -> Report:
         AoiError: naming the file and the value that is wrong.
     """
     check_out(request.out)
-    model = prepare_fp32(request.model)
-    has_template, channels = check_contract(model, request.model)
+    begun = begin(request.model, request.name, request.classes, request.exported, request.stride_px)
+    model, manifest = begun.model, begun.manifest
+    request = replace(request, classes=manifest.classes, notes=begun.notes)
     if request.prune:
         _check_prune(request, model)
-    manifest = Manifest(
-        name=request.name,
-        classes=request.classes,
-        channels=channels,
-        stride_px=request.stride_px or stride(Graph(model)),
-        has_template=has_template,
-        # Until the files are there: executors hold a model to the rest of the manifest.
-        models={"fp32": Model(file="fp32.onnx", sha256="0" * 64)},
-    )
-    sets = _read_sets(request, manifest)
+    sets = read_sets(request, manifest, frame_of_model(model))
     with making(request.out) as folder:
         report = _fill(folder, request, manifest, model, sets=sets, progress=progress)
         load_bundle(folder)  # the check that a line makes
@@ -84,22 +66,21 @@ def make_bundle(request: Request, progress: Progress) -> Report:
 
 
 def _fill(
-    folder: Path, request: Request, manifest: Manifest, model: OnnxModel, *, sets: _Sets, progress: Progress
+    folder: Path, request: Request, manifest: Manifest, model: OnnxModel, *, sets: Sets, progress: Progress
 ) -> Report:
     """Write everything that the bundle holds into `folder`."""
     file = folder / "fp32.onnx"
     save_model(model, file)
 
-    def run_fp32(what: str, boards: Sequence[Board], judging: Judging) -> Run:
-        advance = progress.task(what, len(boards))
-        with OnnxExecutor(file, manifest, threads=request.threads) as executor:
-            return run_boards("fp32", executor, boards, judging, threads=request.threads, advance=advance)
-
-    seen = run_fp32("choosing thresholds", sets.validation, Judging(manifest, None))
-    chosen = recommend(seen.found, [b.pair for b in sets.validation], len(manifest.classes), request.least_score)
-    judging = Judging(manifest, None, limits_of(manifest.classes, chosen))
-    seen = run_fp32("choosing golden parts", sets.golden, judging)
-    parts = golden.choose(sets.golden, seen, judging.thresholds, manifest.classes, count=request.golden_count)
+    with OnnxExecutor(file, manifest, threads=request.threads) as executor:
+        fp32 = Fp32(executor, request.threads, progress)
+        manifest, chosen = choose_limits(fp32, manifest, sets.validation, request.least_score)
+        judging = Judging(manifest, None, limits_of(manifest, chosen))
+        asked = golden.Wanted(manifest, judging.thresholds, request.golden_count, all_classes=request.exported is None)
+        parts = choose_golden(fp32, asked, sets.golden, judging)
+    if request.exported is not None and (unproven := golden.unproven(parts, asked)):
+        words = f"nothing proves {', '.join(unproven)}: no part of {folder_name(request.golden)} shows one"
+        request = replace(request, notes={**request.notes, "golden parts": words})
     bench = Bench(
         folder=folder,
         manifest=manifest,
@@ -113,7 +94,7 @@ def _fill(
     outcome = _try_all(bench, request, model, sets.calibration)
     report = make_report(request, outcome, boards=sets.qualification, calibration=sets.calibration, chosen=chosen)
     report_sha256 = write_report(folder, report)
-    (folder / LIMITS).write_text(limits_toml(report), encoding="utf-8")
+    (folder / LIMITS).write_text(limits_toml(report, manifest), encoding="utf-8")
     manifest = complete(
         manifest,
         request,
@@ -194,18 +175,6 @@ def _check_prune(request: Request, model: OnnxModel) -> None:
         check_prunable(model)
     except ModelError as error:
         raise InputError(f"{request.model}: {error}") from error
-
-
-def _read_sets(request: Request, manifest: Manifest) -> _Sets:
-    def labelled(folder: Path) -> list[Board]:
-        return boards_of(read_pairs(folder, class_count=len(manifest.classes), bits=request.bits), manifest)
-
-    calibration: list[Frame] = []
-    if "int8" in request.precisions or request.prune:
-        if request.calibration is None:
-            raise InputError("int8 needs --calibration DIR, a folder of real frames; or leave it out of --precisions")
-        calibration = spread(list_frames(request.calibration, manifest, request.bits), request.calibration_count)
-    return _Sets(labelled(request.qualification), labelled(request.golden), labelled(request.validation), calibration)
 
 
 def check_out(out: Path) -> None:

@@ -16,11 +16,15 @@ from aoi_daemon.config.calibration import Calibration
 from aoi_daemon.config.limits import ClassLimit
 from aoi_daemon.config.precision import Precision
 from aoi_daemon.config.recipe import GoldenPart, Manifest
+from aoi_daemon.config.tasks import ModelOutput
+from aoi_daemon.engine.bundle.exported import Exported
 from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, set_hash
+from aoi_daemon.engine.labels.formats import Format
 from aoi_daemon.engine.precision.choice import choice_json, float_layers
 from aoi_daemon.engine.precision.sensitivity import Asked
 from aoi_daemon.engine.precision.variants import Refusable, Variant
 from aoi_daemon.engine.qualify.qualify import Board
+from aoi_daemon.engine.qualify.task_figures import MAP_TASKS
 from aoi_daemon.engine.qualify.thresholds import Recommendation
 from aoi_daemon.engine.report.report import Report, figures_of, now_utc, versions
 
@@ -38,6 +42,10 @@ class Request:
         command: as it goes into the manifest.
         bits: depth of all images whose samples have 16 bits; see `pictures`.
         prune: make fp16 and int8 of weights that are 2:4, where they keep up.
+        exported: what is said of another program's model; None: it is our own detector.
+        labels: their layout; None: by what lies in the folders.
+        named: whether a person said what the classes are.
+        notes: further lines for the report.
     """
 
     model: Path
@@ -60,6 +68,10 @@ class Request:
     bits: int | None = None
     prune: bool = False
     int8: Asked = field(default_factory=Asked)
+    exported: Exported | None = None
+    labels: Format | None = None
+    named: bool = True
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,16 +94,20 @@ class Outcome:
         return {v.precision: v for v in self.variants if v.precision not in self.refused}
 
 
-def limits_of(classes: Sequence[str], chosen: Sequence[Recommendation]) -> tuple[ClassLimit, ...]:
-    """Recommended thresholds as limits."""
-    return tuple(ClassLimit(name=name, score=row.threshold) for name, row in zip(classes, chosen, strict=True))
+def limits_of(manifest: ModelOutput, chosen: Sequence[Recommendation]) -> tuple[ClassLimit, ...]:
+    """Recommended thresholds as limits, of the classes that are defects."""
+    rows = zip(manifest.classes, chosen, strict=True)
+    return tuple(ClassLimit(name=name, score=row.threshold) for name, row in rows if name not in manifest.good_classes)
 
 
-def limits_toml(report: Report) -> str:
+def limits_toml(report: Report, manifest: ModelOutput) -> str:
     """The recommended thresholds as a snippet of a recipe."""
-    rows = zip(report.classes, report.recommended, strict=True)
-    head = f"# Score thresholds for {report.bundle}, chosen on {report.recommended_from}; copy into a recipe.\n"
-    return head + "".join(f"\n[[limits]]\nname = {json.dumps(name)}\nscore = {row.threshold}\n" for name, row in rows)
+    text = f"# Score thresholds for {report.bundle}, chosen on {report.recommended_from}; copy into a recipe.\n"
+    for limit in limits_of(manifest, report.recommended):
+        text += f"\n[[limits]]\nname = {json.dumps(limit.name)}\nscore = {limit.score}\n"
+    if manifest.task in MAP_TASKS:
+        text += f"\n[maps]\nthreshold = {manifest.maps.threshold}\n"
+    return text
 
 
 def make_report(
@@ -103,7 +119,7 @@ def make_report(
     chosen: Sequence[Recommendation],
 ) -> Report:
     """The record of what was measured on `boards`, with the thresholds `chosen`."""
-    notes = {"command": request.command, **outcome.notes}
+    notes = {"command": request.command, **request.notes, **outcome.notes}
     if calibration and request.calibration is not None:
         notes["calibration"] = f"{len(calibration)} frames of {folder_name(request.calibration)}"
     notes.update({f"{precision} refused": reason for precision, reason in outcome.refused.items()})
@@ -125,6 +141,7 @@ def make_report(
         notes=notes,
         made_at=now_utc(),
         int8=next((choice_json(v.choice) for v in outcome.variants if v.choice is not None), None),
+        task=outcome.variants[0].measured.of_task.task,
     )
 
 
@@ -147,7 +164,7 @@ def complete(
                 for p, v in outcome.shipped.items()
             },
             "golden": golden,
-            "golden_limits": limits_of(request.classes, report.recommended),
+            "golden_limits": limits_of(manifest, report.recommended),
             "calibration": None if int8 is None else _calibration(int8, calibration),
             "qualification": qualification_of(report, outcome, report_sha256),
             "provenance": schema.Provenance(

@@ -20,12 +20,14 @@ from aoi_daemon.engine.bundle.make import LIMITS, REPORT_JSON, check_out, making
 from aoi_daemon.engine.bundle.records import Outcome, qualification_of
 from aoi_daemon.engine.faults import InputError, RefusedError
 from aoi_daemon.engine.frames import folder_name, pairs_hash
-from aoi_daemon.engine.labels import read_pairs
+from aoi_daemon.engine.labels import read_labelled
+from aoi_daemon.engine.labels.formats import Format
 from aoi_daemon.engine.precision.variants import Bench, Refusable, Variant
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify.bundle import check_report, golden_of
+from aoi_daemon.engine.qualify.asked import asked_for
 from aoi_daemon.engine.qualify.qualify import Judging, boards_of
 from aoi_daemon.engine.qualify.thresholds import Recommendation
+from aoi_daemon.engine.qualify.verify import check_report, golden_of
 from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
 from aoi_daemon.files import put_in_place
 from aoi_daemon.infer.bundle import Bundle, load_bundle
@@ -44,6 +46,7 @@ class Renewal:
         precisions: these and no fewer; None: all of the bundle's, and bf16, that keep up with fp32.
         command: as it goes into the manifest.
         bits: depth of the boards' images whose samples have 16 bits; see `pictures`.
+        labels: their layout; None: by what lies in the folder.
     """
 
     bundle: Path
@@ -53,6 +56,7 @@ class Renewal:
     threads: int
     command: str
     bits: int | None = None
+    labels: Format | None = None
 
 
 def renew_bundle(order: Renewal, progress: Progress) -> Report:
@@ -67,7 +71,8 @@ def renew_bundle(order: Renewal, progress: Progress) -> Report:
     check_report(bundle)
     manifest = bundle.manifest
     wanted = _wanted(order, manifest)
-    pairs = read_pairs(order.qualification, class_count=len(manifest.classes), bits=order.bits)
+    asked = asked_for(manifest, layout=order.labels, bits=order.bits)
+    pairs = read_labelled(order.qualification, asked)
     with making(order.out) as folder:
         bench = Bench(
             folder=folder, manifest=manifest, judging=Judging(manifest, None), boards=boards_of(pairs, manifest),
@@ -133,6 +138,7 @@ def _report(order: Renewal, bundle: Bundle, bench: Bench, outcome: Outcome) -> R
         refused={p: reason for p, reason in outcome.refused.items()},
         recommended=rows if len(rows) == len(manifest.classes) else (),
         recommended_from=chosen.get("from", ""),
+        task=manifest.task,
         notes={
             **{name: words for name, words in old.get("notes", {}).items() if name not in stale},
             **{f"{p} refused": reason for p, reason in outcome.refused.items()},

@@ -60,7 +60,7 @@ def adapt_classify(sewn: Sewn, described: Described, told: Told = NOTHING) -> Ad
     if not chosen and asked != "sigmoid":
         raise ModelError(
             f"{sewn.source}: one of its classes ({', '.join(names[:5])}) is always true, and none is known to be good; "
-            "say with --good which are no defect"
+            "say with --good-classes which are no defect"
         )
     task = ModelOutput(task="classify", classes=names, good_classes=chosen, activation=asked)
     model = sewn.finished({"scores": (scores, TensorProto.FLOAT, (1, count))})

@@ -56,6 +56,7 @@ class Described:
         pixels: what it wants in place of 0 to 255; None: the file does not say, and a person must.
         activation: what must still be put behind the scores or maps.
         notes: what a person should know or do.
+        count: how many classes its outputs have; None: they do not show it.
     """
 
     family: Family
@@ -73,3 +74,4 @@ class Described:
     pixels: Pixels | None
     activation: Literal["none", "softmax", "sigmoid"] = "none"
     notes: tuple[str, ...] = ()
+    count: int | None = None

@@ -1,4 +1,9 @@
-"""Rows of a box, a score and a class, however many, become the 100 of the task top100. Pure."""
+"""Rows of a box, a score and a class, as many as a graph finds, become a fixed number of candidates. Pure.
+
+They become the task yolo, as rows of a fixed number do (yolo/rows.py): of what was dropped a speck is left, that
+rejects the part where it may count. Of how many rows an export drops the rest, nothing in the file says. So a hundred
+rows, the least that any of these programs keeps, count as all that it has room for.
+"""
 
 from __future__ import annotations
 
@@ -7,53 +12,54 @@ from typing import Final
 import numpy as np
 from onnx import TensorProto
 
-from aoi_daemon.config.tasks import ModelOutput
-from aoi_daemon.engine.exports.adapted import Adapted
-from aoi_daemon.engine.exports.described import Described
 from aoi_daemon.engine.exports.sewn import Sewn
-from aoi_daemon.infer.executor import MAX_DETECTIONS
+from aoi_daemon.engine.exports.yolo.rows import heads_of
 
-_ROWS: Final = np.array([MAX_DETECTIONS], np.int64)
+CANDIDATES: Final = 300
+"""Rows that are kept, the highest scores first: as many as torchvision's detectors keep, unless told otherwise."""
+_FULL: Final = 100
+"""From so many rows on an export may have dropped some."""
 
 
-def top100(
-    sewn: Sewn, described: Described, found: tuple[str, str, str], *, rows: int | None, classes: tuple[str, ...]
-) -> Adapted:
-    """The task top100 of rows in any order.
+def fixed(sewn: Sewn, boxes: str, scores: str, labels: str, count: int) -> str:
+    """Heads (1, 4 + `count`, CANDIDATES + 1) of rows in any order.
 
     A number that is not finite, of whatever row, makes every score so, and the part is rejected: sorting would lose it.
 
     Args:
         sewn: the graph so far.
-        described: what the file is.
-        found: boxes float32 (rows, 4), x1 y1 x2 y2 in px of the frame; scores float32 (rows,); labels int64 (rows,),
-            indices into `classes`.
-        rows: None where their number varies from frame to frame.
-        classes: of the model.
+        boxes: float32 (rows, 4), x1 y1 x2 y2 in px of the frame.
+        scores: float32 (rows,).
+        labels: int64 (rows,), indices of classes.
+        count: of classes.
     """
-    boxes, scores, labels = found
     nothing = sewn.constant(np.array(0.0, np.float32))
     for values in (boxes, scores):
         lost = sewn.put("Mul", sewn.put("ReduceSum", values, keepdims=0), nothing)
         scores = sewn.put("Add", scores, lost)
-    if rows is None or rows < MAX_DETECTIONS:
-        # As many as are missing at most; real rows come first where scores are equal.
-        boxes = sewn.put("Concat", boxes, sewn.constant(np.zeros((MAX_DETECTIONS, 4), np.float32)), axis=0)
-        scores = sewn.put("Concat", scores, sewn.constant(np.zeros(MAX_DETECTIONS, np.float32)), axis=0)
-        labels = sewn.put("Concat", labels, sewn.constant(np.zeros(MAX_DETECTIONS, np.int64)), axis=0)
-    best, places = sewn.put_several("TopK", scores, sewn.constant(_ROWS), count=2, axis=0, largest=1, sorted=1)
-    one = sewn.constant(np.array([1, MAX_DETECTIONS], np.int64))
-    four = sewn.constant(np.array([1, MAX_DETECTIONS, 4], np.int64))
-    kept = sewn.put("Cast", sewn.put("Gather", labels, places, axis=0), to=TensorProto.INT32)
-    outputs = {
-        "boxes": (sewn.put("Reshape", sewn.put("Gather", boxes, places, axis=0), four), (1, MAX_DETECTIONS, 4)),
-        "scores": (sewn.put("Reshape", best, one), (1, MAX_DETECTIONS)),
-        "classes": (sewn.put("Reshape", kept, one), (1, MAX_DETECTIONS)),
-    }
-    model = sewn.finished(
-        {
-            name: (tensor, TensorProto.INT32 if name == "classes" else TensorProto.FLOAT, sizes)
-            for name, (tensor, sizes) in outputs.items()
-        }
+    one = sewn.constant(np.ones(1, np.float32))
+    least = sewn.put("ReduceMin", sewn.put("Concat", scores, one, axis=0), keepdims=1)
+    few = sewn.put("Less", sewn.put("Shape", scores), sewn.constant(np.array([_FULL], np.int64)))
+    dropped = sewn.put("Where", few, sewn.constant(np.zeros(1, np.float32)), least)
+    # As many as are missing at most; real rows come first where scores are equal.
+    boxes = sewn.put("Concat", boxes, sewn.constant(np.zeros((CANDIDATES, 4), np.float32)), axis=0)
+    scores = sewn.put("Concat", scores, sewn.constant(np.zeros(CANDIDATES, np.float32)), axis=0)
+    labels = sewn.put("Concat", labels, sewn.constant(np.zeros(CANDIDATES, np.int64)), axis=0)
+    rows = sewn.constant(np.array([CANDIDATES], np.int64))
+    best, places = sewn.put_several("TopK", scores, rows, count=2, axis=0, largest=1, sorted=1)
+    lowest = sewn.put("Slice", best, *(sewn.constant(np.array([at], np.int64)) for at in (CANDIDATES - 1, CANDIDATES)))
+    line = sewn.constant(np.array([1, 1, -1], np.int64))
+    kept = sewn.put("Cast", sewn.put("Gather", labels, places, axis=0), to=TensorProto.FLOAT)
+    across = sewn.put("Transpose", sewn.put("Gather", boxes, places, axis=0), perm=[1, 0])
+    across = sewn.put("Reshape", across, sewn.constant(np.array([1, 4, CANDIDATES], np.int64)))
+    first, last = sewn.put_several("Split", across, sewn.constant(np.array([2, 2], np.int64)), count=2, axis=1)
+    half = sewn.constant(np.array(0.5, np.float32))
+    centre = sewn.put("Mul", sewn.put("Add", first, last), half)
+    return heads_of(
+        sewn,
+        (centre, sewn.put("Sub", last, first)),
+        sewn.put("Reshape", best, line),
+        sewn.put("Reshape", kept, line),
+        count,
+        lowest=sewn.put("Reshape", sewn.put("Max", lowest, dropped), line),
     )
-    return Adapted(model, ModelOutput(task="top100", classes=classes), described.stride_px)

@@ -60,7 +60,7 @@ def adapt_segment(sewn: Sewn, described: Described, told: Told = NOTHING) -> Ada
     if one_true and not chosen:
         raise ModelError(
             f"{sewn.source}: one of its classes ({', '.join(names[:5])}) is true at each place, and none is known "
-            "to be good; say with --good which are no defect"
+            "to be good; say with --good-classes which are no defect"
         )
     if len(chosen) == len(names):
         raise ModelError(f"{sewn.source}: all of its classes ({', '.join(names)}) are good ones; name a defect")

@@ -28,6 +28,7 @@ _PREFIX: Final = "model/"
 _OURS: Final = "aoi/"
 _HANDS_ON: Final = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 """Operators that change no number."""
+_AXES_SINCE: Final = 18
 
 Sizes = tuple[int | None, ...]
 
@@ -84,7 +85,7 @@ class Sewn:
             return ()
         return (
             f"takes {self._batch} pictures at once and no fewer: each frame is computed {self._batch} times; export "
-            "it for one picture, and it takes that much less time",
+            'it for one picture (anomalib: onnx_kwargs={"dynamic_axes": {}}), and it takes that much less time',
         )
 
     @property
@@ -187,6 +188,12 @@ class Sewn:
         made = [f"{name}/{place}" for place in range(count)]
         self._nodes.append(helper.make_node(kind, list(inputs), made, name, **attributes))
         return made
+
+    def along(self, kind: str, tensor: str, axis: int) -> str:
+        """Append a reduction over one dimension, which stays as one of size 1: its axes became an input in opset 18."""
+        if kind == "ReduceSum" or self.opset >= _AXES_SINCE:
+            return self.put(kind, tensor, self.constant(np.array([axis], np.int64)), keepdims=1)
+        return self.put(kind, tensor, axes=[axis], keepdims=1)
 
     def finished(self, outputs: Mapping[str, tuple[str, int, Sequence[int | None]]]) -> Model:
         """The model with `image` and `outputs` alone.

@@ -1,13 +1,15 @@
-"""torchvision's detectors: Faster R-CNN, RetinaNet, SSD, FCOS; as many rows as they find become the task top100.
+"""torchvision's detectors: Faster R-CNN, RetinaNet, SSD, FCOS; as many rows as they find become the task yolo.
 
 Process: offline. Pure.
 
 Their graph resizes, normalises and suppresses overlaps itself. In those with a softmax class 0 is the background and
 no row has it, so that labels begin at 1; in those with a sigmoid (RetinaNet, FCOS) it is up to whoever trained them.
+What scores below the thresholds that they were built with (0.001 to 0.05, 0.2 of FCOS) is in no row.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,16 +18,17 @@ from onnx import TensorProto
 from aoi_daemon.engine.exports.adapted import Adapted
 from aoi_daemon.engine.exports.described import Described, Tensor
 from aoi_daemon.engine.exports.names import classes_of
-from aoi_daemon.engine.exports.rows import top100
+from aoi_daemon.engine.exports.rows import CANDIDATES, fixed
 from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.told import NOTHING, Told
+from aoi_daemon.engine.exports.yolo.heads import finished
 from aoi_daemon.errors import ModelError
 
 _BACKGROUND: Final = ("background", "__background__")
 
 
 def adapt_torchvision(sewn: Sewn, described: Described, told: Told = NOTHING) -> Adapted:
-    """The task top100.
+    """The task yolo.
 
     Args:
         sewn: the file's graph behind the frame.
@@ -52,14 +55,8 @@ def adapt_torchvision(sewn: Sewn, described: Described, told: Told = NOTHING) ->
         raise ModelError(f"{sewn.source}: --first-label is 0 or 1, not {first_label}")
     shift = sewn.constant(np.array(first_label, np.int64))
     whole = sewn.put("Cast", sewn.output(labels.name), to=TensorProto.INT64)
-    # Of what is no class, -1 for one, the executor says so: nothing is clipped.
-    return top100(
-        sewn,
-        described,
-        (sewn.output(boxes.name), sewn.output(scores.name), sewn.put("Sub", whole, shift)),
-        rows=scores.shape[0],
-        classes=names,
-    )
+    heads = fixed(sewn, sewn.output(boxes.name), sewn.output(scores.name), sewn.put("Sub", whole, shift), len(names))
+    return finished(sewn, described, replace(told, classes=names), heads, (len(names), CANDIDATES + 1))
 
 
 def _outputs(sewn: Sewn, described: Described) -> tuple[Tensor, Tensor, Tensor]:

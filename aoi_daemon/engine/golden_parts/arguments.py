@@ -17,14 +17,15 @@ _EXAMPLES: Final = """examples:
       a bad part, and where it is bad: x1,y1,x2,y2 in px, and the class where it must be found as that
   aoi-daemon golden add --bad boards/7_test.png
       in DeepPCB's layout: 7_temp.png beside it is its template, 7.txt its boxes (x1 y1 x2 y2 class)
+  aoi-daemon golden add --view side --good side.png   of a recipe with several views: which one it shows
   aoi-daemon golden add --record 4711 --bad           a recorded reject; its boxes, where a person has confirmed it
   aoi-daemon golden list --check                      every part, judged on this machine
   aoi-daemon golden remove scratch-2
   aoi-daemon reload                                   the running line proves itself with them
 """
 _DESCRIPTION: Final = """Golden parts of a product: parts of known verdict, kept in recipes/NAME.golden/ beside the
-recipe. The line is READY for a product with at least one good and one bad part, all of which hold: a good one passes,
-a bad one is rejected for a defect, and something is found in each of its boxes."""
+recipe. The line is READY for a product with at least one good and one bad part of each view, all of which hold: a good
+one passes, a bad one is rejected for a defect, and something is found in each of its boxes."""
 _EXIT_CODES: Final = """
 exit codes: 0 the product is proven; 1 it is not, or not yet: a part does not hold, or is missing (what was added is
 kept); 2 the command line, a file or a box is wrong, and nothing was written; 130 interrupted.
@@ -51,6 +52,7 @@ def add_parsers(subparsers: Any) -> None:
         help="where the one bad part is bad, in px; again for each place",
     )  # fmt: skip
     add.add_argument("--template", type=Path, metavar="PICTURE", help="the part's own (default: the recipe's)")
+    add.add_argument("--view", metavar="NAME", help="which view it shows, of a recipe with several")
     add.add_argument("--fov", type=int, metavar="N", help="field of view (default: 0, or the record's)")
     add.add_argument("--record", metavar="ID", help="a recorded part, by its number or RUN-PART, in place of a picture")
     add.add_argument("--records", type=Path, metavar="DIR", help="the records (default: those of [recorder])")

@@ -26,6 +26,7 @@ from aoi_daemon.messages import Proof
 if TYPE_CHECKING:
     from aoi_daemon.config.load import Configuration
     from aoi_daemon.config.recipe import Recipe
+    from aoi_daemon.config.views import Viewed
     from aoi_daemon.engine.golden_parts.read import Wanted
     from aoi_daemon.golden.manifest import Golden
     from aoi_daemon.golden.store import NewPart
@@ -66,29 +67,38 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace, configuration: Configuration, name: str) -> int:
+    from aoi_daemon.config.views import one_of  # noqa: PLC0415
     from aoi_daemon.engine.golden_parts.read import Wanted, parse_box  # noqa: PLC0415
     from aoi_daemon.golden.manifest import folder_of, read_golden  # noqa: PLC0415
     from aoi_daemon.golden.store import add  # noqa: PLC0415
+    from aoi_daemon.infer.bundle import load_bundle  # noqa: PLC0415
 
     recipe = configuration.recipes[name]
     boxes = tuple(parse_box(text) for text in arguments.box)
-    with _gauge(configuration, recipe, name) as gauge:
-        wanted = Wanted(
-            name, recipe, gauge.bundle.manifest, arguments.bad is None, boxes, arguments.template, arguments.fov,
-            arguments.bits,
-        )  # fmt: skip
-        new = _read(arguments, configuration, wanted)
-        folder = folder_of(configuration.file, name)
-        read_golden(folder).check()  # damaged ones first: nothing is added to what cannot be trusted
-        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        added = {part.name for part in add(folder, new, by=arguments.by or _user(), when=when)}
-        held = _judged(gauge, read_golden(folder))
+    view = one_of(recipe, configuration.line.cameras, arguments.view)
+    if recipe.views and arguments.fov is not None:
+        raise InputError(f"--fov {arguments.fov}: view {view.name} is of fov {view.fov}; leave --fov out")
+    fov = view.fov if recipe.views else arguments.fov
+    wanted = Wanted(
+        name, view.recipe, load_bundle(view.recipe.bundle).manifest, arguments.bad is None, boxes, arguments.template,
+        fov, arguments.bits, view.name if recipe.views else None, _camera(configuration, view),
+    )  # fmt: skip
+    new = _read(arguments, configuration, wanted)
+    folder = folder_of(configuration.file, name)
+    read_golden(folder).check()  # damaged ones first: nothing is added to what cannot be trusted
+    when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    added = {part.name for part in add(folder, new, by=arguments.by or _user(), when=when)}
+    held, product = _judged(configuration, name, read_golden(folder))
     for each in held:
         if each.part.name in added:
             sys.stdout.write(
                 f"{each.part.name}: {each.verdict}, {'does not hold: ' if each.why else 'holds'}{each.why}\n"
             )
-    return _said(name, recipe, held)
+    return _said(name, recipe, product)
+
+
+def _camera(configuration: Configuration, view: Viewed) -> str:
+    return configuration.line.cameras[view.camera].name
 
 
 def _read(arguments: argparse.Namespace, configuration: Configuration, wanted: Wanted) -> list[NewPart]:
@@ -116,29 +126,26 @@ def _list(arguments: argparse.Namespace, configuration: Configuration, name: str
     recipe = configuration.recipes[name]
     golden = read_golden(folder_of(configuration.file, name))
     golden.check()
-    held: list[Held] = []
-    if arguments.check:
-        with _gauge(configuration, recipe, name) as gauge:
-            held = _judged(gauge, golden)
+    held, product = _judged(configuration, name, golden) if arguments.check else ([], None)
     if arguments.json:
-        sys.stdout.write(json.dumps(_as_object(name, recipe, golden, held)) + "\n")
+        sys.stdout.write(json.dumps(_as_object(name, recipe, golden, held, product)) + "\n")
     else:
         sys.stdout.write(_table(golden, held))
-    if not arguments.check:
+    if product is None:
         return 0
-    return _exit(_proof(recipe, _product(held))) if arguments.json else _said(name, recipe, held)
+    return _exit(_proof(recipe, product)) if arguments.json else _said(name, recipe, product)
 
 
 def _remove(arguments: argparse.Namespace, configuration: Configuration, name: str) -> int:
-    from aoi_daemon.golden.manifest import folder_of  # noqa: PLC0415
+    from aoi_daemon.golden.manifest import Golden, folder_of  # noqa: PLC0415
     from aoi_daemon.golden.store import remove  # noqa: PLC0415
-    from aoi_daemon.inspection.prove import Product  # noqa: PLC0415
+    from aoi_daemon.inspection.prove import counted  # noqa: PLC0415
 
-    left = remove(folder_of(configuration.file, name), arguments.names)
-    good = sum(part.passed for part in left)
-    product = Product(good, len(left) - good)
-    sys.stdout.write(f"removed: {', '.join(arguments.names)}; left: {good} good and {len(left) - good} bad\n")
-    if not product.complete:
+    folder = folder_of(configuration.file, name)
+    left = remove(folder, arguments.names)
+    product = counted(Golden(folder, tuple(left)), configuration.recipes[name])
+    sys.stdout.write(f"removed: {', '.join(arguments.names)}; left: {product.good} good and {product.bad} bad\n")
+    if product.wrong or not product.complete:
         sys.stdout.write(f"NOT PROVEN: {product.text(name)}\n")
     return 0
 
@@ -155,16 +162,22 @@ def _gauge(configuration: Configuration, recipe: Recipe, name: str) -> Gauge:
     return Gauge(recipe, section, bundle)
 
 
-def _judged(gauge: Gauge, golden: Golden) -> list[Held]:
-    from aoi_daemon.inspection.prove import prove  # noqa: PLC0415
+def _judged(configuration: Configuration, name: str, golden: Golden) -> tuple[list[Held], Product]:
+    """Every part, judged by the view that it shows; what they say of the product."""
+    from aoi_daemon.config.views import views_of  # noqa: PLC0415
+    from aoi_daemon.inspection.prove import product_of, prove, together  # noqa: PLC0415
 
-    return prove(gauge, golden, lambda: None)
-
-
-def _product(held: list[Held]) -> Product:
-    from aoi_daemon.inspection.prove import product_of  # noqa: PLC0415
-
-    return product_of(held)
+    recipe = configuration.recipes[name]
+    views = views_of(recipe, configuration.line.cameras)
+    held: list[Held] = []
+    products = []
+    for view in views if recipe.views else views[:1]:
+        parts = golden.of_view(view.name, view.fov, alone=len(views) == 1) if recipe.views else golden
+        with _gauge(configuration, view.recipe, name) as gauge:
+            found = prove(gauge, parts, lambda: None)
+        held += found
+        products.append(product_of(found, view.name if recipe.views else ""))
+    return held, together(products, golden.strays([view.name for view in recipe.views]))
 
 
 def _proof(recipe: Recipe, product: Product) -> Proof:
@@ -175,9 +188,8 @@ def _exit(proof: Proof) -> int:
     return 0 if proof is Proof.PROVEN else 1
 
 
-def _said(name: str, recipe: Recipe, held: list[Held]) -> int:
+def _said(name: str, recipe: Recipe, product: Product) -> int:
     """Say whether the product is proven; the exit code."""
-    product = _product(held)
     proof = _proof(recipe, product)
     if proof is Proof.PROVEN:
         sys.stdout.write(
@@ -190,7 +202,11 @@ def _said(name: str, recipe: Recipe, held: list[Held]) -> int:
     return _exit(proof)
 
 
-def _as_object(name: str, recipe: Recipe, golden: Golden, held: list[Held]) -> dict[str, Any]:
+def _as_object(
+    name: str, recipe: Recipe, golden: Golden, held: list[Held], product: Product | None
+) -> dict[str, Any]:
+    from aoi_daemon.inspection.prove import Product  # noqa: PLC0415
+
     judged = {each.part.name: each for each in held}
     parts = []
     for part in golden.parts:
@@ -199,7 +215,7 @@ def _as_object(name: str, recipe: Recipe, golden: Golden, held: list[Held]) -> d
             each = judged[part.name]
             row |= {"verdict": each.verdict, "holds": not each.why, "why": each.why}
         parts.append(row)
-    proof = {"proof": _proof(recipe, _product(held)).name} if held or not golden.parts else {}
+    proof = {"proof": _proof(recipe, product or Product()).name} if product or not golden.parts else {}
     return {"recipe": name, "good": golden.good, "bad": golden.bad, **proof, "parts": parts}
 
 
@@ -212,8 +228,9 @@ def _table(golden: Golden, held: list[Held]) -> str:
         each = judged.get(part.name)
         holds = "" if each is None else f"  {each.verdict}, {each.why or 'holds'}"
         added = f"{part.when} {part.by}".strip()
+        shows = f"fov {part.fov}" if part.view is None else f"view {part.view}"
         lines.append(
-            f"{part.name:<{width}}  {'good' if part.passed else 'bad':<4}  fov {part.fov}  {boxes}  {added}{holds}"
+            f"{part.name:<{width}}  {'good' if part.passed else 'bad':<4}  {shows}  {boxes}  {added}{holds}"
         )
     return "".join(f"{line}\n" for line in lines) or "no golden parts\n"
 

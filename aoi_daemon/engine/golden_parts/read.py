@@ -30,7 +30,10 @@ _DIGITS: Final = 18
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks for, of one product. `fov` None: 0, or the record's; `bits` as `pictures` has it."""
+    """What the command line asks for, of one product, or of `view` of it, which `camera` takes.
+
+    `recipe` is the view's; `fov` None: 0, or the record's; `bits` as `pictures` has it.
+    """
 
     name: str
     recipe: Recipe
@@ -40,6 +43,8 @@ class Wanted:
     template: Path | None
     fov: int | None
     bits: int | None = None
+    view: str | None = None
+    camera: str = ""
 
 
 def parse_box(text: str) -> Box:
@@ -80,6 +85,9 @@ def from_record(wanted: Wanted, folder: Path, number: str) -> NewPart:
         raise InputError(f"{source}: there is no such part in {folder}; a number is its id, or give RUN-PART")
     if found.recipe_id != wanted.recipe.id:
         raise InputError(f"{source}: was judged as recipe {found.recipe_id} {found.recipe}, not as {wanted.name}")
+    if wanted.view is not None and (found.camera, found.fov) != (wanted.camera, wanted.fov):
+        shown = f"camera {found.camera}, fov {found.fov}"
+        raise InputError(f"{source}: was decided by {shown}, and that is not view {wanted.view}")
     if found.image is None:
         raise InputError(f"{source}: its picture was not kept ([recorder] says of which parts it is)")
     against = {"defect": True, "false_call": False}.get(found.review.verdict if found.review else "")
@@ -163,7 +171,7 @@ def _part(
     if needs_one and template is None and not has_one:
         raise InputError(f"{source}: is judged against a template, and the recipe has none of fov {fov}: --template")
     own = None if template is None or has_one or not needs_one else _read(template, wanted)
-    return NewPart(name, image, own, wanted.passed, fov, boxes, source)
+    return NewPart(name, image, own, wanted.passed, fov, boxes, source, wanted.view)
 
 
 def _read(file: Path, wanted: Wanted) -> Image:

@@ -21,6 +21,8 @@ from aoi_daemon.errors import ModelError
 
 MAX_OPSET: Final = 17
 """The last that TensorRT 8.6 reads."""
+NEWEST_OPSET: Final = 22
+"""Of what another program exports, where it cannot be brought to MAX_OPSET."""
 MIN_OPSET: Final = 13
 """The first whose QuantizeLinear knows an axis, and with that weights by channel."""
 IR_VERSION: Final = 8
@@ -41,9 +43,22 @@ def prepare_fp32(file: Path) -> Model:
         ModelError: the file is missing, damaged, of an opset outside MIN_OPSET..MAX_OPSET, or has
             operators outside ONNX's own.
     """
-    model = load_model(file)
+    return prepare_model(load_model(file), str(file))
+
+
+def prepare_model(model: Model, file: str, *, newest: int = MAX_OPSET) -> Model:
+    """As `prepare_fp32`, of a model that is read already, in place; `file` is what errors call it.
+
+    Args:
+        model: of opset MIN_OPSET to `newest`.
+        file: see above.
+        newest: above MAX_OPSET neither TensorRT 8.6 nor INT8 takes it.
+
+    Raises:
+        ModelError: as `prepare_fp32`.
+    """
     version = opset(model)
-    if not MIN_OPSET <= version <= MAX_OPSET:
+    if not MIN_OPSET <= version <= newest:
         raise ModelError(f"{file}: opset {version}; export it with {MAX_OPSET} (allowed {MIN_OPSET} to {MAX_OPSET})")
     foreign = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
     if foreign:
@@ -56,7 +71,7 @@ def prepare_fp32(file: Path) -> Model:
     name_nodes(model)
     model.ir_version = min(model.ir_version, IR_VERSION)
     del model.graph.value_info[:]
-    return _checked(model, str(file))
+    return _checked(model, file)
 
 
 def convert_fp16(model: Model) -> Model:
@@ -178,12 +193,21 @@ def _drop_unused(model: Model) -> None:
     kept = []
     for node in reversed(list(model.graph.node)):
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(_read_by(node))
             kept.append(node)
     _set_nodes(model.graph, kept[::-1])
     weights = [item for item in model.graph.initializer if item.name in needed]
     del model.graph.initializer[:]
     model.graph.initializer.extend(weights)
+
+
+def _read_by(node: Node) -> set[str]:
+    """What a node reads, in the bodies of its branches and loops too: they take values from outside by name."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            names.update(*(_read_by(inner) for inner in body.node), (value.name for value in body.output))
+    return names
 
 
 def _set_nodes(graph: Any, nodes: list[Node]) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ def quantise(model: Model, ranges: Ranges, frame: Frame, kept_float: Collection[
     with tempfile.TemporaryDirectory(prefix="aoi-quantise-") as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, str(source))
-        with _Quiet():
+        with _Quiet(), _refusing():
             quantize_static(
                 str(source),
                 str(target),
@@ -82,7 +83,8 @@ def quantise(model: Model, ranges: Ranges, frame: Frame, kept_float: Collection[
                 },
             )
         quantised = load_model(target)
-    _read_in_float(quantised, kept_float)
+    # The first and the last ones too: they may read what an inner one is quantised for.
+    _read_in_float(quantised, {*kept_float, *(node.name for node in (*graph.first, *graph.last))})
     problems = lint_quantised(quantised, kept_float)
     if problems:
         raise ModelError("int8: " + "; ".join(problems))
@@ -103,6 +105,16 @@ def _read_in_float(model: Model, names: Collection[str]) -> None:
             maker = graph.makers.get(name)
             if maker is not None and maker.op_type == "DequantizeLinear":
                 node.input[place] = graph.makers[maker.input[0]].input[0]
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What ONNX Runtime's tool fails at, on a graph that is not ours, is a refusal."""
+    try:
+        yield
+    except Exception as error:  # its errors have no common base
+        words = " ".join(str(error).split())[:300]
+        raise ModelError(f"int8: ONNX Runtime's tool does not take it: {words or type(error).__name__}") from error
 
 
 class _Once:

@@ -22,6 +22,7 @@ from aoi_daemon.engine.precision.quantize import quantise
 from aoi_daemon.engine.precision.sensitivity import Asked
 from aoi_daemon.engine.progress import Progress
 from aoi_daemon.engine.qualify.backend import open_judge, shape_of
+from aoi_daemon.engine.qualify.gate import refusal
 from aoi_daemon.engine.qualify.qualify import (
     Board,
     Golden,
@@ -30,10 +31,10 @@ from aoi_daemon.engine.qualify.qualify import (
     Run,
     golden_wrong,
     measure,
-    refusal,
     run_boards,
 )
-from aoi_daemon.errors import ModelError
+from aoi_daemon.engine.qualify.task_figures import MAP_TASKS
+from aoi_daemon.errors import InferenceError, ModelError
 
 Refusable = Literal["bf16", "fp16", "int8"]
 
@@ -195,7 +196,10 @@ def check_contract(model: Model, file: Path) -> tuple[bool, Literal[1, 3]]:
     """
     shapes = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
     if set(shapes) not in ({"image"}, {"image", "template"}):
-        raise ModelError(f"{file}: inputs are {', '.join(shapes) or 'none'}; expected image, or image and template")
+        raise ModelError(
+            f"{file}: inputs are {', '.join(shapes) or 'none'}; expected image, or image and template: "
+            "of another program's model say with --task what it is for"
+        )
     channels = shapes["image"][3].dim_value if len(shapes["image"]) == 4 else 0
     if channels not in (1, 3):
         raise ModelError(f"{file}: input image has no 1 or 3 channels in its last dimension; expected (1, H, W, C)")
@@ -203,15 +207,18 @@ def check_contract(model: Model, file: Path) -> tuple[bool, Literal[1, 3]]:
 
 
 def attempt(make: Callable[[], Variant]) -> Variant | str:
-    """The variant, or why it cannot be made."""
+    """The variant, or why it cannot be made, or gives what no model may say."""
     try:
         return make()
-    except ModelError as error:
+    except (ModelError, InferenceError) as error:
         return str(error)
 
 
 def _figures(variant: Variant) -> str:
     measured = variant.measured
+    if measured.of_task.task in ("classify", *MAP_TASKS):
+        text = f"{measured.of_task}, {len(measured.flips)} flips"
+        return text if variant.refused is None else f"{text}; refused: {variant.refused}"
     text = f"mAP {measured.map50:.2%} at IoU 0.5, {measured.map50_95:.2%} at 0.5:0.95, {len(measured.flips)} flips"
     return text if variant.refused is None else f"{text}; refused: {variant.refused}"
 

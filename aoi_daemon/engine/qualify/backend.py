@@ -9,11 +9,14 @@ makes of fp32's on a CPU that has it, so nothing but OpenVINO can say what it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from aoi_daemon.config.recipe import Manifest
+from aoi_daemon.engine.faults import InputError
 from aoi_daemon.engine.qualify.qualify import Board
 from aoi_daemon.errors import ModelError
+from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.executor import Executor, FrameShape
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from aoi_daemon.infer.openvino.ahead import not_here
@@ -50,3 +53,19 @@ def open_judge(precision: str, file: Path, manifest: Manifest, shape: FrameShape
 def shape_of(board: Board, manifest: Manifest) -> FrameShape:
     """(height_px, width_px, channels) of a board's frame."""
     return board.pair.height_px, board.pair.width_px, manifest.channels
+
+
+def asked_here(bundle: Bundle, precisions: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The precisions to conclude of; and those of the bundle that this machine cannot run, and why.
+
+    Raises:
+        InputError: one that was named cannot be run here.
+    """
+    skipped = {}
+    for precision in dict.fromkeys(precisions or bundle.manifest.models):
+        reason = why_not(precision)
+        if reason is not None and precisions:
+            raise InputError(f"--precision {precision}: {reason}")
+        if reason is not None:
+            skipped[precision] = reason
+    return tuple(p for p in dict.fromkeys(precisions or bundle.manifest.models) if p not in skipped), skipped

@@ -5,41 +5,45 @@ Process: offline. Needs no more than the core: it runs on the line PC too.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from aoi_daemon.config.load import read_recipe
 from aoi_daemon.config.recipe import Manifest, Recipe
+from aoi_daemon.config.views import chosen, recipe_of
 from aoi_daemon.engine.faults import InputError
-from aoi_daemon.engine.frames import Frame, folder_name, pairs_hash, spread
-from aoi_daemon.engine.labels import Pair, read_pairs
+from aoi_daemon.engine.frames import folder_name, pairs_hash, spread
+from aoi_daemon.engine.labels import Pair, read_labelled
+from aoi_daemon.engine.labels.formats import Format
 from aoi_daemon.engine.progress import Progress
-from aoi_daemon.engine.qualify.backend import open_judge, shape_of, why_not
+from aoi_daemon.engine.qualify.asked import asked_for
+from aoi_daemon.engine.qualify.backend import asked_here, open_judge, shape_of
+from aoi_daemon.engine.qualify.by_task import recommend_frames
 from aoi_daemon.engine.qualify.conclusion import Bounds
+from aoi_daemon.engine.qualify.gate import refusal
 from aoi_daemon.engine.qualify.qualify import (
     Board,
-    Golden,
     Judging,
     Measured,
     Run,
     boards_of,
     golden_wrong,
     measure,
-    refusal,
     run_boards,
 )
 from aoi_daemon.engine.qualify.registration_gain import SHIFTS_PX, measure_gain
 from aoi_daemon.engine.qualify.registration_gain import as_json as gain_as_json
-from aoi_daemon.engine.qualify.thresholds import recommend
+from aoi_daemon.engine.qualify.task_figures import MAP_TASKS
+from aoi_daemon.engine.qualify.thresholds import LEAST_SCORE, Recommendation, recommend
+from aoi_daemon.engine.qualify.verify import golden_of
 from aoi_daemon.engine.report.report import REFERENCE, Report, now_utc
 from aoi_daemon.errors import ConfigError, ModelError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
-from aoi_daemon.infer.executor import Executor, FrameShape, frame_problems
+from aoi_daemon.infer.executor import Executor, frame_problems
 from aoi_daemon.infer.fit.cutting import Cutting
 from aoi_daemon.infer.fit.executor import FittedExecutor
 from aoi_daemon.infer.fit.takes import plan_for
@@ -56,14 +60,16 @@ def qualify_bundle(
     progress: Progress,
     bounds: Bounds,
     fov: int | None = None,
+    view: str | None = None,
     registration: int | None = None,
     bits: int | None = None,
+    labels: Format | None = None,
 ) -> Report:
     """Run the bundle's models over labelled boards; FP32 always, as the reference.
 
     Args:
         folder: the bundle; None: the recipe's.
-        boards_folder: NAME_test, NAME_temp and NAME.txt.
+        boards_folder: in any layout that engine/labels reads.
         recipe_file: judge by this recipe, as the line does; None: by the bundle's golden limits, over the whole frame.
         precisions: what is concluded is of these; empty: all that the bundle has.
         limit: at most so many boards, evenly spread; None: all.
@@ -71,74 +77,120 @@ def qualify_bundle(
         progress: shows how far it is.
         bounds: the rates that are asked for.
         fov: the field of view of the recipe that the boards are of; None: 0, where the recipe has that.
+        view: the view of the recipe that the boards are of; None: its only one.
         registration: measure its gain on so many of the boards; None: do not.
         bits: depth of the boards' images whose samples have 16 bits; see `pictures`.
+        labels: the boards' layout; None: by what lies in the folder.
 
     Raises:
         AoiError: naming what is wrong.
     """
-    recipe = None if recipe_file is None else read_recipe(recipe_file)
+    recipe, fov = _recipe(recipe_file, view, fov)
     bundle = _bundle(folder, recipe, recipe_file)
     manifest = bundle.manifest
-    view = _view(recipe, fov)
-    judging, by_golden_limits = Judging(manifest, recipe, fov=view), Judging(manifest, None)
-    pairs = read_pairs(boards_folder, class_count=len(manifest.classes), need_defects=False, bits=bits)
+    fov = _view(recipe, fov)
+    judging, by_golden_limits = Judging(manifest, recipe, fov=fov), Judging(manifest, None)
+    need_templates = _need_templates(manifest, recipe, fov)
+    asked_labels = asked_for(manifest, layout=labels, bits=bits, need_defects=False, need_templates=need_templates)
+    pairs = read_labelled(boards_folder, asked_labels)
     pairs = pairs if limit is None else spread(pairs, limit)
     boards = _as_taken(pairs, manifest, recipe, registration)
-    asked, skipped = _asked(bundle, precisions)
-    golden = golden_of(bundle)
-    runs: dict[str, Run] = {}
-    measured: dict[str, Measured] = {}
-    wrong: dict[str, list[str]] = {}
-    refused: dict[str, str] = {}
-    for precision in dict.fromkeys((REFERENCE, *asked)):
-        advance = progress.task(f"qualifying {precision}", len(boards))
-        with _opened(bundle, precision, boards[0], threads, recipe) as executor:
-            run = run_boards(precision, executor, boards, judging, threads=threads, advance=advance)
-            wrong[precision] = golden_wrong(executor, golden, by_golden_limits)
-        runs[precision] = run
-        measured[precision] = measure(run, boards, judging, None if precision == REFERENCE else runs[REFERENCE])
-        reason = refusal(measured[precision], measured[REFERENCE], wrong[precision])
-        if reason:
-            refused[precision] = reason
+    asked, skipped = asked_here(bundle, precisions)
+    found = _run_all(bundle, boards, (judging, by_golden_limits), asked, recipe, threads=threads, progress=progress)
     return Report(
         bundle=manifest.name,
         classes=manifest.classes,
         boards_from=folder_name(boards_folder),
         set_sha256=pairs_hash(pairs),
-        boards=tuple(_as_compared(board, recipe, view) for board in boards),
+        boards=tuple(_as_compared(board, recipe, fov) for board in boards),
         thresholds=tuple(float(np.round(score, 6)) for score in judging.thresholds),
-        limits_from="the bundle's golden limits" if recipe is None else f"recipe {recipe.name}",
+        limits_from="the bundle's golden limits" if recipe is None else f"recipe {recipe.name}{_of(view)}",
         bounds=bounds,
         asked=asked,
-        runs=runs,
-        measured=measured,
-        golden_parts=len(golden),
-        golden_wrong=wrong,
-        refused=refused,
+        runs=found.runs,
+        measured=found.measured,
+        golden_parts=len(bundle.manifest.golden),
+        golden_wrong=found.wrong,
+        refused=found.refused,
         skipped=skipped,
-        recommended=recommend(runs[REFERENCE].found, pairs, len(manifest.classes)),
+        # Of maps no threshold can be told from areas that were drawn at one.
+        recommended=() if manifest.task in MAP_TASKS else _recommended(found.runs[REFERENCE], pairs, manifest),
         recommended_from="these boards",
-        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, view)},
+        task=manifest.task,
+        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, fov, view)},
         made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
 
 
-def _asked(bundle: Bundle, precisions: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The precisions to conclude of; and those of the bundle that this machine cannot run, and why.
+def _recipe(file: Path | None, view: str | None, fov: int | None) -> tuple[Recipe | None, int | None]:
+    """The recipe that the boards are judged by, of its view where it has views, and the field of view of that.
 
     Raises:
-        InputError: one that was named cannot be run here.
+        InputError: the view is not there, or not named.
     """
-    skipped = {}
-    for precision in dict.fromkeys(precisions or bundle.manifest.models):
-        reason = why_not(precision)
-        if reason is not None and precisions:
-            raise InputError(f"--precision {precision}: {reason}")
-        if reason is not None:
-            skipped[precision] = reason
-    return tuple(p for p in dict.fromkeys(precisions or bundle.manifest.models) if p not in skipped), skipped
+    if file is None:
+        if view is not None:
+            raise InputError(f"--view {view}: views are a recipe's; give --recipe FILE")
+        return None, fov
+    recipe = read_recipe(file)
+    try:
+        found = chosen(recipe, view)
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from None
+    if found is None:
+        return recipe, fov
+    if fov is not None:
+        raise InputError(f"--fov {fov}: view {found.name} has its own; leave --fov out")
+    return recipe_of(recipe, found), (found.fov or 0) if found.template is not None else None
+
+
+def _of(view: str | None) -> str:
+    return "" if view is None else f", view {view}"
+
+
+class _Found(NamedTuple):
+    """By precision: what it answered, its figures, the golden parts that it got wrong, and why it may not ship."""
+
+    runs: dict[str, Run]
+    measured: dict[str, Measured]
+    wrong: dict[str, list[str]]
+    refused: dict[str, str]
+
+
+def _run_all(
+    bundle: Bundle, boards: Sequence[Board], judging: tuple[Judging, Judging], asked: Sequence[str],
+    recipe: Recipe | None, *, threads: int, progress: Progress,
+) -> _Found:  # fmt: skip
+    """Run FP32, then each precision that is asked for; `judging` is that of the boards, then that of golden parts."""
+    golden, found = golden_of(bundle), _Found({}, {}, {}, {})
+    for precision in dict.fromkeys((REFERENCE, *asked)):
+        advance = progress.task(f"qualifying {precision}", len(boards))
+        with _opened(bundle, precision, boards[0], threads, recipe) as executor:
+            run = run_boards(precision, executor, boards, judging[0], threads=threads, advance=advance)
+            found.wrong[precision] = golden_wrong(executor, golden, judging[1])
+        reference = None if precision == REFERENCE else found.runs[REFERENCE]
+        found.runs[precision] = run
+        found.measured[precision] = measure(run, boards, judging[0], reference)
+        reason = refusal(found.measured[precision], found.measured[REFERENCE], found.wrong[precision])
+        if reason:
+            found.refused[precision] = reason
+    return found
+
+
+def _need_templates(manifest: Manifest, recipe: Recipe | None, fov: int) -> bool:
+    """Whether each board must bring its own template: it is compared with one, and the recipe has none of this view."""
+    if recipe is None:
+        return manifest.has_template
+    has_one = fov in {template.fov for template in recipe.templates}
+    return (manifest.has_template or recipe.registration is not None) and not has_one
+
+
+def _recommended(run: Run, pairs: Sequence[Pair], manifest: Manifest) -> list[Recommendation]:
+    count = len(manifest.classes)
+    if manifest.task == "classify":
+        return recommend_frames(run.found, pairs, count, LEAST_SCORE)
+    return recommend(run.found, pairs, count)
 
 
 def _opened(bundle: Bundle, precision: str, first: Board, threads: int, recipe: Recipe | None) -> Executor:
@@ -224,11 +276,12 @@ def _as_compared(board: Board, recipe: Recipe | None, fov: int) -> Board:
     return replace(board, frame=replace(board.frame, template=images[0])) if images else board
 
 
-def _judged_by(recipe: Recipe | None, fov: int) -> str:
+def _judged_by(recipe: Recipe | None, fov: int, view: str | None) -> str:
     """In words, all that boards went through."""
     if recipe is None:
         return "the bundle's golden limits over the whole frame, each board beside its own template"
-    parts = [f"recipe {recipe.name} as the line runs it, fov {fov}: limits"]
+    which = f"fov {fov}" if view is None else f"view {view}"
+    parts = [f"recipe {recipe.name} as the line runs it, {which}: limits"]
     if recipe.regions:
         parts.append("regions")
     if recipe.fit.kind != "exact":
@@ -236,67 +289,3 @@ def _judged_by(recipe: Recipe | None, fov: int) -> str:
     parts += [name for name in ("optics", "registration", "maps") if getattr(recipe, name) is not None]
     has_template = fov in {template.fov for template in recipe.templates}
     return f"{', '.join(parts)}, {'its own template' if has_template else 'the template of each board'}"
-
-
-def golden_of(bundle: Bundle) -> dict[str, Golden]:
-    """The bundle's golden parts by name."""
-    found = {}
-    for part in bundle.manifest.golden:
-        template = None if part.template is None else bundle.folder / part.template
-        frame = Frame(part.image, bundle.folder / part.image, template, bundle.manifest.channels)
-        found[part.image] = Golden(frame, part.passed, part.boxes)
-    return found
-
-
-def verify_bundle(folder: Path, *, threads: int, progress: Progress) -> tuple[Bundle, list[str], dict[str, str]]:
-    """Check every hash, the report's too, and run the golden parts with every precision.
-
-    Returns:
-        The bundle; a line for each golden verdict that does not hold; and precisions that this machine cannot run,
-        with the reason.
-
-    Raises:
-        ModelError: a file is missing or not the one that the manifest names, or a model does not load.
-    """
-    bundle = load_bundle(folder)
-    check_report(bundle)
-    golden, judging = golden_of(bundle), Judging(bundle.manifest, None)
-    lines = []
-    asked, skipped = _asked(bundle, ())
-    advance = progress.task("running golden parts", len(asked))
-    for precision in asked:
-        file = bundle.model_path(precision)
-        with open_judge(precision, file, bundle.manifest, _first_shape(bundle, golden), threads=threads) as executor:
-            lines += [
-                f"{precision}: {name} must be {'PASS' if golden[name].passed else _must_be(golden[name])} and is not"
-                for name in golden_wrong(executor, golden, judging)
-            ]
-        advance()
-    return bundle, lines, skipped
-
-
-def _first_shape(bundle: Bundle, golden: Mapping[str, Golden]) -> FrameShape:
-    """The shape of the first golden part; of a bundle that has none, the least frame that its model takes."""
-    stride = bundle.manifest.stride_px
-    for part in golden.values():
-        image = part.frame.read()[0]
-        return image.shape[0], image.shape[1], bundle.manifest.channels
-    return stride, stride, bundle.manifest.channels
-
-
-def _must_be(part: Golden) -> str:
-    return "REJECT" if not part.boxes else f"REJECT with a defect in {' and '.join(map(str, part.boxes))}"
-
-
-def check_report(bundle: Bundle) -> None:
-    """Raises ModelError where report.json is there and not the one that the manifest names."""
-    file = bundle.folder / "report.json"
-    # A line needs no report: a bundle that was copied without it is as good.
-    if bundle.manifest.qualification is None or not file.exists():
-        return
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != bundle.manifest.qualification.report_sha256:
-        raise ModelError(
-            f"{file}: has SHA-256 {found}, the manifest says {bundle.manifest.qualification.report_sha256}; "
-            "it was changed, copy the bundle again"
-        )

@@ -26,14 +26,13 @@ from aoi_daemon.engine.frames import Frame, frame_of
 from aoi_daemon.engine.labels import BoardsError, Pair
 from aoi_daemon.engine.qualify import metrics, rates
 from aoi_daemon.engine.qualify.metrics import DEEPPCB_IOU, Matches, Rule
+from aoi_daemon.engine.qualify.task_figures import TaskFigures, figures
 from aoi_daemon.errors import ConfigError, InferenceError
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import NO_DEADLINE, Detections, Executor, FrameShape, warm_up
 from aoi_daemon.inspection.gauge import Gauge
 
-MAX_MAP_LOSS: Final = 0.01
-"""The gate: so much of mAP at IoU 0.5 (COCO's rule) may a precision lose against FP32."""
 _WARM_UP_RUNS: Final = 3
 
 
@@ -81,6 +80,7 @@ class Measured:
         at_limits, best: F-score at the limits, and the best that one threshold for all would reach.
         agreement: escapes, false calls, kappa of the verdicts.
         flips: indices of boards whose verdict is not the reference's.
+        of_task: what else matters of a model of this task.
     """
 
     map33: float
@@ -95,6 +95,7 @@ class Measured:
     median_ms: float
     p99_ms: float
     matches: Matches
+    of_task: TaskFigures
 
 
 class Golden(NamedTuple):
@@ -263,22 +264,8 @@ def measure(run: Run, boards: Sequence[Board], judging: Judging, reference: Run 
         median_ms=float(np.median(took_ms)),
         p99_ms=float(np.percentile(took_ms, 99, method="higher")),
         matches=matches,
+        of_task=figures(judging.manifest, run, truths, judging.thresholds, reference),
     )
-
-
-def refusal(measured: Measured, reference: Measured, golden_wrong: Sequence[str]) -> str | None:
-    """Why a precision may not ship, with its figures; None: it may."""
-    reasons = []
-    loss = reference.map50 - measured.map50
-    # Half a unit of the last digit shown: 1.00 points are allowed, and print so.
-    if loss > MAX_MAP_LOSS + 1e-9:
-        reasons.append(
-            f"mAP at IoU 0.5 is {measured.map50:.2%}, {loss * 100:.2f} points below fp32's {reference.map50:.2%} "
-            f"(allowed: {MAX_MAP_LOSS * 100:.2f})"
-        )
-    if golden_wrong:
-        reasons.append(f"golden verdicts that do not hold: {len(golden_wrong)} ({', '.join(sorted(golden_wrong)[:5])})")
-    return "; ".join(reasons) or None
 
 
 def golden_wrong(executor: Executor, golden: Mapping[str, Golden], judging: Judging) -> list[str]:

@@ -51,10 +51,11 @@ def recommend(
             true_scores[kind].append(float(seen.scores[hit[0]]) if len(hit) else 0.0)
         for row in np.flatnonzero(~touching):
             false_scores[seen.classes[row]].append(float(seen.scores[row]))
-    return [_recommend(np.array(true_scores[kind]), np.array(false_scores[kind]), least) for kind in range(class_count)]
+    return [between(np.array(true_scores[kind]), np.array(false_scores[kind]), least) for kind in range(class_count)]
 
 
-def _recommend(true: NDArray[np.float64], false: NDArray[np.float64], least: float) -> Recommendation:
+def between(true: NDArray[np.float64], false: NDArray[np.float64], least: float) -> Recommendation:
+    """A threshold between the scores of true defects (n,), 0 for one that was not found, and of what is none (m,)."""
     reachable = true[true >= least]
     if len(reachable):
         top = float(reachable.min())

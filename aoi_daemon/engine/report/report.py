@@ -18,9 +18,11 @@ import numpy as np
 from aoi_daemon import __version__
 from aoi_daemon.config.recipe import Figures
 from aoi_daemon.engine.qualify.conclusion import Bounds, Conclusion, State, conclude, worst
+from aoi_daemon.engine.qualify.gate import BOX_TASKS, MAX_MAP_LOSS
 from aoi_daemon.engine.qualify.metrics import Point
-from aoi_daemon.engine.qualify.qualify import MAX_MAP_LOSS, Board, Measured, Run
+from aoi_daemon.engine.qualify.qualify import Board, Measured, Run
 from aoi_daemon.engine.qualify.rates import Rate
+from aoi_daemon.engine.qualify.task_figures import MOST_SHARE
 from aoi_daemon.engine.qualify.thresholds import Recommendation
 from aoi_daemon.messages import Reason
 
@@ -50,6 +52,7 @@ class Report:
         made_at: UTC, ISO 8601.
         skipped: precisions of the bundle that this machine cannot run, and why.
         registration: its gain and cost, as `registration_gain.as_json` gives them; None: not measured.
+        task: of the bundle's models.
         int8: how INT8 was made, as `choice.choice_json` gives it; None: it was not made here.
     """
 
@@ -74,6 +77,7 @@ class Report:
     skipped: Mapping[str, str] = field(default_factory=dict)
     registration: Mapping[str, Any] | None = None
     int8: Mapping[str, Any] | None = None
+    task: str = "top100"
 
     @property
     def bad_count(self) -> int:
@@ -167,7 +171,13 @@ def as_json(report: Report) -> dict[str, Any]:
             "labels": sum(len(board.pair.boxes) for board in report.boards),
             "sizes_px": [list(size) for size in sizes],
         },
-        "gate": {"map50_loss_allowed": MAX_MAP_LOSS, "golden_parts": report.golden_parts, "golden_flips_allowed": 0},
+        "task": report.task,
+        "gate": {
+            "map50_loss_allowed": MAX_MAP_LOSS if report.task in BOX_TASKS else None,
+            "share_allowed": None if report.task == "top100" else MOST_SHARE,
+            "golden_parts": report.golden_parts,
+            "golden_flips_allowed": 0,
+        },
         "outcome": None if report.state is None else str(report.state),
         "bounds": None if report.bounds is None else asdict(report.bounds),
         "limits_from": report.limits_from,
@@ -219,6 +229,7 @@ def _precision(report: Report, precision: str) -> dict[str, Any]:
         "false_calls": {**_rate(seen.false_calls), "boards": names(report.false_calls(precision))},
         "kappa": seen.kappa,
         "flips": names(report.flips(precision)),
+        "of_task": asdict(measured.of_task),
         "golden_wrong": sorted(report.golden_wrong.get(precision, ())),
         "latency": {
             "median_ms": measured.median_ms,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from aoi_daemon.config.recipe import Manifest
 from aoi_daemon.engine.qualify.qualify import Measured
 from aoi_daemon.engine.qualify.rates import Rate, percent, rate
+from aoi_daemon.engine.qualify.task_figures import MAP_TASKS
 from aoi_daemon.engine.report.report import Report
 from aoi_daemon.infer.bundle import Bundle
 
@@ -41,6 +42,8 @@ def summary(report: Report) -> str:
     if report.bounds is None:
         lines += [f"{p} {name}: {rate}" for p, measured in report.measured.items() for name, rate in _rates(measured)]
         lines += [f"{precision} left out: {reason}" for precision, reason in report.refused.items()]
+    if report.task != "top100":
+        lines += [f"{precision}: {measured.of_task}" for precision, measured in report.measured.items()]
     lines += [f"{precision}: {conclusion}" for precision, conclusion in report.conclusions.items()]
     lines += [f"{name}: {words}" for name, words in report.notes.items() if name.startswith("2:4")]
     lines += [f"{precision} not judged: {reason}" for precision, reason in report.skipped.items()]
@@ -61,7 +64,8 @@ def show(bundle: Bundle) -> str:
         *_fields(manifest),
         f"  golden      {len(manifest.golden)} parts: {passed} PASS, {len(manifest.golden) - passed} REJECT"
         + ("" if manifest.has_boxes else ", without boxes"),
-        "  thresholds  " + ", ".join(f"{limit.name} {limit.score:g}" for limit in manifest.golden_limits),
+        "  thresholds  " + ", ".join(f"{limit.name} {limit.score:g}" for limit in manifest.golden_limits)
+        + (f"; maps {manifest.maps.threshold:g}" if manifest.task in MAP_TASKS else ""),
     ]
     if manifest.calibration is not None:
         c = manifest.calibration
@@ -92,8 +96,10 @@ def show(bundle: Bundle) -> str:
 def _fields(manifest: Manifest) -> list[str]:
     inputs = "image and template" if manifest.has_template else "image"
     return [
+        *([f"  task        {manifest.task}"] if manifest.task != "top100" else []),
         f"  precisions  {', '.join(manifest.models)}",
-        f"  classes     {', '.join(manifest.classes)}",
+        f"  classes     {', '.join(manifest.classes)}"
+        + (f" (no defect: {', '.join(manifest.good_classes)})" if manifest.good_classes else ""),
         f"  input       {inputs}, uint8, {manifest.channels} channel{'s' * (manifest.channels > 1)}, "
         f"multiples of {manifest.stride_px} px",
     ]

@@ -14,7 +14,17 @@ from aoi_daemon.decide.alarm_list import KINDS, Alarm
 from aoi_daemon.hmi.metrics.health import Limits, health, stages
 from aoi_daemon.messages import Reason
 from aoi_daemon.ring.verdicts import VerdictReader
-from aoi_daemon.stage.board import Board, CameraCell, Cell, Link, StageState, Stopped, camera_cell, reason_cell
+from aoi_daemon.stage.board import (
+    MAX_CAMERAS,
+    Board,
+    CameraCell,
+    Cell,
+    Link,
+    StageState,
+    Stopped,
+    camera_cell,
+    reason_cell,
+)  # fmt: skip
 from aoi_daemon.stage.lifecycle import Line
 from aoi_daemon.version import commit
 
@@ -109,8 +119,12 @@ def _counts(board: Board) -> Iterator[Metric]:
         "aoi_deadline_misses", "Verdicts that reached the PLC after their deadline", board[Cell.DEADLINE_MISSES]
     )
     yield counter("aoi_verdicts_undelivered", "Verdicts that the PLC did not answer", board[Cell.UNDELIVERED])
-    yield counter("aoi_views_judged", "Views that inspection has judged", board[Cell.JUDGED])
-    yield counter("aoi_engine_faults", "Faults of the inspection engine", board[Cell.ENGINE_FAULTS])
+    judged, faults = (
+        sum(board[camera_cell(camera, cell)] for camera in range(MAX_CAMERAS))
+        for cell in (CameraCell.JUDGED, CameraCell.ENGINE_FAULTS)
+    )
+    yield counter("aoi_views_judged", "Views that inspection has judged", judged)
+    yield counter("aoi_engine_faults", "Faults of the inspection engine", faults)
     yield gauge("aoi_golden_passed", "1: the golden parts had their verdicts", board[Cell.GOLDEN_PASSED])
     yield gauge(
         "aoi_product_proof", "0: not proven, 1: golden parts hold, 2: accepted by a person, 3: after an upgrade",

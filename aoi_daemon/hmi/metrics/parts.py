@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from aoi_daemon.hmi.widgets.classes import class_name
@@ -57,8 +58,11 @@ class Parts:
         self.latency = Histogram(bounds)
         self.stages = {name: Histogram(bounds) for name in STAGES}
 
-    def add(self, outcomes: Iterable[Outcome], class_names: Sequence[str] = ()) -> None:
-        """Take in `outcomes`, judged by a model with these classes.
+    def add(
+        self, outcomes: Iterable[Outcome], class_names: Sequence[str] = (),
+        by_bundle: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """Take in `outcomes`, judged by a model with these classes, or those of the bundle that an outcome names.
 
         A part that was not delivered has no latency; it is in UNDELIVERED on the board.
         """
@@ -68,7 +72,8 @@ class Parts:
                 self.latency.add((part.answered_ns - part.deadline_ns) / 1e9 + self._deadline_s)
             for name, took_ms in (stage_times_ms(part) or {}).items():
                 self.stages[name].add(took_ms / 1e3)
+            names = by_bundle.get(part.bundle, class_names)
             if not part.passed and part.worst_class >= 0:
-                self.rejected[class_name(class_names, part.worst_class)] += 1
+                self.rejected[class_name(names, part.worst_class)] += 1
             for defect in part.found:
-                self.defects[class_name(class_names, defect.label)] += 1
+                self.defects[class_name(names, defect.label)] += 1

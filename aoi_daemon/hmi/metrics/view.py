@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import inf
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -30,6 +31,7 @@ class Metrics:
     def __init__(self, source: Source, more: Callable[[], Iterable[Metric]] = tuple) -> None:
         self.source = source
         self.parts = Parts(source.config.line.deadline_ms)
+        self._by_bundle: Mapping[int, Sequence[str]] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_LineCollector(source, self.parts, more))
 
@@ -37,12 +39,15 @@ class Metrics:
         """Count the parts that have come since the last call; until the product is known they wait in the ring."""
         names = self.source.class_names
         while names is not None and (outcomes := self.source.reader.read(_AT_ONCE)):
-            self.parts.add(outcomes, names)
+            self.parts.add(outcomes, names, self._by_bundle)
 
-    def changed(self, class_names: Sequence[str]) -> None:
-        """Another product is judged from now on, by a model with these classes."""
+    def changed(
+        self, class_names: Sequence[str], by_bundle: Mapping[int, Sequence[str]] = MappingProxyType({})
+    ) -> None:
+        """Another product is judged from now on, by a model with these classes, or several with theirs by bundle."""
         self.pump()
         self.source.class_names = class_names
+        self._by_bundle = by_bundle
 
     def text(self, accept: str = "") -> tuple[bytes, str]:
         """The metrics as `accept` (the scraper's header) wants them, and their content type."""

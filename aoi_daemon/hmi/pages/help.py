@@ -18,9 +18,10 @@ async def build(page: Page) -> None:
     """Show it."""
     words, site = page.words, page.site
     try:
-        bundle = await site.read(bundle_hash, site.recipe.bundle)
+        folders = dict.fromkeys(view.recipe.bundle for view in site.views)
+        bundle = "; ".join([f"{folder.name}  {await site.read(bundle_hash, folder)}" for folder in folders])
     except (OSError, Refused) as error:
-        bundle = words("not_found", why=str(error))
+        bundle = f"{site.recipe.bundle.name}  {words('not_found', why=str(error))}"
     try:
         version = await site.read(described)  # in a checkout git is asked
     except Refused:
@@ -32,7 +33,7 @@ async def build(page: Page) -> None:
         ("version", f"aoi-daemon {version}, Python {python}"),
         ("config_file", str(setup.config_file)),
         ("recipe", f"{site.recipe.id}  {site.recipe.name}"),
-        ("bundle", f"{site.recipe.bundle.name}  {bundle}"),
+        ("bundle", bundle),
         ("run_id", setup.run),
         ("takt", f"{section.takt_ms:g} ms{words('comma')}{words('deadline', ms=f'{section.deadline_ms:g}')}"),
     )

@@ -103,11 +103,16 @@ class _Row(NamedTuple):
     accepted_by: str
 
 
+def _bundles(recipe: Recipe) -> str:
+    own = [view.bundle or recipe.bundle for view in recipe.views] or [recipe.bundle]
+    return ", ".join(dict.fromkeys(folder.name for folder in own))
+
+
 def _row(page: Page, product: _Product, *, used: bool) -> _Row:
     words, recipe, golden = page.words, product.recipe, product.golden
-    missing = not (golden.good and golden.bad)
+    missing = not golden.proves([view.name for view in recipe.views])
     return _Row(
-        id=recipe.id, name=recipe.name, bundle=recipe.bundle.name, used=used,
+        id=recipe.id, name=recipe.name, bundle=_bundles(recipe), used=used,
         sure=words("change_sure", name=recipe.name, id=recipe.id),
         golden=words("proof_parts", good=golden.good, bad=golden.bad),
         proof=proof(page.site, words) if used else None,

@@ -194,7 +194,7 @@ def _viewer(page: Page, part: Part, image: Image | None) -> Markup:
     boxes = _boxes(words, part)
     size = (image.width_px, image.height_px) if image is not None else (0, 0)
     caption = f"{words('part', number=part.part)} · {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(part.at))}"
-    caption += f" · {part.camera} · {part.recipe}"
+    caption += f" · {part.view or part.camera} · {part.recipe}"
     template = f"/records/{part.id}/template.jpg" if part.template else ""
     panes = (
         pane(words, "seen", words("board"), "picture_gone", source=f"/records/{part.id}/frame.jpg",

@@ -113,6 +113,8 @@ def _absent(backend: str, section: InspectionSection, machine: Machine) -> str:
     """Why nothing runs on `backend`; "" where something may."""
     if backend == "openvino":
         return machine.openvino
+    if backend == "tensorrt" and section.lanes > 1:
+        return f"a GPU has one lane, inspection.lanes is {section.lanes}"
     if backend == "tensorrt":
         if isinstance(section.device, str):
             return f"inspection.device = {section.device!r} is OpenVINO's"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
+from aoi_daemon.config.views import Viewed, views_of
 from aoi_daemon.decide.judge import Verdict
 from aoi_daemon.errors import PictureError
 from aoi_daemon.infer.bundle import load_bundle
@@ -104,7 +105,8 @@ class Replay:
         self._section = section
         self._by_id = {each.id: each for each in configuration.recipes.values()}
         self._forced = None if recipe is None else configuration.recipes[recipe]
-        self._gauges: dict[int, Gauge] = {}
+        self._gauges: dict[tuple[int, int, int], Gauge] = {}
+        self._cameras = [camera.name for camera in configuration.line.cameras]
         self._owned = ExitStack()
 
     def run(self, parts: Iterable[Part], step: Callable[[], None] = lambda: None) -> Result:
@@ -129,9 +131,20 @@ class Replay:
             raise _SkippedError("without a picture")
         if recipe is None:
             raise _SkippedError(f"no recipe has the number {part.recipe_id} any more")
-        image = self._read(part.image, recipe)
-        template = None if part.template is None else self._read(part.template, recipe)
-        return self._judge(part, image, template, self._gauge(recipe))
+        view = self._view(part, recipe)
+        image = self._read(part.image, view.recipe)
+        template = None if part.template is None else self._read(part.template, view.recipe)
+        return self._judge(part, image, template, self._gauge(view))
+
+    def _view(self, part: Part, recipe: Recipe) -> Viewed:
+        """The view that decided: as its picture says; of the recipe that it is judged by now."""
+        views = views_of(recipe, self._line.cameras)
+        if not recipe.views:
+            return views[0]
+        for view in views:
+            if (self._cameras[view.camera], view.fov) == (part.camera, part.fov):
+                return view
+        raise _SkippedError(f"recipe {recipe.name} has no view of camera {part.camera}, fov {part.fov}")
 
     @staticmethod
     def _judge(part: Part, image: NDArray[np.uint8], template: NDArray[np.uint8] | None, gauge: Gauge) -> Replayed:
@@ -147,15 +160,17 @@ class Replay:
         except PictureError:
             raise _SkippedError("its picture's file is gone or damaged") from None
 
-    def _gauge(self, recipe: Recipe) -> Gauge:
-        if recipe.id not in self._gauges:
+    def _gauge(self, view: Viewed) -> Gauge:
+        recipe = view.recipe
+        key = (recipe.id, view.camera, view.fov)
+        if key not in self._gauges:
             bundle = load_bundle(recipe.bundle)
             section, said = definite(self._line, self._section, bundle, recipe, self._names[recipe.id])
             if said:
                 self._say(said)
-            gauge = self._gauges[recipe.id] = Gauge(recipe, section, bundle)
+            gauge = self._gauges[key] = Gauge(recipe, section, bundle)
             self._owned.enter_context(gauge)
-        return self._gauges[recipe.id]
+        return self._gauges[key]
 
     def __enter__(self) -> Replay:
         return self

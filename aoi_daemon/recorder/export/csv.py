@@ -24,7 +24,7 @@ _PARTS: Final = """
 SELECT p.id, p.run_id, p.product_id, p.part, p.at, p.camera, p.fov, p.sequence, p.passed, p.reason, p.defect_count,
        p.worst_class, p.offset_x, p.offset_y, p.latency_ms, p.delivered, p.missed, p.trigger_ns, p.ready_ns,
        p.deadline_ns, p.picked_ns, p.inferred_ns, p.judged_ns, p.sent_ns, p.answered_ns, p.trigger_id, p.bypassed,
-       p.proof
+       p.proof, p.view
 FROM parts p WHERE p.id IN (SELECT value FROM json_each(?)) ORDER BY p.id
 """
 _PICTURES: Final = """
@@ -90,7 +90,7 @@ class CsvRows:
         (
             id_, run_id, product_id, part, at, camera, fov, sequence, passed, reason, defect_count, worst_class,
             offset_x, offset_y, latency_ms, delivered, missed, trigger_ns, ready_ns, deadline_ns, picked_ns,
-            inferred_ns, judged_ns, sent_ns, answered_ns, trigger_id, bypassed, proof,
+            inferred_ns, judged_ns, sent_ns, answered_ns, trigger_id, bypassed, proof, view,
         ) = row  # fmt: skip
         run, is_plain, line_and_run = self._runs.get(run_id) or self._run(run_id)
         product, wanted = self._products.get(product_id) or self._product(product_id)
@@ -106,7 +106,7 @@ class CsvRows:
             f"{offset_x},{offset_y},{'' if latency_ms is None else repr(latency_ms)},{delivered},{missed},{trigger_ns},"
             f"{ready_ns},{deadline_ns},{picked_ns},{inferred_ns},{judged_ns},{sent_ns},{answered_ns},{images},"
             f"{reviews.get(id_, _NO_REVIEW)},{'' if found is None else _cell('; '.join(found))},{trigger_id},"
-            f"{bypassed},{_PROOFS[proof]}\r\n"
+            f"{bypassed},{_PROOFS[proof]},{'' if view is None else cell(view)}\r\n"
         )
 
     def _time(self, at: float) -> str:

@@ -15,7 +15,7 @@ FIELDS: Final = (
     "passed", "reason", "defect_count", "worst_class", "offset_x", "offset_y", "latency_ms", "delivered", "missed",
     "trigger_ns", "ready_ns", "deadline_ns", "picked_ns", "inferred_ns", "judged_ns", "sent_ns", "answered_ns",
     "image", "template", "review", "review_by", "review_time", "review_note", "defects",
-    "trigger_id", "bypassed", "proof",
+    "trigger_id", "bypassed", "proof", "view",
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ class Line:
         self.stage = SimpleNamespace(
             setup=SimpleNamespace(index=0), config=config, board=self.board, log=self.log, stopping=False,
             frame_ring=lambda _: FrameRing(self.memories[1], layout), commands=list, prepare_realtime=lambda: None,
-            fds={"announcements_w": to_plc[1], "frames_w": to_inspection[1]}, go_realtime=lambda: None,
+            fds={"announcements_w": to_plc[1], "frames0_w": to_inspection[1]}, go_realtime=lambda: None,
             tell=lambda **message: self.told.append(message), ready=lambda: None,
         )  # fmt: skip
         monkeypatch.setattr(main, "now_ns", lambda: self.now_ns)

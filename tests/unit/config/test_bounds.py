@@ -19,7 +19,7 @@ else:
 
 REFERENCE = configuration()
 ROW = re.compile(r"^\| `(\w+)` \| .*? \| (.*?) \| ", re.MULTILINE)
-BOUNDS = re.compile(r"(?P<above>above )?(?P<least>[\d.]+)(?: (?:up )?to (?P<most>[\d.]+)| up)?")
+BOUNDS = re.compile(r"(?P<above>above )?(?P<least>-?[\d.]+)(?: (?:up )?to (?P<most>-?[\d.]+)| up)?")
 LENGTH = re.compile(r"(?P<kind>text|list) of (?:up to )?(?P<first>\d+)(?: to (?P<last>\d+))?(?: characters)?")
 
 

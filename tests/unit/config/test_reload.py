@@ -175,3 +175,18 @@ def test_a_product_that_the_cameras_do_not_fit_is_refused():
 def test_a_product_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(ConfigError, match=r"third\.toml: there is no recipe of this name \(there: demo, second\)"):
         two_products().with_product("third")
+
+
+MEASURED = {"calibration": {"width_px": 640, "height_px": 640, "px_per_mm": 20.0}}
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_camera_that_was_measured_anew_goes_on_and_whoever_tells_sizes_by_it_starts_again(published):
+    more = {"recorder": {}, "publisher": {"host": "broker"}} if published else {}
+    before = configuration(more, cameras=TWO)
+    after = configuration(more, cameras=[TWO[0], {**TWO[1], **MEASURED}])
+    assert plan(before, after) == plan(after, before) == ReloadPlan(
+        changed=("cameras[1].calibration",), restart_off_path=frozenset({"publisher"} if published else ())
+    )
+    faster = configuration(more, cameras=[TWO[0], {**TWO[1], **MEASURED, "silence_ms": 5.0}])
+    assert plan(before, faster).restart_acquire == {1}

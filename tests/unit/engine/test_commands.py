@@ -649,6 +649,6 @@ def test_a_model_of_one_size_names_the_frame_that_it_does_not_take(make, tmp_pat
     code, out, err = make(model=tmp_path / "m.onnx")
     assert (code, out) == (2, "")
     assert "b000_test.png: " in err
-    assert "Got: 96 Expected: 128" in err
+    assert "is 96 x 96 px, the model takes 96 x 128 px alone: export it for the frames' size" in err
     assert err.count("\n") == 1
     assert left_in(tmp_path / "out") == []

@@ -15,6 +15,7 @@ from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Detections
 from aoi_daemon.infer.registration.registrar import Registrar
 from aoi_daemon.inspection import main as inspection
+from aoi_daemon.inspection.lanes import Lanes
 from aoi_daemon.inspection.main import Inspection
 from aoi_daemon.inspection.prove import Product
 from aoi_daemon.inspection.views import OneEngine, ViewLooker
@@ -98,10 +99,10 @@ def reading(manifest, recipe, *, standby=False):
     one.said = []
     log = SimpleNamespace(error=lambda *_, **__: None, info=lambda *_, **__: None)
     one.stage = SimpleNamespace(
-        config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1)), setup=SimpleNamespace(standby=standby, config_file=Path("/nowhere/line.toml"), product="p", upgraded=False),
+        config=SimpleNamespace(inspection=SimpleNamespace(warm_up_runs=1, lanes=1)), setup=SimpleNamespace(standby=standby, config_file=Path("/nowhere/line.toml"), product="p", upgraded=False),
         tell=lambda **message: one.said.append(message), log=log,
     )  # fmt: skip
-    one.product = Product()
+    one.product, one.lanes = Product(), Lanes(SimpleNamespace(config=one.stage.config, setup=SimpleNamespace(index=0), board={}))
     one._upgraded = False
     one.log = log
     looker = ViewLooker.__new__(ViewLooker)

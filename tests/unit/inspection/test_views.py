@@ -11,6 +11,7 @@ from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.engine.reference import make_reference_bundle
 from aoi_daemon.golden.store import NewPart, add
 from aoi_daemon.inspection import main as inspection
+from aoi_daemon.inspection.prove import together
 from aoi_daemon.inspection.views import Views
 from aoi_daemon.messages import Announcement, Proof, Reason
 from tests.unit.inspection.conftest import MS
@@ -51,14 +52,14 @@ def opened(folder):
     """`opened(recipe, cameras)`: the views with their engines, whose golden parts are those of `folder`/golden."""
     found = []
 
-    def make(recipe, names=("top", "side"), **keys):
+    def make(recipe, names=("top", "side"), judged=None, **keys):
         cameras = [{"kind": "replay", "source": ".", "name": name, **keys.get(name, {})} for name in names]
         config = LineConfig.model_validate({"cameras": cameras})
         said = []
         log = SimpleNamespace(info=lambda event, **about: said.append((event, about)), error=lambda event, **about: said.append((event, about)))
         stage = SimpleNamespace(config=config, log=log, setup=SimpleNamespace(standby=False), tell=lambda **_: None)
         ring = SimpleNamespace(layout=SimpleNamespace(slots=2), planes=lambda slot: (np.zeros(64 * 64, np.uint8), np.zeros(0, np.uint8)))
-        views = Views(stage, recipe, [ring] * len(names))
+        views = Views(stage, recipe, [ring] * len(names), range(len(names)) if judged is None else judged)
         found.append(views)
         views.engine = views.open(folder / "golden", lambda: None)
         views.said = said
@@ -67,6 +68,10 @@ def opened(folder):
     yield make
     for views in found:
         views.close()
+
+
+def of_all(views):
+    return together(views.products, views.strays)
 
 
 def verdict(views, camera, fov, image):
@@ -155,7 +160,7 @@ def test_a_product_is_proven_when_each_of_its_views_is(folder, opened, parts, pr
     """One that nothing proves may pass whatever it shows."""
     if parts:
         golden(folder, *parts)
-    product = opened(recipe_of(folder, TOP, SAME)).product
+    product = of_all(opened(recipe_of(folder, TOP, SAME)))
     assert product.proof(accepted=False, upgraded=False) is proof
     assert said in product.text("p") and bool(said) is bool(product.text("p"))
 
@@ -166,7 +171,7 @@ def test_a_product_is_proven_when_each_of_its_views_is(folder, opened, parts, pr
 )
 def test_a_golden_part_of_no_view_proves_nothing(folder, opened, view, said):
     golden(folder, ("a", ("top", True)), ("b", ("top", False)), ("c", ("side", True)), ("d", ("side", False)), ("stray", (view, True)))
-    product = opened(recipe_of(folder, TOP, SAME)).product
+    product = of_all(opened(recipe_of(folder, TOP, SAME)))
     assert product.proof(accepted=True, upgraded=True) is Proof.NOT_PROVEN
     assert product.wrong == (said,)
 
@@ -175,19 +180,35 @@ def test_a_golden_part_is_judged_by_its_own_view_alone(folder, opened):
     """The side tolerates everything: its bad part passes there, and would not at the top."""
     golden(folder, ("a", ("top", True)), ("b", ("top", False)), ("c", ("side", True)), ("d", ("side", False)))
     lenient = {"limits": [{"name": "*", "score": 0.99, "max_count": 100}]}
-    product = opened(recipe_of(folder, TOP, {**SAME, **lenient})).product
+    product = of_all(opened(recipe_of(folder, TOP, {**SAME, **lenient})))
     assert product.wrong == ("d is bad and passed",)
+
+
+@pytest.mark.parametrize("lane", [0, 1])
+def test_a_lane_opens_and_proves_the_views_of_its_own_cameras(folder, opened, lane):
+    """And knows of the others what a part needs, so that both lanes speak of one product."""
+    golden(folder, ("a", ("top", True)), ("b", ("top", False)), ("c", ("side", True)))
+    views = opened(recipe_of(folder, TOP, SAME), judged=[lane])
+    assert [looker.view.name for looker in views.lookers] == [["top"], ["side"]][lane]
+    assert [(product.good, product.bad) for product in views.products] == [[(1, 1)], [(1, 0)]][lane]
+    assert views.expected == opened(recipe_of(folder, TOP, SAME)).expected
+    assert (views.of(0, 0) is None, views.of(1, 0) is None) == [(False, True), (True, False)][lane]
+
+
+def test_a_lane_without_a_view_judges_nothing(folder, opened):
+    views = opened(recipe_of(folder, TOP), judged=[1])
+    assert (views.lookers, views.products, views.bundle_id, views.engine.name) == ([], [], 0, "none")
 
 
 def test_a_single_view_need_not_be_named_by_its_golden_parts(folder, opened):
     golden(folder, ("a", (None, True)), ("b", ("top", False)))
-    product = opened(recipe_of(folder, TOP), ("top",)).product
+    product = of_all(opened(recipe_of(folder, TOP), ("top",)))
     assert product.proof(accepted=False, upgraded=False) is Proof.PROVEN
 
 
 def test_a_view_in_a_recipe_that_names_none_is_unknown(folder, opened):
     golden(folder, ("a", ("top", True)), ("b", (None, False)))
-    product = opened(recipe_of(folder, templates=[{"fov": 0, "image": str(folder / "t64.png")}]), ("top",)).product
+    product = of_all(opened(recipe_of(folder, templates=[{"fov": 0, "image": str(folder / "t64.png")}]), ("top",)))
     assert product.wrong == ("a shows view top, and the recipe has no views",)
 
 

@@ -14,7 +14,7 @@ from aoi_daemon.plc.report import NO_JUDGEMENT
 from aoi_daemon.ring import verdicts
 from aoi_daemon.ring.memory import SharedMemory
 from aoi_daemon.ring.verdicts import VerdictReader
-from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, reason_cell
+from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, reason_cell, unpack_view_fault
 from tests.unit.plc.pictures import of_each
 
 DEADLINE = 50
@@ -232,3 +232,39 @@ def test_the_record_of_a_part_that_was_not_judged_says_nothing_of_a_judgement(li
     assert (outcome.picked_ns, outcome.inferred_ns, outcome.judged_ns) == (0, 0, 0)
     assert outcome.defects == bytes(len(outcome.defects))
     assert not NO_JUDGEMENT.passed
+
+
+# -- views that are not seen as they must be ----------------------------------------------------------
+
+
+def faults(line):
+    return line.board[Cell.VIEW_FAULTS], unpack_view_fault(line.board[Cell.VIEW_FAULT])
+
+
+def test_parts_in_a_row_of_which_a_view_is_missing_late_or_unknown_are_counted_and_the_view_named(line):
+    two = line()
+    two.part(GOOD, None)
+    assert faults(two) == (1, (Reason.LATE, 1, 1))
+    two.part((Reason.NO_RECIPE, 0.0))
+    assert faults(two) == (2, (Reason.NO_RECIPE, 0, 0))
+    two.part(GOOD, GOOD)
+    assert faults(two)[0] == 0, "one that was seen as it must be ends the row"
+    two.part(GOOD, None)
+    two.part(bad(3), GOOD)
+    assert faults(two)[0] == 0, "a defect says that all was seen"
+
+
+def test_a_view_that_never_came_is_recorded_by_its_camera_with_the_time_of_the_one_that_did(line):
+    two = line()
+    at = 1_000
+    two.parts.announce(Announcement(Arrival.FRAME, 0, 0, 5, 5, at, at + 1, at + DEADLINE), ready=True)
+    part = two.parts.take(at + DEADLINE)
+    found = two.account.outcome(part, part.reason, at)
+    assert (found.reason, found.camera, found.fov, found.sequence) == (Reason.NO_IMAGE, 1, 0, 0)
+    assert (found.trigger_ns, found.ready_ns) == (at, at + 1)
+
+
+def test_of_a_part_of_one_view_no_fault_of_views_is_counted(line):
+    one = line(cameras=1)
+    one.part(None)
+    assert faults(one)[0] == 0

@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import aoi_daemon.publisher
+from aoi_daemon.config.lens import Lens
 from aoi_daemon.decide.alarms import AlarmState, Priority
 from aoi_daemon.messages import MAX_DEFECTS, Reason
 from aoi_daemon.publisher import payloads
@@ -53,7 +54,7 @@ def test_a_reject_says_why_and_where_in_units(part_of):
     body = check("result", payloads.result(part_of(3, passed=False)))
     assert (body["verdict"], body["reason"], body["worst_class"], body["defect_count"]) == ("REJECT", "DEFECT", "short", 2)
     first = body["defects"][0]
-    assert first == {"class": "short", "score": 0.9, "x1_px": 10.0, "y1_px": 20.0, "x2_px": 30.0, "y2_px": 40.5}
+    assert first == {"class": "short", "score": 0.9, "x1_px": 10.0, "y1_px": 20.0, "x2_px": 30.0, "y2_px": 40.5, "width_mm": None, "height_mm": None}
     assert (body["offset_x_mm"], body["offset_y_mm"]) == (0.12, -0.03)
     assert body["latency_ms"] == 9.0
     assert body["stages_ms"] == {"acquire": 1, "queue": 1, "infer": 5, "decide": 1, "handover": 1, "plc": 1}
@@ -116,3 +117,12 @@ def test_the_schema_lists_what_the_program_knows():
     assert found["alarm"]["properties"]["state"]["enum"] == [state.value for state in AlarmState] + [None]
     assert found["alarm"]["properties"]["priority"]["enum"] == [priority.name for priority in Priority] + [None]
     assert found["state"]["properties"]["state"]["enum"] == [state.name for state in Line] + ["OFFLINE"]
+
+
+def test_sizes_are_told_in_mm_where_the_camera_was_measured(part_of):
+    lens = Lens(width_px=640, height_px=480, px_per_mm=10.0)
+    body = check("result", payloads.result(part_of(3, passed=False), lens))
+    first = body["defects"][0]
+    assert (first["width_mm"], first["height_mm"]) == (2.0, 2.05)
+    distorted = payloads.result(part_of(3, passed=False), lens.model_copy(update={"k1": -0.1}))
+    assert json.loads(distorted)["defects"][0]["width_mm"] > 2.2

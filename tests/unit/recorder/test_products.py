@@ -76,9 +76,30 @@ def test_a_new_recipe_brings_its_names(bundle):
     products.take(recipe(1, second, name="new"))
     assert of(products, 1, two).classes == ("spur",)
     assert of(products, 1, one).classes == ("open",), "parts of before are still on their way"
-    assert products.recipe(1).name == "new" and products.recipe(2) is None
+    assert products.recipe(1, 0, 0).name == "new" and products.recipe(2, 0, 0) is None
 
 
 def test_the_recipe_file_may_be_gone():
     assert of(Products([]), 3, 5).recipe == "recipe 3"
     assert of(Products([recipe(3, Path("/nowhere"))]), 3, 5).recipe == "r3"
+
+
+def test_each_view_has_its_own_classes_and_scale_and_a_name(bundle):
+    top, one = bundle("a", ["open"])
+    side, two = bundle("b", ["spur"])
+    views = [
+        {"name": "top", "camera": "first", "fov": 0, "bundle": top}, {"name": "turned", "camera": "first", "fov": 1, "bundle": top, "px_per_mm": 5.0},
+        {"name": "side", "camera": "second", "fov": 7, "bundle": side},
+    ]  # fmt: skip
+    products = Products([Recipe.model_validate({**recipe(1, top).model_dump(), "views": views})], ["first", "second"])
+
+    def outcome(camera, fov, bundle_id):
+        return make_outcome(1, recipe=1, bundle=bundle_id, camera=camera, fov=fov)
+
+    said = [outcome(0, 0, one), outcome(0, 1, one), outcome(1, 7, two), outcome(1, 3, 0)]
+    assert [products.view(each) for each in said] == ["top", "turned", "side", None]
+    assert [products.of(each).px_per_mm for each in said] == [20.0, 5.0, 20.0, 20.0]
+    assert [products.of(each).classes for each in said] == [("open",), ("open",), ("spur",), ()]
+    assert products.recipe(1, 1, 7).bundle == side
+    plain = Products([recipe(1, top)], ["first"])
+    assert plain.view(make_outcome(1, recipe=1, camera=0, fov=9)) is None

@@ -107,6 +107,21 @@ def test_new_parts_go_into_the_database_that_was_brought_forward(old):
     assert view == (4_000_000_000, 1)
 
 
+def test_the_view_that_decided_is_kept_from_version_6_on_and_unknown_before(old):
+    with closing(open_reader(old)) as reader:
+        assert [each.view for each in parts_after(reader, 0, 2)] == [None, None]
+    with closing(open_writer(old)) as writer, writing(writer):
+        product = parts.Product(1, "demo", "", (), 48.0)
+        row = parts.product_id(writer, product)
+        for number, view in ((3, "side"), (4, None)):
+            parts.insert_part(
+                writer, make_outcome(number), run=1, at=0.0, camera="top", product=product, product_row=row, view=view
+            )  # fmt: skip
+    with closing(open_reader(old)) as reader:
+        assert [each.view for each in parts_after(reader, 0, 9)] == [None, None, "side", None]
+        assert reader.execute("SELECT view FROM part_list WHERE part = 3").fetchone() == ("side",)
+
+
 def test_the_proof_of_a_part_is_kept_from_version_3_on_and_unknown_before(old):
     with closing(open_reader(old)) as reader:
         assert [each.proof for each in parts_after(reader, 0, 2)] == [None, None]
@@ -218,7 +233,7 @@ def test_the_old_schema_is_another_one():
     assert "trigger_id" not in OLD and "trigger_id" in SCHEMA
 
 
-@pytest.mark.parametrize("at_version", [1, 2, 3])
+@pytest.mark.parametrize("at_version", [1, 2, 3, 4, 5])
 def test_an_archive_of_any_older_version_answers_all_that_a_page_asks(old, monkeypatch, at_version):
     """Its figures are counted, for it has none that are kept."""
     if at_version > 1:

@@ -95,7 +95,7 @@ def test_while_it_is_filled_parts_come_go_and_are_reviewed(old, tmp_path):
             writer.execute(
                 "INSERT INTO parts SELECT NULL, run_id, part + ?, at, camera, fov, sequence, product_id, passed, reason, "
                 "defect_count, worst_class, offset_x, offset_y, trigger_ns, ready_ns, deadline_ns, picked_ns, inferred_ns, "
-                "judged_ns, sent_ns, answered_ns, latency_ms, delivered, missed, 0, 0, NULL FROM parts WHERE id % 97 = ?",
+                "judged_ns, sent_ns, answered_ns, latency_ms, delivered, missed, 0, 0, NULL, NULL FROM parts WHERE id % 97 = ?",
                 (10**6 * number, number % 97),
             )
             for sign in (1, -1):  # on both sides of the mark

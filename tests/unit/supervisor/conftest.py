@@ -19,10 +19,12 @@ from aoi_daemon.messages import Proof
 from aoi_daemon.ring import events
 from aoi_daemon.ring.events import EventReader, EventWriter
 from aoi_daemon.ring.memory import SharedMemory
+from aoi_daemon.stage import process as stage_process
 from aoi_daemon.stage.board import SIZE_BYTES, Board, CameraCell, Cell, Link, StageState, camera_cell
 from aoi_daemon.stage.lifecycle import Line
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from aoi_daemon.supervisor import attendants, keeper, stages
+from aoi_daemon.supervisor import attendants, keeper
 from aoi_daemon.supervisor.alarm_watch import AlarmWatch
 from aoi_daemon.supervisor.chronicle import Chronicle
 from aoi_daemon.supervisor.conditions import Conditions
@@ -31,7 +33,6 @@ from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.main import Supervisor
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
-from aoi_daemon.supervisor.stages import StageProcess
 
 ROOT = Path(__file__).parents[3]
 S = SECOND = 1_000_000_000
@@ -57,8 +58,8 @@ class NoRoom:
         self.tries: list[int] = []
         self.now = 100 * SECOND
         self._popen = subprocess.Popen
-        monkeypatch.setattr(stages.subprocess, "Popen", self)
-        for module in (stages, keeper, attendants):
+        monkeypatch.setattr(stage_process.subprocess, "Popen", self)
+        for module in (stage_process, keeper, attendants):
             monkeypatch.setattr(module, "now_ns", lambda: self.now)
 
     def __call__(self, *arguments, **more):

@@ -21,11 +21,11 @@ from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.messages import Proof
 from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage.board import SIZE_BYTES, Board, Cell, StageState
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.supervisor import changeover as under_test
 from aoi_daemon.supervisor.changeover import Changeover
 from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.order import Order, Result, Step
-from aoi_daemon.supervisor.stages import StageProcess
 
 MS, SECOND = 1_000_000, 1_000_000_000
 START_S = 7.0

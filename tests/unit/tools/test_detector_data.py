@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from aoi_daemon.kit.boards.labels import BoardsError, read_pairs
+from aoi_daemon.engine.labels import Asked
+from aoi_daemon.kit.boards.labels import CLASS_NAMES, BoardsError, read_pairs
 from tools.detector.data import IGNORE, NO_LABEL, TILE_PX, load_tiles, read_folders, split
 
 
@@ -58,11 +59,23 @@ def test_a_large_board_is_covered_and_cut_labels_are_ignored(tmp_path):
     assert tiles.boxes[1, 0].tolist() == [260, 10, 300, 40]
 
 
+def test_parts_of_several_sizes_without_templates_become_tiles_that_say_where_the_part_is(tmp_path):
+    """A small one fills a corner, a large one all of its tiles; templates are not looked for."""
+    write(tmp_path, "a", 200, 100)
+    write(tmp_path, "b", 1000, 640)
+    for path in tmp_path.glob("*_temp.png"):
+        path.unlink()
+    pairs = read_folders([tmp_path], Asked(CLASS_NAMES, need_templates=False))
+    tiles = load_tiles(pairs, 1, template=False)
+    assert tiles.images.shape == (3, 1, TILE_PX, TILE_PX)
+    assert tiles.areas.tolist() == [[0, 0, 200, 100], [0, 0, 640, 640], [0, 0, 640, 640]]
+
+
 def test_the_same_folder_twice_is_refused(tmp_path):
     """A board in training and test at once would be a lie."""
     write(tmp_path, "a", 64, 64)
     with pytest.raises(BoardsError, match="named twice"):
-        read_folders([tmp_path, tmp_path / "."])
+        read_folders([tmp_path, tmp_path / "."], Asked(CLASS_NAMES))
 
 
 def test_a_damaged_image_is_named_before_training(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -23,11 +24,12 @@ from tools.detector.cli import main  # noqa: E402
 from tools.detector.data import IGNORE, NO_LABEL, SLOTS, TILE_PX, empty_tiles  # noqa: E402
 from tools.detector.decoder import Decoder, fused  # noqa: E402
 from tools.detector.export import compare, export_onnx  # noqa: E402
-from tools.detector.loss import assign, cell_centres, complete_iou, detection_loss  # noqa: E402
-from tools.detector.model import Detector, parameter_count  # noqa: E402
+from tools.detector.loss import Aim, assign, cell_centres, complete_iou, detection_loss  # noqa: E402
+from tools.detector.model import Detector, Shape, parameter_count  # noqa: E402
+from tools.detector.plan import Plan  # noqa: E402
 from tools.detector.pool import Batch, Pool  # noqa: E402
 from tools.detector.stream import BoardStream  # noqa: E402
-from tools.detector.train import Plan, Trainer  # noqa: E402
+from tools.detector.train import Trainer  # noqa: E402
 
 # Operators that TensorRT 8.6 to 11 and TensorRT-RTX 1.4 build.
 BUILDABLE = {
@@ -143,6 +145,48 @@ def test_a_label_goes_to_cells_inside_its_box():
     assert ((x > 8) & (x < 56) & (y > 8) & (y < 56)).all()
 
 
+@pytest.mark.parametrize("side", [1, 3, 8])
+def test_a_label_smaller_than_a_cell_is_learnt_wherever_it_lies(side):
+    """A pin-hole of 1 px between the cells' centres has a cell that answers for it."""
+    centres = cell_centres(4, 4, "cpu")
+    places = torch.arange(0, 32 - side + 1).float()
+    corner = torch.cartesian_prod(places, places)
+    labels = torch.cat([corner, corner + side], 1)[:, None]
+    scores, classes = torch.full((len(labels), 16, 6), 0.01), torch.zeros(len(labels), 1, dtype=torch.int64)
+    boxes = torch.cat([centres - 18, centres + 18], 1).expand(len(labels), -1, -1)
+    _, taken, strength = assign(scores, boxes, centres, labels, classes)
+    assert (taken.sum(1) >= 1).all()
+    assert (strength.amax(1) > 0).all()
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_the_best_cells_target_is_the_fit_of_its_box_to_the_power_asked_for(power):
+    """At 0 a certain defect scores 1, however loose its box; a label that all boxes miss asks for nothing."""
+    centres = cell_centres(8, 8, "cpu")
+    labels = torch.tensor([[[8.0, 8.0, 40.0, 40.0]]])
+    scores, classes = torch.full((1, 64, 6), 0.5), torch.tensor([[3]])
+    loose = torch.tensor([[8.0, 8.0, 40.0, 24.0]]).expand(1, 64, 4)
+    _, _, strength = assign(scores, loose, centres, labels, classes, fit_power=power)
+    assert strength.max() == pytest.approx(0.5**power)
+    _, _, nothing = assign(scores, loose + 1000, centres, labels, classes, fit_power=power)
+    assert nothing.max() == 0
+
+
+def test_two_classes_both_likely_cost_more_when_kinds_count():
+    """The sigmoids alone punish the second class once; the classes are weighed against each other as well."""
+    logits = torch.full((1, 6, 8, 8), -9.0)
+    logits[0, 3, 3, 3] = 4.0
+    both = logits.clone()
+    both[0, 2, 3, 3] = 4.0
+    labels, classes = torch.tensor([[[10.0, 10.0, 46.0, 46.0]]]), torch.tensor([[3]])
+    reach = torch.full((1, 4, 8, 8), 0.8)
+
+    def cost(logits, kinds):
+        return float(detection_loss(logits, reach, labels, classes, Aim(kinds=kinds))[0])
+
+    assert cost(both, 0.5) - cost(logits, 0.5) > 1.02 * (cost(both, 0.0) - cost(logits, 0.0))
+
+
 def test_a_cell_in_an_ignored_region_costs_nothing():
     """A detection on a label cut by the crop is neither right nor wrong."""
     logits = torch.full((1, 6, 8, 8), -9.0)
@@ -191,7 +235,13 @@ def batch_of_squares(count=8):
         images[i, 0, y : y + h, x : x + w] = 0
         boxes[i, 0] = torch.tensor([x, y, x + w, y + h])
         classes[i, 0] = i % 6
-    return Batch(images, boxes, classes, torch.ones(count, dtype=torch.bool))
+    return Batch(
+        images,
+        boxes,
+        classes,
+        torch.ones(count, dtype=torch.bool),
+        torch.tensor([[0.0, 0.0, TILE_PX, TILE_PX]] * count),
+    )
 
 
 def test_labels_follow_their_boards_through_every_turn_and_join():
@@ -213,6 +263,54 @@ def test_inverted_boards_get_the_opposite_class():
     inverted = augment(batch, TILE_PX, Strength(0.0, 1.0, 0.0, 0.0, 0.0, 0.0))
     assert (inverted.images[:, 1] == -1).all()
     assert inverted.classes[:, 0].tolist() == [OPPOSITE[int(k)] for k in batch.classes[:, 0]]
+
+
+def test_labels_follow_their_boards_through_other_scales():
+    """Each label frames its square to the pixel or two that resampling moves an edge by; scans keep two levels."""
+    torch.manual_seed(9)
+    varied = augment(batch_of_squares(), TILE_PX, Strength(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, scale=1.0))
+    assert set(varied.images.unique().tolist()) == {-1.0, 1.0}
+    plain = batch_of_squares()
+    sizes = []
+    for i, (image, boxes, classes) in enumerate(
+        zip(varied.images[:, 0].numpy(), varied.boxes, varied.classes, strict=True)
+    ):
+        _, _, stats, _ = cv2.connectedComponentsWithStats(np.asarray(image < 0, np.uint8))
+        assert len(stats) - 1 == int((classes != NO_LABEL).sum())
+        for (x, y, w, h, _), box in zip(stats[1:].tolist(), boxes[classes != NO_LABEL].tolist(), strict=True):
+            assert np.abs(np.subtract([x, y, x + w, y + h], box)).max() <= 1.0
+            sizes.append(w * h / float((plain.boxes[i, 0, 2:] - plain.boxes[i, 0, :2]).prod()))
+    assert min(sizes) < 0.95
+    assert max(sizes) > 1.05
+
+
+def test_crops_lie_on_a_part_smaller_than_its_tile():
+    """Through turns and mirrors: what is beyond the part fills no crop that fits on it, and surrounds no more than it must."""
+    batch = batch_of_squares()
+    images = torch.full_like(batch.images, 255)
+    images[:, :, :192, :256] = 100
+    areas = torch.tensor([[0.0, 0.0, 256.0, 192.0]] * len(images))
+    small = replace(batch, images=images, classes=torch.full_like(batch.classes, NO_LABEL), areas=areas)
+    for seed in range(8):
+        torch.manual_seed(seed)
+        assert (augment(small, 160, QUIET).images < 0).all()
+        around = (augment(small, 224, QUIET).images < 0).flatten(1).float().mean(1)
+        assert torch.allclose(around, torch.tensor(192 / 224))
+
+
+def test_few_samples_meet_every_turn():
+    """A batch of two begins with any of the square's eight symmetries."""
+    images = torch.zeros(2, 2, 64, 64, dtype=torch.uint8)
+    images[:, :, :10, :30] = 255
+    area = torch.tensor([[0.0, 0.0, 64.0, 64.0]] * 2)
+    batch = replace(batch_of_squares(2), images=images, areas=area)
+    seen = set()
+    for seed in range(60):
+        torch.manual_seed(seed)
+        turned = augment(batch, 64, QUIET).images[:, 0, ::9, ::9]
+        seen |= {tuple(image.flatten().tolist()) for image in turned}
+    # Mirrors of a rectangle in a corner: four corners, lying and upright.
+    assert len(seen) == 8
 
 
 def test_light_and_noise_leave_labels_alone():
@@ -262,6 +360,62 @@ def test_a_run_can_begin_with_the_weights_of_another(tmp_path):
     trainer.start(weights)
     for network in (trainer.detector, trainer.average):
         assert torch.equal(network.stem[0].weight, weights.stem[0].weight)
+
+
+def test_parts_without_templates_are_learnt_and_exported_with_their_classes(tmp_path):
+    """Labels from masks, two sizes, two classes: the model takes the image alone and says what its classes are."""
+    out = tmp_path / "run"
+    for folder in ("lids", "test"):
+        for i, name in enumerate(("scratch", "dent", "good") * 3):
+            place = tmp_path / folder / name
+            place.mkdir(parents=True, exist_ok=True)
+            part = np.full((160, 160 + 32 * (i % 2)), 150, np.uint8)
+            mask = np.zeros_like(part)
+            if name != "good":
+                mask[40:50, 30 + 8 * i : 40 + 8 * i] = 255
+                cv2.imwrite(str(place / f"lid{i}_mask.png"), mask)
+            cv2.imwrite(str(place / f"lid{i}.png"), np.where(mask, 40, part))
+    arguments = ["--boards", str(tmp_path / "lids"), "--test", str(tmp_path / "test")]
+    arguments += ["--no-template", "--classes", "scratch, dent", "--out", str(out)]
+    arguments += ["--device", "cpu", "--jobs", "1", "--batch", "4", "--crop", "128,160"]
+    assert main([*arguments, "--epochs", "1"]) == 0
+    model = onnx.load(str(out / "model.onnx"))
+    assert [value.name for value in model.graph.input] == ["image"]
+    assert {entry.key: entry.value for entry in model.metadata_props} == {"names": "{0: 'scratch', 1: 'dent'}"}
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["classes"] == ["scratch", "dent"]
+    sizes = {size: test["labels"] for size, test in metrics["tests"]["test"]["by_size"].items()}
+    assert sizes == {"160x160": 3, "192x160": 3}
+    again = [*arguments[2:], "--weights", str(out / "best.pt")]
+    assert main([*again, "--out", str(tmp_path / "again")]) == 0
+    assert main([*again, "--classes", "dent,scratch"]) == 2
+
+
+def test_a_time_that_can_do_nothing_is_refused_and_leaves_nothing(folder, tmp_path, capsys):
+    """With what would do; the same folder is then free for it."""
+    out = tmp_path / "run"
+    arguments = ["--boards", str(folder), "--holdout", "0.25", "--out", str(out), "--device", "cpu", "--jobs", "1"]
+    assert main([*arguments, "--batch", "8", "--crop", "192", "--minutes", "0.01"]) == 2
+    error = capsys.readouterr().err
+    assert "below 100 nothing is learnt; allow" in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--generate", "10", "--classes", "a,b"], "classes: generated boards have"),
+        (["--generate", "10", "--no-template"], "no-template: generated boards have templates"),
+        (["--boards", "x", "--classes", "a,,b"], "classes: 'a,,b'"),
+        (["--boards", "x", "--classes", "a,a"], "classes: 'a,a'"),
+        (["--boards", "x", "--crop", "128,100"], "crop: 128,100 px, allowed are multiples of 32"),
+        (["--boards", "x", "--crop", "wide"], "crop: wide px"),
+    ],
+)
+def test_questions_that_do_not_fit_are_refused(tmp_path, capsys, asked, words):
+    """Before anything is read."""
+    assert main([*asked, "--out", str(tmp_path / "run")]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_wrong_input_writes_nothing(folder, tmp_path, capsys):
@@ -327,6 +481,19 @@ def tiles_of_level(level, count):
     tiles = empty_tiles(count)
     tiles.images[:] = level
     return tiles
+
+
+def test_a_checkpoint_says_what_parts_it_is_for(tmp_path):
+    """And one of before there were other parts is for boards with templates."""
+    path = tmp_path / "x.pt"
+    shape = Shape(classes=("scratch",), template=False)
+    checkpoint.save(path, Detector(shape))
+    assert checkpoint.load(path)[0].shape == shape
+    checkpoint.save(path, Detector())
+    content = torch.load(path, weights_only=True)
+    content["shape"] = {name: content["shape"][name] for name in ("widths", "depths", "neck")}
+    torch.save(content, path)
+    assert checkpoint.load(path)[0].shape == Shape()
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

@@ -54,7 +54,9 @@ def adapt_rows(sewn: Sewn, described: Described, told: Told = NOTHING) -> Adapte
     return finished(sewn, described, told, heads, (count, rows + 1))
 
 
-def heads_of(sewn: Sewn, places: tuple[str, str], score: str, label: str, count: int) -> str:
+def heads_of(
+    sewn: Sewn, places: tuple[str, str], score: str, label: str, count: int, *, lowest: str | None = None
+) -> str:
     """Heads (1, 4 + `count`, n + 1) of n rows of one class each, and of what may have been dropped below them.
 
     Args:
@@ -63,11 +65,12 @@ def heads_of(sewn: Sewn, places: tuple[str, str], score: str, label: str, count:
         score: (1, 1, n).
         label: float32 (1, 1, n), whole numbers; where a score is above 0, of a class there is.
         count: of classes.
+        lowest: (1, 1, 1), what scores below which may have been dropped; None: the lowest of the rows.
     """
     centre, size = places
     scores = scores_of(sewn, score, label, count)
-    middle = sewn.put("ReduceMean", centre, axes=[2], keepdims=1)
-    lowest = sewn.put("ReduceMin", score, axes=[2], keepdims=1)
+    middle = sewn.along("ReduceMean", centre, 2)
+    lowest = sewn.along("ReduceMin", score, 2) if lowest is None else lowest
     every = sewn.put("Mul", lowest, sewn.constant(np.ones((1, count, 1), np.float32)))
     dropped = sewn.put("Concat", middle, sewn.constant(np.zeros((1, 2, 1), np.float32)), every, axis=1)
     return sewn.put("Concat", sewn.put("Concat", centre, size, scores, axis=1), dropped, axis=2)

@@ -47,7 +47,7 @@ def spots():
     return mapped
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 999), score=st.floats(0, 1, width=32), label=st.floats(0.125, 0.875, width=16),
     mask=st.floats(0.125, 0.875, width=16), high=st.sampled_from([0.1, 0.5, 1.0]),

@@ -85,7 +85,7 @@ def test_an_activation_behind_one_is_refused(tmp_path):
 
 def test_without_a_good_class_no_part_would_pass(tmp_path):
     file = export(tmp_path / "m.onnx", {"out": LOGITS})
-    with pytest.raises(ModelError, match=r"one of its classes \(a, b, c\) is always true, .* say with --good"):
+    with pytest.raises(ModelError, match=r"one of its classes \(a, b, c\) is always true, .* say with --good-classes"):
         adapted(adapt_classify, file, described(file, activation="softmax"), classes=("a", "b", "c"))
 
 

@@ -92,7 +92,10 @@ def test_an_activation_behind_one_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"classes": ("a", "b", "c")}, r"one of its classes \(a, b, c\) is true at each place, .* say with --good"),
+        (
+            {"classes": ("a", "b", "c")},
+            r"one of its classes \(a, b, c\) is true at each place, .* say with --good-classes",
+        ),
         ({"classes": CLASSES, "good": CLASSES}, "all of its classes .* are good ones; name a defect"),
         ({"classes": ("scratch", "dent")}, "has 3 classes, --classes names 2"),
         ({}, "names no classes; name 3 with --classes"),

@@ -35,6 +35,21 @@ def test_the_frames_size_is_fixed_where_it_is_told():
     assert [sizes(v) for v in made.graph.value_info if v.name == "a"] == [[1, 3, 32, 48]]
 
 
+def test_a_size_that_nothing_infers_is_fixed_by_its_name():
+    """Behind an operator of which the sizes are not known; the name is the file's own word for them."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17, "mine" : 1]> '
+        "g (float[N,3,H,W] x) => (float[N,3,H,W] y) { y = mine.Same (x) }"
+    )
+    assert sizes(fix_sizes(model, "x", "NCHW", (32, 48)).graph.output[0]) == [1, 3, 32, 48]
+
+
+def test_what_was_noted_inside_at_another_size_is_forgotten():
+    """Of the picture that the exporter was shown."""
+    made = fix_sizes(parsed("N,3,H,W", "N,3,P,Q", inner="1,3,8,8"), "x", "NCHW", (32, 48))
+    assert [sizes(v) for v in made.graph.value_info if v.name == "a"] == [[1, 3, 32, 48]]
+
+
 def test_a_picture_of_channels_last_is_fixed_in_its_own_places():
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 17]> g (float[N,H,W,3] x) => (float[N,H,W,3] y) { y = Relu (x) }'

@@ -6,8 +6,6 @@ from onnx import helper
 
 from aoi_daemon.engine.exports.torchvision import adapt_torchvision
 from aoi_daemon.errors import InferenceError, ModelError
-from aoi_daemon.infer.decode.decode import decode
-from aoi_daemon.infer.executor import Detections
 from tests.unit.engine.exports.answering import adapted, described, detections, export
 
 BOXES = np.array([[2, 3, 20, 15], [30, 8, 44, 30]], np.float32)
@@ -25,17 +23,12 @@ def write(tmp_path, *, names=("boxes", "labels", "scores"), labels=LABELS, seen=
     return export(tmp_path / "m.onnx", outputs, picture=(3, 32, 48), sizes=sizes, seen=seen)
 
 
-def checked(made, tmp_path):
-    raw = Detections(*detections(made, tmp_path))
-    return decode(raw, floor=0.05, class_count=len(made.output.classes))
-
-
 @pytest.mark.parametrize("names", [("boxes", "labels", "scores"), ("1494", "1464", "1463")])
 @pytest.mark.parametrize("order", ["bls", "bsl", "slb"])
 def test_labels_behind_a_background_begin_at_one(tmp_path, names, order):
     """Whatever exporters call the outputs, and however they order them."""
     made = adapted(adapt_torchvision, write(tmp_path, names=names, order=order), classes=("edge", "dent", "scratch"))
-    boxes, scores, labels = checked(made, tmp_path)
+    boxes, scores, labels = detections(made, tmp_path)
     assert boxes.tolist() == BOXES[::-1].tolist()
     assert scores.tolist() == [0.875, 0.5]
     assert [made.output.classes[label] for label in labels] == ["edge", "scratch"]
@@ -46,7 +39,7 @@ def test_a_background_that_is_named_is_no_defect(tmp_path):
         adapt_torchvision, write(tmp_path, seen=(SIGMOID,)), classes=("__background__", "edge", "dent", "scratch")
     )
     assert made.output.classes == ("edge", "dent", "scratch")
-    assert checked(made, tmp_path)[2].tolist() == [0, 2]
+    assert detections(made, tmp_path)[2].tolist() == [0, 2]
 
 
 def test_without_a_softmax_a_person_says_where_labels_begin(tmp_path):
@@ -55,7 +48,7 @@ def test_without_a_softmax_a_person_says_where_labels_begin(tmp_path):
     with pytest.raises(ModelError, match=r"nothing in it says whether its labels begin at 0 or, .* --first-label"):
         adapted(adapt_torchvision, file, classes=("a", "b", "c", "d"))
     made = adapted(adapt_torchvision, file, classes=("a", "b", "c", "d"), first_label=0)
-    assert checked(made, tmp_path)[2].tolist() == [1, 3]
+    assert detections(made, tmp_path)[2].tolist() == [1, 3]
 
 
 @pytest.mark.parametrize(("labels", "first"), [([0, 1], 1), ([1, 4], 1), ([3, 1], 0)])
@@ -67,8 +60,8 @@ def test_a_label_of_no_class_is_no_answer(tmp_path, labels, first):
         classes=("edge", "dent", "scratch"),
         first_label=first,
     )
-    with pytest.raises(InferenceError, match="the model gave classes"):
-        checked(made, tmp_path)
+    with pytest.raises(InferenceError, match=r"the model gave probabilities .* expected 0 to 1"):
+        detections(made, tmp_path)
 
 
 def test_a_first_label_that_is_none_is_refused(tmp_path):
@@ -80,3 +73,10 @@ def test_outputs_that_are_no_rows_are_refused(tmp_path):
     file = export(tmp_path / "m.onnx", {"boxes": BOXES, "scores": SCORES}, picture=(3, 32, 48))
     with pytest.raises(ModelError, match=r"expected boxes \[n, 4\], scores \[n\] and labels \[n\]"):
         adapted(adapt_torchvision, file, described(file), classes=("a",))
+
+
+def test_a_good_class_is_left_out(tmp_path):
+    """A component, which is there on every part."""
+    made = adapted(adapt_torchvision, write(tmp_path), classes=("edge", "dent", "scratch"), good=("edge",))
+    boxes, scores, labels = detections(made, tmp_path)
+    assert (boxes.tolist(), scores.tolist(), labels.tolist()) == ([BOXES[0].tolist()], [0.5], [2])

@@ -8,16 +8,8 @@ from aoi_daemon.config.limits import ClassLimit
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.engine.bundle import golden
 from aoi_daemon.engine.labels import BoardsError, read_pairs
-from aoi_daemon.engine.qualify.qualify import (
-    MAX_MAP_LOSS,
-    Golden,
-    Judging,
-    boards_of,
-    golden_wrong,
-    measure,
-    refusal,
-    run_boards,
-)
+from aoi_daemon.engine.qualify.gate import MAX_MAP_LOSS, refusal
+from aoi_daemon.engine.qualify.qualify import Golden, Judging, boards_of, golden_wrong, measure, run_boards
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from aoi_daemon.pictures import read_picture
@@ -151,7 +143,7 @@ class TestGolden:
             boards, judging = boards or set_of(), Judging(manifest, None, (ClassLimit(name="*", score=score),))
             with OnnxExecutor(toy, manifest, threads=1) as executor:
                 seen = run(executor, boards, judging)
-            return golden.choose(boards, seen, judging.thresholds, manifest.classes, count=count)
+            return golden.choose(boards, seen, golden.Wanted(manifest, judging.thresholds, count))
 
         return choose
 

@@ -114,7 +114,7 @@ def test_a_set_without_good_boards_does_not_claim_a_rate(report):
     run = report.runs["fp32"]
     run = replace(run, found=tuple(run.found[i] for i in bad), verdicts=tuple(run.verdicts[i] for i in bad))
     judging = Judging.__new__(Judging)
-    judging.manifest, judging.thresholds = type("M", (), {"classes": report.classes}), np.array([0.5, 0.5])
+    judging.manifest, judging.thresholds = type("M", (), {"classes": report.classes, "task": "top100"}), np.array([0.5, 0.5])
     few = replace(report, boards=boards, runs={"fp32": run}, measured={"fp32": measure(run, boards, judging, None)},
                   refused={})  # fmt: skip
     assert as_json(few)["precisions"]["fp32"]["false_calls"]["rate"] is None

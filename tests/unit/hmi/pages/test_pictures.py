@@ -28,7 +28,7 @@ def ring(stage):
 
 @pytest.fixture
 def pictures(stage, ring):
-    return Pictures([ring], stage.setup.recipe)
+    return Pictures([ring], stage.setup.recipe, stage.config.cameras)
 
 
 def decoded(data: bytes):

@@ -203,3 +203,15 @@ def test_a_full_tile_of_a_model_that_shows_all_is_an_area_of_its_own():
         frame, None, NO_DEADLINE
     )
     assert found.boxes.tolist() == [[0, 0, 48, 48]]
+
+
+@pytest.mark.parametrize("seeing", range(4))
+def test_what_one_tile_alone_sees_of_what_all_look_at_is_found(seeing):
+    """The tile before, after, above or below it may be blind to it: at its border a model sees less."""
+    frame = np.zeros((64, 80, 1), np.uint8)
+    frame[30:34, 38:42] = 255
+    executor = fitted(Fit(kind="tiles", width_px=48, height_px=40, overlap_px=16), frame.shape)
+    maps, number = executor._inner.map_of, iter(range(100))
+    executor._inner.map_of = lambda image: maps(image) * (next(number) % 4 == seeing)
+    for _ in range(2):
+        assert executor.infer(frame, None, NO_DEADLINE).boxes.tolist() == [[38, 30, 42, 34]]

@@ -194,22 +194,19 @@ def test_replay_and_the_line_judge_alike(line, capsys, bundle):
     from aoi_daemon.config.load import load
     from aoi_daemon.config.schema import InspectionSection
     from aoi_daemon.inspection.gauge import Gauge
-    from aoi_daemon.inspection.main import Inspection
+    from aoi_daemon.inspection.main import _look
     from aoi_daemon.messages import Announcement
     from aoi_daemon.pictures import read_picture
     from aoi_daemon.stage.stage import now_ns
 
     recipe = load(line.config).recipe
     gauge = Gauge(recipe, InspectionSection())
-    inspection = Inspection.__new__(Inspection)
-    for name in ("recipe", "bundle", "criteria", "templates", "registrar", "executor"):
-        setattr(inspection, name, getattr(gauge, name))
     template = read_picture(line.folder / "images" / "template.png", 1)
     with gauge.executor:
         for number in (1, 2, 3):
             image = read_picture(line.folder / "images" / f"{number}.png", 1)
             now = now_ns()
             part = Announcement(0, 0, 0, 1, 1, now, now, now + 10**10)
-            theirs = inspection._look(part, image, template, now).verdict
+            theirs = _look(gauge, part, image, template, now).verdict
             ours = gauge.see(image, template, 0).verdict
             assert ours == theirs

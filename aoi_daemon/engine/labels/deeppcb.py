@@ -1,63 +1,31 @@
 """Read folders of labelled boards in DeepPCB's layout: test image, golden template, label file.
 
-Process: offline. Needs numpy, OpenCV and Pillow alone, so that training on a machine without this program's
-other packages can use it too.
 Layout: `NAME_test.png`, `NAME_temp.png` and `NAME.txt` with `x1 y1 x2 y2 class` a line, classes from 1.
 An empty `NAME.txt` says that the board is good; a missing one is an error.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.errors import Action, AoiError, PictureError
+from aoi_daemon.engine.labels.part import BoardsError, Pair, image_size
+from aoi_daemon.errors import PictureError
 from aoi_daemon.files.boxes import LabelError, read_boxes
 from aoi_daemon.files.pairs import NamesError, Parts, parts_in
-from aoi_daemon.pictures import list_pictures, picture_size, read_picture
+from aoi_daemon.pictures import list_pictures
 
 CLASS_NAMES: Final = ("open", "short", "mousebite", "spur", "copper", "pin-hole")
 
 
-class BoardsError(AoiError):
-    """Something in a folder of boards that a person must change: it names the file and the value."""
-
-    action: ClassVar[Action] = Action.REFUSE
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One board on disk.
-
-    Attributes:
-        boxes: int32 [N, 4], x1 y1 x2 y2 in pixels, inside the image.
-        classes: int32 [N], 0-based: the label file's id minus 1, an index into the class names.
-        width_px, height_px: of both images.
-        bits: depth of both, where their samples have 16 bits; see `pictures`.
-    """
-
-    name: str
-    test_path: Path
-    template_path: Path
-    boxes: NDArray[np.int32]
-    classes: NDArray[np.int32]
-    width_px: int
-    height_px: int
-    bits: int | None = None
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the board carries no label, and so must pass."""
-        return not len(self.boxes)
-
-
 def read_pairs(
-    folder: Path, *, need_defects: bool = True, class_count: int = len(CLASS_NAMES), bits: int | None = None
-) -> list[Pair]:
+    folder: Path, *, need_defects: bool = True, class_count: int = len(CLASS_NAMES), bits: int | None = None,
+    need_templates: bool = True,
+) -> list[Pair]:  # fmt: skip
     """List the folder's boards, sorted by name, every label checked against its images.
 
     Args:
@@ -65,6 +33,7 @@ def read_pairs(
         need_defects: refuse a folder in which every label file is empty.
         class_count: label ids are 1 to this.
         bits: see `Pair`.
+        need_templates: refuse a board without; else it is one that has none.
 
     Raises:
         BoardsError: no such folder, nothing in it, a file of a trio is missing, unreadable or of another
@@ -72,7 +41,7 @@ def read_pairs(
     """
     tests, templates, labels = _list(folder)
     for name, path in sorted(tests.items()):
-        if name not in templates:
+        if need_templates and name not in templates:
             raise BoardsError(f"{path}: its template {name}_temp.png is missing")
         if name not in labels:
             raise BoardsError(f"{path}: its label file {name}.txt is missing (an empty one means a good board)")
@@ -80,24 +49,12 @@ def read_pairs(
         if name not in tests:
             raise BoardsError(f"{path}: its board {name}_test.png is missing")
     pairs = [
-        replace(_read_pair(name, tests[name], templates[name], labels[name], class_count), bits=bits)
+        replace(_read_pair(name, tests[name], templates.get(name), labels[name], class_count), bits=bits)
         for name in sorted(tests)
     ]
     if need_defects and all(pair.is_good for pair in pairs):
         raise BoardsError(f"{folder}: all {len(pairs)} label files are empty, there is no defect to learn or test")
     return pairs
-
-
-def read_image(path: Path, bits: int | None = None) -> NDArray[np.uint8]:
-    """Decode one image to gray uint8, (height_px, width_px).
-
-    Raises:
-        BoardsError: the file is missing or no image; see `pictures`.
-    """
-    try:
-        return read_picture(path, 1, bits=bits)[:, :, 0]
-    except PictureError as error:
-        raise BoardsError(str(error)) from error
 
 
 def read_label(
@@ -127,18 +84,6 @@ def read_label(
     return np.ascontiguousarray(table[:, :4]), np.ascontiguousarray(table[:, 4])
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Return (width_px, height_px), without decoding the pixels.
-
-    Raises:
-        BoardsError: the file is missing or no image.
-    """
-    try:
-        return picture_size(path)
-    except PictureError as error:
-        raise BoardsError(str(error)) from error
-
-
 def _list(folder: Path) -> Parts:
     """Test images, templates and label files of `folder`, each by board name."""
     try:
@@ -154,9 +99,9 @@ def _list(folder: Path) -> Parts:
     return found
 
 
-def _read_pair(name: str, test: Path, template: Path, label: Path, class_count: int) -> Pair:
+def _read_pair(name: str, test: Path, template: Path | None, label: Path, class_count: int) -> Pair:
     width_px, height_px = image_size(test)
-    other = image_size(template)
+    other = (width_px, height_px) if template is None else image_size(template)
     if other != (width_px, height_px):
         raise BoardsError(f"{template}: is {other[0]}x{other[1]} px, but {test.name} is {width_px}x{height_px}")
     boxes, classes = read_label(label, width_px, height_px, class_count)

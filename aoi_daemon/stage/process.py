@@ -1,4 +1,4 @@
-"""One stage process, seen from the supervisor."""
+"""One stage process, seen from whoever started it: the supervisor; for a lane, inspection."""
 
 from __future__ import annotations
 

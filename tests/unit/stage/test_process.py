@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from aoi_daemon.config.load import load
 from aoi_daemon.ring import parcel
 from aoi_daemon.ring.parcel import MessageError
+from aoi_daemon.stage import process as module
+from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from aoi_daemon.supervisor import stages
-from aoi_daemon.supervisor.stages import StageProcess
 from tests.unit.supervisor.conftest import held
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +24,8 @@ SECOND = 1_000_000_000
 
 
 @pytest.fixture
-def setup(configuration):
+def setup():
+    configuration = load(ROOT / "config" / "line.toml")
     return Setup("plc", 0, configuration.line, configuration.recipe, "json", "f" * 32, configuration.file, Path("none"), {})
 
 
@@ -48,7 +50,7 @@ def test_a_process_that_ends_before_it_has_its_setup_is_seen_to_end(error):
 
 
 CALLS = (
-    (stages.socket, "socketpair"), (stages.subprocess, "Popen"), (os, "pidfd_open"), (os, "memfd_create"),
+    (module.socket, "socketpair"), (module.subprocess, "Popen"), (os, "pidfd_open"), (os, "memfd_create"),
     (os, "posix_fallocate"), (os, "pwrite"), (parcel.fcntl, "fcntl"), (parcel.socket, "send_fds"),
 )  # fmt: skip
 
@@ -111,9 +113,9 @@ def test_a_setup_that_does_not_fit_leaves_nothing(setup, monkeypatch):
 
 def test_a_command_that_does_not_fit_is_said_by_name(monkeypatch):
     said = []
-    monkeypatch.setattr(stages, "logger", lambda: SimpleNamespace(error=lambda event, **facts: said.append((event, facts))))
+    monkeypatch.setattr(module, "logger", lambda: SimpleNamespace(error=lambda event, **facts: said.append((event, facts))))
     process = StageProcess("plc", 0, 2)
-    process.control, theirs = stages.socket.socketpair(stages.socket.AF_UNIX, stages.socket.SOCK_SEQPACKET)
+    process.control, theirs = module.socket.socketpair(module.socket.AF_UNIX, module.socket.SOCK_SEQPACKET)
     with process.control, theirs:
         assert not process.tell(do="look", text="x" * parcel.MAX_MESSAGE_BYTES)
         assert process.hand(do="recipe", recipe="x" * 1_000_000)

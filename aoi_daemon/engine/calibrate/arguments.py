@@ -1,0 +1,69 @@
+"""The command line of `aoi-daemon calibrate`.
+
+Process: offline. Loaded by every command, so it loads nothing but argparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+_EXAMPLES: Final = """examples:
+  aoi-daemon calibrate target --out target.pdf                 a page of A4 to print at 100 %, glued onto something flat
+  aoi-daemon calibrate target --out small.pdf --square-mm 3 --paper a5
+  aoi-daemon calibrate measure frame.png                       px per mm and distortion, as lines for line.toml
+  aoi-daemon calibrate measure frame.png --line-mm 99.4        the printed line is that long, not 100.0 mm
+  aoi-daemon calibrate measure flat.png turned.png corner.png  the first lies where parts lie, the others help
+  aoi-daemon calibrate check frame.png --camera top            has the target moved since? exit 1 where it has
+"""
+_DESCRIPTION: Final = """Scale, lens distortion and white balance of a camera, from a printed target. Sizes in mm are
+told by what was measured; no pixel is changed, and no verdict."""
+_EXIT_CODES: Final = """
+exit codes: 0 done; 1 `check`: the target has moved; 2 the command line, a file or a picture is wrong, with what to do.
+"""
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add the command `calibrate` to a parser's `add_subparsers()`."""
+    raw = argparse.RawDescriptionHelpFormatter
+    calibrate = subparsers.add_parser(
+        "calibrate", help="px per mm, distortion and white balance of a camera, by a printed target",
+        description=_DESCRIPTION, epilog=_EXAMPLES + _EXIT_CODES, formatter_class=raw,
+    )  # fmt: skip
+    actions = calibrate.add_subparsers(dest="action", required=True, metavar="ACTION")
+    target = actions.add_parser(
+        "target", help="write the target as a PDF", formatter_class=raw, epilog=_EXAMPLES,
+        description="Write the page to print: a ChArUco board, and a line of 100 mm to check the print by.",
+    )  # fmt: skip
+    target.add_argument("--out", type=Path, required=True, metavar="FILE", help="the PDF; overwritten")
+    target.add_argument("--paper", choices=("a3", "a4", "a5", "letter"), default="a4", help="(default: %(default)s)")
+    measure = actions.add_parser(
+        "measure", help="measure a camera by pictures of the target", formatter_class=raw,
+        epilog=_EXAMPLES + _EXIT_CODES,
+        description="Measure a camera. The target of the first picture lies flat where parts lie, and fills the view.",
+    )  # fmt: skip
+    check = actions.add_parser(
+        "check", help="has the target moved since?", formatter_class=raw, epilog=_EXAMPLES + _EXIT_CODES,
+        description="Compare where the target lies with where it lay when the camera was measured.",
+    )  # fmt: skip
+    measure.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="of the target, from this camera")
+    measure.add_argument(
+        "--line-mm", type=float, default=100.0, metavar="MM",
+        help="how long the printed line of 100 mm is, by a ruler (default: %(default)s)",
+    )  # fmt: skip
+    measure.add_argument("--json", action="store_true", help="one JSON object instead")
+    check.add_argument("picture", type=Path, metavar="PICTURE", help="of the target where it lay")
+    check.add_argument(
+        "--config", type=Path, default=Path("/etc/aoi-daemon/line.toml"), metavar="FILE",
+        help="line.toml (default: %(default)s)",
+    )  # fmt: skip
+    check.add_argument("--camera", metavar="NAME", help="whose section `calibration` it is (default: the only one)")
+    check.add_argument(
+        "--most-px", type=float, default=2.0, metavar="PX", help="so far it may have moved (default: %(default)s)"
+    )
+    for action in (target, measure, check):
+        action.add_argument("--square-mm", type=float, default=10.0, metavar="MM", help="(default: %(default)s)")
+        action.add_argument(
+            "--squares", metavar="COLUMNSxROWS", help="as the page says (default: what fills a page of A4)"
+        )

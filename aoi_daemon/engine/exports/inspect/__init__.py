@@ -1,0 +1,1 @@
+"""`aoi-daemon model inspect`: what an exported model is, whether it can be taken, and what to do next."""

@@ -1,0 +1,116 @@
+"""`aoi-daemon calibrate`, from the page to a camera that has been knocked."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import cv2
+import pytest
+
+from aoi_daemon.cli import main
+from aoi_daemon.config.load import load
+from aoi_daemon.engine.calibrate.target import checked
+from tests.unit.engine.calibrate.rendering import seen
+
+TARGET = checked(14, 10, 10.0)
+PRINTED = ["--squares", "14x10", "--square-mm", "10"]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    def make(name="frame.png", **optics):
+        file = tmp_path / name
+        assert cv2.imwrite(str(file), seen(TARGET, **optics))
+        return str(file)
+
+    return make
+
+
+@pytest.fixture
+def line(tmp_path):
+    """A line whose camera gives frames of 640 x 480 px; `calibration` is put below its camera."""
+
+    def make(calibration="", recipe=""):
+        folder = tmp_path / "line"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "recipes").mkdir(parents=True)
+        (folder / "bundle").mkdir()
+        (folder / "bundle" / "manifest.json").touch()
+        (folder / "boards").mkdir()
+        (folder / "line.toml").write_text(
+            '[line]\nname = "l"\ntakt_ms = 50.0\nrecipe = "r"\n[[cameras]]\nname = "top"\nkind = "replay"\nsource = "boards"\n'
+            f"max_width_px = 640\nmax_height_px = 480\n{calibration}\n"
+        )
+        (folder / "recipes" / "r.toml").write_text(
+            f'id = 1\nname = "r"\nbundle = "../bundle"\nwidth_px = 640\nheight_px = 480\n{recipe}\n'
+        )
+        return folder / "line.toml"
+
+    return make
+
+
+def test_what_measure_prints_is_taken_by_line_toml_and_check_tells_whether_the_camera_was_knocked(picture, line, capsys):
+    assert main(["calibrate", "measure", picture(), *PRINTED]) == 0
+    said = capsys.readouterr().out
+    file = line(said)
+    lens = load(file).line.cameras[0].calibration
+    assert lens.px_per_mm == pytest.approx(4.4, rel=1e-3)
+    assert len(lens.marks) == 8
+    assert f"px_per_mm = {lens.px_per_mm:.4f}" in said
+    config = ["--config", str(file), *PRINTED]
+    assert main(["calibrate", "check", picture("again.png", seed=3), *config]) == 0
+    assert "as it was measured" in capsys.readouterr().out
+    assert main(["calibrate", "check", picture("knocked.png", shift_px=(4.0, -3.0)), *config]) == 1
+    said = capsys.readouterr().out
+    assert "camera top: the target lies +4.0" in said and "measure again" in said
+
+
+def test_a_print_that_came_out_shorter_is_measured_as_long_as_it_is(picture, capsys):
+    file = picture()
+    scales = []
+    for length in ("100", "98"):
+        assert main(["calibrate", "measure", file, "--line-mm", length, "--json", *PRINTED]) == 0
+        scales.append(json.loads(capsys.readouterr().out)["px_per_mm"])
+    assert scales[1] / scales[0] == pytest.approx(100 / 98)
+
+
+def test_colour_brings_the_white_balance_and_gray_none(picture, capsys):
+    assert main(["calibrate", "measure", picture(tint=(0.8, 1.0, 1.1), light=(30, 180)), *PRINTED]) == 0
+    assert "# white balance: gains of red 0.9" in capsys.readouterr().out
+    assert main(["calibrate", "measure", picture(), "--json", *PRINTED]) == 0
+    assert json.loads(capsys.readouterr().out)["white_balance"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["measure", "PICTURE", "--line-mm", "71"], "--line-mm 71: .*printed to another scale"),
+        (["measure", "PICTURE", "--squares", "7"], "--squares 7: not COLUMNSxROWS"),
+        (["measure", "PICTURE", "--squares", "9x7", "--square-mm", "10"], "corners of the target are seen|no target"),
+        (["measure", "gone.png"], "gone.png"),
+        (["target", "--out", "t.pdf", "--square-mm", "1"], "--square-mm 1|in all"),
+        (["target", "--out", "no/folder/t.pdf"], "No such file or directory"),
+        (["check", "PICTURE", "--config", "gone.toml"], "gone.toml"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line_with_exit_code_2(picture, tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    words = [picture() if word == "PICTURE" else word for word in arguments]
+    assert main(["calibrate", *words]) == 2
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert re.search(said, told)
+
+
+def test_a_camera_that_was_not_measured_or_is_not_there_is_named(picture, line, capsys):
+    for more, said in (([], "camera top has no `calibration`"), (["--camera", "side"], "--camera side: there is none .*top")):
+        assert main(["calibrate", "check", picture(), "--config", str(line()), *more, *PRINTED]) == 2
+        assert re.search(said, capsys.readouterr().err)
+
+
+def test_the_target_of_the_examples_is_written(tmp_path, capsys):
+    assert main(["calibrate", "target", "--out", str(tmp_path / "t.pdf"), "--paper", "a4", "--square-mm", "20"]) == 0
+    assert "--squares 13x8 --square-mm 20" in capsys.readouterr().out
+    assert (tmp_path / "t.pdf").stat().st_size > 1000
