@@ -96,8 +96,8 @@ def _as_gather(graph: Any, node: Node, sizes: dict[str, list[int]]) -> Node:
     if starts is None or ends is None or axes is None or [starts.size, ends.size, axes.size] != [1, 1, 1]:
         return node
     axis, last, made = int(axes.item()), int(ends.item()), sizes.get(node.output[0], [])
-    is_all = starts.item() == 0 and (steps is None or steps.item() == 1)
-    if not is_all or not -len(made) <= axis < len(made) or made[axis] != last:
+    leads = starts.item() == 0 and (steps is None or steps.item() == 1)
+    if not leads or not -len(made) <= axis < len(made) or made[axis] != last:
         return node
     name = f"{node.name or node.output[0]}/{_OURS}"
     graph.initializer.append(numpy_helper.from_array(np.arange(last, dtype=np.int64), f"{name}/places"))

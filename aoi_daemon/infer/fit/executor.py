@@ -70,7 +70,9 @@ class FittedExecutor:
         self._seams = Seams(plan) if len(plan.pieces) > 1 else None
         is_fitted = len(plan.pieces) > 1 or plan.pieces[0].is_scaled or not plan.is_filled
         has_maps = manifest.task in ("segment", "anomaly")
-        self._stitching = Stitching(plan, outputs_of(manifest)) if has_maps and is_fitted else None
+        self._stitching = (
+            Stitching(plan, outputs_of(manifest), best_only=manifest.best_only) if has_maps and is_fitted else None
+        )
 
     @property
     def pieces(self) -> int:

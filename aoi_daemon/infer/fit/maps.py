@@ -39,13 +39,15 @@ class _Place(NamedTuple):
 class Stitching:
     """Stands in for the decoder while the pieces run; `read` hands all of them to the real one."""
 
-    def __init__(self, plan: Plan, expected: Sequence[TensorInfo]) -> None:
+    def __init__(self, plan: Plan, expected: Sequence[TensorInfo], *, best_only: bool = False) -> None:
         """Begin without memory.
 
         Args:
             plan: what the pieces are.
             expected: `outputs_of` the model.
+            best_only: as the manifest says: what one piece left out holds the map of the frame up everywhere.
         """
+        self._left_out: list[NDArray[np.float32]] | None = [] if best_only else None
         self._plan = plan
         self._expected = expected[:1]
         self._of: tuple[int, ...] = ()
@@ -56,6 +58,8 @@ class Stitching:
     def begin(self) -> None:
         """The next output is that of the first piece."""
         self._next = 0
+        if self._left_out is not None:
+            self._left_out.clear()
 
     def decode(self, outputs: Sequence[NDArray[Any]], shape: FrameShape) -> Detections:
         """Take in the map of one piece; see `Decoder`. Nothing is found yet.
@@ -72,6 +76,8 @@ class Stitching:
         place = self._places[self._next]
         self._next += 1
         seen = maps[:, place.taken[0], place.taken[1]]
+        if self._left_out is not None:
+            self._left_out.append(maps.min(axis=(1, 2)))
         target = self._map[:, place.y : place.y + place.height, place.x : place.x + place.width]
         x, y = place.written_x, place.written_y
         # NaN is handed on by maximum as by a copy: the decoder refuses it.
@@ -86,6 +92,8 @@ class Stitching:
         """What `decoder` finds in the map of the frame, in px of the frame. Raises InferenceError as it does."""
         if self._next != len(self._plan.pieces):
             raise InferenceError(f"{self._next} of {len(self._plan.pieces)} pieces were seen")
+        if self._left_out is not None:
+            np.maximum(self._map, np.max(self._left_out, axis=0)[:, None, None], out=self._map)
         return self.placed(decoder.decode([self._map[None]], self._covered))
 
     def placed(self, found: Detections) -> Detections:

@@ -87,6 +87,8 @@ class Seams:
         # What is not finite is the judgement's to refuse: it looks at all rows.
         if not 2 <= np.count_nonzero(asked) <= _MOST or not np.isfinite(found.boxes).all():
             return found
+        # A speck rejects the part as it is. It may stand for all that a model left out, and is lost in another's box.
+        asked &= ~(np.abs(found.boxes[:, 2:] - found.boxes[:, :2]) < 1).all(axis=1)
         tile_of = np.repeat(np.arange(len(pieces)), [len(piece.scores) for piece in pieces])
         duplicates: dict[int, int] = {}
         sides: dict[int, _Side] = {}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.config.fit import Fit
+from aoi_daemon.config.recipe import ClassLimit, Recipe, Region
 from aoi_daemon.config.tasks import MapReading
+from aoi_daemon.decide.judge import Criteria, judge
 from aoi_daemon.errors import InferenceError
 from aoi_daemon.infer.decode.maps import Maps
 from aoi_daemon.infer.executor import NO_DEADLINE
@@ -157,6 +161,48 @@ def test_maps_that_leave_some_of_the_frame_out_never_come_to_a_verdict():
     executor._stitching.begin()
     with pytest.raises(InferenceError, match="0 of 6 pieces"):
         executor._stitching.read(executor.decoder)
+
+
+# -- maps of a model's best candidates alone --------------------------------------------------------
+
+
+@given(st.integers(0, 8), st.floats(0.3, 1), st.floats(0, 5000), st.integers(0, 50), st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_part_is_never_passed_where_one_tile_left_out_what_may_count(number, score, min_area_px, tolerated, data):
+    """Its map is full; those of the other tiles are not, and the area that it is might be tolerated."""
+    frame = (96, 112, 1)
+    plan = plan_fit(Fit(kind="tiles", width_px=48, height_px=48, overlap_px=16), frame, ANY)
+    assert plan is not None
+    bundle = manifest_of("segment", ("pad", "crack"), best_only=True)
+
+    class Full(Mapping):
+        seen = 0
+
+        def infer(self, image, template, deadline_ns):
+            maps = np.zeros((1, 2, 12, 12), np.float32)
+            maps[0, 1] = score if self.seen == number else 0.1
+            self.seen += 1
+            return self.decoder.decode([maps], image.shape)
+
+    executor = FittedExecutor(Full(4), plan, bundle, Cutting(plan), least_score=0.3)
+    executor.decoder = Maps(bundle, MapReading(threshold=0.3), min_area_px=min_area_px)
+    left, top = data.draw(st.floats(0, 90)), data.draw(st.floats(0, 70))
+    region = Region(
+        kind=data.draw(st.sampled_from(["inspect", "ignore"])), corners=((left, top), (left + 20, top + 20))
+    )
+    limits = tuple(ClassLimit(name=name, score=0.3, max_count=tolerated) for name in ("pad", "crack"))
+    recipe = Recipe(id=1, name="r", bundle=Path("b"), width_px=112, height_px=96, limits=limits, regions=(region,))
+    found = executor.infer(np.zeros(frame, np.uint8), None, NO_DEADLINE)
+    assert not judge(found, Criteria.compile(recipe, ("pad", "crack")), 0, slack_ns=1).passed
+
+
+def test_a_full_tile_of_a_model_that_shows_all_is_an_area_of_its_own():
+    frame = np.zeros((96, 112, 1), np.uint8)
+    frame[:48, :48] = 200
+    found = fitted(Fit(kind="tiles", width_px=48, height_px=48, overlap_px=16), frame.shape, step=4).infer(
+        frame, None, NO_DEADLINE
+    )
+    assert found.boxes.tolist() == [[0, 0, 48, 48]]
 
 
 @pytest.mark.parametrize("seeing", range(4))

@@ -184,3 +184,15 @@ def test_what_is_not_finite_is_handed_on_to_the_judgement():
     boxes = np.array([[34, 4, np.nan, 9], [1, 1, 5, 5]], np.float32)
     pieces[0] = Detections(boxes, np.array([0.9, 0.8], np.float32), np.zeros(2, np.int32))
     assert np.isnan(Seams(PLAN).join(pieces, 0.3).boxes).any()
+
+
+@given(st.floats(33, 47), st.floats(2, 46), st.floats(0, 4), st.floats(0.5, 1))
+@settings(max_examples=50, deadline=None)
+def test_a_speck_keeps_its_size_whatever_lies_beside_it(x, y, side, score):
+    """It may stand for all that a model left out: in the box of another it would be tolerated as that is."""
+    speck = Detections(np.array([[x, y, x, y]], np.float32), np.array([score], np.float32), np.zeros(1, np.int32))
+    corners = np.array([[x - side / 2, y - side / 2, x + side / 2, y + side / 2]], np.float32)
+    beside = Detections(corners, np.array([0.9], np.float32), np.zeros(1, np.int32))
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+    found = Seams(PLAN).join([speck, beside, *[nothing] * (len(PLAN.pieces) - 2)], 0.5)
+    assert speck.boxes.tolist()[0] in found.boxes.tolist()
