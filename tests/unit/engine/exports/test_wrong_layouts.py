@@ -10,7 +10,6 @@ import contextlib
 import copy
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -23,8 +22,15 @@ from tests.unit.engine.exports import layouts
 from tests.unit.engine.exports.layouts import COUNT, FLOAT, INT64, PX, written
 
 F16, F64, I32, U8 = TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.INT32, TensorProto.UINT8
+
+
+def two_classes():
+    net, made = layouts.heads(2)
+    return net.out(made, "output0", (1, 6, layouts.CANDIDATES)).model(layouts.said(names=("flux", "ink")))
+
+
 EXPORTS = {
-    "yolo": layouts.yolo, "yolo of two": lambda: two_classes(), "yolo, no words": layouts.yolo_bare, "yolov5": layouts.yolov5,
+    "yolo": layouts.yolo, "yolo of two": two_classes, "yolo, no words": layouts.yolo_bare, "yolov5": layouts.yolov5,
     "end to end": layouts.yolo_end_to_end, "yolo segment": layouts.yolo_segment, "yolo obb": layouts.yolo_obb,
     "yolo classify": layouts.yolo_classify, "rtdetr": layouts.rtdetr_ultralytics,
     "rtdetr of transformers": layouts.rtdetr_transformers, "torchvision": layouts.torchvision_detect,
@@ -32,11 +38,6 @@ EXPORTS = {
     "classify": layouts.classify, "probabilities": lambda: layouts.classify(last="Softmax"), "keras": layouts.keras,
     "segment": layouts.segment, "segment, probabilities": lambda: layouts.segment(last="Softmax"), "anomalib": layouts.anomalib,
 }  # fmt: skip
-
-
-def two_classes():
-    net, made = layouts.heads(2)
-    return net.out(made, "output0", (1, 6, layouts.CANDIDATES)).model(layouts.said(names=("flux", "ink")))
 
 
 class Changed:
