@@ -15,12 +15,11 @@ Scores = Literal["probabilities", "logits", "unknown"]
 
 _SHAPES: Final = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _KEEPS: Final = frozenset(
-    {"Identity", "Dropout", "Resize", "Upsample", "AveragePool", "GlobalAveragePool", "ReduceMean", "Slice", "Gather"}
+    {"Identity", "Dropout", "Resize", "Upsample", "AveragePool", "GlobalAveragePool", "ReduceMean"}
 )
 """Operators behind which probabilities are still such, and logits too."""
 _WEIGHTS: Final = frozenset({"Gemm", "MatMul", "Conv", "ConvTranspose", "BatchNormalization", "Einsum"})
 _SUMS: Final = frozenset({"Add", "Sub"})
-_SCALES: Final = frozenset({"Mul", "Div"})
 _LAST_BY_DEFAULT: Final = 13
 """The first opset whose Softmax is over one axis; before, it is over all from its axis on."""
 
@@ -45,16 +44,16 @@ def scores_of(facts: Facts, name: str, axis: int | None) -> Scores:
         seen.add(tensor)
         moved = [each for each in node.input if each and not facts.is_constant(each)]
         if is_probability(node.op_type):
-            # A sum or a multiple of probabilities is none.
-            found.add("unknown" if changed or not _is_over(facts, node, at) else "probabilities")
+            # A sum of probabilities is none; nor is what went through an activation twice.
+            is_once = node.input[0] not in seen and scores_of(facts, node.input[0], None) != "probabilities"
+            found.add("probabilities" if is_once and not changed and _is_over(facts, node, at) else "unknown")
         elif node.op_type in _WEIGHTS and len(moved) == 1:
             found.add("logits")
         elif node.op_type == "Transpose":
             pending.append((node.input[0], _before(node, at), changed))
         elif node.op_type in _SHAPES or (node.op_type in _KEEPS and moved):
-            is_same = node.op_type in _KEEPS and node.op_type != "Gather"
-            pending.append((node.input[0], at if is_same else None, changed))
-        elif node.op_type in _SUMS or (node.op_type in _SCALES and len(moved) == 1):
+            pending.append((node.input[0], at if node.op_type in _KEEPS else None, changed))
+        elif node.op_type in _SUMS:
             pending += [(each, at, True) for each in moved]
         else:
             found.add("unknown")

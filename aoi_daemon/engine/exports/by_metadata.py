@@ -54,14 +54,23 @@ def by_metadata(facts: Facts) -> Found | None:
 def _detect(facts: Facts, told: Found) -> Found:
     output = _only(facts, 1)[0]
     shape, classes = output.shape, len(told.classes)
-    if facts.said.get("head") == "RTDETRDecoder" or "GridSample" in facts.operators:
+    is_seen = "GridSample" in facts.operators
+    if (head := facts.said.get("head")) and (head == "RTDETRDecoder") is not is_seen:
+        raise ModelError(
+            f"{facts.file}: says that its head is {head}, and its graph has {'one' if is_seen else 'none'} of RT-DETR "
+            f"(GridSample); export it again: {_RAW}"
+        )
+    if is_seen:
         # Since 8.4 one class for each query, before that a score for each class: whoever adapts it tells them apart.
-        if shape[2] not in (None, 6, 4 + classes):
+        parts = facts.joined(output.name, 2)
+        sizes = [size for _, size in parts]
+        if not (sizes == [4, classes] and parts[1][0] == "Sigmoid" and shape[2] == 4 + classes) and not (
+            _is_row(parts, 0) and shape[2] == 6
+        ):
             raise _other(facts, output, f"[1, queries, {4 + classes}] or [1, queries, 6] (RT-DETR)")
         return _as(told, family="rtdetr")
     if _has_rows(facts):
-        if shape[2] not in (None, 6):
-            raise _other(facts, output, "[1, rows, 6]")
+        _check_rows(facts, output, 0, told)
         return _as(told, family="yolo-rows")
     _check_heads(facts, output, 0, told)
     return told
@@ -77,8 +86,7 @@ def _segment(facts: Facts, told: Found) -> Found:
     if masks is None:
         raise _other(facts, protos, "prototypes [1, masks, h, w] of a fixed number")
     if _has_rows(facts):
-        if heads.shape[2] not in (None, 6 + masks):
-            raise _other(facts, heads, f"[1, rows, {6 + masks}]")
+        _check_rows(facts, heads, masks, told)
         note = "its rows are the detections that it kept itself, each with its mask's coefficients"
         return _as(told, family="yolo-segment", kind="segment", notes=(note,))
     _check_heads(facts, heads, masks, told)
@@ -88,8 +96,7 @@ def _segment(facts: Facts, told: Found) -> Found:
 def _obb(facts: Facts, told: Found) -> Found:
     output = _only(facts, 1)[0]
     if _has_rows(facts):
-        if output.shape[2] not in (None, 7):
-            raise _other(facts, output, "[1, rows, 7]")
+        _check_rows(facts, output, 1, told)
         return _as(told, family="yolo-obb")
     _check_heads(facts, output, 1, told)
     return _as(told, family="yolo-obb")
@@ -128,6 +135,40 @@ def _has_rows(facts: Facts) -> bool:
     return chosen
 
 
+def _check_rows(facts: Facts, output: Tensor, extra: int, told: Found) -> None:
+    """Refuse rows that are not [1, n, 6 + `extra`]: a box, the score that was chosen by, the class, the rest."""
+    is_wide = output.shape[2] in (None, 6 + extra)
+    if not is_wide or not (_is_row(facts.joined(output.name, 2), extra) or _is_filled(facts, output.name)):
+        raise _other(facts, output, f"[1, rows, {6 + extra}] as its own decoder makes them")
+    counts = facts.class_counts()
+    if counts != {len(told.classes)}:
+        there = ", ".join(map(str, sorted(counts))) or "no"
+        raise ModelError(
+            f"{facts.file}: has {there} classes by its graph, and names {len(told.classes)} "
+            f"({', '.join(told.classes[:5])}): export it again: {_RAW}"
+        )
+
+
+def _is_row(parts: list[tuple[str, int | None]], extra: int) -> bool:
+    """Whether columns are joined as an end-to-end decoder does: box, score, the class made a number, the rest."""
+    if len(parts) != (4 if extra else 3):
+        return False
+    (_, box), (_, score), (maker, kind) = parts[:3]
+    rest = parts[3][1] if extra else None
+    return box in (None, 4) and (score, maker, kind) == (1, "Cast", 1) and rest in (None, extra)
+
+
+def _is_filled(facts: Facts, name: str) -> bool:
+    """Whether rows are those that a suppression of overlaps has filled, from the first on."""
+    node = facts.plain(name)
+    if node is not None and node.op_type == "Slice":
+        starts = facts.constant(node.input[1])
+        if starts is None or starts.any():
+            return False
+        node = facts.plain(node.input[0])
+    return node is not None and node.op_type == "ScatterND"
+
+
 def _check_heads(facts: Facts, output: Tensor, extra: int, told: Found) -> None:
     """Refuse raw heads that are not [1, 4 + classes + `extra`, candidates], joined in that order."""
     classes = len(told.classes)
@@ -140,7 +181,7 @@ def _check_heads(facts: Facts, output: Tensor, extra: int, told: Found) -> None:
     expected = f"[1, {rows}, candidates] for the {classes} classes that it names"
     if output.shape[1] not in (None, rows):
         raise _other(facts, output, expected)
-    parts = facts.joined(output.name)
+    parts = facts.joined(output.name, 1)
     sizes = [size for _, size in parts]
     is_read = len(sizes) > 1 and sizes[:2] == [4, classes] and sum(size or 0 for size in sizes) == rows
     if not is_read or parts[1][0] != "Sigmoid" or parts[0][0] == "Sigmoid":

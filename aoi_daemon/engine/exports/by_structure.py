@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.engine.exports.activations import Scores, scores_of
 from aoi_daemon.engine.exports.described import Kind, Tensor
 from aoi_daemon.engine.exports.facts import Facts, shown
@@ -18,6 +19,7 @@ from aoi_daemon.engine.precision.wrap import UNIT
 from aoi_daemon.errors import ModelError
 
 _ANOMALIB: Final = frozenset({"anomaly_map", "pred_score", "pred_label", "pred_mask"})
+_MOST_STEPS: Final = 8
 _AUTHORS: Final = frozenset({"labels", "boxes", "scores"})
 """RT-DETR as its authors export it."""
 _AS_IT_IS: Final = (0, 1, 2, 3)
@@ -50,14 +52,17 @@ def by_structure(facts: Facts, picture: Picture, kind: Kind | None) -> Found:
     if names >= _AUTHORS and all(out.shape[:1] == picture.tensor.shape[:1] for out in outputs if out.shape):
         return _authors(facts)
     ranks = [len(output.shape) for output in outputs]
+    if not ranks[0]:
+        raise _none(facts)
     if ranks == [3, 3]:
         return _logits_and_boxes(facts)
     if 4 in ranks:
         return _maps(facts, picture, kind)
+    # YOLOv5 of older releases puts out its levels once more, behind the table of them all.
+    if ranks[0] == 3 and set(ranks[1:]) <= {5} and outputs[0].dtype == "float32":
+        return heads_of(facts, picture, outputs[0])
     if len(outputs) != 1 or outputs[0].dtype != "float32":
         raise _none(facts)
-    if len(outputs[0].shape) == 3:
-        return heads_of(facts, picture, outputs[0])
     if len(outputs[0].shape) == 2:
         return _vector(facts, outputs[0], kind)
     raise _none(facts)
@@ -73,7 +78,23 @@ def _anomalib(facts: Facts, picture: Picture) -> Found:
     is_last = picture.layout == "NHWC"
     if mapped.shape[3 if is_last else 1] != 1 or not _is_map(facts, mapped, picture, is_last=is_last):
         raise _no_map(mapped, picture, facts)
+    for value, truth in (("pred_score", "pred_label"), ("anomaly_map", "pred_mask")):
+        if not _compared(facts, value, truth):
+            raise ModelError(
+                f"{facts.file}: its {truth} is not {value} compared with a threshold; export it by anomalib, and do "
+                "not change its outputs"
+            )
     return Found("anomaly", "anomaly", _by("anomalib", facts), ("anomaly",), 1)
+
+
+def _compared(facts: Facts, value: str, truth: str) -> bool:
+    """Whether the output `truth`, where it is there, says of the very `value` that is put out that it is greater."""
+    if not {value, truth} <= {output.name for output in facts.outputs}:
+        return True
+    node = facts.maker(truth)
+    if node is None or node.op_type not in ("Greater", "GreaterOrEqual"):
+        return False
+    return facts.maker(node.input[0]) is facts.maker(value) is not None
 
 
 def _boxes(facts: Facts, picture: Picture) -> Found | None:
@@ -91,6 +112,12 @@ def _boxes(facts: Facts, picture: Picture) -> Found | None:
         )
     if any(len(each.shape) != 4 for each in rest) or "NonMaxSuppression" not in facts.operators:
         raise _none(facts)
+    picked = [facts.plain(each.name) for each in (*scores, *labels)]
+    if len(facts.joined(boxes[0].name, 1)) != 4 or any(node is None or node.op_type != "Gather" for node in picked):
+        raise ModelError(
+            f"{facts.file}: its boxes are not joined of four columns, or its scores and labels not picked, as "
+            "torchvision does; export it again, and do not change its outputs"
+        )
     notes = ("its masks are left out, its boxes are judged",) if rest else ()
     pixels = UNIT if len(picture.tensor.shape) == 3 else None
     return Found("torchvision-detect", "detect", _by("torchvision", facts), pixels=pixels, stride_px=1, notes=notes)
@@ -110,10 +137,10 @@ def _logits_and_boxes(facts: Facts) -> Found:
     logits = next(out for out in facts.outputs if out is not boxes)
     if boxes.shape[2] != 4 or boxes.shape[1] != logits.shape[1] or logits.shape[2] is None:
         raise _none(facts)
-    if not _ends_in_sigmoid(facts, boxes.name):
+    if not (_ends_in(facts, boxes.name, ("Sigmoid",)) and _ends_in(facts, logits.name, ("Add", "MatMul", "Gemm"))):
         raise ModelError(
-            f"{facts.file}: its boxes {shown(boxes)} do not come out of a sigmoid; expected shares of the picture, as "
-            "transformers' pred_boxes are"
+            f"{facts.file}: its boxes {shown(boxes)} do not come out of a sigmoid, or its logits {shown(logits)} not "
+            "of a linear layer; export it by transformers, and do not change its outputs"
         )
     if "GridSample" in facts.operators:
         return Found("rtdetr", "detect", _by("transformers", facts), count=logits.shape[2], activation="sigmoid")
@@ -121,14 +148,17 @@ def _logits_and_boxes(facts: Facts) -> Found:
     return Found("rtdetr", "detect", _by("transformers", facts), notes=(f"{note}: give --activation",))
 
 
-def _ends_in_sigmoid(facts: Facts, name: str) -> bool:
-    """Whether a tensor is picked from some that come out of a sigmoid, or is one."""
-    for _ in range(8):
+def _ends_in(facts: Facts, name: str, kinds: tuple[str, ...]) -> bool:
+    """Whether a tensor comes out of an operator of `kinds`, or is one of several such that were stacked."""
+    is_stacked = False
+    for _ in range(_MOST_STEPS):
         node = facts.maker(name)
-        if node is None or node.op_type == "Sigmoid":
+        if node is None or node.op_type in kinds:
             return node is not None
-        if node.op_type not in ("Gather", "Concat", "Slice", "GatherElements"):
+        picks = node.op_type == "Gather" and len(facts.size_of(name)) < len(facts.size_of(node.input[0]))
+        if not picks and not (is_stacked and node.op_type == "Concat"):
             return False
+        is_stacked |= picks
         name = node.input[0]
     return False
 
@@ -198,15 +228,22 @@ def _is_map(facts: Facts, output: Tensor, picture: Picture, *, is_last: bool) ->
     assert height and width and picture.height_px and picture.width_px
     if height > picture.height_px or width > picture.width_px:
         return False
-    # Maps are coarser by one factor, rounded up by at most one place.
-    return abs(picture.height_px / height - picture.width_px / width) <= max(
-        picture.height_px / height / max(height, 1), picture.width_px / width / max(width, 1)
-    )
+    # Coarser by the same factor both ways, or by a stride, rounded up or down.
+    if height * picture.width_px == width * picture.height_px:
+        return True
+    stride = round(picture.height_px / height)
+    return abs(height - picture.height_px / stride) < 1 and abs(width - picture.width_px / stride) < 1
 
 
 def _vector(facts: Facts, output: Tensor, kind: Kind | None) -> Found:
     """[1, classes]: a classification, where it has two or more; of one number a person says what it is."""
     count = output.shape[1] or (facts.size_of(output.name) or (None, None))[1]
+    behind = [size for size in facts.size_of(facts.origin(output.name)) if size != 1]
+    if count is not None and (count > MAX_CLASSES or len(behind) > 1):
+        raise ModelError(
+            f"{facts.file}: puts out {shown(output)}, which was flattened, or has more than {MAX_CLASSES} classes; "
+            "expected [1, classes]: export it as it was trained"
+        )
     if count is None:
         raise ModelError(
             f"{facts.file}: output {shown(output)} leaves open how many classes there are; export it with that fixed"

@@ -21,6 +21,7 @@ HANDS_ON: Final = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqu
 _TRIED_PX: Final = 320
 """A width and height that every stride divides."""
 _MOST_PARTS: Final = 64
+_BOX: Final = 4
 
 
 class Facts:
@@ -48,11 +49,15 @@ class Facts:
 
     def maker(self, name: str) -> Node | None:
         """The operator that computes `name`, but for its shape; None where it is an input or a weight."""
+        return self._makers.get(self.origin(name))
+
+    def origin(self, name: str) -> str:
+        """The tensor that `name` is, but for its shape."""
         seen = set()
         while (node := self._makers.get(name)) is not None and node.op_type in HANDS_ON and name not in seen:
             seen.add(name)
             name = node.input[0] if node.input else ""
-        return node
+        return name
 
     def made_by(self, name: str) -> Node | None:
         """The operator that computes `name`."""
@@ -82,33 +87,42 @@ class Facts:
         node = self._makers.get(name)
         return name in self.weights or (node is not None and node.op_type == "Constant")
 
-    def joined(self, name: str) -> list[tuple[str, int | None]]:
-        """By part that the output `name` is joined of: the operator behind it, and its size; []: it is not joined.
+    def joined(self, name: str, axis: int) -> list[tuple[str, int | None]]:
+        """By part that `name` is joined of along `axis`: the operator behind it, and its size; []: it is not joined.
 
         What is joined of parts that are joined along the same dimension is told as one.
         """
-        node = self._plain(name)
-        if node is None or node.op_type != "Concat":
+        node = self.plain(name)
+        rank = len(self.size_of(name))
+        if node is None or node.op_type != "Concat" or not rank or _axis(node) % rank != axis:
             return []
-        axis = _axis(node)
         parts: list[tuple[str, int | None]] = []
         pending = list(reversed(node.input))
         while pending and len(parts) < _MOST_PARTS:
             part = pending.pop()
-            inner = self._plain(part)
-            if inner is not None and inner.op_type == "Concat" and _axis(inner) == axis:
+            inner = self.plain(part)
+            if inner is not None and inner.op_type == "Concat" and _axis(inner) % rank == axis:
                 pending += reversed(inner.input)
                 continue
             made, shape = self.maker(part), self.size_of(part)
-            size = shape[axis] if -len(shape) <= axis < len(shape) else None
+            size = shape[axis] if axis < len(shape) else None
             parts.append((made.op_type if made is not None else "", size))
         return parts
+
+    def class_counts(self) -> set[int]:
+        """How many classes there are by each table of boxes and probabilities in the graph, at its end or inside."""
+        found = set()
+        for node in self.model.graph.node:
+            parts = self.joined(node.output[0], 1) if node.op_type == "Concat" else []
+            if len(parts) > 1 and parts[0][1] == _BOX and parts[1][0] == "Sigmoid" and parts[1][1]:
+                found.add(parts[1][1])
+        return found
 
     def order_of(self, name: str) -> tuple[int, ...]:
         """In which order the output `name` has the dimensions of what is computed, by the Transposes at its end."""
         order: tuple[int, ...] = ()
         for _ in range(len(self.model.graph.node)):
-            node = self._plain(name)
+            node = self.plain(name)
             if node is None or node.op_type != "Transpose":
                 break
             perm = next((tuple(a.ints) for a in node.attribute if a.name == "perm"), ())
@@ -116,7 +130,7 @@ class Facts:
             name = node.input[0]
         return order
 
-    def _plain(self, name: str) -> Node | None:
+    def plain(self, name: str) -> Node | None:
         """The operator that computes `name`, as it is."""
         node = self._makers.get(name)
         for _ in range(len(self.model.graph.node)):

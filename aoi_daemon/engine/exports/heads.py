@@ -33,13 +33,14 @@ def heads_of(facts: Facts, picture: Picture, output: Tensor) -> Found:
         raise _unknown(facts, output)
     rows, columns = shape[1] or 0, shape[2] or 0
     counts = {sum((size[0] // s) * (size[1] // s) for s in levels): max(levels) for levels in _LEVELS}
-    parts = facts.joined(output.name)
+    parts = facts.joined(output.name, 1)
     if columns in counts and rows > 4 and [kind for kind, _ in parts[1:]] == ["Sigmoid"]:
         boxes, classes = parts[0][1], parts[1][1]
         if boxes == 4 and classes == rows - 4:
             return _heads("yolo", facts, classes, counts[columns])
     anchors = {_ANCHORS * count: step for count, step in counts.items()}
-    if rows in anchors and columns > 5:
+    levels = [size for _, size in parts]
+    if rows in anchors and columns > 5 and len(levels) > 1 and sum(size or 0 for size in levels) == rows:
         return _heads("yolov5", facts, columns - 5, anchors[rows])
     if columns in counts and rows > 4:
         made = " and ".join(f"{size or 'any'} of {kind or 'nothing'}" for kind, size in parts) or "one piece"

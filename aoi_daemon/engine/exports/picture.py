@@ -97,7 +97,9 @@ def _layout(facts: Facts, tensor: Tensor) -> tuple[Layout, Literal[1, 3]]:
     layout: Layout = "NCHW" if is_first else "NHWC"
     channels: Literal[1, 3] = 1 if (first if is_first else last) == 1 else 3
     wanted = _taken(facts, tensor.name)
-    if (layout == "NCHW" and turned) or (wanted is not None and wanted != channels):
+    if (wanted is not None and wanted != channels) or (
+        turned if layout == "NCHW" else wanted is not None and not turned
+    ):
         raise ModelError(
             f"{facts.file}: takes {shown(tensor)}, and goes on with {wanted or 'other'} channels: the file contradicts "
             "itself; export it again"
@@ -106,10 +108,10 @@ def _layout(facts: Facts, tensor: Tensor) -> tuple[Layout, Literal[1, 3]]:
 
 
 def _turned(facts: Facts, name: str) -> bool:
-    """Whether the first that is done to the picture is to bring its last dimension to the front."""
+    """Whether the picture's last dimension is brought to the front before the first convolution."""
     return any(
         node.op_type == "Transpose" and any(list(a.ints) == _PLANES for a in node.attribute if a.name == "perm")
-        for node in facts.users(name)
+        for node in _front(facts, name)
     )
 
 
@@ -125,7 +127,7 @@ def _taken(facts: Facts, name: str) -> int | None:
 
 def _front(facts: Facts, name: str) -> list[Node]:
     """What is done to the picture, one after the other, up to and with the first convolution."""
-    passing = {"Sub", "Add", "Mul", "Div", "Transpose", "Unsqueeze", "Identity", "BatchNormalization"}
+    passing = {"Sub", "Add", "Mul", "Div", "Transpose", "Unsqueeze", "Identity", "BatchNormalization", "Pad"}
     found: list[Node] = []
     while len(found) < 12:
         users = facts.users(name)

@@ -98,24 +98,29 @@ def heads(count=COUNT, extra=0, net=None):
 def rows(net, *sizes, best=300):
     """(1, 300, sum of sizes): chosen by TopK, the class made a float, joined, as end to end."""
     parts = parted(net, *sizes)
-    top = net.put("ReduceMax", net.put("Sigmoid", parts[1]), axes=[1], keepdims=0)
+    parts = [parts[0], net.put("Sigmoid", parts[1]), *parts[2:]]
+    net.put("Concat", *parts, axis=1)  # as the raw heads would be
+    top = net.put("ReduceMax", parts[1], axes=[1], keepdims=0)
     score, place = net.put("TopK", top, net.ints(best), count=2, axis=1)
     columns = [net.put("GatherElements", net.put("Transpose", part, perm=[0, 2, 1]),
                        net.put("Expand", net.shaped(place, 1, best, 1), net.ints(1, best, size)), axis=1)
-               for part, size in zip(parts, sizes, strict=True)]  # fmt: skip
-    kind = net.put("Cast", net.shaped(place, 1, best, 1), to=FLOAT)
-    return net.put("Concat", columns[0], net.shaped(score, 1, best, 1), kind, *columns[2:], axis=2)
+               for part, size in zip((parts[0], *parts[2:]), (sizes[0], *sizes[2:]), strict=True)]  # fmt: skip
+    kind = net.put("Cast", net.put("Mod", net.shaped(place, 1, best, 1), net.ints(sizes[1])), to=FLOAT)
+    return net.put("Concat", columns[0], net.shaped(score, 1, best, 1), kind, *columns[1:], axis=2)
 
 
 def suppressed(net, width):
     """(1, 300, width): rows that a NonMaxSuppression has a say in."""
-    parts = parted(net, 4, COUNT)
+    parts = parted(net, 4, COUNT, width - 6) if width > 6 else parted(net, 4, COUNT)
+    net.put("Concat", parts[0], net.put("Sigmoid", parts[1]), *parts[2:], axis=1)
     chosen = net.put(
         "NonMaxSuppression", net.put("Transpose", parts[0], perm=[0, 2, 1]), net.put("Sigmoid", parts[1]),
         net.ints(300), net.weight(np.array([0.5], np.float32)), net.weight(np.array([0.2], np.float32)),
     )  # fmt: skip
     some = net.put("ReduceSum", net.put("Cast", chosen, to=FLOAT), keepdims=0)
-    return net.put("Add", some, net.weight(np.zeros((1, 300, width), np.float32)))
+    row = net.put("Add", net.put("Slice", net.put("Concat", *parts, axis=1), *(net.ints(each) for each in (0, width, 1))), some)
+    every = net.put("Slice", net.put("Transpose", row, perm=[0, 2, 1]), *(net.ints(each) for each in (0, 300, 1)))
+    return net.put("ScatterND", net.weight(np.zeros((1, 300, width), np.float32)), net.weight(np.array([[0]])), every)
 
 
 def prototypes(net, masks=32, size=40):
@@ -254,9 +259,11 @@ def torchvision_detect(order=("boxes", "labels", "scores"), *, masks=False):
     chosen = net.put("NonMaxSuppression", boxes, scores, net.ints(100), net.weight(np.array([0.5], np.float32)))
     place = net.shaped(net.put("Slice", chosen, net.ints(2), net.ints(3), net.ints(1)), -1)
     kept = {
-        "boxes": (net.put("Gather", net.shaped(boxes, -1, 4), place, axis=0), ("n", 4), FLOAT),
+        "boxes": (
+            net.put("Concat", *net.put("Split", net.put("Gather", net.shaped(boxes, -1, 4), place, axis=0),
+                                       net.ints(1, 1, 1, 1), count=4, axis=1), axis=1), ("n", 4), FLOAT),
         "scores": (net.put("Gather", net.shaped(net.put("ReduceMax", scores, axes=[1], keepdims=0), -1), place), ("n",), FLOAT),
-        "labels": (net.put("Add", net.put("Mul", place, net.ints(0)), net.ints(1)), ("n",), INT64),
+        "labels": (net.put("Gather", net.weight(np.arange(CANDIDATES, dtype=np.int64) % COUNT + 1), place), ("n",), INT64),
     }  # fmt: skip
     for name in order:
         tensor, shape, kind = kept[name]
