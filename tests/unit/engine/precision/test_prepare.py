@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from aoi_daemon.engine.precision.graph import Graph, stride
-from aoi_daemon.engine.precision.prepare import convert_fp16, prepare_fp32
+from aoi_daemon.engine.precision.prepare import convert_fp16, prepare_fp32, prepare_model
 from aoi_daemon.engine.reference import make_reference_model
 from aoi_daemon.errors import ModelError
 from tests.unit.engine.toy_detector import FLOAT, INT32, UINT8, tensor_types, toy_model, write_toy
@@ -187,3 +187,20 @@ def test_operators_of_a_vendor_are_refused(tmp_path):
 
 def test_writing_the_toy_twice_gives_the_same_bytes(tmp_path):
     assert write_toy(tmp_path / "a.onnx").read_bytes() == write_toy(tmp_path / "b.onnx").read_bytes()
+
+
+def test_what_a_branch_takes_from_outside_is_kept():
+    """torchvision's detectors have branches and loops: they read values of the graph around them by name alone."""
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+        branched (float[1,3] x, bool yes) => (float[1,3] y)
+        <float[3] w = {1, 2, 3}, float[3] unused = {1, 2, 3}>
+        {
+            outside = Mul (x, w)
+            y = If (yes) <then_branch = a () => (float[1,3] t) { t = Identity (outside) },
+                          else_branch = b () => (float[1,3] e) { e = Neg (x) }>
+        }"""
+    made = prepare_model(onnx.parser.parse_model(text), "branched.onnx")
+    assert [item.name for item in made.graph.initializer] == ["w"]
+    session = ort.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": np.ones((1, 3), np.float32), "yes": np.array(True)})
+    assert found.tolist() == [[1, 2, 3]]
