@@ -7,8 +7,9 @@ other side, and has no partner either (a scratch that crosses at a slant); or do
 (the end of one).
 
 What is one gets the box around all of it and the greatest of the scores. So no defect is lost: a row that goes has
-given its place to one of its class that contains it and scores no less. Where it is doubtful, both stay: counted twice,
-a defect rejects what might be tolerated; counted never, it would pass.
+given its place to one of its class that contains it and scores no less. Two rows of one tile stay two, whatever joins
+them elsewhere. Where it is doubtful, both stay: counted twice, a defect rejects what might be tolerated; counted never,
+it would pass.
 
 A model may see one thing many times, for the judgement to suppress. Such duplicates stay, but the box of each grows
 as that of the best of them does, so that they are still duplicates.
@@ -95,7 +96,7 @@ class Seams:
         for tile in np.unique(tile_of[asked]).tolist():
             rows = _best_of(np.flatnonzero(asked & (tile_of == tile)), found, duplicates)
             sides[tile] = _Side(rows, found.boxes[rows], found.classes[rows], self._tiles[tile])
-        groups = _Groups()
+        groups = _Groups(tile_of)
         for one, other, shared in self._beside:
             if one in sides and other in sides:
                 left, right = sides[one].meeting(shared), sides[other].meeting(shared)
@@ -106,24 +107,31 @@ class Seams:
 
 
 class _Groups:
-    """Which rows are one: sets that are joined."""
+    """Which rows are one: sets that are joined. Two rows of one tile never are: the model has told them apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, tile_of: NDArray[np.intp]) -> None:
+        self._tile_of = tile_of
         self._parent: dict[int, int] = {}
+        self._tiles: dict[int, set[int]] = {}
 
     def link(self, a: int, b: int) -> None:
-        """The rows `a` and `b` are one."""
-        self._parent[self._root(a)] = self._root(b)
+        """The rows `a` and `b` are one, unless that would make two of one tile one."""
+        one, other = self._root(a), self._root(b)
+        if one != other and not self._tiles[one] & self._tiles[other]:
+            self._parent[one] = other
+            self._tiles[other] |= self._tiles.pop(one)
 
     def members(self) -> list[list[int]]:
         """Each set, of two or more."""
         found: dict[int, list[int]] = {}
         for row in list(self._parent):
             found.setdefault(self._root(row), []).append(row)
-        return list(found.values())
+        return [rows for rows in found.values() if len(rows) > 1]
 
     def _root(self, row: int) -> int:
-        self._parent.setdefault(row, row)
+        if row not in self._parent:
+            self._parent[row] = row
+            self._tiles[row] = {int(self._tile_of[row])}
         while self._parent[row] != row:
             row = self._parent[row]
         return row

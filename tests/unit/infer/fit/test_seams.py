@@ -153,6 +153,24 @@ def test_no_defect_is_lost_whatever_a_model_says(pieces):
             assert (holds & (joined.scores >= score) & (joined.classes == label)).any()
 
 
+def two_that_one_row_of_the_neighbour_holds():
+    pieces = [Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))] * 9
+    for tile, boxes in ((0, [[20, 4, 48, 9], [20, 20, 48, 25]]), (1, [[32, 2, 70, 30]])):
+        pieces[tile] = Detections(np.array(boxes, np.float32), np.full(len(boxes), 0.9, np.float32), np.zeros(len(boxes), np.int32))
+    return pieces
+
+
+@example(two_that_one_row_of_the_neighbour_holds())
+@holds_for(rows())
+def test_what_one_tile_tells_apart_stays_apart(pieces):
+    """So of a class no fewer count than in any tile, and `max_count` tolerates no more than it says."""
+    joined = Seams(PLAN).join(pieces, 0.3)
+    for piece in pieces:
+        for label in range(3):
+            seen = np.count_nonzero((piece.classes == label) & (piece.scores >= 0.3))
+            assert np.count_nonzero((joined.classes == label) & (joined.scores >= 0.3)) >= seen
+
+
 @holds_for(rows())
 def test_nothing_is_found_that_no_tile_has_seen(pieces):
     joined = Seams(PLAN).join(pieces, 0.3)
