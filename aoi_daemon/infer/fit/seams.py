@@ -7,8 +7,8 @@ other side, and has no partner either (a scratch that crosses at a slant); or do
 (the end of one).
 
 What is one gets the box around all of it and the greatest of the scores. So no defect is lost: a row that goes has
-given its place to one of its class that contains it and scores no less. Two rows of one tile stay two, whatever joins
-them elsewhere. Where it is doubtful, both stay: counted twice, a defect rejects what might be tolerated; counted never,
+given its place to one of its class that contains it and scores no less. Two rows that one tile tells apart stay two,
+whatever joins them elsewhere. Where it is doubtful, both stay: counted twice, a defect rejects what might be tolerated; counted never,
 it would pass.
 
 A model may see one thing many times, for the judgement to suppress. Such duplicates stay, but the box of each grows
@@ -96,7 +96,7 @@ class Seams:
         for tile in np.unique(tile_of[asked]).tolist():
             rows = _best_of(np.flatnonzero(asked & (tile_of == tile)), found, duplicates)
             sides[tile] = _Side(rows, found.boxes[rows], found.classes[rows], self._tiles[tile])
-        groups = _Groups(tile_of)
+        groups = _Groups(tile_of, found.boxes)
         for one, other, shared in self._beside:
             if one in sides and other in sides:
                 left, right = sides[one].meeting(shared), sides[other].meeting(shared)
@@ -107,31 +107,34 @@ class Seams:
 
 
 class _Groups:
-    """Which rows are one: sets that are joined. Two rows of one tile never are: the model has told them apart."""
+    """Which rows are one: sets that are joined. Two of one tile are not, unless they lie in one place within a few px."""
 
-    def __init__(self, tile_of: NDArray[np.intp]) -> None:
+    def __init__(self, tile_of: NDArray[np.intp], boxes: _Boxes) -> None:
         self._tile_of = tile_of
+        self._boxes = boxes
         self._parent: dict[int, int] = {}
-        self._tiles: dict[int, set[int]] = {}
+        self._rows: dict[int, list[int]] = {}
 
     def link(self, a: int, b: int) -> None:
-        """The rows `a` and `b` are one, unless that would make two of one tile one."""
+        """The rows `a` and `b` are one, unless that would make one of two that a tile tells apart."""
         one, other = self._root(a), self._root(b)
-        if one != other and not self._tiles[one] & self._tiles[other]:
+        if one != other and not any(self._apart(i, j) for i in self._rows[one] for j in self._rows[other]):
             self._parent[one] = other
-            self._tiles[other] |= self._tiles.pop(one)
+            self._rows[other] += self._rows.pop(one)
+
+    def _apart(self, i: int, j: int) -> bool:
+        if self._tile_of[i] != self._tile_of[j]:
+            return False
+        return bool(_iou(_grown(self._boxes[i : i + 1]), _grown(self._boxes[j : j + 1]))[0, 0] <= _SAME)
 
     def members(self) -> list[list[int]]:
         """Each set, of two or more."""
-        found: dict[int, list[int]] = {}
-        for row in list(self._parent):
-            found.setdefault(self._root(row), []).append(row)
-        return [rows for rows in found.values() if len(rows) > 1]
+        return [rows for rows in self._rows.values() if len(rows) > 1]
 
     def _root(self, row: int) -> int:
         if row not in self._parent:
             self._parent[row] = row
-            self._tiles[row] = {int(self._tile_of[row])}
+            self._rows[row] = [row]
         while self._parent[row] != row:
             row = self._parent[row]
         return row
