@@ -8,8 +8,8 @@ other side, and has no partner either (a scratch that crosses at a slant); or do
 
 What is one gets the box around all of it and the greatest of the scores. So no defect is lost: a row that goes has
 given its place to one of its class that contains it and scores no less. Two rows that one tile tells apart stay two,
-whatever joins them elsewhere. Where it is doubtful, both stay: counted twice, a defect rejects what might be tolerated; counted never,
-it would pass.
+whatever joins them elsewhere. Where it is doubtful, both stay: counted twice, a defect rejects what might be tolerated;
+counted never, it would pass.
 
 A model may see one thing many times, for the judgement to suppress. Such duplicates stay, but the box of each grows
 as that of the best of them does, so that they are still duplicates.
@@ -107,7 +107,7 @@ class Seams:
 
 
 class _Groups:
-    """Which rows are one: sets that are joined. Two of one tile are not, unless they lie in one place within a few px."""
+    """Which rows are one: sets that are joined. Two of one tile that lie apart are not."""
 
     def __init__(self, tile_of: NDArray[np.intp], boxes: _Boxes) -> None:
         self._tile_of = tile_of
@@ -125,7 +125,7 @@ class _Groups:
     def _apart(self, i: int, j: int) -> bool:
         if self._tile_of[i] != self._tile_of[j]:
             return False
-        return bool(_iou(_grown(self._boxes[i : i + 1]), _grown(self._boxes[j : j + 1]))[0, 0] <= _SAME)
+        return not _areas(_common(_grown(self._boxes[i]), _grown(self._boxes[j])))
 
     def members(self) -> list[list[int]]:
         """Each set, of two or more."""

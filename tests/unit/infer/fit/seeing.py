@@ -40,7 +40,9 @@ class Seeing:
         for value in np.unique(image[(image > 200) & (image < 255)]):
             y, x = np.nonzero(image == value)
             box = np.array((x.min(), y.min(), x.max() + 1, y.max() + 1), np.float32)
-            boxes += [box, *(box + rng.uniform(-1, 1, 4) * (box[2:] - box[:2]).min() / 10 for _ in range(1, self.duplicates))]
+            # Never smaller: of a sliver of 1 px that would be a speck, which is joined with nothing.
+            off = np.array((-1, -1, 1, 1)) * (box[2:] - box[:2]).min() / 5
+            boxes += [box, *(box + rng.uniform(0, 1, 4) * off for _ in range(1, self.duplicates))]
         found = np.array(boxes, np.float32).reshape(-1, 4)
         scores = np.full(len(found), SCORE, np.float32)
         scores[np.arange(len(found)) % self.duplicates > 0] -= 0.1
