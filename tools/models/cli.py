@@ -56,7 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return train_one(options.one, out, asked)
     asked.runs.mkdir(parents=True, exist_ok=True)
     words = list(sys.argv[2:] if argv is None else argv[1:])
-    return 1 if train_all(rows, out, words, size_px=options.size, count=options.count, again=options.again) else 0
+    try:
+        missing = train_all(rows, out, words, size_px=options.size, count=options.count, again=options.again)
+    except (OSError, ValueError) as error:
+        print(f"tools.models: {error}", file=sys.stderr)
+        return 2
+    return 1 if missing else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -56,7 +56,11 @@ class Compared:
 def compare_row(row: Row, out: Path) -> Compared:
     """Compare what is in `out`/NAME; never raises for what the row itself is to blame for."""
     found = Compared(row.name, row.title)
-    told = read_told(out / row.name)
+    try:
+        told = read_told(out / row.name)
+    except ValueError as error:  # of another version
+        found.reason = str(error)
+        return found
     if told is None:
         found.reason = "was not run"
         return found

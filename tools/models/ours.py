@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -32,9 +32,12 @@ from aoi_daemon.infer.executor import NO_DEADLINE, Detections, FrameShape
 from aoi_daemon.infer.open import open_fitted
 from aoi_daemon.pictures import read_picture
 from tools.models.answers import Told
-from tools.models.matching import Boxes
+from tools.models.matching import PICTURE_BOUND, Boxes
 
 _SECTION: Final = InspectionSection(backend="onnx", precision="fp32", threads=1)
+
+_LEAST: Final = 0.001
+"""Of a threshold."""
 
 Image = NDArray[np.uint8]
 FitKind = Literal["exact", "resize"]
@@ -137,8 +140,13 @@ def maps_of(bundle: Bundle, told: Told, frames: Image) -> NDArray[np.float64]:
 
 
 def worst_of(bundle: Bundle, told: Told, files: Sequence[Path]) -> list[float]:
-    """The worst defect's score of each picture's file, 0 where it passes; a picture of another size is resized."""
+    """The worst defect's score of each picture's file; a picture of another size is resized.
+
+    0 where it has none, or one that scores less than the threshold by more than `PICTURE_BOUND`: a verdict that
+    rounding decides is then told from one that is wrong.
+    """
     found = []
+    told = replace(told, threshold=max(told.threshold - PICTURE_BOUND, _LEAST))
     for file in files:
         image = read_picture(file, 3)
         fit: FitKind = "exact" if image.shape[:2] == (told.size_px, told.size_px) else "resize"
@@ -155,12 +163,12 @@ def _verdicts(bundle: Bundle, told: Told, images: Sequence[Image], fit: FitKind)
     return [judge(executor.infer(each, None, NO_DEADLINE), criteria, 0, slack_ns=1, at_most=None) for each in images]
 
 
-_OPEN: dict[tuple[str, str, FrameShape], Any] = {}
+_OPEN: dict[tuple[str, str, FrameShape, float], Any] = {}
 
 
 def _opened(bundle: Bundle, recipe: Recipe) -> Any:
     """An executor for each size, kept: opening takes longer than a picture."""
-    key = (bundle.hash, recipe.fit.kind, recipe.shape)
+    key = (bundle.hash, recipe.fit.kind, recipe.shape, recipe.least_score)
     if key not in _OPEN:
         close_all(keep=bundle.hash)
         opened = open_fitted(bundle, _SECTION, recipe.shape, recipe.fit, least_score=recipe.least_score)

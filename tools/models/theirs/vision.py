@@ -169,7 +169,7 @@ def _worst(network: Any, file: Path, row: Row, asked: Asked, told: Told) -> floa
         tensor = v2.Compose(steps)(picture.convert("RGB"))
         if row.kind == "boxes":
             scores = network([tensor])[0]["scores"]
-            return float(scores.max()) if len(scores) and float(scores.max()) >= told.threshold else 0.0
+            return float(scores.max()) if len(scores) else 0.0
         found = network(tensor[None])
     if row.kind == "labels":
         return 1.0 - float(found.softmax(1)[0, 0])

@@ -13,6 +13,7 @@ import numpy as np
 from tools.models.answers import Arrays, Told
 from tools.models.boards import GOOD
 from tools.models.layout import TESTS
+from tools.models.matching import PICTURE_BOUND
 from tools.models.rows import Row
 from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
 from tools.models.theirs.settle import settle
@@ -21,6 +22,8 @@ from tools.models.theirs.settle import settle
 os.environ |= {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
 _OVERLAP: Final = 0.5
 _THRESHOLDS: Final = (0.5, 0.25, 0.1, 0.05, 0.02)
+_LEAST: Final = 0.001
+"""Of a threshold."""
 _MOST: Final = 300
 _ALL: Final = 1.0
 """As an overlap: nothing is left out."""
@@ -197,7 +200,13 @@ def _worst(model: Any, file: Path, asked: Asked, told: Told) -> float:
     """Of one picture's file, by its own `predict`."""
     iou = 0.99999 if told.overlap is None else told.overlap
     [result] = model.predict(
-        str(file), imgsz=asked.size_px, conf=told.threshold, iou=iou, device="cpu", verbose=False, max_det=_MOST
+        str(file),
+        imgsz=asked.size_px,
+        conf=max(told.threshold - PICTURE_BOUND, _LEAST),
+        iou=iou,
+        device="cpu",
+        verbose=False,
+        max_det=_MOST,
     )
     if result.probs is not None:
         return 1.0 - float(result.probs.data[told.classes.index(told.good[0])])
