@@ -122,8 +122,7 @@ def qualify_bundle(
         skipped=skipped,
         recommended=recommend(runs[REFERENCE].found, pairs, len(manifest.classes)),
         recommended_from="these boards",
-        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, fov, view)},
-        made_at=now_utc(),
+        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, fov, view)}, made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
 

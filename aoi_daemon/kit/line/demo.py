@@ -110,18 +110,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Make boards where none are given, start the line, and watch it; its report."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as progress:
-        boards, of_views = options.boards, []
-        if options.views:
-            drawing = progress.add_task("drawing boards", total=BOARDS * options.views, figures="")
-            of_views = view_boards(
-                kept_folder(), options.views, lambda done: progress.update(drawing, completed=done)
-            )  # fmt: skip
-            boards = of_views[0]
-            progress.remove_task(drawing)
-        if boards is None:
-            drawing = progress.add_task("drawing boards", total=DEMO_BOARDS, figures="")
-            boards = demo_boards(kept_folder(), lambda done: progress.update(drawing, completed=done))
-            progress.remove_task(drawing)
+        boards, *others = _boards(options, progress)
         task = progress.add_task("starting (once, back ends are measured)", total=options.parts or None, figures="")
         with ExitStack() as owned:
             folder = Path(owned.enter_context(TemporaryDirectory(prefix="aoi-demo-")))
@@ -139,7 +128,8 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             line = owned.enter_context(
                 simulated_line(
                     boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.deadline_ms,
-                    scan_ms=options.scan_ms, folder=folder, change=_change(of_views, folder), **more,
+                    scan_ms=options.scan_ms, folder=folder,
+                    change=_change([boards, *others], folder) if options.views else None, **more,
                 )
             )  # fmt: skip
             if options.page:
@@ -172,9 +162,23 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             return line.report()
 
 
-def _change(boards: list[Path], folder: Path) -> Callable[[dict[str, Any], dict[str, Any]], None] | None:
-    """What makes a line of several views of the demo's; None: it is to have one."""
-    return (lambda config, recipe: with_views(boards, folder, config, recipe)) if boards else None
+def _boards(options: argparse.Namespace, progress: Progress) -> list[Path]:
+    """The folder of boards, of several views one for each; generated where none is given."""
+    if options.boards is not None:
+        return [options.boards]
+    drawing = progress.add_task("drawing boards", total=BOARDS * options.views or DEMO_BOARDS, figures="")
+
+    def drawn(done: int) -> None:
+        progress.update(drawing, completed=done)
+
+    found = view_boards(kept_folder(), options.views, drawn) if options.views else [demo_boards(kept_folder(), drawn)]
+    progress.remove_task(drawing)
+    return found
+
+
+def _change(boards: list[Path], folder: Path) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    """What makes a line of several views of the demo's."""
+    return lambda config, recipe: with_views(boards, folder, config, recipe)
 
 
 def _kept() -> dict[str, Any]:
