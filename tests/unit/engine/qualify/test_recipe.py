@@ -24,7 +24,8 @@ from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.onnx.executor import OnnxExecutor
 from aoi_daemon.infer.registration.registrar import Registrar
 from aoi_daemon.inspection.look import read_templates
-from aoi_daemon.inspection.main import Inspection
+from aoi_daemon.inspection.main import _look
+from aoi_daemon.inspection.views import ViewLooker
 from aoi_daemon.messages import Announcement
 from aoi_daemon.pictures import read_picture
 from aoi_daemon.stage.stage import now_ns
@@ -300,8 +301,8 @@ recipes = st.fixed_dictionaries({}, optional=sections)
 
 
 def lines_own(recipe, bundle, executor):
-    """The inspection stage, put together as it does it itself, without its process."""
-    stage = Inspection.__new__(Inspection)
+    """What the inspection stage looks at a view with, put together as it does it itself, without its process."""
+    stage = ViewLooker.__new__(ViewLooker)
     stage.recipe, stage.bundle, stage.executor = recipe, bundle, executor
     stage.criteria = Criteria.compile(recipe, bundle.manifest.classes)
     stage.templates = read_templates(recipe)
@@ -314,7 +315,7 @@ def lines_verdict(stage, board, fov):
     own = None if fov in stage.templates else read_picture(board.pair.template_path, 1)
     now = now_ns()
     part = Announcement(0, 0, fov, 1, 1, now, now, now + 10**11)
-    return stage._look(part, read_picture(board.pair.test_path, 1), own, now).verdict
+    return _look(stage, part, read_picture(board.pair.test_path, 1), own, now).verdict
 
 
 @settings(max_examples=60, deadline=None)
