@@ -102,7 +102,7 @@ class Parts:
         self._by_view[view.camera, view.sequence] = part, key
         if view.arrival != Arrival.FRAME:
             self._decide(part, Arrival(view.arrival).reason, key)
-        elif not ready or part.first.ready_ns < self.live_ns:
+        elif not ready:
             self._decide(part, Reason.NOT_READY, key)
         elif key not in part.expected.keys:
             self._decide(part, Reason.NO_RECIPE, key)

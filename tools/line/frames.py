@@ -131,10 +131,16 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         sections["recorder"]["passes_sampled_percent"] = float(options.recorded_percent)
         if options.ring_mib:
             sections["ring"] = {"max_mib": options.ring_mib}
+        colour = {"channels": channels, "pixel_format": "BGR8" if options.colour else "Mono8"}
+
+        def change(config: dict[str, Any], recipe: dict[str, Any]) -> None:
+            config["cameras"][0].update(colour)
+            recipe["channels"] = channels
+
         line = owned.enter_context(
             simulated_line(
                 boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.takt_ms, bundle=bundle,
-                channels=channels, folder=folder / "line", inspection={"threads": 1}, **sections,
+                change=change, folder=folder / "line", inspection={"threads": 1}, **sections,
             )
         )  # fmt: skip
         if options.browser:

@@ -117,8 +117,7 @@ def qualify_bundle(
         recommended=() if manifest.task in MAP_TASKS else _recommended(found.runs[REFERENCE], pairs, manifest),
         recommended_from="these boards",
         task=manifest.task,
-        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, fov, view)},
-        made_at=now_utc(),
+        notes={"bundle's hash": bundle.hash, "judged by": _judged_by(recipe, fov, view)}, made_at=now_utc(),
         registration=None if registration is None else _gain(bundle, boards, registration, threads, progress),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -23,12 +23,14 @@ from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.report import Tally
 from aoi_daemon.kit.line.run import simulated_line
 from aoi_daemon.kit.line.setup import DEMO_BOARDS, demo_boards
+from aoi_daemon.kit.line.views import BOARDS, MOST, TAKT_MS, view_boards, with_views
 from aoi_daemon.kit.simulator.options import Options
 
 MOST_PARTS = next(int(option.metadata["most"]) for option in fields(Options) if option.name == "keep")
 """All of them are kept by the PLC simulator, until the report is made."""
 _EXAMPLES = """examples:
   aoi-daemon demo                       400 generated boards at 50 ms
+  aoi-daemon demo --views 3             three pictures of each part: a large one in tiles, one resized, one as it is
   aoi-daemon demo --takt-ms 20 --parts 1000   faster
   aoi-daemon demo --boards FOLDER       your own: NAME_test.png, NAME_temp.png, NAME.txt (x1 y1 x2 y2 class)
   aoi-daemon demo --parts 0             until Ctrl-C, with the operator's page at the address that is shown
@@ -50,7 +52,13 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--parts", type=int, default=400, metavar="N", help="parts to pass (default 400); 0: until Ctrl-C"
     )
-    parser.add_argument("--takt-ms", type=float, default=50.0, metavar="MS", help="time from part to part (default 50)")
+    parser.add_argument(
+        "--takt-ms", type=float, metavar="MS", help=f"time from part to part (default 50, with views {TAKT_MS:g})"
+    )
+    parser.add_argument(
+        "--views", type=int, default=0, metavar="N",
+        help=f"so many pictures of each part, 1 to {MOST}: a large one in tiles, one resized, one as it is",
+    )  # fmt: skip
     parser.add_argument("--deadline-ms", type=float, metavar="MS", help="trigger to verdict (default: the takt)")
     parser.add_argument("--scan-ms", type=float, default=2.0, metavar="MS", help="the PLC's scan cycle (default 2)")
     parser.add_argument("--boards", type=Path, metavar="DIR", help="boards in DeepPCB's layout (default: generated)")
@@ -61,9 +69,14 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--records", type=Path, metavar="DIR", help="where records are kept (default: gone at the end)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     found = parser.parse_args(argv)
+    found.takt_ms = (TAKT_MS if found.views else 50.0) if found.takt_ms is None else found.takt_ms
     found.deadline_ms = found.takt_ms if found.deadline_ms is None else found.deadline_ms
     if not 0 <= found.parts <= MOST_PARTS:
         parser.error(f"--parts {found.parts}: 0 (until Ctrl-C) to {MOST_PARTS}")
+    if not 0 <= found.views <= MOST:
+        parser.error(f"--views {found.views}: 0 (a recipe without views) to {MOST}")
+    if found.views and found.boards is not None:
+        parser.error("--boards: are of one view; the boards of --views are generated")
     if not 0 <= found.page <= 65_535:
         parser.error(f"--page {found.page}: 0 to 65535")
     if not 2 <= found.takt_ms <= 60_000:
@@ -97,11 +110,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Make boards where none are given, start the line, and watch it; its report."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as progress:
-        boards = options.boards
-        if boards is None:
-            drawing = progress.add_task("drawing boards", total=DEMO_BOARDS, figures="")
-            boards = demo_boards(kept_folder(), lambda done: progress.update(drawing, completed=done))
-            progress.remove_task(drawing)
+        boards, *others = _boards(options, progress)
         task = progress.add_task("starting (once, back ends are measured)", total=options.parts or None, figures="")
         with ExitStack() as owned:
             folder = Path(owned.enter_context(TemporaryDirectory(prefix="aoi-demo-")))
@@ -119,7 +128,8 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             line = owned.enter_context(
                 simulated_line(
                     boards, parts=options.parts, takt_ms=options.takt_ms, deadline_ms=options.deadline_ms,
-                    scan_ms=options.scan_ms, folder=folder, **more,
+                    scan_ms=options.scan_ms, folder=folder,
+                    change=_change([boards, *others], folder) if options.views else None, **more,
                 )
             )  # fmt: skip
             if options.page:
@@ -150,6 +160,25 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                     raise
                 return line.report(cut_short=True)
             return line.report()
+
+
+def _boards(options: argparse.Namespace, progress: Progress) -> list[Path]:
+    """The folder of boards, of several views one for each; generated where none is given."""
+    if options.boards is not None:
+        return [options.boards]
+    drawing = progress.add_task("drawing boards", total=BOARDS * options.views or DEMO_BOARDS, figures="")
+
+    def drawn(done: int) -> None:
+        progress.update(drawing, completed=done)
+
+    found = view_boards(kept_folder(), options.views, drawn) if options.views else [demo_boards(kept_folder(), drawn)]
+    progress.remove_task(drawing)
+    return found
+
+
+def _change(boards: list[Path], folder: Path) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    """What makes a line of several views of the demo's."""
+    return lambda config, recipe: with_views(boards, folder, config, recipe)
 
 
 def _kept() -> dict[str, Any]:

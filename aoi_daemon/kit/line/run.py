@@ -77,10 +77,12 @@ def simulated_line(
     scan_ms: float = 0,
     bundle: Path = DEMO_BUNDLE,
     folder: Path | None = None,
-    channels: int = 1,
+    change: Callable[[dict[str, Any], dict[str, Any]], None] | None = None,
     **more: Any,
 ) -> Iterator[Line]:
     """A line that is READY and passes `parts` boards. `more` are sections of line.toml.
+
+    `change` may make another product of line and recipe: then no golden parts come with it.
 
     Raises:
         DaemonError: it does not become READY; with the end of the daemon's log.
@@ -91,10 +93,13 @@ def simulated_line(
         with SimulatorProcess(scan_ms=scan_ms, deadline_ms=deadline_ms, keep=max(parts, 1000)) as plc:
             config = line_config(
                 boards, takt_ms=takt_ms, deadline_ms=deadline_ms, plc_port=plc.port,
-                photo_eye_port=plc.photo_eye_port, parts=parts, channels=channels, **more,
+                photo_eye_port=plc.photo_eye_port, parts=parts, **more,
             )  # fmt: skip
-            recipes = {"demo": demo_recipe(boards, bundle, channels)}
-            with LineDaemon(where, config, recipes, golden_of(boards, bundle)) as daemon:
+            recipe, golden = demo_recipe(boards, bundle), golden_of(boards, bundle)
+            if change is not None:
+                change(config, recipe)
+                golden = {}
+            with LineDaemon(where, config, {"demo": recipe}, golden) as daemon:
                 daemon.watch()
                 daemon.wait_ready()
                 yield Line(daemon, plc, Tally())

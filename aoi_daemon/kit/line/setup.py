@@ -38,9 +38,8 @@ def board_size(boards: Path) -> tuple[int, int]:
 
 
 def line_config(
-    boards: Path, *, takt_ms: float, deadline_ms: float, plc_port: int, photo_eye_port: int, parts: int = 0,
-    channels: int = 1, **more: Any,
-) -> dict[str, Any]:  # fmt: skip
+    boards: Path, *, takt_ms: float, deadline_ms: float, plc_port: int, photo_eye_port: int, parts: int = 0, **more: Any
+) -> dict[str, Any]:
     """`line.toml` as a dict: the replay camera on `boards`, the PLC on this machine."""
     width_px, height_px = board_size(boards)
     line: dict[str, Any] = {
@@ -53,8 +52,6 @@ def line_config(
                 "max_height_px": height_px,
                 "parts": parts,
                 "photo_eye": f"127.0.0.1:{photo_eye_port}",
-                "channels": channels,
-                "pixel_format": "BGR8" if channels == 3 else "Mono8",
             }
         ],
         # An answer takes a fraction of a millisecond on loopback, and up to 2 ms once in 10,000: a part that is judged
@@ -67,7 +64,7 @@ def line_config(
     return line
 
 
-def demo_recipe(boards: Path, bundle: Path = DEMO_BUNDLE, channels: int = 1) -> dict[str, Any]:
+def demo_recipe(boards: Path, bundle: Path = DEMO_BUNDLE) -> dict[str, Any]:
     """`recipes/demo.toml` as a dict, for boards of the size of `boards`. No stop rule: three in ten boards are bad.
 
     Proven by the demo's golden parts where it is the demo's product (see `golden_of`); else it is accepted without.
@@ -82,7 +79,6 @@ def demo_recipe(boards: Path, bundle: Path = DEMO_BUNDLE, channels: int = 1) -> 
         "bundle": str(bundle.resolve()),
         "width_px": width_px,
         "height_px": height_px,
-        "channels": channels,
         "limits": limits,
         "stop": {"same_place": 0, "reject_percent": 0.0},
     }

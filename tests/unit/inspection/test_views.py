@@ -107,6 +107,9 @@ def test_views_of_one_bundle_and_size_share_an_engine_and_each_is_read_by_its_ow
     lenient = {"limits": [{"name": "*", "score": 0.99, "max_count": 100}]}
     views = opened(recipe_of(folder, {**TOP, **lenient}, {**SIDE, "width_px": 64, "height_px": 64}))
     assert len(views.engines) == 1
+    for camera in (0, 1, 0):
+        view = views.of(camera, 0)
+        assert view.executor.decoder is view.decoder, "a map is read by the thresholds of its own view"
     for _ in range(2):
         assert [verdict(views, 0, 0, spot()), verdict(views, 1, 0, spot())] == [Reason.NONE, Reason.DEFECT]
 
@@ -174,6 +177,7 @@ def test_a_golden_part_of_no_view_proves_nothing(folder, opened, view, said):
     product = of_all(opened(recipe_of(folder, TOP, SAME)))
     assert product.proof(accepted=True, upgraded=True) is Proof.NOT_PROVEN
     assert product.wrong == (said,)
+    assert [(each.view, each.good, each.bad) for each in product.views] == [("top", 1, 1), ("side", 1, 1)], "it counts for none"
 
 
 def test_a_golden_part_is_judged_by_its_own_view_alone(folder, opened):
