@@ -24,8 +24,8 @@ _PULSE: Final = 0.08
 _WANDERS: Final = 0.35
 """Of a takt, by which the way from trigger to gate may vary, less a scan."""
 _PER_PART: Final = {
-    Kind.MISSES, Kind.TWICE, Kind.GAP, Kind.SWAP, Kind.LATE_FRAME, Kind.INCOMPLETE, Kind.EYE_MISSES, Kind.EYE_BOUNCES,
-    Kind.PUT_ON, Kind.TAKEN_OFF,
+    Kind.MISSES, Kind.TWICE, Kind.GAP, Kind.UNNAMED, Kind.SWAP, Kind.LATE_FRAME, Kind.INCOMPLETE, Kind.EYE_MISSES,
+    Kind.EYE_BOUNCES, Kind.PUT_ON, Kind.TAKEN_OFF,
 }  # fmt: skip
 
 

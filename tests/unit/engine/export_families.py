@@ -96,11 +96,10 @@ def _network(graph: _Graph, given: str = "images", pixels: Pixels = UNIT) -> tup
 
 
 def _peaks(graph: _Graph, logits: str) -> str:
-    """Probabilities (1, 2, 144), 0 but where a place is the highest around."""
+    """Probabilities (1, 2, 144) out of a sigmoid, next to 0 but where a place is the highest around."""
     best = graph.put("MaxPool", logits, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    is_peak = graph.put("Cast", graph.put("GreaterOrEqual", logits, best), to=TensorProto.FLOAT)
-    peaks = graph.put("Mul", graph.put("Sigmoid", logits), is_peak)
-    return graph.put("Reshape", peaks, np.array([1, 2, CELLS]))
+    peaks = graph.put("Where", graph.put("GreaterOrEqual", logits, best), logits, np.float32(-9))
+    return graph.put("Sigmoid", graph.put("Reshape", peaks, np.array([1, 2, CELLS])))
 
 
 def _corners() -> np.ndarray:
@@ -118,7 +117,8 @@ def _ultralytics(task: str, **more: str) -> dict[str, str]:
 def yolo_rows(file: Path) -> Path:
     """End to end, as YOLO26: [1, 100, 6]."""
     graph = _Graph()
-    peaks = _peaks(graph, _network(graph)[0])
+    heads = graph.put("Concat", graph.put("Mul", _corners().T[None], np.float32(1)), _peaks(graph, _network(graph)[0]), axis=1)
+    _, peaks = graph.put("Split", heads, np.array([4, 2]), axis=1, count=2)
     best = graph.put("ReduceMax", peaks, axes=[1], keepdims=0)
     labels = graph.put("ArgMax", peaks, axis=1, keepdims=0)
     values, places = graph.put("TopK", best, np.array([100]), axis=1, count=2)
@@ -136,8 +136,8 @@ def yolo_segment(file: Path) -> Path:
     peaks = _peaks(graph, logits)
     corners = _corners().T[None]
     boxes = np.concatenate(((corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]), axis=1)
-    coefficients = graph.put("Concat", peaks, np.zeros((1, 30, CELLS), np.float32), axis=1)
-    heads = graph.put("Concat", boxes, peaks, coefficients, axis=1)
+    coefficients = graph.put("Mul", graph.put("Concat", peaks, np.zeros((1, 30, CELLS), np.float32), axis=1), np.float32(1))
+    heads = graph.put("Concat", graph.put("Mul", boxes, np.float32(1)), peaks, coefficients, axis=1)
     prototypes = graph.conv(seen, 32, {(0, 0): 20.0, (1, 1): 20.0}, [-20.0 * limit for limit in _LIMITS], kernel=1)
     outputs = {"output0": (heads, TensorProto.FLOAT, [1, 38, CELLS]), "output1": (prototypes, TensorProto.FLOAT, [1, 32, 24, 24])}
     return graph.written(file, [1, 3, SIDE, SIDE], outputs, _ultralytics("segment"))
@@ -178,10 +178,14 @@ def torchvision(file: Path) -> Path:
     limits = np.array([50]), np.array([0.3], np.float32), np.array([0.05], np.float32)
     chosen = graph.put("NonMaxSuppression", _corners()[None], scores, *limits)
     place = graph.put("Gather", chosen, np.array(2), axis=1)
-    label = graph.put("Add", graph.put("Gather", chosen, np.array(1), axis=1), np.array(1))
+    of_class = graph.put("Mul", graph.put("Gather", chosen, np.array(1), axis=1), np.array(CELLS))
+    number = graph.put("Add", of_class, place)
+    found = graph.put("Gather", graph.put("Reshape", scores, np.array([-1])), number, axis=0)
+    columns = graph.put("Split", graph.put("Gather", _corners(), place, axis=0), np.array([1, 1, 1, 1]), axis=1, count=4)
     outputs = {
-        "boxes": (graph.put("Gather", _corners(), place, axis=0), TensorProto.FLOAT, ["n", 4]),
-        "labels": (label, TensorProto.INT64, ["n"]), "scores": (graph.put("GatherND", scores, chosen), TensorProto.FLOAT, ["n"]),
+        "boxes": (graph.put("Concat", *columns, axis=1), TensorProto.FLOAT, ["n", 4]),
+        "labels": (graph.put("Gather", np.repeat([1, 2], CELLS), number, axis=0), TensorProto.INT64, ["n"]),
+        "scores": (found, TensorProto.FLOAT, ["n"]),
     }  # fmt: skip
     return graph.written(file, [3, SIDE, SIDE], outputs, {})
 

@@ -13,19 +13,22 @@ from aoi_daemon.inspection.gauge import Gauge
 from tests.unit.engine.export_families import FAMILIES, parts
 from tests.unit.engine.walked import made, product
 
-TASKS = {"yolo-rows": "yolo", "yolo-segment": "segment", "classifier": "classify", "anomaly": "anomaly", "torchvision": "top100"}
+TASKS = {"yolo-rows": "yolo", "yolo-segment": "segment", "classifier": "classify", "anomaly": "anomaly", "torchvision": "yolo"}
+PRECISIONS = {"yolo-rows": ("fp32", "fp16")}
+"""Where it is not all three: int8 moves a peak of that small network by a place, and is refused."""
 
 
 def check_bundle(folder, family):
     """It proves itself; golden parts have boxes, of masks too; the report tells what the gate of its task looked at."""
     assert main(["bundle", "verify", str(folder)]) == 0
     manifest = load_bundle(folder).manifest
-    assert (manifest.task, set(manifest.models)) == (TASKS[family], {"fp32", "fp16", "int8"})
+    assert (manifest.task, set(manifest.models)) == (TASKS[family], set(PRECISIONS.get(family, ("fp32", "fp16", "int8"))))
     assert manifest.has_boxes and not manifest.has_template
     assert sum(part.passed for part in manifest.golden) == 12
     assert {limit.name for limit in manifest.golden_limits} == set(manifest.classes) - set(manifest.good_classes)
     report = json.loads((folder / "report.json").read_text())
-    assert (report["task"], report["precisions"]["int8"]["of_task"]["flips"]) == (TASKS[family], 0)
+    least = "int8" if "int8" in manifest.models else "fp16"
+    assert (report["task"], report["precisions"][least]["of_task"]["flips"]) == (TASKS[family], 0)
     assert "golden template" not in (folder / "report.html").read_text()
 
 
@@ -48,7 +51,7 @@ def prove(folder, config, *, placed):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_export_becomes_a_product_that_is_proven_and_judges(tmp_path, family, capsys):
     """Each command of the documents, and parts that no model, threshold or golden part was made with."""
-    code, bundle = made(tmp_path, family, "--precisions", "fp32,fp16,int8")
+    code, bundle = made(tmp_path, family, "--precisions", ",".join(PRECISIONS.get(family, ("fp32", "fp16", "int8"))))
     assert code == 0, capsys.readouterr().err
     check_bundle(bundle, family)
     config = ("--config", product(tmp_path, bundle))
