@@ -24,6 +24,7 @@ from aoi_daemon.kit.boards.generate import generate
 from aoi_daemon.kit.boards.labels import BoardsError
 from aoi_daemon.kit.boards.options import BoardOptions, Colour
 from tools.detector.data import TILE_PX, Tiles, empty_tiles, fill_labels, is_binary
+from tools.detector.processes import end
 
 # Boards in a slot: large enough that messages are few, small enough that the first comes soon.
 BATCH: Final = 8
@@ -69,13 +70,7 @@ class BoardStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            worker.terminate()
-        for worker in self._workers:
-            worker.join()
-        for line in (self._free, self._full):
-            line.close()
-            line.cancel_join_thread()
+        end(self._workers, (self._free, self._full))
         del self._images
         self._folder.cleanup()
 

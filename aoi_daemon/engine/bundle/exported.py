@@ -16,11 +16,10 @@ from aoi_daemon.config.tasks import ModelOutput
 from aoi_daemon.engine.exports.adapt import adapt
 from aoi_daemon.engine.exports.described import Kind
 from aoi_daemon.engine.exports.recognise import recognise
-from aoi_daemon.engine.exports.told import Activation
 from aoi_daemon.engine.precision.graph import Graph, Model, stride
 from aoi_daemon.engine.precision.prepare import NEWEST_OPSET, prepare_fp32, prepare_model
 from aoi_daemon.engine.precision.variants import check_contract
-from aoi_daemon.engine.precision.wrap import Pixels
+from aoi_daemon.engine.precision.wrap import Activation, Pixels
 
 _UNWRITTEN: Final[dict[Precision, ModelFile]] = {"fp32": ModelFile(file="fp32.onnx", sha256="0" * 64)}
 """Until the files are there: executors hold a model to the rest of the manifest."""

@@ -21,13 +21,13 @@ from aoi_daemon.engine.exports.described import Described, Family
 from aoi_daemon.engine.exports.rtdetr import adapt_rtdetr
 from aoi_daemon.engine.exports.segment import adapt_segment
 from aoi_daemon.engine.exports.sewn import Sewn
-from aoi_daemon.engine.exports.told import Activation, Told
+from aoi_daemon.engine.exports.told import Told
 from aoi_daemon.engine.exports.torchvision import adapt_torchvision
 from aoi_daemon.engine.exports.yolo.heads import adapt_heads, adapt_with_objectness
 from aoi_daemon.engine.exports.yolo.masks import adapt_masks
 from aoi_daemon.engine.exports.yolo.rows import adapt_rows
 from aoi_daemon.engine.exports.yolo.turned import adapt_turned
-from aoi_daemon.engine.precision.wrap import Pixels
+from aoi_daemon.engine.precision.wrap import Activation, Pixels
 from aoi_daemon.errors import ModelError
 
 _BY_FAMILY: Final[Mapping[Family, Callable[[Sewn, Described, Told], Adapted]]] = {

@@ -10,8 +10,8 @@ from typing import Final
 from aoi_daemon.engine.exports.activations import scores_of
 from aoi_daemon.engine.exports.described import Family, Kind, Tensor
 from aoi_daemon.engine.exports.facts import Facts, shown
-from aoi_daemon.engine.exports.found import Activation, Found
-from aoi_daemon.engine.precision.wrap import UNIT
+from aoi_daemon.engine.exports.found import Found
+from aoi_daemon.engine.precision.wrap import UNIT, Activation
 from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.exports import names_said
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from aoi_daemon.config.tasks import MAX_CLASSES
 from aoi_daemon.engine.exports.activations import Scores, scores_of
-from aoi_daemon.engine.exports.described import Kind, Tensor
+from aoi_daemon.engine.exports.described import Kind, Tensor, logits_and_boxes
 from aoi_daemon.engine.exports.facts import Facts, shown
-from aoi_daemon.engine.exports.found import Activation, Found
+from aoi_daemon.engine.exports.found import Found
 from aoi_daemon.engine.exports.heads import heads_of
 from aoi_daemon.engine.exports.picture import Picture
-from aoi_daemon.engine.precision.wrap import UNIT
+from aoi_daemon.engine.precision.wrap import UNIT, Activation
 from aoi_daemon.errors import ModelError
 
 _ANOMALIB: Final = frozenset({"anomaly_map", "pred_score", "pred_label", "pred_mask"})
@@ -129,12 +129,10 @@ def _authors(facts: Facts) -> Found:
 
 def _logits_and_boxes(facts: Facts) -> Found:
     """Transformers' DETR kin: a box of shares and logits for each query, by their names or widths."""
-    named = {out.name: out for out in facts.outputs}
-    wide = [out.shape[2] for out in facts.outputs]
-    if not ({"logits", "pred_boxes"} <= set(named) or wide.count(4) == 1) or facts.outputs[0].dtype != "float32":
+    pair = logits_and_boxes(facts.outputs)
+    if pair is None or facts.outputs[0].dtype != "float32":
         raise _none(facts)
-    boxes = named.get("pred_boxes") or facts.outputs[wide.index(4)]
-    logits = next(out for out in facts.outputs if out is not boxes)
+    logits, boxes = pair
     if boxes.shape[2] != 4 or boxes.shape[1] != logits.shape[1] or logits.shape[2] is None:
         raise _none(facts)
     if not (_ends_in(facts, boxes.name, ("Sigmoid",)) and _ends_in(facts, logits.name, ("Add", "MatMul", "Gemm"))):

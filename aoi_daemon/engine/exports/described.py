@@ -5,10 +5,11 @@ Process: offline.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aoi_daemon.engine.precision.wrap import Pixels
+from aoi_daemon.engine.precision.wrap import Activation, Pixels
 
 Family = Literal[
     "own",  # a bundle's model already: the contract of infer/executor.py
@@ -27,6 +28,9 @@ Family = Literal[
 Kind = Literal["detect", "classify", "segment", "anomaly"]
 """What `--task` says; the bundle's task follows from it and the family."""
 
+Layout = Literal["NCHW", "NHWC"]
+"""Of a picture: channels first or last."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -35,6 +39,18 @@ class Tensor:
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+
+
+def logits_and_boxes(outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor] | None:
+    """Logits and boxes of each query, of DETR's kin: by their names, else by their widths, where one alone is 4."""
+    named = {tensor.name: tensor for tensor in outputs}
+    if {"logits", "pred_boxes"} <= set(named):
+        return named["logits"], named["pred_boxes"]
+    wide = [len(tensor.shape) == 3 and tensor.shape[2] for tensor in outputs]
+    if len(wide) != 2 or wide.count(4) != 1 or not all(wide):
+        return None
+    boxes = wide.index(4)
+    return outputs[1 - boxes], outputs[boxes]
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,7 @@ class Described:
     program: str
     opset: int
     input: Tensor
-    layout: Literal["NCHW", "NHWC"]
+    layout: Layout
     channels: Literal[1, 3]
     height_px: int | None
     width_px: int | None
@@ -72,6 +88,6 @@ class Described:
     outputs: tuple[Tensor, ...]
     classes: tuple[str, ...]
     pixels: Pixels | None
-    activation: Literal["none", "softmax", "sigmoid"] = "none"
+    activation: Activation = "none"
     notes: tuple[str, ...] = ()
     count: int | None = None

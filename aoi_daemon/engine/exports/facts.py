@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +45,7 @@ class Facts:
         self.opset = opset(model)
         self.nodes = tuple(_every_node(model))
         self.operators = frozenset(node.op_type for node in self.nodes)
-        self._makers = {name: node for node in model.graph.node for name in node.output if name}
+        self._makers = makers_of(model)
 
     def maker(self, name: str) -> Node | None:
         """The operator that computes `name`, but for its shape; None where it is an input or a weight."""
@@ -53,11 +53,7 @@ class Facts:
 
     def origin(self, name: str) -> str:
         """The tensor that `name` is, but for its shape."""
-        seen = set()
-        while (node := self._makers.get(name)) is not None and node.op_type in HANDS_ON and name not in seen:
-            seen.add(name)
-            name = node.input[0] if node.input else ""
-        return name
+        return origin(self._makers, name)
 
     def made_by(self, name: str) -> Node | None:
         """The operator that computes `name`."""
@@ -181,6 +177,20 @@ class Facts:
             return {}  # what is not known is not used
         values = (*told.graph.value_info, *told.graph.output, *told.graph.input)
         return {value.name: tensor_of(value).shape for value in values}
+
+
+def makers_of(model: Model) -> dict[str, Node]:
+    """By tensor of the main graph: the operator that computes it."""
+    return {name: node for node in model.graph.node for name in node.output if name}
+
+
+def origin(makers: Mapping[str, Node], name: str) -> str:
+    """The tensor that `name` is, but for its shape; `makers`: as `makers_of` gives them."""
+    seen = set()
+    while (node := makers.get(name)) is not None and node.op_type in HANDS_ON and name not in seen:
+        seen.add(name)
+        name = node.input[0] if node.input else ""
+    return name
 
 
 def tensor_of(value: Any) -> Tensor:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from aoi_daemon.engine.exports.described import Family, Kind
-from aoi_daemon.engine.precision.wrap import Pixels
-
-Activation = Literal["none", "softmax", "sigmoid"]
+from aoi_daemon.engine.precision.wrap import Activation, Pixels
 
 
 @dataclass(frozen=True)

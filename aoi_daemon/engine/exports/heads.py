@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aoi_daemon.engine.exports.described import Tensor
+from aoi_daemon.engine.exports.described import Family, Tensor
 from aoi_daemon.engine.exports.facts import Facts, shown
 from aoi_daemon.engine.exports.found import Found
 from aoi_daemon.engine.exports.picture import Picture
@@ -61,16 +61,14 @@ def heads_of(facts: Facts, picture: Picture, output: Tensor) -> Found:
     raise _unknown(facts, output)
 
 
-def _heads(family: str, facts: Facts, count: int, stride: int) -> Found:
+def _heads(family: Family, facts: Facts, count: int, stride: int) -> Found:
     text = facts.said.get("names", "")
     try:
         classes = names_said(text) if text else ()
     except ValueError as error:
         raise ModelError(f"{facts.file}: its class names cannot be read ({error}); export it again") from error
     program = f"YOLO (by {facts.model.producer_name or 'nobody'} {facts.model.producer_version})".replace(" )", ")")
-    if family == "yolov5":
-        return Found("yolov5", "detect", program, classes, count, UNIT, stride)
-    return Found("yolo", "detect", program, classes, count, UNIT, stride)
+    return Found(family, "detect", program, classes, count, UNIT, stride)
 
 
 def _unknown(facts: Facts, output: Tensor) -> ModelError:

@@ -42,10 +42,11 @@ def _outputs(facts: Facts, kind: Kind | None) -> tuple[Kind, int | None]:
     ranks = {name: len(tensor.shape) for name, tensor in outputs.items()}
     if ranks == _ROWS:
         return "detect", None
-    for name, rank, found, offset in (("heads", 3, "detect", 4), ("scores", 2, "classify", 0)):
-        if ranks == {name: rank}:
-            size = outputs[name].shape[1]
-            return ("detect" if found == "detect" else "classify"), (None if size is None else size - offset)
+    if ranks == {"heads": 3}:
+        size = outputs["heads"].shape[1]
+        return "detect", None if size is None else size - 4
+    if ranks == {"scores": 2}:
+        return "classify", outputs["scores"].shape[1]
     if ranks == {"maps": 4}:
         count = outputs["maps"].shape[1]
         if count != 1 or kind in ("segment", "anomaly"):

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aoi_daemon.engine.exports.described import Tensor
+from aoi_daemon.engine.exports.described import Layout, Tensor
 from aoi_daemon.engine.exports.facts import Facts, shown
 from aoi_daemon.engine.precision.graph import Node
 from aoi_daemon.engine.precision.wrap import Pixels
@@ -23,8 +23,6 @@ _IMAGENET: Final = (0.485, 0.456, 0.406)
 _NEAR: Final = 1e-3
 _PLANES: Final = [0, 3, 1, 2]
 """What is done to channels that come last, before the first convolution."""
-
-Layout = Literal["NCHW", "NHWC"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from aoi_daemon.engine.exports.sewn import Sewn
-from aoi_daemon.engine.exports.yolo.rows import heads_of
+from aoi_daemon.engine.exports.yolo.rows import between, heads_of
 
 CANDIDATES: Final = 300
 """Rows that are kept, the highest scores first: as many as torchvision's detectors keep, unless told otherwise."""
@@ -53,11 +53,9 @@ def fixed(sewn: Sewn, boxes: str, scores: str, labels: str, count: int) -> str:
     across = sewn.put("Transpose", sewn.put("Gather", boxes, places, axis=0), perm=[1, 0])
     across = sewn.put("Reshape", across, sewn.constant(np.array([1, 4, CANDIDATES], np.int64)))
     first, last = sewn.put_several("Split", across, sewn.constant(np.array([2, 2], np.int64)), count=2, axis=1)
-    half = sewn.constant(np.array(0.5, np.float32))
-    centre = sewn.put("Mul", sewn.put("Add", first, last), half)
     return heads_of(
         sewn,
-        (centre, sewn.put("Sub", last, first)),
+        between(sewn, first, last),
         sewn.put("Reshape", best, line),
         sewn.put("Reshape", kept, line),
         count,

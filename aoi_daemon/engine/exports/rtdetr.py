@@ -15,12 +15,12 @@ import numpy as np
 from onnx import TensorProto
 
 from aoi_daemon.engine.exports.adapted import Adapted
-from aoi_daemon.engine.exports.described import Described, Tensor
+from aoi_daemon.engine.exports.described import Described, Tensor, logits_and_boxes
 from aoi_daemon.engine.exports.names import classes_of
 from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.told import NOTHING, Told
 from aoi_daemon.engine.exports.yolo.heads import finished
-from aoi_daemon.engine.exports.yolo.rows import heads_of
+from aoi_daemon.engine.exports.yolo.rows import between, heads_of
 from aoi_daemon.errors import ModelError
 
 _SIZES: Final = "orig_target_sizes"
@@ -41,7 +41,7 @@ def adapt_rtdetr(sewn: Sewn, described: Described, told: Told = NOTHING) -> Adap
         ModelError: the outputs are others, or classes do not fit.
     """
     named = {tensor.name: tensor for tensor in described.outputs}
-    pair = _pair(described)
+    pair = logits_and_boxes(described.outputs)
     if pair is not None:
         return _logits(sewn, described, pair, told)
     if {"labels", "boxes", "scores"} <= set(named):
@@ -54,18 +54,6 @@ def adapt_rtdetr(sewn: Sewn, described: Described, told: Told = NOTHING) -> Adap
         f"{sewn.source}: outputs are {there}; expected [1, queries, 4 + classes], logits and pred_boxes, or labels, "
         "boxes and scores; export it by Ultralytics, transformers or the authors' export_onnx.py"
     )
-
-
-def _pair(described: Described) -> tuple[Tensor, Tensor] | None:
-    """Logits and boxes of each query: by their names, else by their widths, where one alone is 4."""
-    named = {tensor.name: tensor for tensor in described.outputs}
-    if {"logits", "pred_boxes"} <= set(named):
-        return named["logits"], named["pred_boxes"]
-    wide = [len(tensor.shape) == 3 and tensor.shape[2] for tensor in described.outputs]
-    if len(wide) != 2 or wide.count(4) != 1 or not all(wide):
-        return None
-    boxes = wide.index(4)
-    return described.outputs[1 - boxes], described.outputs[boxes]
 
 
 def _logits(sewn: Sewn, described: Described, pair: tuple[Tensor, Tensor], told: Told) -> Adapted:
@@ -110,9 +98,7 @@ def _chosen(sewn: Sewn, described: Described, rows: int | None, told: Told) -> A
     if _SIZES in sewn.others:
         sewn.bind(_SIZES, np.ones((1, 2), np.int64))
         boxes = sewn.put("Mul", boxes, sewn.frame_px())
-    first, last = _halves(sewn, boxes)
-    half = sewn.constant(np.array(0.5, np.float32))
-    places = sewn.put("Mul", sewn.put("Add", first, last), half), sewn.put("Sub", last, first)
+    places = between(sewn, *_halves(sewn, boxes))
     return _rows(sewn, described, (places, sewn.output("scores"), sewn.output("labels")), rows, told)
 
 

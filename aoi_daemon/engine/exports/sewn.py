@@ -19,15 +19,14 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from aoi_daemon.engine.exports.constants import constant_value
 from aoi_daemon.engine.exports.described import Described
+from aoi_daemon.engine.exports.facts import makers_of, origin
 from aoi_daemon.engine.exports.sizes import batch_of
-from aoi_daemon.engine.precision.graph import Model
+from aoi_daemon.engine.precision.graph import Model, Node
 from aoi_daemon.engine.precision.wrap import Pixels, front
 from aoi_daemon.errors import ModelError
 
 _PREFIX: Final = "model/"
 _OURS: Final = "aoi/"
-_HANDS_ON: Final = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
-"""Operators that change no number."""
 _AXES_SINCE: Final = 18
 
 Sizes = tuple[int | None, ...]
@@ -55,6 +54,7 @@ class Sewn:
         self.source = source
         self._said = {entry.key: entry.value for entry in model.metadata_props}
         self._model = compose.add_prefix(model, _PREFIX)
+        self._makers = makers_of(self._model)
         self._batch = batch_of(model, described.input.name) or 1
         self._channels = channels
         weights = {item.name for item in self._model.graph.initializer}
@@ -108,22 +108,17 @@ class Sewn:
         """What the operator behind the file's output `name` works on: its output's logits, where it is a Sigmoid."""
         return self._one(self._maker(_PREFIX + name)[1])
 
-    def _behind(self, tensor: str) -> str:
-        """The tensor that `tensor` is, but for its shape."""
-        makers = {made: node for node in self._model.graph.node for made in node.output}
-        while tensor in makers and makers[tensor].op_type in _HANDS_ON:
-            tensor = makers[tensor].input[0]
-        return tensor
+    def _behind(self, tensor: str) -> Node | None:
+        """The operator that computes `tensor`, but for its shape."""
+        return self._makers.get(origin(self._makers, tensor))
 
     def _maker(self, tensor: str) -> tuple[str, str]:
-        tensor = self._behind(tensor)
-        node = next((node for node in self._model.graph.node if tensor in node.output), None)
+        node = self._behind(tensor)
         return ("", "") if node is None or not node.input else (node.op_type, node.input[0])
 
     def joins_numbers(self, name: str) -> bool:
         """Whether the file's output `name` is joined of parts of which one was whole numbers."""
-        makers = {made: node for node in self._model.graph.node for made in node.output}
-        joined = makers.get(self._behind(_PREFIX + name))
+        joined = self._behind(_PREFIX + name)
         return (
             joined is not None
             and joined.op_type == "Concat"
@@ -132,8 +127,7 @@ class Sewn:
 
     def compared_with(self, name: str) -> float | None:
         """The constant that the file's output `name`, a truth, says something is greater than; None: it is none."""
-        makers = {made: node for node in self._model.graph.node for made in node.output}
-        node = makers.get(self._behind(_PREFIX + name))
+        node = self._behind(_PREFIX + name)
         if node is None or node.op_type not in ("Greater", "GreaterOrEqual"):
             return None
         value = constant_value(self._model.graph, node.input[1])
@@ -189,11 +183,18 @@ class Sewn:
         self._nodes.append(helper.make_node(kind, list(inputs), made, name, **attributes))
         return made
 
-    def along(self, kind: str, tensor: str, axis: int) -> str:
-        """Append a reduction over one dimension, which stays as one of size 1: its axes became an input in opset 18."""
+    def along(self, kind: str, tensor: str, axis: int, *, keeps: bool = True) -> str:
+        """Append a reduction over one dimension, as the opset writes it: its axes became an input in opset 18.
+
+        Args:
+            kind: the operator.
+            tensor: what is reduced.
+            axis: the dimension.
+            keeps: it stays, as one of size 1.
+        """
         if kind == "ReduceSum" or self.opset >= _AXES_SINCE:
-            return self.put(kind, tensor, self.constant(np.array([axis], np.int64)), keepdims=1)
-        return self.put(kind, tensor, axes=[axis], keepdims=1)
+            return self.put(kind, tensor, self.constant(np.array([axis], np.int64)), keepdims=int(keeps))
+        return self.put(kind, tensor, axes=[axis], keepdims=int(keeps))
 
     def finished(self, outputs: Mapping[str, tuple[str, int, Sequence[int | None]]]) -> Model:
         """The model with `image` and `outputs` alone.

@@ -9,14 +9,13 @@ everywhere. What was inferred inside is thrown away and inferred anew, for it ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 from onnx import shape_inference
 
+from aoi_daemon.engine.exports.described import Layout
 from aoi_daemon.engine.precision.graph import Model
-
-Layout = Literal["NCHW", "NHWC"]
 
 
 def batch_of(model: Model, picture: str) -> int | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Activation = Literal["none", "softmax", "sigmoid"]
+from aoi_daemon.engine.precision.wrap import Activation
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from aoi_daemon.kit.boards.labels import BoardsError
 from tools.detector.crossval.work import Bench, Run, Setting
 from tools.detector.plan import Plan
+from tools.detector.processes import end
 
 # Reading the boards and the first steps on a cold device.
 START_S: Final = 180.0
@@ -65,13 +66,7 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            worker.terminate()
-        for worker in self._workers:
-            worker.join()
-        for line in (self._tasks, self._answers):
-            line.close()
-            line.cancel_join_thread()
+        end(self._workers, (self._tasks, self._answers))
 
     def results(self, runs: Sequence[Run], plan: Plan, limit_s: float) -> Iterator[dict[str, Any] | str]:
         """Carry out `runs` in their order; yields each as it ends, a text for one that failed.

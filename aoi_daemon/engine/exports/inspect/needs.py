@@ -68,17 +68,15 @@ def fit(described: Described, file: Path, classes: tuple[str, ...] = ()) -> Fit:
     if described.pixels is None:
         said["pixels"] = UNIT
         needs.append(Need("--pixels", "PIXELS", "does not say what it wants in place of 0 to 255"))
-    asked = _asked(described, said["classes"] or described.classes)
-    everything = {**said, **{key: value for key, (value, _) in asked.items()}}
-    adapted = adapt(described, file, channels=described.channels, **everything)
-    for key, (_, need) in asked.items():
-        without = {name: value for name, value in everything.items() if name != key}
-        try:
-            adapted = adapt(described, file, channels=described.channels, **without)
-        except ModelError:
-            needs.append(need)
-        else:
-            everything = without
+    try:
+        adapted = adapt(described, file, channels=described.channels, **said)
+    except ModelError:
+        asked = _asked(described, said["classes"] or described.classes)
+        if asked is None:
+            raise
+        option, need = asked
+        adapted = adapt(described, file, channels=described.channels, **said, **option)
+        needs.append(need)
     return Fit(adapted.output, tuple(needs), adapted.notes)
 
 
@@ -88,23 +86,20 @@ def fit_own(described: Described, classes: tuple[str, ...]) -> Fit:
     return Fit(ModelOutput(task="top100", classes=classes or _standing_in(described)), needs, ())
 
 
-def _asked(described: Described, classes: tuple[str, ...]) -> dict[str, tuple[Any, Need]]:
-    """What `adapt` may ask for of this family, a value that stands in, and how to say it."""
-    found: dict[str, tuple[Any, Need]] = {}
+def _asked(described: Described, classes: tuple[str, ...]) -> tuple[dict[str, Any], Need] | None:
+    """What `adapt` may ask for of this family, a value that stands in, and how to say it; None: nothing."""
     if described.family in ("classify", "segment"):
         need = Need("--good-classes", "LIST", "does not say which of its classes are no defect")
-        found["good_classes"] = (classes[:1], need)
+        return {"good_classes": classes[:1]}, need
     if described.family == "torchvision-detect":
-        found["first_label"] = (
-            1,
-            Need("--first-label", "FIRST", "does not say whether its labels begin at 0, or behind a background at 1"),
-        )
+        why = "does not say whether its labels begin at 0, or behind a background at 1"
+        return {"first_label": 1}, Need("--first-label", "FIRST", why)
     if described.family == "anomaly":
-        found["threshold"] = (1.0, Need("--threshold", "N", "does not say from which value on a part is bad"))
+        return {"threshold": 1.0}, Need("--threshold", "N", "does not say from which value on a part is bad")
     if described.family == "rtdetr" and described.activation == "none":
         need = Need("--activation", "ACTIVATION", "does not say whether its logits need a sigmoid or a softmax")
-        found["activation"] = ("sigmoid", need)
-    return found
+        return {"activation": "sigmoid"}, need
+    return None
 
 
 def _standing_in(described: Described) -> tuple[str, ...]:

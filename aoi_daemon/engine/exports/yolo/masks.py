@@ -26,7 +26,7 @@ from aoi_daemon.engine.exports.names import classes_of, good_of
 from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.told import NOTHING, Told
 from aoi_daemon.engine.exports.yolo.heads import PLACES, count_of
-from aoi_daemon.engine.exports.yolo.rows import scores_of
+from aoi_daemon.engine.exports.yolo.rows import BEYOND, between, scores_of
 from aoi_daemon.errors import ModelError
 
 BEST: Final = 100
@@ -34,7 +34,6 @@ BEST: Final = 100
 _BESIDE: Final = PLACES + 2
 """Columns of rows that are no coefficients: corners, score, class."""
 _ROUNDING: Final = 1e-3
-_BEYOND: Final = 1e6
 
 
 class _Candidates(NamedTuple):
@@ -116,10 +115,8 @@ def _read(
     across = sewn.put("Transpose", sewn.output(table.name), perm=[0, 2, 1])
     sizes = sewn.constant(np.array([2, 2, 1, 1, depth], np.int64))
     first, last, score, label, coefficients = sewn.put_several("Split", across, sizes, count=5, axis=1)
-    half = sewn.constant(np.array(0.5, np.float32))
-    centre = sewn.put("Mul", sewn.put("Add", first, last), half)
-    boxes = sewn.put("Concat", centre, sewn.put("Sub", last, first), axis=1)
-    dropped = sewn.put("ReduceMin", score, axes=[2], keepdims=1)
+    boxes = sewn.put("Concat", *between(sewn, first, last), axis=1)
+    dropped = sewn.along("ReduceMin", score, 2)
     return _Candidates(boxes, scores_of(sewn, score, label, len(names)), coefficients, dropped), names, rows
 
 
@@ -128,7 +125,7 @@ def _best(sewn: Sewn, found: _Candidates, counting: NDArray[np.float32], n: int)
     scores = sewn.put("Mul", found.scores, sewn.constant(counting))
     best, rest = found, ""
     if n > BEST:
-        tops = sewn.put("ReduceMax", scores, axes=[1], keepdims=0)
+        tops = sewn.along("ReduceMax", scores, 1, keeps=False)
         how_many = sewn.constant(np.array([BEST + 1], np.int64))
         values, places = sewn.put_several("TopK", tops, how_many, count=2, axis=1, largest=1, sorted=1)
         cut = sewn.constant(np.array([BEST, 1], np.int64))
@@ -139,7 +136,7 @@ def _best(sewn: Sewn, found: _Candidates, counting: NDArray[np.float32], n: int)
         best = _Candidates(boxes, of_classes, coefficients, found.dropped)
         # Equal scores may lie on both sides: those that were kept are counted as left out, never the other way.
         is_rest = sewn.put("Cast", sewn.put("LessOrEqual", tops, following), to=TensorProto.FLOAT)
-        rest = sewn.put("ReduceMax", sewn.put("Mul", scores, is_rest), axes=[2], keepdims=1)
+        rest = sewn.along("ReduceMax", sewn.put("Mul", scores, is_rest), 2)
     if found.dropped:
         dropped = sewn.put("Mul", found.dropped, sewn.constant(counting))
         rest = sewn.put("Max", rest, dropped) if rest else dropped
@@ -191,7 +188,7 @@ def _maps(sewn: Sewn, best: _Candidates, masks: str, count: int) -> str:
     """(1, classes, h * w). Class by class: all at once they would be masks times classes, 1 GB for 100 classes."""
     sizes = sewn.constant(np.ones(count, np.int64))
     rows = sewn.put_several("Split", best.scores, sizes, count=count, axis=1)
-    maps = [sewn.put("ReduceMax", sewn.put("Mul", masks, row), axes=[2], keepdims=0) for row in rows]
+    maps = [sewn.along("ReduceMax", sewn.put("Mul", masks, row), 2, keeps=False) for row in rows]
     axes = sewn.constant(np.array([1], np.int64))
     return sewn.put("Concat", *(sewn.put("Unsqueeze", each, axes) for each in maps), axis=1)
 
@@ -202,6 +199,6 @@ def _doubt(sewn: Sewn, tensors: list[str], scores: str) -> str:
     doubt = nothing
     for tensor in tensors:
         doubt = sewn.put("Add", doubt, sewn.put("Mul", sewn.put("ReduceSum", tensor, keepdims=0), nothing))
-    rounding, beyond = (sewn.constant(np.array(value, np.float32)) for value in (_ROUNDING, _BEYOND))
+    rounding, beyond = (sewn.constant(np.array(value, np.float32)) for value in (_ROUNDING, BEYOND))
     below = sewn.put("Sub", sewn.put("Neg", sewn.put("ReduceMin", scores, keepdims=0)), rounding)
     return sewn.put("Add", doubt, sewn.put("Mul", sewn.put("Relu", below), beyond))

@@ -9,6 +9,8 @@ recipe says of sizes, places and counts: what was dropped may count, too. Decisi
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from onnx import TensorProto
 
@@ -20,8 +22,8 @@ from aoi_daemon.engine.exports.told import NOTHING, Told
 from aoi_daemon.engine.exports.yolo.heads import finished, only_output
 from aoi_daemon.errors import ModelError
 
-_COLUMNS = 6
-_BEYOND = 1e6
+_COLUMNS: Final = 6
+BEYOND: Final = 1e6
 """A score of a class that the model does not have becomes so many times as high: no probability, and refused."""
 
 
@@ -48,10 +50,14 @@ def adapt_rows(sewn: Sewn, described: Described, told: Told = NOTHING) -> Adapte
     across = sewn.put("Transpose", sewn.output(output.name), perm=[0, 2, 1])
     sizes = sewn.constant(np.array([2, 2, 1, 1], np.int64))
     first, last, score, label = sewn.put_several("Split", across, sizes, count=4, axis=1)
-    half = sewn.constant(np.array(0.5, np.float32))
-    centre = sewn.put("Mul", sewn.put("Add", first, last), half)
-    heads = heads_of(sewn, (centre, sewn.put("Sub", last, first)), score, label, count)
+    heads = heads_of(sewn, between(sewn, first, last), score, label, count)
     return finished(sewn, described, told, heads, (count, rows + 1))
+
+
+def between(sewn: Sewn, first: str, last: str) -> tuple[str, str]:
+    """Centre x and y, and width and height, of boxes by their first and last corners: all float32 (1, 2, n)."""
+    half = sewn.constant(np.array(0.5, np.float32))
+    return sewn.put("Mul", sewn.put("Add", first, last), half), sewn.put("Sub", last, first)
 
 
 def heads_of(
@@ -83,8 +89,7 @@ def scores_of(sewn: Sewn, score: str, label: str, count: int) -> str:
     """
     numbers = sewn.constant(np.arange(count, dtype=np.float32).reshape(1, count, 1))
     own = sewn.put("Cast", sewn.put("Equal", label, numbers), to=TensorProto.FLOAT)
-    axes = sewn.constant(np.array([1], np.int64))
-    one, beyond = (sewn.constant(np.array(value, np.float32)) for value in (1.0, _BEYOND))
-    none = sewn.put("Sub", one, sewn.put("ReduceSum", own, axes, keepdims=1))
+    one, beyond = (sewn.constant(np.array(value, np.float32)) for value in (1.0, BEYOND))
+    none = sewn.put("Sub", one, sewn.along("ReduceSum", own, 1))
     lost = sewn.put("Mul", sewn.put("Mul", none, beyond), score)
     return sewn.put("Add", sewn.put("Mul", own, score), lost)

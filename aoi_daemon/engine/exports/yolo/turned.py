@@ -15,9 +15,8 @@ from aoi_daemon.engine.exports.names import classes_of
 from aoi_daemon.engine.exports.sewn import Sewn
 from aoi_daemon.engine.exports.told import NOTHING, Told
 from aoi_daemon.engine.exports.yolo.heads import PLACES, count_of, finished, only_output
-from aoi_daemon.engine.exports.yolo.rows import heads_of
+from aoi_daemon.engine.exports.yolo.rows import BEYOND, heads_of
 
-_BEYOND: Final = 1e6
 _COLUMNS: Final = 7
 """Of rows: centre x and y, width and height, score, class, angle."""
 
@@ -64,6 +63,6 @@ def _upright(sewn: Sewn, size: str, angle: str) -> str:
     order = sewn.constant(np.array([1, 0], np.int64))
     swapped = sewn.put("Gather", size, order, axis=1)
     upright = sewn.put("Add", sewn.put("Mul", size, cosine), sewn.put("Mul", swapped, sine))
-    zero, beyond = (sewn.constant(np.array(value, np.float32)) for value in (0, _BEYOND))
-    below = sewn.put("Min", sewn.put("ReduceMin", size, axes=[1], keepdims=1), zero)
+    zero, beyond = (sewn.constant(np.array(value, np.float32)) for value in (0, BEYOND))
+    below = sewn.put("Min", sewn.along("ReduceMin", size, 1), zero)
     return sewn.put("Add", upright, sewn.put("Mul", below, beyond))
