@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from aoi_daemon.kit.report_file import check_report
 from tools.lib.numbers import bounded
 
 _ABOUT: Final = """A part's time here beside Ultralytics' predict: the same model, pictures, threshold and overlap.
@@ -63,9 +64,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if found.weights is not None and not found.weights.is_file():
         parser.error(f"--weights {found.weights}: no such file")
     for option in ("json", "markdown"):
-        file = getattr(found, option)
-        if file is not None and not file.resolve().parent.is_dir():
-            parser.error(f"--{option} {file}: its folder does not exist")
+        check_report(parser, f"--{option}", getattr(found, option))
     return found
 
 

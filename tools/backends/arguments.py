@@ -10,6 +10,7 @@ from typing import Final
 
 from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.kit.line.setup import DEMO_BUNDLE
+from aoi_daemon.kit.report_file import check_report
 from tools.backends.cases import BACKENDS, SIZES_PX
 from tools.lib.numbers import bounded
 
@@ -104,9 +105,7 @@ def _check(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
     if len(set(names)) < len(names):
         parser.error(f"--bundle: two are called {max(names, key=names.count)}; the table could not tell them apart")
     for option in ("json", "svg", "markdown"):
-        file = getattr(found, option)
-        if file is not None and not file.resolve().parent.is_dir():
-            parser.error(f"--{option} {file}: its folder does not exist")
+        check_report(parser, f"--{option}", getattr(found, option))
     if found.svg is not None and (found.line or found.onnx_threads):
         parser.error("--svg: there is a picture of the back ends alone, not of --line or --onnx-threads")
     if not 2 <= found.takt_ms <= 60_000:

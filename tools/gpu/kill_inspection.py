@@ -25,6 +25,7 @@ from aoi_daemon.kit.line.daemon import DaemonError
 from aoi_daemon.kit.line.report import readiness
 from aoi_daemon.kit.line.run import Line, simulated_line
 from aoi_daemon.kit.line.setup import DEMO_BUNDLE, demo_boards
+from aoi_daemon.kit.report_file import check_report
 from aoi_daemon.kit.simulator.client import SimulatorError
 from aoi_daemon.stage.control import NotRunningError
 from tools.line.bench import add_inspection, inspection_of
@@ -63,6 +64,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f"--takt-ms {found.takt_ms:g}: 2 to 60000")
     if found.back_s <= 0:
         parser.error(f"--back-s {found.back_s:g}: above 0")
+    check_report(parser, "--json", found.json)
     return found
 
 

@@ -25,6 +25,7 @@ from aoi_daemon.kit.line import page
 from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.run import simulated_line
 from aoi_daemon.kit.line.setup import DEMO_BOARDS, DEMO_BUNDLE, demo_boards
+from aoi_daemon.kit.report_file import check_report
 from aoi_daemon.kit.simulator.client import SimulatorProcess
 from tools.lib.numbers import bounded
 from tools.line import beside
@@ -93,8 +94,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     for option, folder in (("boards", found.boards), ("bundle", found.bundle)):
         if folder is not None and not folder.is_dir():
             parser.error(f"--{option} {folder}: no such folder")
-    if found.report is not None and not found.report.resolve().parent.is_dir():
-        parser.error(f"--report {found.report}: its folder does not exist")
+    check_report(parser, "--report", found.report)
     return found
 
 

@@ -30,6 +30,7 @@ from aoi_daemon.infer.executor import MAX_DETECTIONS
 from aoi_daemon.kit.line import page
 from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.run import simulated_line
+from aoi_daemon.kit.report_file import check_report
 from tools.lib.numbers import bounded
 from tools.line import beside
 from tools.line.memory import Memory
@@ -60,8 +61,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--browser", action="store_true", help="with the page open in a headless Chromium")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     found = parser.parse_args(argv)
-    if found.report is not None and not found.report.resolve().parent.is_dir():
-        parser.error(f"--report {found.report}: its folder does not exist")
+    check_report(parser, "--report", found.report)
     return found
 
 

@@ -23,6 +23,7 @@ from aoi_daemon.kit.files import kept_folder
 from aoi_daemon.kit.line.ending import exit_code
 from aoi_daemon.kit.line.run import simulated_line
 from aoi_daemon.kit.line.setup import DEMO_BOARDS, demo_boards
+from aoi_daemon.kit.report_file import check_report
 from tools.lib.numbers import bounded
 
 _EXAMPLES: Final = """examples:
@@ -51,8 +52,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default fp32")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     found = parser.parse_args(argv)
-    if found.report is not None and not found.report.resolve().parent.is_dir():
-        parser.error(f"--report {found.report}: its folder does not exist")
+    check_report(parser, "--report", found.report)
     return found
 
 

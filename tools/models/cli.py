@@ -10,14 +10,13 @@ from typing import Final
 
 from tools.models.rows import ROWS, Row
 
-_ABOUT: Final = """Do models of other programs give here what they give at home? A table, a row for each
-family and export.
+_ABOUT: Final = """Do models of other programs give here what they give at home? A table, a row for each family
+and export.
 
 `train` needs the programs themselves (tools/locks/models.txt; ./tools/test --models makes an environment of them) and
-draws
-coloured boards, trains each model on them for --minutes, exports it to ONNX, and keeps what the program itself
-makes of pictures that it has not seen. `compare` needs this checkout's environment: it adapts each export, runs it
-in the product's executor and judgement, and compares. Nothing is fetched; no weights are kept but in --out.
+draws coloured boards, trains each model on them for --minutes, exports it to ONNX, and keeps what the program
+itself makes of pictures that it has not seen. `compare` needs this checkout's environment: it adapts each export,
+runs it in the product's executor and judgement, and compares. Nothing is fetched; no weights are kept but in --out.
 """
 _EXAMPLES: Final = """examples:
   ./tools/test --models                                                both, on the CPU, with an environment of its own
@@ -40,10 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = _chosen(parser, options.rows)
     out: Path = options.out
     if options.command == "compare":
-        from tools.models.table import compare_all  # noqa: PLC0415  # needs this checkout's environment
+        from aoi_daemon.kit.report_file import check_report  # noqa: PLC0415  # needs this checkout's environment
+        from tools.models.table import compare_all  # noqa: PLC0415
 
         if not out.is_dir():
             parser.error(f"--out {out}: no such folder; `train` makes it")
+        check_report(parser, "--json", options.json)
+        check_report(parser, "--markdown", options.markdown)
         return compare_all(rows, out, json_file=options.json, markdown_file=options.markdown)
     # Needs none of it, but is not there for `compare` either: OpenCV apart.
     from tools.models.theirs.frames import Asked  # noqa: PLC0415

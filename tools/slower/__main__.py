@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from aoi_daemon.kit.report_file import check_report
 from aoi_daemon.kit.simulator.client import SimulatorError
 from tools.lib.numbers import bounded
 from tools.slower.ratios import LEAST_PAIRS, LEAST_PARTS, LIMIT, Comparison, Pair, Run, compare, order
@@ -75,8 +76,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and the verdict as JSON")
     found = parser.parse_args(argv)
-    if found.json is not None and not found.json.resolve().parent.is_dir():
-        parser.error(f"--json {found.json}: its folder does not exist")
+    check_report(parser, "--json", found.json)
     return found
 
 

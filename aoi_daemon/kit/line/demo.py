@@ -24,6 +24,7 @@ from aoi_daemon.kit.line.report import Tally
 from aoi_daemon.kit.line.run import simulated_line
 from aoi_daemon.kit.line.setup import DEMO_BOARDS, demo_boards
 from aoi_daemon.kit.line.views import BOARDS, MOST, TAKT_MS, view_boards, with_views
+from aoi_daemon.kit.report_file import check_report
 from aoi_daemon.kit.simulator.options import Options
 
 MOST_PARTS = next(int(option.metadata["most"]) for option in fields(Options) if option.name == "keep")
@@ -87,10 +88,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--boards {found.boards}: no such folder")
     if found.records is not None and (there := _not_a_folder(found.records)):
         parser.error(f"--records {found.records}: {there} is a file; name a folder")
-    if found.report is not None and not found.report.resolve().parent.is_dir():
-        parser.error(f"--report {found.report}: its folder does not exist")
-    if found.report is not None and found.report.is_dir():
-        parser.error(f"--report {found.report}: is a folder; name a file")
+    check_report(parser, "--report", found.report)
     return found
 
 
