@@ -13,14 +13,13 @@ from typing import Any, Final, NamedTuple
 from aoi_daemon.config.cameras import CameraSection, GenicamCamera
 from aoi_daemon.config.checks.hmi import hmi_problems
 from aoi_daemon.config.checks.notices import notices_problems
-from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.fovs import template_problems
 from aoi_daemon.config.frame_memory import memory_problems
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.config.publisher import missing_files
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import LineConfig
-from aoi_daemon.config.views import Viewed, views_of
+from aoi_daemon.config.views import EngineKey, Viewed, engine_key, views_of
 from aoi_daemon.decide.alarm_list import Alarm
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.errors import ConfigError, ModelError
@@ -60,11 +59,12 @@ def check(file: Path, product: str = "") -> Configuration:
     material: dict[str, str] = {}
     judges: dict[str, str] = {}
     found: list[_Checked] = []
+    read: dict[Path, Bundle] = {}
     for name, recipe in configuration.recipes.items():
         views = views_of(recipe, configuration.line.cameras)
         # Without views of its own the recipe is one object for all pictures.
         fits = {id(view.recipe): view for view in views}
-        bundle_of = {key: _check_view(configuration, name, view) for key, view in fits.items()}
+        bundle_of = {key: _check_view(configuration, name, view, read) for key, view in fits.items()}
         found += [_Checked(name, view, bundle_of[id(view.recipe)]) for view in views]
         may_take = configuration.line.inspection.backend in ("tensorrt", "auto")
         bundles = list({bundle.folder: bundle for bundle in bundle_of.values()}.values())
@@ -86,14 +86,17 @@ class _Checked(NamedTuple):
     bundle: Bundle
 
 
-def _check_view(configuration: Configuration, name: str, view: Viewed) -> Bundle:
-    """Hold one view of the recipe `name` against its bundle, and load that. Raises ConfigError."""
+def _check_view(configuration: Configuration, name: str, view: Viewed, read: dict[Path, Bundle]) -> Bundle:
+    """Hold one view of the recipe `name` against its bundle. Raises ConfigError.
+
+    `read`: bundles by their folder, each read once: all of its files are compared with their hashes.
+    """
     recipe = view.recipe
     path = configuration.recipe_file(name)
     where = f"view {view.name!r}: " if configuration.recipes[name].views else ""
     named = f"{where}bundle = {str(recipe.bundle)!r}"
     try:
-        bundle = load_bundle(recipe.bundle)
+        bundle = read[recipe.bundle] = read.get(recipe.bundle) or load_bundle(recipe.bundle)
         manifest = bundle.manifest
         Criteria.compile(recipe, manifest.classes)
         decoder_for(manifest, recipe)
@@ -296,17 +299,17 @@ def open_models(configuration: Configuration) -> None:
         from aoi_daemon.infer.openvino.ahead import open_only  # noqa: PLC0415
     else:
         return
-    opened: set[tuple[Path, FrameShape, Fit]] = set()
+    opened: set[EngineKey] = set()
     views = [
         (name, view.recipe)
         for name, recipe in configuration.recipes.items()
         for view in views_of(recipe, configuration.line.cameras)
     ]
     for name, recipe in views:
-        if (recipe.bundle, recipe.shape, recipe.fit) in opened:
+        if engine_key(recipe) in opened:
             continue
-        opened.add((recipe.bundle, recipe.shape, recipe.fit))
-        path = configuration.file.parent / "recipes" / f"{name}.toml"
+        opened.add(engine_key(recipe))
+        path = configuration.recipe_file(name)
         try:
             bundle = load_bundle(recipe.bundle)
             shape = _shape(path, configuration, recipe, bundle)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.limits import Template
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.view import View
@@ -18,6 +20,10 @@ ANY_FOV: Final = -1
 
 Key = tuple[int, int]
 """Of a view: the number of its camera, and its field of view or ANY_FOV."""
+
+
+EngineKey = tuple[Path, tuple[int, int, int], Fit]
+"""What an engine is opened by: the bundle, the frame (height_px, width_px, channels), and its way to the model."""
 
 
 class Source(Protocol):
@@ -102,14 +108,25 @@ def expected_of(views: Sequence[Viewed]) -> Expected:
     return Expected(keys, any_fov, zlib.crc32(repr(sorted(keys)).encode()) + 1)
 
 
+def engine_key(recipe: Recipe) -> EngineKey:
+    """Of a view's recipe: those that have the same share an engine."""
+    return recipe.bundle, recipe.shape, recipe.fit
+
+
 def name_of(views: Sequence[Viewed], camera: int, fov: int) -> str:
     """What the view is called that a picture of camera number `camera` and field of view `fov` is of; "": none."""
-    return next((view.name for view in views if view.camera == camera and view.fov in (fov, ANY_FOV)), "")
+    view = _of_picture(views, camera, fov)
+    return "" if view is None else view.name
 
 
 def recipe_for(views: Sequence[Viewed], camera: int, fov: int) -> Recipe | None:
     """What a picture of camera number `camera` and field of view `fov` is judged by; None: no view names it."""
-    return next((view.recipe for view in views if view.camera == camera and view.fov in (fov, ANY_FOV)), None)
+    view = _of_picture(views, camera, fov)
+    return None if view is None else view.recipe
+
+
+def _of_picture(views: Sequence[Viewed], camera: int, fov: int) -> Viewed | None:
+    return next((view for view in views if view.camera == camera and view.fov in (fov, ANY_FOV)), None)
 
 
 def chosen(recipe: Recipe, name: str | None) -> View | None:

@@ -13,10 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.config.fit import Fit
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection
-from aoi_daemon.config.views import Expected, Viewed, expected_of, views_of
+from aoi_daemon.config.views import EngineKey, Expected, Viewed, engine_key, expected_of, views_of
 from aoi_daemon.decide.judge import Criteria
 from aoi_daemon.golden.manifest import Golden
 from aoi_daemon.infer.bundle import Bundle, load_bundle
@@ -226,13 +225,8 @@ class Views:
         return [plane for ring, slot in slots for plane in ring.planes(slot) if plane.size]
 
 
-def engine_key(recipe: Recipe) -> tuple[Path, FrameShape, Fit]:
-    """Views that have the same share an engine: what it is opened by."""
-    return recipe.bundle, recipe.shape, recipe.fit
-
-
 def _by_engine(lookers: Sequence[ViewLooker]) -> list[list[ViewLooker]]:
-    found: dict[tuple[Path, FrameShape, Fit], list[ViewLooker]] = {}
+    found: dict[EngineKey, list[ViewLooker]] = {}
     for looker in lookers:
         found.setdefault(engine_key(looker.recipe), []).append(looker)
     return list(found.values())

@@ -12,7 +12,7 @@ from typing import Any, Final
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.schema import InspectionSection, LineConfig
-from aoi_daemon.config.views import Viewed, views_of
+from aoi_daemon.config.views import Viewed, engine_key, views_of
 from aoi_daemon.errors import ConfigError
 from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.inspection.auto.auto import measured_by
@@ -44,8 +44,9 @@ def tried(configuration: Configuration) -> list[str]:
         return said[0]
 
     lines = {}
-    views = [view for recipe in configuration.recipes.values() for view in views_of(recipe, configuration.line.cameras)]
-    for recipe in (view.recipe for view in views):
+    cameras = configuration.line.cameras
+    views = [view.recipe for recipe in configuration.recipes.values() for view in views_of(recipe, cameras)]
+    for recipe in {engine_key(recipe): recipe for recipe in views}.values():
         bundle = load_bundle(recipe.bundle)
         found = candidates(bundle.manifest, section, this_machine(bundle, section, recipe.shape, ask, recipe.fit))
         names = ", ".join(candidate.name for candidate in found.candidates)

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from aoi_daemon import preflight
 from aoi_daemon.cli import main
 from aoi_daemon.engine.reference import make_reference_bundle
+from aoi_daemon.infer.bundle import load_bundle
 
 LINE = '[[cameras]]\nkind = "replay"\nsource = "."\nmax_width_px = 640\nmax_height_px = 640\n'
 RECIPE = 'id = 1\nname = "demo"\nbundle = "../bundle"\nwidth_px = 640\nheight_px = 640\n'
@@ -202,3 +204,16 @@ def test_one_table_for_a_list_of_tables_is_told_with_the_brackets(folder, capsys
 def test_a_line_that_is_not_there_is_told_with_the_ways_on(tmp_path, capsys):
     assert main(["check-config", "--config", str(tmp_path / "line.toml")]) == 2
     assert capsys.readouterr().err == f"{tmp_path}/line.toml: the file does not exist; name yours with --config FILE, or make one with `aoi-daemon init DIR`\n"
+
+
+def test_a_bundle_is_read_once_however_many_views_and_recipes_name_it(folder, monkeypatch):
+    """All of its files are hashed: 64 views of one bundle took a reload as many times as long."""
+    read = []
+    monkeypatch.setattr(preflight, "load_bundle", lambda found: read.append(found) or load_bundle(found))
+    line = LINE.replace('source = "."', 'source = "."\nfov_from = "count"\nfovs = 8')
+    (folder / "line.toml").write_text(f"views_ms = 50.0\n{line}")
+    views = "".join(f'[[views]]\nname = "v{fov}"\ncamera = "camera-1"\nfov = {fov}\n' for fov in range(8))
+    (folder / "recipes/demo.toml").write_text(RECIPE + views)
+    (folder / "recipes/other.toml").write_text(RECIPE.replace("id = 1", "id = 2").replace("demo", "other") + views)
+    assert len(preflight.check(folder / "line.toml").recipes) == 2
+    assert len(read) == 1
