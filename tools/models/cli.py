@@ -13,8 +13,8 @@ from tools.models.rows import ROWS, Row
 _ABOUT: Final = """Do models of other programs give here what they give at home? A table, a row for each family
 and export.
 
-`train` needs the programs themselves (tools/locks/models.txt; ./tools/test --models makes an environment of them) and
-draws coloured boards, trains each model on them for --minutes, exports it to ONNX, and keeps what the program
+`train` needs the programs themselves (tools/models/requirements.txt; ./tools/test --models makes an environment of
+them) and draws coloured boards, trains each model on them for --minutes, exports it to ONNX, and keeps what the program
 itself makes of pictures that it has not seen. `compare` needs this checkout's environment: it adapts each export,
 runs it in the product's executor and judgement, and compares. Nothing is fetched; no weights are kept but in --out.
 """
