@@ -13,14 +13,13 @@ NOTES = {name: os.environ.pop(name, "") for name in (skips.VARIABLE, times.VARIA
 try:
     from hypothesis import HealthCheck, settings
 except ImportError:
-    pass  # tests/gpu may run where there is pytest and nothing else of ours
-else:
-    # How fast a busy machine draws and judges examples is no fault of what is judged; a test that hangs has pytest's time-out.
-    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("suite")
+    settings = None  # tests/gpu may run where there is pytest and nothing else of ours
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--explore", type=int, metavar="N", help="other examples in each run, and N times as many where a test does not say how many"
+    )
     parser.addoption("--kills", type=int, default=4, help="SIGKILLs of tests/line/test_kills.py (8 in CI, 200 for the proof)")
     parser.addoption("--reloads", type=int, default=8, help="reloads of tests/line/test_reload.py (15 in CI, 500 for the proof)")
     parser.addoption("--standstills", type=int, default=6, help="PLCs that stand still, tests/line/test_failsafe.py (20 in CI)")
@@ -40,9 +39,22 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.measured = []
+    if settings:
+        draw(config.getoption("--explore"))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell that runs the suite in the background starts it so, and every program under test would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def draw(explore):
+    """A commit's examples are the same in each run, so that what turns CI red is the commit.
+
+    How fast a busy machine draws and judges them is no fault of what is judged; a test that hangs has pytest's time-out.
+    """
+    always = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("suite", derandomize=True, **always)
+    settings.register_profile("explore", max_examples=100 * (explore or 1), **always)
+    settings.load_profile("explore" if explore else "suite")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from aoi_daemon.config.lens import Lens
@@ -19,11 +19,13 @@ def test_without_distortion_a_length_is_px_by_scale():
     assert size_mm(lens(), (100, 200, 150, 300)) == pytest.approx((10, 20))
 
 
-@given(st.floats(-0.12, 0.2), st.floats(-0.03, 0.05), st.floats(0, 1279), st.floats(0, 959))
-@settings(deadline=None)
+@given(st.floats(-0.3, 1), st.floats(-0.3, 1), st.floats(0, 1279), st.floats(0, 959))
 def test_what_is_straightened_is_seen_where_it_was(k1, k2, x, y):
-    """The inverse of the model, at each place of the frame."""
-    of = lens(k1=k1, k2=k2)
+    """Of every lens that is taken, at each place of the frame: the inverse of the model."""
+    try:
+        of = lens(k1=k1, k2=k2)
+    except ValueError:
+        reject()
     true = (straightened(of, ((x, y),)) - middle_px(of)) / half_diagonal_px(of)
     squared = (true**2).sum()
     seen = true * (1 + k1 * squared + k2 * squared**2) * half_diagonal_px(of) + middle_px(of)
