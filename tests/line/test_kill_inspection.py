@@ -11,7 +11,7 @@ from tools.gpu.kill_inspection import main
 def test_the_kill_is_measured_and_nothing_passes_until_ready_is_back(boards, bundle, tmp_path, capsys):
     """READY=0 in time, READY again with the golden parts proven anew; what was measured is JSON."""
     words = ["--boards", boards, "--bundle", bundle, "--parts", 30, "--takt-ms", 25, "--threads", 1]
-    file = tmp_path / "out" / "kill.json"
+    file = tmp_path / "kill.json"
     code = main([str(word) for word in (*words, "--json", file)])
     result = json.loads(file.read_text())
     assert (code, result["failed"]) == (0, [])

@@ -83,7 +83,6 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     text = json.dumps(result, indent=2)
     if asked.json is not None:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(text + "\n")
     print(text)
     return 1 if result["failed"] else 0
