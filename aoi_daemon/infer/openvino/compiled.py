@@ -19,7 +19,7 @@ from aoi_daemon.errors import ModelError
 from aoi_daemon.infer.executor import FrameShape, TensorInfo, check_model, outputs_of
 from aoi_daemon.infer.openvino import rules
 from aoi_daemon.infer.openvino.blobs import Key, drop_blob, keep_blob, read_blob
-from aoi_daemon.infer.openvino.vendor import openvino, said
+from aoi_daemon.infer.openvino.vendor import core, openvino, said
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 
@@ -47,7 +47,7 @@ class Device:
             ModelError: OpenVINO, the device or its precision is not there; with what is, and the remedy.
         """
         self._openvino = openvino()
-        self._core = self._openvino.Core()
+        self._core = core()
         self.name = name
         self.version: str = self._openvino.__version__.partition("-")[0]
         self.precision = precision
@@ -113,7 +113,7 @@ class Device:
         return compiled, note or (why and f"{why}; compiled anew")
 
     def _compiled(self, file: Path, onnx: bytes, manifest: Manifest, shape: FrameShape) -> tuple[Compiled, Any]:
-        model = _read(self._core, file, onnx, manifest, shape)
+        model = _read(file, onnx, manifest, shape)
         try:
             compiled = self._core.compile_model(model, self._device, self.options)
         except RuntimeError as error:
@@ -147,7 +147,7 @@ class Device:
 
 def read_model(file: Path, manifest: Manifest, shape: FrameShape) -> None:
     """Read `file` for frames of `shape`, compile it for nothing, and let it go. Raises ModelError."""
-    _read(openvino().Core(), file, _bytes(file), manifest, shape)
+    _read(file, _bytes(file), manifest, shape)
 
 
 def _bytes(file: Path) -> bytes:
@@ -157,9 +157,9 @@ def _bytes(file: Path) -> bytes:
         raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
 
 
-def _read(core: Any, file: Path, onnx: bytes, manifest: Manifest, shape: FrameShape) -> Any:
+def _read(file: Path, onnx: bytes, manifest: Manifest, shape: FrameShape) -> Any:
     try:
-        model = core.read_model(onnx)
+        model = core().read_model(onnx)
     except RuntimeError as error:
         raise ModelError(f"{file}: OpenVINO does not take it: {said(error)}") from error
     wanted = _names(manifest)

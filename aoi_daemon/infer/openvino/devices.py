@@ -12,7 +12,7 @@ from typing import Final
 from aoi_daemon.config.precision import PRECISIONS
 from aoi_daemon.infer.openvino.rules import precision_problem
 from aoi_daemon.infer.openvino.vendor import INSTALL as _PIP
-from aoi_daemon.infer.openvino.vendor import openvino
+from aoi_daemon.infer.openvino.vendor import core
 
 INSTALL: Final = f"not installed: {_PIP}"
 
@@ -28,9 +28,8 @@ def devices() -> dict[str, list[str]]:
     Raises:
         ModelError, RuntimeError: OpenVINO cannot be loaded, or does not say.
     """
-    core = openvino().Core()
     found: dict[str, list[str]] = {}
-    for device in core.available_devices:
-        can = list(map(str, core.get_property(device, "OPTIMIZATION_CAPABILITIES")))
+    for device in core().available_devices:
+        can = list(map(str, core().get_property(device, "OPTIMIZATION_CAPABILITIES")))
         found[device.lower()] = [each for each in PRECISIONS if not precision_problem(device, each, can)]
     return found

@@ -15,6 +15,8 @@ from aoi_daemon.errors import ModelError
 _KEPT_OUT: Final = ("openvino_telemetry", "openvino.tools.ovc")
 _PLACES: Final = ("Exception from ", "Check '", "Caught exception: Exception from ")
 INSTALL: Final = "pip install 'aoi-daemon[openvino]'"
+_CORES: Final[list[tuple[Any, Any]]] = []
+"""The package, and its core."""
 
 
 def openvino() -> Any:
@@ -33,6 +35,23 @@ def openvino() -> Any:
             f"OpenVINO cannot be loaded ({error}): {INSTALL}, or inspection.backend = 'onnx'"
         ) from error
     return package
+
+
+def core() -> Any:
+    """OpenVINO's core: one for the process, and never let go.
+
+    Each gives the thread that makes it a stack of its own for signals, and takes that of the one before back when it
+    goes. Where an earlier one went first, that memory is gone: the next signal ends the process, without a word.
+
+    Raises:
+        ModelError: as `openvino`.
+    """
+    package = openvino()
+    made = next((made for of, made in _CORES if of is package), None)
+    if made is None:
+        made = package.Core()
+        _CORES.append((package, made))
+    return made
 
 
 def said(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from aoi_daemon.engine.exports.respelled import respelled
 from aoi_daemon.engine.precision.graph import Graph, name_nodes
+from aoi_daemon.infer.openvino.vendor import core
 
 F32 = np.float32
 
@@ -96,7 +97,7 @@ def test_a_leading_slice_of_what_is_gathered_is_gathered_too(start, end, kinds):
 
 def test_openvino_takes_what_it_would_not():
     """The rows of an end to end export with an angle: the box is the first four of eight columns."""
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     weights = {"start": [0], "end": [4], "axis": [2], "wide": [1, 6, 4]}
     nodes = [
         helper.make_node("ReduceMax", ["given"], ["tops"], "tops", axes=[2], keepdims=0),
@@ -108,9 +109,8 @@ def test_openvino_takes_what_it_would_not():
     ]
     weights = {**{name: np.array(value, np.int64) for name, value in weights.items()}, "many": np.array([6], np.int64)}
     model = respelled(model_of(nodes, weights, given=[1, 9, 8], made=[1, 6, 4]))
-    core = openvino.Core()
-    compiled = core.compile_model(
-        core.read_model(model.SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core().compile_model(
+        core().read_model(model.SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
     given = np.random.default_rng(3).normal(size=(1, 9, 8)).astype(F32)
     assert np.allclose(next(iter(compiled([given]).values())), run(model, given), atol=1e-6)
