@@ -1,7 +1,9 @@
 """What all tests share."""
 
 import os
+import resource
 import signal
+import time
 
 import pytest
 
@@ -55,6 +57,24 @@ def draw(explore):
     settings.register_profile("suite", derandomize=True, **always)
     settings.register_profile("explore", max_examples=100 * (explore or 1), **always)
     settings.load_profile("explore" if explore else "suite")
+
+
+def process_wide():
+    """What all tests of a process share, and what one that is not written with care takes along to the next."""
+    wakeup_fd = signal.set_wakeup_fd(-1)
+    if wakeup_fd != -1:
+        signal.set_wakeup_fd(wakeup_fd)
+    handlers = {number.name: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1)}
+    limits = {name: resource.getrlimit(getattr(resource, name)) for name in ("RLIMIT_NOFILE", "RLIMIT_FSIZE", "RLIMIT_AS", "RLIMIT_CORE")}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return {"handlers": handlers, "blocked": blocked, "wakeup_fd": wakeup_fd, "limits": limits, "zone": (time.tzname, time.timezone), "folder": os.getcwd()}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    before = process_wide()
+    yield
+    assert process_wide() == before, "a test leaves to the next what it changed"
 
 
 @pytest.fixture

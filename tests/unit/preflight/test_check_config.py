@@ -142,6 +142,7 @@ def without(monkeypatch, *packages):
 @pytest.mark.parametrize("command", ["check-config", "run"])
 def test_a_genicam_camera_without_its_packages_is_refused_with_the_pip_line(folder, capsys, monkeypatch, command, gone, said):
     without(monkeypatch, *gone)
+    monkeypatch.setattr("aoi_daemon.cli.signal.signal", lambda *_: None)  # of a process of its own
     (folder / "x.cti").touch()
     camera = '[[cameras]]\nkind = "genicam"\nname = "side"\nproducer = "x.cti"\nmax_width_px = 640\nmax_height_px = 640\n'
     (folder / "line.toml").write_text(LINE + camera)

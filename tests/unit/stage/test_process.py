@@ -1,7 +1,6 @@
 """A stage's process, seen from the supervisor: nothing is left of a start that failed."""
 
 import errno
-import gc
 import os
 import resource
 import select
@@ -17,7 +16,6 @@ from aoi_daemon.ring.parcel import MessageError
 from aoi_daemon.stage import process as module
 from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
-from tests.unit.supervisor.conftest import held
 
 ROOT = Path(__file__).parents[3]
 SECOND = 1_000_000_000
@@ -57,8 +55,7 @@ CALLS = (
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM, errno.EAGAIN])
 @pytest.mark.parametrize("which", range(len(CALLS)))
-def test_a_start_that_fails_at_any_call_leaves_nothing(setup, monkeypatch, which, code):
-    gc.collect()  # what other tests have left goes now, not in between
+def test_a_start_that_fails_at_any_call_leaves_nothing(held, setup, monkeypatch, which, code):
     process = StageProcess("plc", 0, 2)
     before, mask = held(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
     module, name = CALLS[which]
@@ -78,7 +75,7 @@ def test_a_start_that_fails_at_any_call_leaves_nothing(setup, monkeypatch, which
     assert held() == before
 
 
-def test_a_start_with_any_number_of_descriptors_left_is_complete_or_nothing(setup):
+def test_a_start_with_any_number_of_descriptors_left_is_complete_or_nothing(held, setup):
     process = StageProcess("plc", 0, 2)
     before = held()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -102,7 +99,7 @@ def test_a_start_with_any_number_of_descriptors_left_is_complete_or_nothing(setu
     assert failed > 6, "it needs as many descriptors"
 
 
-def test_a_setup_that_does_not_fit_leaves_nothing(setup, monkeypatch):
+def test_a_setup_that_does_not_fit_leaves_nothing(held, setup, monkeypatch):
     process = StageProcess("plc", 0, 2)
     before = held()
     monkeypatch.setattr(parcel, "MAX_PARCEL_BYTES", 1000)

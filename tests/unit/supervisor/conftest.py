@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -41,13 +39,6 @@ S = SECOND = 1_000_000_000
 @pytest.fixture
 def configuration():
     return load(ROOT / "config" / "line.toml")
-
-
-def held() -> tuple[list[str], list[str]]:
-    """The descriptors that this process has, and its children; what other tests have left for the collector is gone."""
-    gc.collect()
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return sorted(os.listdir("/proc/self/fd")), children
 
 
 class NoRoom:

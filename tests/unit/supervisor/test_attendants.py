@@ -10,10 +10,10 @@ import pytest
 from aoi_daemon.supervisor import attendants
 from aoi_daemon.supervisor.attendants import Attendant, Attendants
 from aoi_daemon.supervisor.progress import Progress
-from tests.unit.supervisor.conftest import PID, SECOND, S, held
+from tests.unit.supervisor.conftest import PID, SECOND, S
 
 
-def test_those_beside_the_path_are_tried_ever_later_too(configuration, shared, no_room, monkeypatch):
+def test_those_beside_the_path_are_tried_ever_later_too(held, configuration, shared, no_room, monkeypatch):
     """Also one that had run for long before."""
     line = configuration.line
     monkeypatch.setattr(attendants, "OFF_PATH", ("recorder",))

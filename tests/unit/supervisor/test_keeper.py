@@ -9,12 +9,12 @@ import pytest
 
 from aoi_daemon.stage.board import CameraCell, Cell, StageState, camera_cell
 from aoi_daemon.stage.lifecycle import Line
-from tests.unit.supervisor.conftest import SECOND, held
+from tests.unit.supervisor.conftest import SECOND
 
 CELLS = (Cell.PLC_STATE, Cell.INSPECTION_STATE, camera_cell(0, CameraCell.STATE))
 
 
-def test_a_stage_that_cannot_be_started_is_down_is_tried_again_ever_later_and_then_given_up(kept, no_room):
+def test_a_stage_that_cannot_be_started_is_down_is_tried_again_ever_later_and_then_given_up(held, kept, no_room):
     found, events = kept
     before = held()
     found.start_all()
@@ -65,7 +65,7 @@ def test_a_stage_comes_once_there_is_room(kept, no_room):
     assert plc.pid
 
 
-def test_a_second_inspection_that_cannot_be_started_leaves_the_pair_as_it_was(kept, no_room):
+def test_a_second_inspection_that_cannot_be_started_leaves_the_pair_as_it_was(held, kept, no_room):
     found, _ = kept
     before = held()
     with pytest.raises(OSError, match="Too many open files"):

@@ -19,6 +19,7 @@ from aoi_daemon.hmi.api.actions import Result
 from aoi_daemon.hmi.api.routes import Backend
 from aoi_daemon.hmi.pages import alarms, commissioning, overview, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
+from aoi_daemon.hmi.shifts.times import shift_at
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import cells
 from aoi_daemon.markup.svg import element
@@ -42,7 +43,8 @@ class Shown:
     def __init__(self, site: Site, language: str, may: frozenset[Action]) -> None:
         self.site, self.words, self._may = site, Words(language), may
         self.session = None
-        self.request = SimpleNamespace(query_params={"shift": "2026-11-22 14:00"})
+        # Wherever this runs, the shift that the parts below fell into.
+        self.request = SimpleNamespace(query_params={"shift": shift_at(NOON, site.config.hmi.shifts).label})
         self.html: list[str] = []
         self.handlers = {}
 
