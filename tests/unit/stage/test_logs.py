@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import select
+import subprocess
+import sys
 import time
 
 import pytest
@@ -170,3 +172,14 @@ def test_a_place_that_does_not_wait_itself_is_waited_for(stalled):
             time.sleep(0.001)
         assert not select.select([], [write_fd], [], 0.1)[1]
         assert read_all(read_fd, b"through\n").endswith(b"through\n")
+
+
+def test_a_stage_does_not_load_what_draws_a_commands_progress_and_a_command_may():
+    code = (
+        "import sys\nimport aoi_daemon.plc.main\nprint(*(name for name in sys.modules if name.partition('.')[0] == 'rich'))\n"
+        "import rich.progress\nfrom aoi_daemon.stage.logs import configure, logger\nconfigure('plc', 'info', 'console', 1)\n"
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    logger().exception('fault')\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    loaded, *said = found.stdout.splitlines()
+    assert loaded == "" and said[-1] == "ZeroDivisionError: division by zero"
