@@ -179,6 +179,7 @@ def test_a_page_whose_script_does_not_come_says_itself_that_it_is_old(line, tab)
     window.complaints.clear()
 
 
+@pytest.mark.long
 def test_where_pictures_come_more_slowly_than_parts_the_verdicts_go_on(line, tab):
     with Wire(line.port) as wire:
         window = tab(url=f"http://127.0.0.1:{wire.port}")
@@ -205,6 +206,7 @@ def test_a_tap_that_a_proxy_refuses_is_said_and_the_next_one_is_done(tab):
     window.complaints.clear()
 
 
+@pytest.mark.long
 def test_a_stream_that_began_slowly_is_not_taken_for_a_hanging_supervisor(line, tab):
     """Its first beat says how late a beat may be at the most: where that is much, another stream knows better."""
     page = tab().open("/alarms")

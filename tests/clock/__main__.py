@@ -21,7 +21,7 @@ QUICK = (
     "tests/unit/engine/report/test_report.py", "tests/unit/stage/test_logs.py",
 )  # fmt: skip
 """What tells the time of day, or asks how old something is."""
-UNDER_ALL = ("ahead", "missing-day")
+UNDER_ALL = ("ahead",)
 """The clocks of `long` that all of LONG runs under; the others have QUICK, or CI would take an hour."""
 
 
@@ -31,7 +31,7 @@ def main(words: list[str]) -> int:
         prog="python -m tests.clock", description="pytest with the wall clock and the times of files moved",
         epilog="clocks: " + "; ".join(f"{name}: {clock.what}" for name, clock in CLOCKS.items()),
     )  # fmt: skip
-    parser.add_argument("which", choices=("quick", "long", *CLOCKS), help="the tests that ask for the time, 400 days ahead; those under every clock, and all tests under two; or one")
+    parser.add_argument("which", choices=("quick", "long", *CLOCKS), help="the tests that ask for the time, 400 days ahead; those under every clock, and all tests under that one; or one")
     parser.add_argument("pytest", nargs=argparse.REMAINDER, help=f"pytest's arguments (tests, where none is named: {' '.join(LONG)})")
     given = parser.parse_args(words)
     names = {"quick": ["ahead"], "long": list(CLOCKS)}.get(given.which, [given.which])

@@ -30,6 +30,7 @@ def rows(folder, table, up_to=None):
 
 
 @pytest.mark.line
+@pytest.mark.long
 def test_a_running_lines_backup_runs_elsewhere_with_the_same_records(line, tmp_path):
     state = tmp_path / "state"
     state.mkdir()

@@ -47,6 +47,7 @@ def no_miss(running):
     assert status["deadline_misses"] == status["undelivered"] == status["restarts"] == 0
 
 
+@pytest.mark.long
 def test_an_alarm_and_its_end_arrive_and_whoever_tells_them_never_holds_up_a_part(line, tmp_path, servers):
     smtp, web = servers
     running = line(notices=section(tmp_path, smtp, web), plc_options={"keep": 100_000})

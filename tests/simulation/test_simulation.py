@@ -16,7 +16,7 @@ from tools.simulation.report import Total
 from tools.simulation.run import Run
 from tools.simulation.shrink import shrunk, told
 
-SEEDS = 100
+SEEDS = 50
 """CI runs 500 besides, by the tool."""
 CHUNKS = 10
 PARTS = 200

@@ -21,7 +21,7 @@ from aoi_daemon.plcmap.coils import Coil
 from tests.line.peers.peer import COIL_BASE, POLL_BASE, REPORT_BASE
 from tests.line.peers.refusing import COILS, READ, REGISTERS, Refusal, RefusingPlc
 
-pytestmark = [pytest.mark.line, pytest.mark.timeout(300)]  # the first of them starts the lines
+pytestmark = [pytest.mark.line, pytest.mark.long, pytest.mark.timeout(300)]  # the first of them starts the lines
 
 WATCHED_S = 10
 START_S = 60

@@ -50,6 +50,7 @@ def surfaces(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_the_demo_bundle_is_refused_on_what_it_has_never_seen(surfaces, tmp_path, capsys):
     """It said "qualified" of every set, for fp32 is never worse than itself."""
     words = ["qualify", "--bundle", ROOT / "config" / "bundles" / "demo", "--boards", surfaces, "--json", tmp_path / "r.json",

@@ -79,12 +79,14 @@ class TestMake:
         kept = tried[calibration.method]
         assert calibration.loss == pytest.approx((kept["lost"] + kept["extra"]) / boxes, abs=1e-6)
 
+    @pytest.mark.long
     def test_what_int8_is_chosen_on_is_not_what_it_is_measured_on(self, make, boards, many_boards, tmp_path):
         code, _, error = make(validation=many_boards, precisions="fp32,int8")
         assert code == 0, error
         report = json.loads((tmp_path / "out" / "demo" / "report.json").read_text())
         assert (report["int8"]["boards"], report["boards"]["count"]) == (100, 60)
 
+    @pytest.mark.long
     def test_what_each_layer_costs_is_in_the_report_where_it_is_asked_for(self, make, tmp_path):
         code, _, error = make("--int8-sensitivity", "always", precisions="fp32,int8")
         assert code == 0, error
@@ -98,6 +100,7 @@ class TestMake:
         assert left_in(out) == ["fp32.onnx", "golden", "int8.onnx", "limits.toml", "manifest.json", "report.html",
                                 "report.json"]  # fmt: skip
 
+    @pytest.mark.long
     def test_layers_that_lose_too_much_stay_in_float_and_the_manifest_says_why(self, make, tmp_path, monkeypatch):
         # What `eight` reads gets a range so wide that all of it is the level 0.
         real = choosing.quantise
@@ -165,6 +168,7 @@ class TestRefusal:
 
         monkeypatch.setattr(variants, "calibrate", calibrate)
 
+    @pytest.mark.long
     def test_one_that_was_asked_for_refuses_the_bundle_by_name_and_figures(self, make, tmp_path):
         code, _, err = make("--precisions", "fp32,int8")
         assert code == 1

@@ -150,6 +150,7 @@ def test_red_without_a_mutant_it_says_so_and_tries_none(project):
     assert not (project.folder / ".mutation" / "results.jsonl").exists()
 
 
+@pytest.mark.long
 def test_what_cannot_be_imported_never_ends_or_is_reached_by_no_test_is_counted_by_itself(project):
     project.module.write_text(
         MODULE + "\n\ndef checked(a):\n    if a != 3:\n        raise ValueError(a)\n\n\nchecked(3)\n"

@@ -94,6 +94,7 @@ class TestMake:
 
 
 class TestQualify:
+    @pytest.mark.long
     @pytest.mark.usefixtures("capable")
     def test_a_bundle_that_was_made_without_bf16_is_asked_by_its_name(self, command, bundle, many_boards, tmp_path):
         code, out, _ = command(

@@ -73,6 +73,7 @@ def test_ranges_come_from_the_cache_the_second_time(prepared, frames, tmp_path, 
     assert calibrate(prepared, frames, threads=1, advance=lambda: None, cache=tmp_path) == first
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["model", "frames"])
 def test_another_model_or_set_is_calibrated_anew(prepared, frames, tmp_path, change):
     calibrate(prepared, frames, threads=1, advance=lambda: None, cache=tmp_path)

@@ -98,6 +98,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path, bundle, monkeypatch):
     assert sorted("refused" in case for case in report["cases"]) == [False, True]
 
 
+@pytest.mark.long
 def test_threads_and_spinning_are_measured_beside_two_that_only_sleep(tmp_path, bundle):
     words = ["--onnx-threads", "--bundle", str(bundle), "--seconds", "0.2", "--rounds", "1", "--takt-ms", "20"]
     assert command.main([*words, "--threads", "2", "--json", str(tmp_path / "t.json")]) == 0
