@@ -58,6 +58,11 @@ class CameraSection(Section):
         """The fields of view that its frames have; None: they tell it themselves, and it is not known before."""
         return (self.fov or 0,) if self.fovs is None else tuple(range(self.fovs))
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a target stays in view that is looked for."""
+        return self.calibration is not None and self.calibration.watch is not None
+
     @model_validator(mode="after")
     def _one_way_to_tell_fovs(self) -> CameraSection:
         if (self.fov_from is None) is not (self.fovs is None):

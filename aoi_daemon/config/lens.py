@@ -12,6 +12,11 @@ _CORNER: Final = 1.01
 """Beyond the corner of the frame, in half diagonals: boxes stick out a little."""
 _STEP: Final = 0.01
 _LEAST_SLOPE: Final = 0.2
+LEAST_MARKS: Final = 4
+"""So many corners must be seen to tell whether the target has moved."""
+MOST_MARKS: Final = 16
+MOST_SQUARES: Final = 2000
+"""Of a target: its markers have numbers below 1000, one for every other square."""
 
 
 class Mark(Section):
@@ -22,6 +27,31 @@ class Mark(Section):
     id: int = Field(ge=0, le=100_000, description="Its number on the target.")
     x_px: float = Field(ge=0, le=16_384, description="Where it was seen.")
     y_px: float = Field(ge=0, le=16_384, description="Where it was seen.")
+
+
+class Watch(Section):
+    """A target that stays in view: the recorder looks for it, and the alarm TARGET_MOVED says when it has moved."""
+
+    reload: ClassVar[Reload] = Reload.OFF_PATH
+
+    columns: int = Field(ge=4, le=MOST_SQUARES // 4, description="Squares of the target, across.")
+    rows: int = Field(ge=4, le=MOST_SQUARES // 4, description="Squares of the target, down.")
+    most_px: float = Field(2.0, gt=0, le=1000, description="So far any of its corners may have moved.")
+    every_s: float = Field(
+        60.0, ge=0, le=86_400,
+        description="It is looked for at the start, and then so often; 0: at the start, and when `aoi-daemon calibrate "
+        "check` asks for it. While the alarm is on, each second.",
+    )  # fmt: skip
+    fov: int | None = Field(
+        None, ge=0, le=65_535,
+        description="Of a camera with several fields of view: in whose frames it lies. Absent: in any.",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _has_numbers(self) -> Watch:
+        if self.columns * self.rows > MOST_SQUARES:
+            raise ValueError(f"columns x rows = {self.columns * self.rows}: at most {MOST_SQUARES} squares")
+        return self
 
 
 class Lens(Section):
@@ -39,9 +69,28 @@ class Lens(Section):
     )  # fmt: skip
     k2: float = Field(0.0, ge=-1, le=1, description="As k1.")
     marks: Annotated[tuple[Mark, ...], Strict(False)] = Field(
-        (), max_length=16,
+        (), max_length=MOST_MARKS,
         description="Where corners of the target were: by them `calibrate check` tells whether it has moved.",
     )  # fmt: skip
+    watch: Watch | None = Field(
+        None, description="Absent: whether the target has moved is told when `calibrate check` is run, and no alarm."
+    )
+
+    @model_validator(mode="after")
+    def _can_be_watched(self) -> Lens:
+        if self.watch is None:
+            return self
+        corners = (self.watch.columns - 1) * (self.watch.rows - 1)
+        if len(self.marks) < LEAST_MARKS:
+            raise ValueError(
+                f"watch: needs at least {LEAST_MARKS} marks; `aoi-daemon calibrate watch` prints them with it"
+            )
+        if stray := [mark.id for mark in self.marks if mark.id >= corners]:
+            raise ValueError(
+                f"watch: a target of {self.watch.columns} x {self.watch.rows} squares has corners 0 to {corners - 1}, "
+                f"and marks has {stray[0]}; `aoi-daemon calibrate watch` prints both"
+            )
+        return self
 
     @model_validator(mode="after")
     def _can_be_taken_back(self) -> Lens:

@@ -63,6 +63,8 @@ def plan(old: Configuration, new: Configuration) -> ReloadPlan:
     changed += [f"cameras[{index}].calibration" for index in measured]
     if measured and new.line.publisher is not None:
         by_rule[Reload.OFF_PATH].add("publisher")  # which tells sizes by it
+    if any(old.line.cameras[index].is_watched or new.line.cameras[index].is_watched for index in measured):
+        by_rule[Reload.OFF_PATH].add("recorder")  # which looks for its target
     if refused:
         raise ConfigError(new.file, refused)
     changed += [f"recipes/{name}" for name in _changed_recipes(old, new)]

@@ -272,6 +272,11 @@ class LineConfig(Section):
             )
         if wrong := self.ring.problems(self.cameras):
             raise ValueError("; ".join(wrong))
+        if self.recorder is None and (watched := next((c for c in self.cameras if c.is_watched), None)) is not None:
+            raise ValueError(
+                f"cameras.calibration.watch: the recorder looks for the target of camera {watched.name!r}, and there is none; "
+                "add [recorder], or take watch out"
+            )
         if self.publisher is not None:
             check_line(self.publisher, self.line.takt_ms, recorded=self.recorder is not None)
         if plc.poll is not None:

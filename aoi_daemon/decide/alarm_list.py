@@ -46,6 +46,7 @@ class Alarm(enum.IntEnum):
     CAMERA_CLOCK = 21
     CLOCK_DOUBT = 22
     VIEW_FAULT = 23
+    TARGET_MOVED = 24
 
 
 class AlarmKind(NamedTuple):
@@ -160,6 +161,11 @@ KINDS: Final[Mapping[Alarm, AlarmKind]] = {
         _HIGH, "One of the parts' pictures is missing, late or comes twice",
         "All such parts are rejected. Check the camera that the detail names: its trigger, cable and power; and the "
         "recipe's views.",
+    ),
+    Alarm.TARGET_MOVED: AlarmKind(
+        _MEDIUM, "The camera, or the target in its view, has moved",
+        "Inspection goes on. Put camera, lens or target back, and clean the target; or measure again "
+        "(`aoi-daemon calibrate`) and prove the product with its golden parts. The detail says which view and how far.",
     ),
 }  # fmt: skip
 

@@ -3,7 +3,8 @@
 Process: recorder, off the critical path. Blocks: the reader thread in a select of some ms, the disk thread on the
 disk. Memory: reads the rings; copies frames into memory of its own.
 
-The reader thread must be back before the frame ring has come round; whatever takes longer is the disk thread's.
+The reader thread must be back before the frame ring has come round; whatever takes longer is the disk thread's, or that
+of the targets.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from aoi_daemon.recorder.inbox import Inbox
 from aoi_daemon.recorder.mending import close_pictures
 from aoi_daemon.recorder.reader import Reader
 from aoi_daemon.recorder.session import Line
+from aoi_daemon.recorder.targets import Targets
 from aoi_daemon.ring import events, verdicts
 from aoi_daemon.stage.stage import Stage, now_ns
 
@@ -41,7 +43,7 @@ _CLOCK_S: Final = 0.5
 
 
 class Recorder:
-    """The two threads of one recorder, and what it says of itself."""
+    """The threads of one recorder, and what it says of itself."""
 
     def __init__(self, stage: Stage, section: RecorderSection) -> None:
         self.stage = stage
@@ -49,9 +51,10 @@ class Recorder:
         config = stage.config
         cameras = range(len(config.cameras))
         spare = spare_frames(config)
+        rings = [stage.frame_ring(camera) for camera in cameras]
         self.flights = [
-            FlightRecorder(stage.frame_ring(camera), camera, keep=kept_frames(config, slots), spare=spare)
-            for camera, slots in enumerate(map(config.ring.slots_of, config.cameras))
+            FlightRecorder(ring, camera, keep=kept_frames(config, slots), spare=spare)
+            for camera, (ring, slots) in enumerate(zip(rings, map(config.ring.slots_of, config.cameras), strict=True))
         ]
         self.inbox = Inbox(rows=section.queue_parts, pictures=spare, cameras=len(cameras))
         self.verdicts = verdicts.VerdictReader(stage.memory("verdicts", verdicts.SIZE_BYTES), from_start=True)
@@ -66,6 +69,7 @@ class Recorder:
         self.disk = Disk(
             self.folder, section, line, recipes=all_recipes(stage), inbox=self.inbox, flights=self.flights, log=self.log
         )
+        self.targets = Targets(stage.board, rings, config.cameras, stage.setup.recipe, log=self.log)
         self.poll_s = poll_s(config)
         self._told_ns = 0
         self._state = OK
@@ -73,6 +77,7 @@ class Recorder:
     def run(self) -> None:
         """Record until stopped; then what is left."""
         self.disk.start()
+        self.targets.start()
         # A thread of its own, which nobody waits for: it is done once, after an update, and then again in no time.
         threading.Thread(target=close_pictures, args=(self.folder, self.log), name="modes", daemon=True).start()
         self.disk.clock.known.wait(_CLOCK_S)
@@ -100,11 +105,15 @@ class Recorder:
         return found
 
     def obey(self, command: dict[str, Any]) -> None:
-        """A new recipe brings new names; a person confirms the clock."""
+        """A new recipe brings new names; a person confirms the clock, or has the targets looked for."""
         if command["do"] == "recipe":
-            self.disk.new_recipe(Recipe.model_validate_json(command["recipe"]))
+            recipe = Recipe.model_validate_json(command["recipe"])
+            self.disk.new_recipe(recipe)
+            self.targets.use(recipe)
         elif command["do"] == "clock":
             self.disk.clock.confirm(command["by"])
+        elif command["do"] == "targets":
+            self.targets.ask()
 
     def tell(self, now: int) -> None:
         """Say how it goes, and log when that has changed."""
@@ -125,6 +134,7 @@ class Recorder:
             "free_gb": round(counts.free_bytes / 1e9, 2),
             "longest_write_ms": round(health.longest_ns / 1e6, 1),
             "clock": self.disk.clock.facts(),
+            "targets": self.targets.facts(),
         }
         if counts.forward_percent < 100:
             facts["brought_forward_percent"] = counts.forward_percent

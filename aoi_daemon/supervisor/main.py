@@ -47,6 +47,7 @@ from aoi_daemon.supervisor.product import ProductFile, choose, of_another_name, 
 from aoi_daemon.supervisor.proofs import Proofs, grace_at_start
 from aoi_daemon.supervisor.requests import Requests
 from aoi_daemon.supervisor.shared import Shared
+from aoi_daemon.supervisor.target_desk import TargetDesk
 from aoi_daemon.version import described
 
 _TICK_S: Final = 0.05
@@ -88,8 +89,7 @@ class Supervisor:
         kept = file.read()
         configuration, wrong = choose(configuration, kept)
         wrong = wrong or of_another_name(kept_at)
-        version = described()
-        self.log.info("program", version=version)
+        self.log.info("program", version=(version := described()))
         self.log.info("product", recipe=configuration.in_use, id=configuration.recipe.id, start=line.line.recipe)
         self.engines = Engines(self.chronicle, MONOTONIC, kept_at.with_suffix(ENGINES))
         self.keeper = StageKeeper(
@@ -108,12 +108,13 @@ class Supervisor:
             notices=self.notices, file=file, kept=kept, proofs=self.proofs, setup=self._standby_setup,
             clock=MONOTONIC, sleep=time.sleep,
         )  # fmt: skip
-        self.clock = ClockDesk(self.attendants.all["recorder"], self.chronicle)
+        recorder = self.attendants.all["recorder"]
+        self.clock, self.targets = ClockDesk(recorder, self.chronicle), TargetDesk(recorder)
         self.force = ForceDesk(self.keeper.plc, self.chronicle)
         self.plc_says = PlcSays(self.keeper.plc, self.alarms, self.chronicle, self._reset)
         self.requests = Requests(
-            shared=self.shared, keeper=self.keeper, attendants=self.attendants, alarms=self.alarms,
-            chronicle=self.chronicle, orders=self.orders, proofs=self.proofs, wall_clock=self.clock, force=self.force,
+            shared=self.shared, keeper=self.keeper, attendants=self.attendants, alarms=self.alarms, orders=self.orders,
+            chronicle=self.chronicle, proofs=self.proofs, wall_clock=self.clock, targets=self.targets, force=self.force,
             engines=self.engines, reset=self._reset, run=self._run_id, version=version, clock=MONOTONIC,
         )  # fmt: skip
         self._ticked_ns = now_ns()
@@ -260,7 +261,7 @@ class Supervisor:
         others |= self.proofs.alarms()
         if self.attendants.trouble("recorder", now):
             others[Alarm.RECORDER_DISK] = ""
-        others |= self.clock.alarms()
+        others |= self.clock.alarms() | self.targets.alarms()
         if self.alarms.look(now, others):
             self.keeper.wake_plc()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 from aoi_daemon.ring.memory import SharedMemory
@@ -22,6 +24,7 @@ from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.orders import Orders
 from aoi_daemon.supervisor.proofs import Proofs
 from aoi_daemon.supervisor.shared import Shared
+from aoi_daemon.supervisor.target_desk import TargetDesk
 
 
 class Requests:
@@ -29,7 +32,7 @@ class Requests:
 
     def __init__(
         self, *, shared: Shared, keeper: StageKeeper, attendants: Attendants, alarms: AlarmWatch, chronicle: Chronicle,
-        orders: Orders, proofs: Proofs, wall_clock: ClockDesk, force: ForceDesk,
+        orders: Orders, proofs: Proofs, wall_clock: ClockDesk, targets: TargetDesk, force: ForceDesk,
         engines: Engines, reset: Callable[[str, str], None],
         run: str, version: str, clock: Clock,
     ) -> None:  # fmt: skip
@@ -43,6 +46,7 @@ class Requests:
         self._orders = orders
         self._proofs = proofs
         self._wall_clock = wall_clock
+        self._targets = targets
         self._force = force
         self._engines = engines
         self._reset = reset
@@ -75,21 +79,40 @@ class Requests:
             what, detail = str(request.get("what", ""))[:40], str(request.get("detail", ""))[:400]
             self._chronicle.audit(what, by, via, ok=bool(request.get("ok", True)), detail=detail)
             answer(client, {"ok": True})
-        elif do in ("watch", "events"):
-            self._hand_over(client, self._shared.verdict_memory if do == "watch" else self._shared.event_memory)
+        elif do == "targets":
+            self._targets.look(client)
+        elif do in ("watch", "events", "frames"):
+            self._hand_over(client, str(do), request.get("camera"))
         else:
             answer(client, {"ok": False, "error": f"unknown request {do!r}"})
 
-    @staticmethod
-    def _hand_over(client: socket.socket, memory: SharedMemory) -> None:
-        """A descriptor of `memory` that can only be read."""
-        try:
-            fd = memory.read_only_fd()
-        except OSError as error:
-            answer(client, {"ok": False, "error": f"the system has no room: {error.strerror}"})
+    def _hand_over(self, client: socket.socket, what: str, name: object) -> None:
+        """What there is to `watch`: verdicts, `events`, or `frames` of the camera called `name`."""
+        shared = self._shared
+        if what != "frames":
+            self._hand_memory(client, [shared.verdict_memory if what == "watch" else shared.event_memory])
             return
-        answer(client, {"ok": True}, [fd])
-        os.close(fd)
+        names = [camera.name for camera in self._keeper.configuration.line.cameras]
+        if name not in names:
+            answer(client, {"ok": False, "error": f"no camera is called {name!r} (there: {', '.join(names)})"})
+            return
+        number = names.index(str(name))
+        memories = [shared.ring_memories[number], shared.board_memory]
+        self._hand_memory(client, memories, number=number, layout=asdict(shared.layouts[number]))
+
+    @staticmethod
+    def _hand_memory(client: socket.socket, memories: Sequence[SharedMemory], **said: Any) -> None:
+        """Descriptors of `memories` that can only be read."""
+        with ExitStack() as owned:
+            fds: list[int] = []
+            try:
+                for memory in memories:
+                    fds.append(memory.read_only_fd())
+                    owned.callback(os.close, fds[-1])
+            except OSError as error:
+                answer(client, {"ok": False, "error": f"the system has no room: {error.strerror}"})
+                return
+            answer(client, {"ok": True, **said}, fds)
 
     def _acknowledge(self, name: object, by: str, via: str) -> dict[str, Any]:
         names, error = self._alarms.acknowledge(name, by, self._now_ns())

@@ -34,8 +34,10 @@ class Shared:
             self.board_memory = self._memory("board", cells.SIZE_BYTES)
             self.verdict_memory = self._memory("verdicts", verdicts.SIZE_BYTES)
             self.event_memory = self._memory("events", events.SIZE_BYTES)
-            for camera in range(self.cameras):
-                self._memory(f"ring{camera}", ring_layout(config, camera).size_bytes)
+            self.layouts = [ring_layout(config, camera) for camera in range(self.cameras)]
+            self.ring_memories = [
+                self._memory(f"ring{camera}", layout.size_bytes) for camera, layout in enumerate(self.layouts)
+            ]
             for name in (*PIPES, *(f"{name}{camera}" for name in _OF_A_CAMERA for camera in range(self.cameras))):
                 self.fds[f"{name}_r"], self.fds[f"{name}_w"] = make_pipe()
         except OSError:

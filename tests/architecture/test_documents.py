@@ -61,6 +61,7 @@ NOT_RUN = {
     "calibrate target": "writes into the folder it is in; tests/unit/engine/calibrate writes targets",
     "calibrate measure": "reads a user's pictures; tests/unit/engine/calibrate measures",
     "calibrate check": "reads a user's pictures; tests/unit/engine/calibrate checks",
+    "calibrate watch": "reads a user's pictures; tests/unit/engine/calibrate watches",
     "build-engine": "needs TensorRT",
 }
 ELSEWHERE = {

@@ -13,17 +13,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aoi_daemon.config.lens import Lens, Mark
+from aoi_daemon.config.lens import Lens
 from aoi_daemon.decide.lengths import half_diagonal_px, middle_px, straightened
-from aoi_daemon.engine.calibrate.find import CalibrationError, Found
+from aoi_daemon.target.find import CalibrationError, Found
+from aoi_daemon.target.moved import marks_of
 
 MOST_RESIDUAL_PX: Final = 0.7
 MOST_TILT_PERCENT: Final = 1.0
 """So much the scale may differ between two ends of the target."""
 LEAST_COVERAGE: Final = 0.35
 """Of the frame: beyond the target, distortion is a guess."""
-_MARKS: Final = 8
-_MOVED_LEAST_CORNERS: Final = 4
 
 
 class Solved(NamedTuple):
@@ -82,29 +81,8 @@ def solve(found: Sequence[Found]) -> Solved:
             f"{first.name}: is tilted: the scale differs by {tilt:.1f} % over the target, at most "
             f"{MOST_TILT_PERCENT:g} %; lay it flat where parts lie, and set the camera square to it"
         )
-    lens = Lens(width_px=width, height_px=height, px_per_mm=scale, k1=k1, k2=k2, marks=_marks(first))
+    lens = Lens(width_px=width, height_px=height, px_per_mm=scale, k1=k1, k2=k2, marks=marks_of(first))
     return Solved(lens, float(residual), tilt, sum(len(each.ids) for each in found))
-
-
-def shift_px(lens: Lens, found: Found) -> NDArray[np.float64]:
-    """How far each mark that is seen has moved, (n, 2) px.
-
-    Raises:
-        CalibrationError: the picture is of another size, or too few marks are in it.
-    """
-    if found.size != (lens.width_px, lens.height_px):
-        raise CalibrationError(
-            f"{found.name}: is {found.size[0]} x {found.size[1]} px, the camera was measured at {lens.width_px} x "
-            f"{lens.height_px}"
-        )
-    at = dict(zip(found.ids.tolist(), found.seen_px, strict=True))
-    moved = [at[mark.id] - (mark.x_px, mark.y_px) for mark in lens.marks if mark.id in at]
-    if len(moved) < _MOVED_LEAST_CORNERS:
-        raise CalibrationError(
-            f"{found.name}: {len(moved)} of the {len(lens.marks)} corners that were kept are seen, at least "
-            f"{_MOVED_LEAST_CORNERS}; put the target where it lay"
-        )
-    return np.array(moved)
 
 
 def _scale(lens: Lens, found: Found) -> tuple[float, float]:
@@ -123,15 +101,3 @@ def _scale_at(plane: NDArray[np.float64], place: NDArray[np.float64]) -> float:
     left, right, top, bottom = cv2.perspectiveTransform(around, plane)[0]
     across, down = right - left, bottom - top
     return float(np.sqrt(abs(across[0] * down[1] - across[1] * down[0])) / (2 * step))
-
-
-def _marks(found: Found) -> tuple[Mark, ...]:
-    """Corners as far apart as there are, to tell later whether the target has moved."""
-    chosen = [int(found.seen_px.sum(axis=1).argmin())]
-    while len(chosen) < min(_MARKS, len(found.ids)):
-        apart = np.linalg.norm(found.seen_px[:, None] - found.seen_px[chosen][None], axis=2).min(axis=1)
-        chosen.append(int(apart.argmax()))
-    return tuple(
-        Mark(id=int(found.ids[i]), x_px=round(float(found.seen_px[i, 0]), 2), y_px=round(float(found.seen_px[i, 1]), 2))
-        for i in chosen
-    )

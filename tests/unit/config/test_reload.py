@@ -188,5 +188,11 @@ def test_a_camera_that_was_measured_anew_goes_on_and_whoever_tells_sizes_by_it_s
     assert plan(before, after) == plan(after, before) == ReloadPlan(
         changed=("cameras[1].calibration",), restart_off_path=frozenset({"publisher"} if published else ())
     )
+    marks = [{"id": number, "x_px": 10.0 * number, "y_px": 5.0} for number in range(4)]
+    watch = {"calibration": {**MEASURED["calibration"], "marks": marks, "watch": {"columns": 4, "rows": 4}}}
+    if published:
+        watched = configuration(more, cameras=[TWO[0], {**TWO[1], **watch}])
+        for one, other in ((before, watched), (watched, before), (after, watched)):
+            assert plan(one, other).restart_off_path == {"publisher", "recorder"}
     faster = configuration(more, cameras=[TWO[0], {**TWO[1], **MEASURED, "silence_ms": 5.0}])
     assert plan(before, faster).restart_acquire == {1}

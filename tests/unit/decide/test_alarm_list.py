@@ -12,7 +12,7 @@ PUBLISHED = [
     ("REALTIME_REFUSED", "LOW"), ("DEADLINE_MISSED", "MEDIUM"), ("STAGE_LOST", "HIGH"), ("PLC_BEHIND", "MEDIUM"),
     ("PRODUCT_DIFFERS", "HIGH"), ("PLC_REFUSED", "HIGH"), ("PLC_FROZEN", "HIGH"), ("REJECT_UNCONFIRMED", "HIGH"), ("PLC_BYPASS", "LOW"),
     ("NOT_PROVEN", "HIGH"), ("FRAME_SIZE", "HIGH"), ("CAMERA_CLOCK", "LOW"), ("CLOCK_DOUBT", "MEDIUM"),
-    ("VIEW_FAULT", "HIGH"),
+    ("VIEW_FAULT", "HIGH"), ("TARGET_MOVED", "MEDIUM"),
 ]  # fmt: skip
 """By number, from 0. A new alarm is added behind them."""
 

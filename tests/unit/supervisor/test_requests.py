@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 
+from aoi_daemon.errors import AoiError
 from aoi_daemon.ring import events, verdicts
 from aoi_daemon.ring.events import EventReader
+from aoi_daemon.ring.frames import FrameRing
+from aoi_daemon.stage import live_frames
+from aoi_daemon.stage.board import CameraCell, camera_cell
 
 
 def asked(supervisor, **request) -> tuple[dict[str, Any], list[int]]:
@@ -48,6 +52,8 @@ def test_the_status_is_json_and_says_what_runs(supervisor):
         ({"do": "force", "word": 1}, "plc does not run"),
         ({"do": "acknowledge", "alarm": "NO_SUCH"}, "NO_SUCH"),
         ({"do": "clock", "reason": "x"}, "recorder"),
+        ({"do": "targets"}, "no camera of this line has [cameras.calibration.watch]"),
+        ({"do": "frames"}, "no camera is called None (there: "),
     ],
 )
 def test_what_cannot_be_done_is_answered_once_with_why(supervisor, request_, error):
@@ -70,6 +76,31 @@ def test_who_watches_gets_memory_that_it_cannot_write(supervisor, do, size_bytes
             os.pwrite(fd, b"x", 0)
     finally:
         os.close(fd)
+
+
+def test_the_frames_of_a_camera_are_handed_over_to_be_read_alone(supervisor, monkeypatch, tmp_path):
+    name = supervisor.configuration.line.cameras[0].name
+    ring = FrameRing(supervisor.shared.ring_memories[0], supervisor.shared.layouts[0])
+    ring.begin(1)
+    ring.planes(1)[0][:64] = 7
+    ring.publish(1, (8, 8, 1), fov=3, trigger_ns=0, ready_ns=1, has_template=False)
+    supervisor.board[camera_cell(0, CameraCell.FRAME)] = 1
+    handed: list[int] = []
+
+    def request(_path, body):
+        answer, fds = asked(supervisor, **body)
+        handed.extend(fds)
+        return answer, fds
+
+    monkeypatch.setattr(live_frames, "request", request)
+    with live_frames.frames_of_line(tmp_path / "socket", name) as frames:
+        for fd in handed:
+            with pytest.raises(PermissionError):
+                mmap.mmap(fd, 8, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        found = frames.copy()
+    assert (found.number, found.fov, found.image.shape, set(found.image.ravel())) == (1, 3, (8, 8, 1), {7})
+    with pytest.raises(AoiError, match=f"no camera is called 'elsewhere' .there: {name}."):
+        live_frames.frames_of_line(tmp_path / "socket", "elsewhere").__enter__()
 
 
 def test_a_system_without_a_descriptor_left_is_an_answer(supervisor, monkeypatch):

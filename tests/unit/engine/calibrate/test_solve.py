@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from aoi_daemon.decide.lengths import size_mm
-from aoi_daemon.engine.calibrate.find import CalibrationError, find_target, white_of
-from aoi_daemon.engine.calibrate.solve import shift_px, solve
-from aoi_daemon.engine.calibrate.target import checked
-from tests.unit.engine.calibrate.rendering import distorted, seen
+from aoi_daemon.engine.calibrate.page import checked
+from aoi_daemon.engine.calibrate.solve import solve
+from aoi_daemon.target.find import CalibrationError, find_target
+from tests.unit.target.rendering import distorted, seen
 
 TARGET = checked(14, 10, 10.0)
 WIDTH, HEIGHT = SIZE = (640, 480)
@@ -89,40 +89,6 @@ def test_pictures_of_two_sizes_are_not_of_one_camera():
     found = find_target("a", seen(TARGET), TARGET)
     with pytest.raises(CalibrationError, match="b: is 800 x 600 px, a is 640 x 480"):
         solve([found, find_target("b", seen(TARGET, size=(800, 600)), TARGET)])
-
-
-@pytest.mark.parametrize("tint", [(1.0, 1.0, 1.0), (0.7, 1.0, 0.85), (1.1, 0.8, 1.0)])
-def test_white_is_told_by_the_paper(tint):
-    image = seen(TARGET, tint=tint, light=(30, 190))
-    gains = white_of("a", image, find_target("a", image, TARGET), TARGET)
-    assert gains == pytest.approx([tint[1] / each for each in tint], rel=0.02)
-
-
-def test_white_that_is_overexposed_is_refused():
-    image = seen(TARGET, tint=(1.0, 1.0, 1.4), light=(30, 190))
-    with pytest.raises(CalibrationError, match=r"overexposed.*shorten the exposure"):
-        white_of("a", image, find_target("a", image, TARGET), TARGET)
-
-
-@pytest.mark.parametrize("shift", [(0.0, 0.0), (3.0, -2.0), (0.0, 9.5)])
-def test_how_far_the_target_has_moved_is_told_in_px(shift):
-    lens = solve([find_target("a", seen(TARGET), TARGET)]).lens
-    moved = shift_px(lens, find_target("b", seen(TARGET, shift_px=shift, seed=5), TARGET))
-    assert len(lens.marks) == 8
-    assert np.median(moved, axis=0) == pytest.approx(shift, abs=0.3)
-    assert np.abs(moved - shift).max() < 1.0
-
-
-def test_a_part_of_the_target_is_enough_to_tell_and_too_little_of_it_is_not():
-    lens = solve([find_target("a", seen(TARGET), TARGET)]).lens
-    covered = seen(TARGET, seed=5)
-    covered[:, :250] = 200
-    assert 4 <= len(shift_px(lens, find_target("b", covered, TARGET))) < 8
-    covered[:, :400] = 200
-    with pytest.raises(CalibrationError, match="of the 8 corners that were kept are seen"):
-        shift_px(lens, find_target("b", covered, TARGET))
-    with pytest.raises(CalibrationError, match="the camera was measured at 640 x 480"):
-        shift_px(lens, find_target("c", seen(TARGET, size=(800, 600)), TARGET))
 
 
 def test_the_page_of_another_camera_in_colour_is_read_as_in_gray():

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from aoi_daemon.engine.calibrate import target as module
-from aoi_daemon.engine.calibrate.find import find_target
-from aoi_daemon.engine.calibrate.target import LINE_MM, PAPERS_MM, PX_PER_MM, checked, filling, write_target
+from aoi_daemon.engine.calibrate import page as module
+from aoi_daemon.engine.calibrate.page import LINE_MM, PAPERS_MM, PX_PER_MM, checked, filling, write_target
 from aoi_daemon.engine.faults import InputError
+from aoi_daemon.target.find import find_target
 
 
 @pytest.fixture

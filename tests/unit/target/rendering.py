@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from aoi_daemon.engine.calibrate.target import Target, picture
+from aoi_daemon.target.board import Target, picture
 
 PRINT = 8
 """Px per mm of the flat print that is looked at."""

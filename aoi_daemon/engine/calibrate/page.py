@@ -1,20 +1,21 @@
-"""The target: a ChArUco board, and the page that it is printed on.
+"""The page that a target is printed on.
 
-Process: offline. A chessboard with a marker in each white square: each corner has a number, so a part of the target
-that is in view is enough, and it may lie turned.
+Process: offline.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aoi_daemon.config.lens import MOST_SQUARES
 from aoi_daemon.engine.faults import InputError
 from aoi_daemon.pictures.pdf import write_page
+from aoi_daemon.target.board import Target, picture
 
 PAPERS_MM: Final = {"a3": (420, 297), "a4": (297, 210), "a5": (210, 148), "letter": (279, 216)}
 """Width and height, lying."""
@@ -24,41 +25,12 @@ LINE_MM: Final = 100
 _MARGIN_MM: Final = 10
 _FOOT_MM: Final = 18
 _LEAST_SQUARE_MM: Final = 2.0
-MARKER: Final = 0.75
-"""Side of a marker, in squares."""
-_DICTIONARIES: Final = {
-    50: cv2.aruco.DICT_5X5_50, 100: cv2.aruco.DICT_5X5_100, 250: cv2.aruco.DICT_5X5_250, 1000: cv2.aruco.DICT_5X5_1000,
-}  # fmt: skip
-"""By how many markers each has: the smaller, the fewer a marker can be taken for, and the sooner it is read."""
-_MOST_MARKERS: Final = max(_DICTIONARIES)
-
-
-class Target(NamedTuple):
-    """What was printed: so many squares, of so many mm each."""
-
-    columns: int
-    rows: int
-    square_mm: float
-
-    @property
-    def board(self) -> Any:
-        """OpenCV's."""
-        needed = -(-self.columns * self.rows // 2)
-        name = next(name for most, name in _DICTIONARIES.items() if most >= needed)
-        dictionary = cv2.aruco.getPredefinedDictionary(name)
-        size = (self.columns, self.rows)
-        return cv2.aruco.CharucoBoard(size, self.square_mm, self.square_mm * MARKER, dictionary)
-
-    @property
-    def text(self) -> str:
-        """As the command line takes it."""
-        return f"--squares {self.columns}x{self.rows} --square-mm {self.square_mm:g}"
 
 
 def checked(columns: int, rows: int, square_mm: float) -> Target:
     """A target. Raises InputError: there is none such."""
-    if min(columns, rows) < 4 or columns * rows > 2 * _MOST_MARKERS:
-        raise InputError(f"--squares {columns}x{rows}: at least 4 a side, at most {2 * _MOST_MARKERS} in all")
+    if min(columns, rows) < 4 or columns * rows > MOST_SQUARES:
+        raise InputError(f"--squares {columns}x{rows}: at least 4 a side, at most {MOST_SQUARES} in all")
     if not _LEAST_SQUARE_MM <= square_mm <= 200:
         raise InputError(f"--square-mm {square_mm:g}: from {_LEAST_SQUARE_MM:g} (what a printer can do) to 200")
     return Target(columns, rows, square_mm)
@@ -70,12 +42,6 @@ def filling(paper: str, square_mm: float) -> Target:
     columns = int((wide - 2 * _MARGIN_MM) / square_mm)
     rows = int((high - 2 * _MARGIN_MM - _FOOT_MM) / square_mm)
     return checked(columns, rows, square_mm)
-
-
-def picture(target: Target, px_per_mm: float) -> NDArray[np.uint8]:
-    """The board alone, (H, W) uint8."""
-    size = (round(target.columns * target.square_mm * px_per_mm), round(target.rows * target.square_mm * px_per_mm))
-    return np.asarray(target.board.generateImage(size, marginSize=0, borderBits=1), np.uint8)
 
 
 def write_target(file: Path, target: Target, paper: str) -> None:
