@@ -1,7 +1,7 @@
 """Look for the targets that stay in view: has a camera been knocked since it was measured?
 
-Process: recorder, a thread of its own. Blocks: in its sleep, and in OpenCV for up to a tenth of a second or so, without
-Python's lock, so that the reader thread is not held up. Memory: copies a frame out of its ring for each look.
+Process: recorder, a thread of its own. Blocks: in its sleep, and in OpenCV for some ms, without Python's lock, so that
+the reader thread is not held up. Memory: copies a frame out of its ring for each look.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aoi_daemon.config.cameras import Camera
-from aoi_daemon.config.lens import LEAST_MARKS, Lens, Watch
+from aoi_daemon.config.lens import Lens, Watch
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.views import name_of, views_of
 from aoi_daemon.ring.frames import FrameRing
@@ -19,8 +19,8 @@ from aoi_daemon.stage.board import Board
 from aoi_daemon.stage.live_frames import LiveFrame, LiveFrames
 from aoi_daemon.stage.stage import now_ns
 from aoi_daemon.target.board import Target
-from aoi_daemon.target.find import CalibrationError, find_target
-from aoi_daemon.target.moved import moved
+from aoi_daemon.target.find import CalibrationError
+from aoi_daemon.target.moved import find_near, moved
 
 _SECOND: Final = 1_000_000_000
 _AGAIN_NS: Final = _SECOND
@@ -36,7 +36,7 @@ def wrong_in(lens: Lens, watch: Watch, frame: LiveFrame) -> str:
     """Why the target does not lie where it lay, in words; "": it does."""
     try:
         target = Target(watch.columns, watch.rows, _ANY_SIZE_MM)
-        found = moved(lens, find_target("frame", frame.image, target, least=LEAST_MARKS))
+        found = moved(lens, find_near("frame", frame.image, lens, target))
     except CalibrationError as error:
         return f"the target cannot be told ({error})"
     if found.farthest_px <= watch.most_px:

@@ -20,6 +20,7 @@ LEAST_CORNERS: Final = 20
 LEAST_SQUARE_PX: Final = 15
 _AROUND_PX: Final = 3
 """Corners are looked at so far around; beyond it markers begin to differ."""
+_MOST_BLOCKS: Final = 400
 _MOST_SKEW: Final = 0.15
 """Mean difference of opposite px, in shares of the contrast."""
 MOST_EDGE_PX: Final = 6.0
@@ -134,7 +135,9 @@ def _edge_at(gray: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
 def _blur_of(gray: NDArray[np.uint8]) -> float:
     """Px from black to white at the steepest edges of a picture in which no target was found; 0: it has no contrast."""
     side = 32
-    rows, columns = range(0, gray.shape[0], side), range(0, gray.shape[1], side)
+    # Not all of a large frame: that would be seconds of Python, beside the recorder's reader.
+    step = max(side, int((gray.size / _MOST_BLOCKS) ** 0.5))
+    rows, columns = range(0, gray.shape[0], step), range(0, gray.shape[1], step)
     blocks = (gray[y : y + side, x : x + side] for y in rows for x in columns)
     widths = [width for block in blocks if (width := _edge_in(block)) is not None]
     return float(np.median(widths)) if len(widths) >= 8 else 0.0

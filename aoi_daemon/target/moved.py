@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from aoi_daemon.config.lens import LEAST_MARKS, MOST_MARKS, Lens, Mark
 from aoi_daemon.decide.lengths import straightened
-from aoi_daemon.target.find import CalibrationError, Found
+from aoi_daemon.target.board import Target
+from aoi_daemon.target.find import CalibrationError, Found, find_target
 
+_LEAST_AROUND_PX: Final = 64
 _BESIDE_PX: Final = 0.5
 """A corner farther beside shift, turn and scale of all is left out while there are others: half covered, say."""
 _MOST_BESIDE_PX: Final = 2.0
@@ -43,6 +45,29 @@ class Moved(NamedTuple):
         return f"the target lies {shift}, {self.farthest_px:.2f} at most"
 
 
+def find_near(name: str, image: NDArray[np.uint8], lens: Lens, target: Target) -> Found:
+    """Find the target where its marks lie, and as far around them as it is large: a look costs less than in all of it.
+
+    Args:
+        name: of the picture, for errors.
+        image: (H, W), (H, W, 1) or (H, W, 3) uint8.
+        lens: with `marks`.
+        target: what was printed.
+
+    Raises:
+        CalibrationError: it is not there, or too little of it, or blurred; or the picture is of another size.
+    """
+    size = image.shape[1], image.shape[0]
+    _check_size(name, size, lens)
+    marks = np.array([(mark.x_px, mark.y_px) for mark in lens.marks])
+    low, high = marks.min(axis=0), marks.max(axis=0)
+    around = max(_LEAST_AROUND_PX, float((high - low).max()))
+    left, top = np.maximum(low - around, 0).astype(int)
+    right, bottom = np.minimum(high + around, size).astype(int)
+    found = find_target(name, image[top:bottom, left:right], target, least=LEAST_MARKS)
+    return found._replace(seen_px=found.seen_px + np.array((left, top)), size=size)
+
+
 def moved(lens: Lens, found: Found) -> Moved:
     """How far the target of `found` lies from where it lay.
 
@@ -54,11 +79,7 @@ def moved(lens: Lens, found: Found) -> Moved:
         CalibrationError: the picture is of another size, too few marks are in it, or they do not lie to each other as
             they did.
     """
-    if found.size != (lens.width_px, lens.height_px):
-        raise CalibrationError(
-            f"{found.name}: is {found.size[0]} x {found.size[1]} px, the camera was measured at {lens.width_px} x "
-            f"{lens.height_px}"
-        )
+    _check_size(found.name, found.size, lens)
     at = dict(zip(found.ids.tolist(), found.seen_px, strict=True))
     marks = [mark for mark in lens.marks if mark.id in at]
     if len(marks) < LEAST_MARKS:
@@ -92,6 +113,13 @@ def marks_of(found: Found) -> tuple[Mark, ...]:
         Mark(id=int(found.ids[i]), x_px=round(float(found.seen_px[i, 0]), 2), y_px=round(float(found.seen_px[i, 1]), 2))
         for i in chosen
     )
+
+
+def _check_size(name: str, size: tuple[int, int], lens: Lens) -> None:
+    if size != (lens.width_px, lens.height_px):
+        raise CalibrationError(
+            f"{name}: is {size[0]} x {size[1]} px, the camera was measured at {lens.width_px} x {lens.height_px}"
+        )
 
 
 def _fitted(before: NDArray[np.complex128], after: NDArray[np.complex128]) -> NDArray[np.complex128]:

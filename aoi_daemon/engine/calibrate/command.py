@@ -100,6 +100,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if lens is None:
         said = f"{arguments.config}: camera {camera.name}"
         raise InputError(f"{said} has no `calibration`; `calibrate measure` prints it")
+    if not lens.marks:
+        raise InputError(f"{arguments.config}: camera {camera.name}: its `calibration` has no marks to compare with")
     watch = lens.watch
     if watch is None or arguments.squares is not None:
         target = _printed(arguments)

@@ -13,7 +13,7 @@ from aoi_daemon.config.lens import LEAST_MARKS, MOST_MARKS, Lens, Mark
 from aoi_daemon.decide.lengths import straightened
 from aoi_daemon.target.board import Target
 from aoi_daemon.target.find import CalibrationError, Found, find_target
-from aoi_daemon.target.moved import marks_of, moved
+from aoi_daemon.target.moved import find_near, marks_of, moved
 from tests.unit.target.rendering import distorted, seen
 
 TARGET = Target(14, 10, 10.0)
@@ -45,6 +45,26 @@ def test_some_of_the_marks_are_enough_to_tell_and_too_few_are_not(lens):
     covered[:, :540] = 200
     with pytest.raises(CalibrationError, match=r"b: \d of the 16 corners that were kept are seen, at least 4"):
         moved(lens, corners(covered, least=1))
+
+
+def test_a_target_is_looked_for_where_it_was_and_told_in_px_of_the_frame():
+    """And not in the rest of a large frame, whatever looks like it there."""
+    target, at = Target(5, 4, 10.0), np.array((900, 500))
+    frame = np.full((1200, 1600), 130, np.uint8)
+    picture = seen(target, size=(300, 200), px_per_mm=3.0)
+
+    def shown(place):
+        image = frame.copy()
+        image[place[1] : place[1] + 200, place[0] : place[0] + 300] = picture
+        return image
+
+    marks = marks_of(find_target("a", shown(at), target, least=12))
+    lens = Lens(width_px=1600, height_px=1200, px_per_mm=3.0, marks=marks)
+    assert moved(lens, find_near("b", shown(at + np.array((90, -60))), lens, target))[:2] == pytest.approx((90.0, -60.0), abs=0.01)
+    with pytest.raises(CalibrationError, match="b: no target in it"):
+        find_near("b", shown((20, 20)), lens, target)
+    with pytest.raises(CalibrationError, match="b: is 1200 x 1600 px, the camera was measured at 1600 x 1200"):
+        find_near("b", shown(at).T, lens, target)
 
 
 def test_a_picture_of_another_size_is_of_another_camera(lens):
