@@ -9,17 +9,20 @@ which the supervisor starts again.
 from __future__ import annotations
 
 import select
-import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from aoi_daemon.errors import AoiError
+from aoi_daemon.ring.ports import MONOTONIC, Clock
 from aoi_daemon.stage.board import lane_cell
 from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Stage
 
 _SLICE_MS: Final = 20
 _STDERR: Final = 2
+LANE_S: Final = 2.0
+"""Longest wait for a lane to take the line or to leave it; it may be in the midst of a part."""
 
 
 class LaneLostError(AoiError):
@@ -31,13 +34,32 @@ def cameras_of(lane: int, lanes: int, cameras: int) -> list[int]:
     return list(range(lane, cameras, lanes))
 
 
-class Lanes:
-    """The lanes beside lane 0; none where there is one lane."""
+@dataclass(eq=False)
+class Awaited:
+    """A word that each lane is to say until `until_ns`, and what those have said that did."""
 
-    def __init__(self, stage: Stage) -> None:
+    word: str
+    limit_s: float
+    until_ns: int
+    said: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+class Lanes:
+    """The lanes beside lane 0; none where there is one lane.
+
+    Args:
+        stage: that of lane 0.
+        process: makes the process of the lane of that number.
+        clock: by which lanes are waited for.
+    """
+
+    def __init__(
+        self, stage: Stage, *, process: Callable[[int], StageProcess] | None = None, clock: Clock = MONOTONIC
+    ) -> None:
         self._stage = stage
+        self._now_ns = clock.now_ns
         count = stage.config.inspection.lanes if stage.setup.index == 0 else 1
-        self._processes = [StageProcess("inspection", lane, _STDERR) for lane in range(1, count)]
+        self._processes = [(process or _process)(lane) for lane in range(1, count)]
         self._cells = [lane_cell(lane) for lane in range(1, count)]
 
     @property
@@ -74,35 +96,46 @@ class Lanes:
                 raise LaneLostError(f"lane {process.index} does not take {command['do']!r}")
 
     def hear(self, word: str, limit_s: float) -> list[dict[str, Any]]:
-        """What each lane says with `tell` = `word`, in their order.
-
-        Raises:
-            LaneLostError: one has ended, or has not said it within `limit_s`.
-        """
-        said: dict[int, dict[str, Any]] = {}
-        until_s = time.monotonic() + limit_s
-        while len(said) < len(self._processes):
+        """Wait until each lane has said `word`. Gives and raises as `answers` does."""
+        awaited = self.awaits(word, limit_s)
+        while (said := self.answers(awaited)) is None:
             poll = select.poll()
             for process in self._processes:
                 assert process.control is not None
-                if process.index not in said:
+                if process.index not in awaited.said:
                     poll.register(process.control, select.POLLIN)
                     poll.register(process.pidfd, select.POLLIN)
             poll.poll(_SLICE_MS)
-            for process in self._processes:
-                for message in process.heard():
-                    if message["tell"] == word:
-                        said[process.index] = message
-                    elif message["tell"] == "realtime_refused":
-                        self._stage.tell(**message)
-            for process in self._processes:
-                _raise_if_ended(process)
-            if time.monotonic() > until_s:
-                silent = [process.index for process in self._processes if process.index not in said]
-                raise LaneLostError(f"lane {silent[0]} has not said {word!r} within {limit_s:g} s")
-        return [said[process.index] for process in self._processes]
+        return said
+
+    def awaits(self, word: str, limit_s: float) -> Awaited:
+        """Each lane is to say `tell` = `word` within `limit_s` from now on."""
+        return Awaited(word, limit_s, self._now_ns() + int(limit_s * 1e9))
+
+    def answers(self, awaited: Awaited) -> list[dict[str, Any]] | None:
+        """What each lane has said, in their order, once all have; until then None. Waits for nothing.
+
+        Raises:
+            LaneLostError: one has ended, or has not said it in time.
+        """
+        for process in self._processes:
+            for message in process.heard():
+                if message["tell"] == awaited.word:
+                    awaited.said[process.index] = message
+                elif message["tell"] == "realtime_refused":
+                    self._stage.tell(**message)
+        for process in self._processes:
+            _raise_if_ended(process)
+        silent = [process.index for process in self._processes if process.index not in awaited.said]
+        if silent and self._now_ns() > awaited.until_ns:
+            raise LaneLostError(f"lane {silent[0]} has not said {awaited.word!r} within {awaited.limit_s:g} s")
+        return None if silent else [awaited.said[process.index] for process in self._processes]
+
+
+def _process(lane: int) -> StageProcess:
+    return StageProcess("inspection", lane, _STDERR)
 
 
 def _raise_if_ended(process: StageProcess) -> None:
-    if process.pidfd >= 0 and select.select([process.pidfd], [], [], 0)[0]:
+    if process.has_ended:
         raise LaneLostError(f"lane {process.index} ended: {process.reap()}")

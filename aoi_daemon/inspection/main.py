@@ -29,7 +29,7 @@ from aoi_daemon.decide.judge import Verdict
 from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
 from aoi_daemon.golden.manifest import folder_of
-from aoi_daemon.inspection.lanes import Lanes, cameras_of
+from aoi_daemon.inspection.lanes import LANE_S, Lanes, cameras_of
 from aoi_daemon.inspection.look import Looker, Seen, look
 from aoi_daemon.inspection.prove import Product, together
 from aoi_daemon.inspection.views import Views
@@ -44,8 +44,6 @@ _HANDOVER_NS: Final = 50_000_000
 """Longest wait for plc to take the last judgement; it may be waiting for the PLC."""
 _LOOK_AGAIN_S: Final = 0.0005
 _LONGEST_ERROR: Final = 2000
-_LANE_S: Final = 2.0
-"""Longest wait for a lane to take the line or to leave it; it may be in the midst of a part."""
 _NOT_NAMED: Final = Seen(Verdict.reject(Reason.NO_RECIPE))
 """Of a picture that no view of the recipe is of."""
 
@@ -123,7 +121,7 @@ class Inspection:
         """Take the line: what was ready before this moment has been rejected, or will be."""
         board = self.board
         self.lanes.tell(do="live")
-        self.lanes.hear("lane_live", _LANE_S)
+        self.lanes.hear("lane_live", LANE_S)
         board[Cell.RECIPE] = self.recipe.id
         board[Cell.BUNDLE] = self.views.bundle_id >> 1  # cells are signed
         board[Cell.VIEWS] = self.views.expected.code
@@ -160,7 +158,7 @@ class Inspection:
     def retire(self) -> None:
         """Leave the line in order: what has been judged is with plc before the board says that nobody judges."""
         self.lanes.tell(do="retire")
-        self.lanes.hear("lane_retired", _LANE_S)
+        self.lanes.hear("lane_retired", LANE_S)
         self._hand_over()
         self.board[Cell.INSPECTION_STATE] = StageState.CHANGEOVER
         self.stage.tell(tell="retired")

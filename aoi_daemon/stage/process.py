@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -39,6 +40,11 @@ class StageProcess:
     def pid(self) -> int:
         """The process id; 0 while it does not run."""
         return self._process.pid if self._process else 0
+
+    @property
+    def has_ended(self) -> bool:
+        """It has ended, and was not reaped yet."""
+        return self.pidfd >= 0 and bool(select.select([self.pidfd], [], [], 0)[0])
 
     def start(self, setup: Setup) -> None:
         """Start the process and send it its setup.

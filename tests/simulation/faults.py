@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aoi_daemon.inspection.lanes import Lanes
 from aoi_daemon.messages import ANNOUNCEMENT, JUDGEMENT, Announcement, Judgement, Reason
 from aoi_daemon.plc import main
 from aoi_daemon.plc.account import Account
@@ -19,6 +20,7 @@ from aoi_daemon.plc.report import registers_of
 from aoi_daemon.plcmap import program
 from aoi_daemon.plcmap.registers import Flag
 from aoi_daemon.ring.doorbell import drain
+from tools.simulation.faults import Kind
 
 Patch = pytest.MonkeyPatch
 
@@ -151,6 +153,44 @@ def the_announcements_are_read_only_where_the_wait_saw_them(patch: Patch) -> Non
     patch.setattr(main, "read_doorbells", read)
 
 
+def the_views_of_a_part_are_judged_by_the_answer_of_one_lane(patch: Patch) -> None:
+    """What one lane found good counts for the views of the others."""
+    judge = Parts.judge
+
+    def for_all(self: Parts, judgement: Any) -> None:
+        part, _ = self._by_view.get((judgement.camera, judgement.sequence), (None, None))
+        if part is not None and judgement.passed and part.reason is None:
+            part.judged |= dict.fromkeys(part.views, judgement)
+        judge(self, judgement)
+
+    patch.setattr(Parts, "judge", for_all)
+
+
+def a_change_goes_on_when_one_lane_has_answered(patch: Patch) -> None:
+    """Lane 0 itself is the one: what the others say to `live` and `retire` is not waited for."""
+    answers = Lanes.answers
+
+    def of_one(self: Lanes, awaited: Any) -> Any:
+        return [] if awaited.word in ("lane_live", "lane_retired") else answers(self, awaited)
+
+    patch.setattr(Lanes, "answers", of_one)
+
+
+def a_lane_that_hangs_is_not_looked_at(patch: Patch) -> None:
+    patch.setattr(Lanes, "slowest_ns", lambda self, now_ns: now_ns)
+
+
+def the_end_of_a_lane_is_not_seen(patch: Patch) -> None:
+    patch.setattr(Lanes, "check", lambda self: None)
+
+
+def a_camera_has_no_lane(patch: Patch) -> None:
+    """The last lane leaves one out."""
+    from tools.simulation import judging
+
+    patch.setattr(judging, "cameras_of", lambda lane, lanes, cameras: range(lane, cameras - 1, lanes))
+
+
 FAULTS: tuple[Callable[[Patch], None], ...] = (
     the_time_left_is_taken_once_for_two_requests,
     not_ready_leaves_the_slot_open,
@@ -170,3 +210,11 @@ ORDERS: tuple[Callable[[Patch], None], ...] = (
     the_announcements_are_read_only_where_the_wait_saw_them,
 )
 """In which plc must not read its doorbells."""
+LANES: tuple[tuple[Callable[[Patch], None], Kind], ...] = (
+    (the_views_of_a_part_are_judged_by_the_answer_of_one_lane, Kind.LANE_SLOW),
+    (a_change_goes_on_when_one_lane_has_answered, Kind.LANE_CHANGEOVER),
+    (a_lane_that_hangs_is_not_looked_at, Kind.LANE_HANGS),
+    (the_end_of_a_lane_is_not_seen, Kind.LANE_DIES),
+    (a_camera_has_no_lane, Kind.LANE_DIES),
+)
+"""Of several lanes, each with the kind of fault by which it is looked for."""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.simulation.faults import FAULTS, ORDERS
+from tests.simulation.faults import FAULTS, LANES, ORDERS
 from tools.simulation.faults import Kind
 from tools.simulation.plan import plan_of
 from tools.simulation.run import Run
@@ -28,10 +28,19 @@ def test_an_order_of_reading_that_loses_judgements_is_found(fault, monkeypatch, 
     is_found(fault, PARTS // 2, Kind.STARVED, monkeypatch, record_property)
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("fault", "kind"), LANES, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_fault_of_lanes_is_found(fault, kind, monkeypatch, record_property):
+    is_found(fault, PARTS // 2, kind, monkeypatch, record_property)
+
+
 def is_found(fault, parts, only, monkeypatch, record_property):
     fault(monkeypatch)
     for seed in range(1, SEEDS + 1):
-        broken = Run(plan_of(seed, parts, only)).go().broken
+        plan = plan_of(seed, parts, only)
+        if only is not None and not plan.faults:
+            continue  # a line that cannot have it
+        broken = Run(plan).go().broken
         if broken:
             record_property("seed", seed)
             sys.stdout.write(f"seed {seed}: {broken[0].invariant}: {broken[0].says}\n")

@@ -69,7 +69,7 @@ def test_a_run_that_breaks_is_made_smaller_and_told_in_forty_lines(monkeypatch, 
     lines = capsys.readouterr().out.splitlines()
     assert 5 < len(lines) <= 40
     assert "invariant heartbeat" in lines[0]
-    assert [line for line in lines if line.startswith("  fault:")] == [line for line in lines if "inspection hangs" in line][:1]
+    assert [line for line in lines if line.startswith("  fault:")] == [line for line in lines if " hangs at " in line][:1]
 
 
 def test_a_branch_that_is_never_taken_is_told():

@@ -161,7 +161,7 @@ class Daemon(ABC):
 
     def _end_daemon(self) -> None:
         self._life.over = self._supervisor.over = True
-        self._life.inspection.ends()
+        self._life.inspections.end()
 
     def _records(self) -> list[Record]:
         return VerdictReader(cast(SharedMemory, self._memories["verdicts"]), from_start=True).read(RECORDS)

@@ -53,12 +53,22 @@ class Kind(enum.Enum):
     # Persons.
     FORCE = "coils forced"
     PANEL = "switches of the plc"
+    # Lanes; at the end, for the place of a kind decides what chance draws for it.
+    LANE_SLOW = "lane slow"
+    LANE_HANGS = "lane hangs"
+    LANE_DIES = "lane dies"
+    LANE_NOT_STARTED = "lane lost at its start"
+    LANE_CHANGEOVER = "changeover loses a lane"
 
 
-MILD: Final = {Kind.JUDGES_SLOWLY, Kind.SPLIT, Kind.STARVED}
+MILD: Final = {Kind.JUDGES_SLOWLY, Kind.LANE_SLOW, Kind.SPLIT, Kind.STARVED}
 """They cost the parts that they make late, and nothing else: whatever PASS is delivered meanwhile lets its part go."""
 TOO_MANY: Final = {Kind.TWICE, Kind.EYE_MISSES, Kind.SWAP, Kind.LATE_FRAME, Kind.PUT_ON}
 """A verdict that is one too many for the parts which the PLC has seen."""
+OF_LANES: Final = {
+    Kind.LANE_SLOW, Kind.LANE_HANGS, Kind.LANE_DIES, Kind.LANE_NOT_STARTED, Kind.LANE_CHANGEOVER,
+}  # fmt: skip
+"""They need another lane than lane 0."""
 STEPS: Final = TOO_MANY | {Kind.MISSES, Kind.EYE_BOUNCES, Kind.GAP}
 """They take PLC and daemon out of step."""
 

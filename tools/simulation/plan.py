@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.config.timing import timing_of
 from aoi_daemon.plcmap.program import HEALS_WITHIN, Variant
-from tools.simulation.faults import STEPS, Fault, Kind
+from tools.simulation.faults import OF_LANES, STEPS, Fault, Kind
 from tools.simulation.timeline import MS, SECOND, chance
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _ONCE: Final = {
     Kind.DROP, Kind.RESET, Kind.POWER, Kind.CHANGEOVER, Kind.PLC_KILLED, Kind.DAEMON_KILLED, Kind.DIES, Kind.HANGS,
-    Kind.CAMERA_LOST,
+    Kind.CAMERA_LOST, Kind.LANE_HANGS, Kind.LANE_DIES, Kind.LANE_NOT_STARTED, Kind.LANE_CHANGEOVER,
 }  # fmt: skip
 """They happen once in their episode, and last as long as it takes."""
 _OFTEN: Final = (Kind.SLOW, Kind.OLD_AFTER_NEW, Kind.DELAY, Kind.STARVED, Kind.UNNAMED)
@@ -57,6 +57,8 @@ class Shape:
     confirmed: bool
     named: bool = False
     """The recipe names its views."""
+    lanes: int = 1
+    """`inspection.lanes`."""
     turned: bool = False
     """And the first camera takes a second picture of each part, in another field of view."""
 
@@ -92,6 +94,7 @@ class Shape:
                     for n in range(self.cameras)
                 ],
                 "supervisor": {"restarts": 100},
+                "inspection": {"lanes": self.lanes, "backend": "onnx"},
                 "views_ms": 1.0 + 1.2 * self.late / MS,
                 "plc": {
                     "answer_ms": answer_ms,
@@ -157,7 +160,19 @@ def shape_of(seed: int) -> Shape:
     confirmed = polled and max(20.0, 2 * found.answer / MS) * 3 <= takt_ms and chance(seed, 15) < 0.5
     found = replace(found, confirmed=confirmed, named=found.cameras > 1 and chance(seed, 16) < 0.7)
     three = replace(found, turned=True)
-    return three if found.named and chance(seed, 17) < 0.6 and _fits(three) else found
+    found = three if found.named and chance(seed, 17) < 0.6 and _fits(three) else found
+    return _with_lanes(seed, found) if found.cameras > 1 and chance(seed, 18) < 0.7 else found
+
+
+def _with_lanes(seed: int, shape: Shape) -> Shape:
+    """Two lanes, or up to three where a third camera leaves time for a judgement; as it is where two do not."""
+    if shape.cameras == 1:
+        two = replace(shape, cameras=2)
+        if not _fits(two):
+            return shape
+        shape = two
+    wider = replace(shape, cameras=3, lanes=2 + (chance(seed, 19) < 0.5))
+    return wider if chance(seed, 27) < 0.4 and _fits(wider) else replace(shape, lanes=2)
 
 
 def judge_of(shape: Shape) -> tuple[int, int]:
@@ -222,6 +237,9 @@ def lasts(fault: Fault, shape: Shape) -> int:
     lasts_s = {
         Kind.DAEMON_KILLED: 3.0,  # where no scan saw the safe state of the new one
         Kind.HANGS: 2.7,
+        Kind.LANE_HANGS: 2.7,
+        Kind.LANE_NOT_STARTED: 3.7,  # a lane that hangs as it opens its engine, after the restart of the one that died
+        Kind.LANE_CHANGEOVER: 3.7,  # or in the standby, and then the change goes on
         Kind.CAMERA_LOST: 1.1,
         Kind.CABLE: 0.15 * fault.parts,
         Kind.ONE_CONNECTION: 0.85,
@@ -230,8 +248,10 @@ def lasts(fault: Fault, shape: Shape) -> int:
 
 
 def plan_of(seed: int, parts: int, only: Kind | None = None) -> Plan:
-    """The run of `seed` with about `parts` parts; `only`: nothing else goes wrong."""
+    """The run of `seed` with about `parts` parts; `only`: nothing else goes wrong, on a line that has what it needs."""
     shape = shape_of(seed)
+    if only in OF_LANES and shape.lanes == 1:
+        shape = _with_lanes(seed, shape)
     calm = calm_parts(shape)
     faults: list[Fault] = []
     at, episode = FIRST_PART, 0
@@ -263,6 +283,8 @@ def _can_be(kind: Kind, shape: Shape) -> bool:
     if kind in (Kind.LATE_FRAME, Kind.SWAP):
         # Without stamps a frame that is later than sensor_to_frame_ms is outside of the contract.
         return shape.stamped
+    if kind in OF_LANES:
+        return shape.lanes > 1
     if kind is Kind.UNNAMED:
         return shape.named
     # With long scans there is no place between two parts that TRAVEL_MIN and TRAVEL_MAX tell from theirs.

@@ -10,7 +10,7 @@ from typing import Final
 from aoi_daemon.plcmap.coils import Coil
 from aoi_daemon.plcmap.registers import offset_of
 from tools.simulation.daemon import Daemon
-from tools.simulation.faults import MILD, TOO_MANY, Fault, Kind
+from tools.simulation.faults import MILD, OF_LANES, TOO_MANY, Fault, Kind
 from tools.simulation.plan import Plan, calm_parts, lasts
 from tools.simulation.process import Stuck
 from tools.simulation.sightings import Broken
@@ -27,6 +27,10 @@ _PER_PART: Final = {
     Kind.MISSES, Kind.TWICE, Kind.GAP, Kind.UNNAMED, Kind.SWAP, Kind.LATE_FRAME, Kind.INCOMPLETE, Kind.EYE_MISSES,
     Kind.EYE_BOUNCES, Kind.PUT_ON, Kind.TAKEN_OFF,
 }  # fmt: skip
+
+
+_COUNTED_LATER: Final = {Kind.LANE_NOT_STARTED, Kind.LANE_CHANGEOVER}
+"""Where a lane fails by them."""
 
 
 @dataclass
@@ -66,10 +70,11 @@ class Run(Daemon):
             Kind.PLC_KILLED: self._kill_plc,
             Kind.DAEMON_KILLED: self._kill_daemon,
             Kind.DIES: lambda _: self._supervisor.inspection_dies(),
-            Kind.HANGS: lambda fault: self._life.inspection.hangs(int(fault.size * 2.6 * SECOND)),
+            Kind.HANGS: lambda fault: self._life.inspections.hang(fault, 0),
             Kind.CAMERA_LOST: self._lose_camera,
             Kind.PANEL: self._panel,
             Kind.FORCE: self._force,
+            **dict.fromkeys(OF_LANES - {Kind.LANE_SLOW}, self._lose_a_lane),
         }
 
     def go(self) -> Outcome:
@@ -152,7 +157,8 @@ class Run(Daemon):
             weather.begin(fault, self._until(fault))  # it strikes request by request, and is counted there
             return
         act(fault)
-        weather.count(kind)
+        if kind not in _COUNTED_LATER:
+            weather.count(kind)
 
     def _cable(self, fault: Fault) -> None:
         self.weather.begin(fault, self._timeline.now + int(fault.size * fault.parts * 150 * MS) + 5 * MS)
@@ -163,6 +169,13 @@ class Run(Daemon):
         self._timeline.at(until, self.station.forget_connections)
         if self._last_line is not None and self._last_line.open:
             self._last_line.break_off_here()
+
+    def _lose_a_lane(self, fault: Fault) -> None:
+        self._life.inspections.strike(fault)
+        if fault.kind is Kind.LANE_NOT_STARTED:
+            self._supervisor.inspection_dies()
+        elif fault.kind is Kind.LANE_CHANGEOVER:
+            self._supervisor.change_over()
 
     def _kill_plc(self, fault: Fault) -> None:
         self._outside.dies_at = self._outside.calls + 1 + int(fault.size * 300)

@@ -133,9 +133,10 @@ class Sightings:
         words = self._words[line] = self._words.get(line, 0) + 1
         moved, self._beat = beat != self._beat, beat
         # The safe state begins a connection with a 0 that is no beat, and the word after it is what it was before.
-        if not moved or words < 3 or self.life is None or not self.life.inspection.stands or self._is_forced():
+        live = None if self.life is None else self.life.inspections.live
+        if not moved or words < 3 or live is None or not live.stands or self._is_forced():
             return
-        stood_ns = now - self.life.inspection.moved_ns
+        stood_ns = now - live.moved_ns
         if stood_ns > self._stall_ns + _UNDER_WAY_NS:
             self.break_("heartbeat", f"it toggles, and inspection has not moved for {stood_ns / MS:.0f} ms")
 
@@ -226,8 +227,19 @@ class Sightings:
             self.break_("1", f"part {part} is bad, and let go", part)
         elif against:
             self.break_("1", f"part {part} is let go, and READY was 0 since its trigger", part)
-        elif len(about.passing_views) < self._plan.shape.views:
-            self.break_("1", f"part {part} is let go, and nobody judged it good in its window", part)
+        else:
+            self._is_proven(about)
+
+    def _is_proven(self, part: Part) -> None:
+        """A part is let go by all of its views, as one and the same inspection found them."""
+        views = self._plan.shape.views
+        if any(len(found) == views for found in part.found_good.values()):
+            return
+        if len(set().union(*part.found_good.values())) < views:
+            self.break_("1", f"part {part.number} is let go, and nobody judged it good in its window", part.number)
+        else:
+            by = " and ".join(f"inspection {number} (recipe {recipe})" for number, recipe in part.found_good)
+            self.break_("1", f"part {part.number} is let go by views that {by} judged", part.number)
 
     # -- what is said ------------------------------------------------------------------
 

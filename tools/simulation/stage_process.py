@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from typing import Any, Protocol
 
-from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.stage.process import StageProcess
 from aoi_daemon.stage.stage import Setup
 
@@ -36,8 +35,9 @@ class Process(StageProcess):
         super().__init__(name, index, -1)
         self._supervisor = supervisor
         self._number = 0
+        self.alive = False
         self.said: list[dict[str, Any]] = []
-        self.recipe: Recipe | None = None
+        self.setup: Setup | None = None
 
     @property
     def pid(self) -> int:
@@ -49,15 +49,23 @@ class Process(StageProcess):
         self._number = self._supervisor.next_pid()
         self.started_ns = self._supervisor.now_ns()
         self.ended_on_purpose = False
-        self.recipe = setup.recipe
+        self.setup = setup
+        self.alive = True
         self._supervisor.started(self)
 
     def tell(self, **command: Any) -> bool:
         """See `StageProcess`."""
-        if not self._number:
+        if not self.alive:
             return False
         self._supervisor.told(self, command)
         return True
+
+    hand = tell
+
+    @property
+    def has_ended(self) -> bool:
+        """See `StageProcess`."""
+        return bool(self._number) and not self.alive
 
     def heard(self) -> list[dict[str, Any]]:
         """See `StageProcess`."""
@@ -71,5 +79,5 @@ class Process(StageProcess):
 
     def reap(self) -> str:
         """See `StageProcess`."""
-        self._number = 0
+        self._number, self.alive = 0, False
         return "signal SIGKILL"

@@ -12,7 +12,6 @@ from typing import Any, Final, cast
 from aoi_daemon.config.load import Configuration
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.reload import ReloadPlan
-from aoi_daemon.config.views import expected_of, views_of
 from aoi_daemon.decide.alarms import Alarm
 from aoi_daemon.ring import events
 from aoi_daemon.ring.memory import SharedMemory
@@ -27,6 +26,7 @@ from aoi_daemon.supervisor.keeper import StageKeeper
 from aoi_daemon.supervisor.order import Order, Result
 from aoi_daemon.supervisor.plc_says import PlcSays
 from aoi_daemon.supervisor.shared import Shared
+from tools.simulation.inspection_stage import InspectionStage
 from tools.simulation.life import Life
 from tools.simulation.plan import Plan, Shape
 from tools.simulation.process import Log, Memory
@@ -49,22 +49,19 @@ def recipes_of(shape: Shape) -> dict[str, Recipe]:
     }
 
 
-class Supervisor:
+class Supervisor(InspectionStage):
     """Of one start of the daemon. `start_plc` and `kill_plc` are of the process that the run holds."""
 
     def __init__(
         self, timeline: Timeline, plan: Plan, life: Life, log: Log, *, start_plc: Callable[[], None],
         kill_plc: Callable[[], None], tell_plc: Callable[..., None],
     ) -> None:  # fmt: skip
-        self._timeline = timeline
-        self._plan = plan
-        self._life = life
+        super().__init__(timeline, plan, life)
         self._start_plc, self._kill_plc, self._tell_plc = start_plc, kill_plc, tell_plc
         self.board: Board = life.board
         for cell in (Cell.LINE_RUNNING, Cell.ASKED_RECIPE, Cell.FORCED):
             self.board[cell] = -1
         self._pids = 0
-        self.over = False
         self.audits: list[tuple[int, str]] = []
         chronicle = Chronicle(
             events.EventWriter(cast(SharedMemory, Memory(events.SIZE_BYTES))), log, timeline.now_ns
@@ -112,7 +109,7 @@ class Supervisor:
         elif process.name == "acquire":
             self._later(50 + 100 * chance(self._plan.seed, 81, mark), self._camera_is_open, process, process.pid)
         else:
-            self._later(200 + 300 * chance(self._plan.seed, 82, mark), self._engine_is_ready, process, process.pid)
+            self._inspection_starts(process)
 
     def told(self, process: Process, command: dict[str, Any]) -> None:
         """A command for a process."""
@@ -126,8 +123,7 @@ class Supervisor:
         if process is self.keeper.plc:
             self._kill_plc()
         else:
-            if process is self.keeper.pair.live:
-                self._life.inspection.ends()
+            self._inspection_is_gone(process)
             self._later(1, self.ended, process, process.pid)
 
     # -- what the run says ------------------------------------------------------
@@ -149,7 +145,7 @@ class Supervisor:
     def inspection_dies(self) -> None:
         """The engine crashes."""
         live = self.keeper.pair.live
-        self._life.inspection.ends()
+        self._inspection_is_gone(live)
         self._later(1, self.ended, live, live.pid)
 
     def change_over(self) -> None:
@@ -213,9 +209,6 @@ class Supervisor:
 
     # -- the processes -----------------------------------------------------------------
 
-    def _later(self, ms: float, do: Callable[..., None], *about: Any) -> None:
-        self._timeline.at(self._timeline.now + int(ms * MS), do, *about)
-
     def _plc_begins(self, process: StageProcess, pid: int) -> None:
         if not self.over and process.pid == pid:
             self._start_plc()
@@ -223,41 +216,6 @@ class Supervisor:
     def _camera_is_open(self, process: StageProcess, pid: int) -> None:
         if not self.over and process.pid == pid:
             self._life.camera_is(process.index, there=True)
-
-    def _engine_is_ready(self, process: StageProcess, pid: int) -> None:
-        if self.over or process.pid != pid:
-            return
-        if process is self.keeper.pair.live:
-            self._goes_live(process)
-        else:
-            process.said.append({"tell": "standby", "passed": True, "error": ""})  # type: ignore[attr-defined]
-            self._wakes()
-
-    def _goes_live(self, process: StageProcess) -> None:
-        recipe = process.recipe  # type: ignore[attr-defined]
-        views = views_of(recipe, self._plan.shape.config().cameras)
-        self._life.inspection.goes_live(recipe.id, expected_of(views).code)
-        process.said.append({"tell": "live"})  # type: ignore[attr-defined]
-        self._wakes()
-
-    def _inspection_hears(self, process: StageProcess, pid: int, do: str) -> None:
-        if self.over or process.pid != pid:
-            return
-        pair = self.keeper.pair
-        if do == "retire" and process is pair.live:
-            self._life.inspection.retires(lambda: self._retired(process))
-        elif do == "live" and process is pair.live:
-            self._later(1 + 10 * chance(self._plan.seed, 83, pid), self._takes_the_line, process, pid)
-        elif do == "stop":
-            self._later(5, self.ended, process, pid)
-
-    def _takes_the_line(self, process: StageProcess, pid: int) -> None:
-        if not self.over and process.pid == pid and process is self.keeper.pair.live:
-            self._goes_live(process)
-
-    def _retired(self, process: StageProcess) -> None:
-        process.said.append({"tell": "retired"})  # type: ignore[attr-defined]
-        self._wakes()
 
     def _wakes(self) -> None:
         """A switch waits for no tick: the loop looks at those sockets."""

@@ -16,7 +16,7 @@ from tools.simulation.timeline import SECOND, Timeline, chance
 BAD_SHARE: Final = 0.3
 _NUMBER_OF: Final = {kind: 1000 + number for number, kind in enumerate(Kind)}
 _SHARE: Final = {
-    Kind.SPLIT: 0.6, Kind.NOISE: 0.7, Kind.MUTE: 0.3, Kind.JUDGES_SLOWLY: 0.7,
+    Kind.SPLIT: 0.6, Kind.NOISE: 0.7, Kind.MUTE: 0.3, Kind.JUDGES_SLOWLY: 0.7, Kind.LANE_SLOW: 0.7,
     Kind.DELAY: 0.35, Kind.SLOW: 0.4, Kind.OLD_AFTER_NEW: 0.4,
 }  # fmt: skip
 """Of the events that a fault can strike, the share that it does."""
@@ -74,8 +74,8 @@ class Part:
     defect_view: int
     arrives: int
     at_gate: int
-    passing_views: set[int] = field(default_factory=set)
-    """Pictures of it that were judged good, by their number."""
+    found_good: dict[tuple[int, int], set[int]] = field(default_factory=dict)
+    """Pictures of it that were judged good, by their number; of each inspection with its recipe."""
     ejected: bool | None = None
     trigger_id: int = 0
     leapt: bool = False

@@ -38,6 +38,10 @@ class Process:
     def end(self) -> None:
         self.lives.close()
 
+    @property
+    def has_ended(self) -> bool:
+        return bool(select.select([self.pidfd], [], [], 0)[0])
+
     def reap(self) -> str:
         return "signal SIGKILL"
 
@@ -111,6 +115,18 @@ def test_a_lane_that_says_nothing_ends_the_wait(three):
     send(processes[0].theirs, {"tell": "lane_live"})
     with pytest.raises(LaneLostError, match=r"lane 2 has not said 'lane_live' within 0.05 s"):
         lanes.hear("lane_live", 0.05)
+
+
+def test_what_all_have_said_counts_though_the_time_was_over_as_it_was_read(three, monkeypatch):
+    lanes, processes, _, _ = three
+    now = [0]
+    monkeypatch.setattr(lanes, "_now_ns", lambda: now[0])
+    awaited = lanes.awaits("lane_live", 2.0)
+    send(processes[1].theirs, {"tell": "lane_live"})
+    assert lanes.answers(awaited) is None, "one is missing, and there is time"
+    send(processes[0].theirs, {"tell": "lane_live"})
+    now[0] = 2_000_000_001
+    assert [message["tell"] for message in lanes.answers(awaited)] == ["lane_live", "lane_live"]
 
 
 @pytest.mark.parametrize("which", [0, 1])
