@@ -127,7 +127,7 @@ def _check(file: Path) -> int:
     from aoi_daemon.acquire.sources import source_problems
     from aoi_daemon.config.checks.places import place_problems
     from aoi_daemon.config.frame_memory import in_words
-    from aoi_daemon.inspection.auto.told import tried
+    from aoi_daemon.inspection.auto.told import lanes_tried, tried
     from aoi_daemon.preflight import check, not_checked, open_models, proofs
 
     configuration = check(file)
@@ -141,8 +141,9 @@ def _check(file: Path) -> int:
     print(in_words(configuration.line))
     for proof in proofs(configuration):
         print(proof)
-    for said in tried(configuration):
-        print(said)
+    for said in (*tried(configuration), lanes_tried(line)):
+        if said:
+            print(said)
     for unknown in not_checked(configuration):
         print(f"note: {unknown}")
     return 0

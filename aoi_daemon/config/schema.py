@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from aoi_daemon.config import timing
 from aoi_daemon.config.cameras import Camera, CameraSection
@@ -91,10 +91,10 @@ class InspectionSection(Section):
     precision: Literal["auto", Precision] = Field(
         "fp32", description="Which of the bundle's models runs. `auto`, with the back end `auto`: any that the bundle's qualification took."
     )
-    threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end, in each lane.")
-    lanes: int = Field(
-        1, ge=1, le=8,
-        description="Processes that judge views side by side, at most one for each camera: camera number n (from 0) is judged by lane n modulo lanes. A GPU has one. Worth it where the cores are many, with fewer threads each.",
+    threads: int = Field(2, ge=1, le=64, description="Threads of a CPU back end, in each lane; with `lanes = \"auto\"` of all lanes together.")
+    lanes: Literal["auto", 1, 2, 3, 4, 5, 6, 7, 8] = Field(
+        1,
+        description="Processes that judge views side by side, at most one for each camera: camera number n (from 0) is judged by lane n modulo lanes. A GPU has one. Worth it where the cores are many, with fewer threads each. `auto`: as many as were measured as quickest at the start, on a CPU with several cameras; they share `threads`.",
     )  # fmt: skip
     device: DeviceNumber | DeviceName | None = Field(
         None, description="`tensorrt`: number of the GPU, 0 to 15; absent: 0. `openvino`: `cpu`, `gpu`, `npu`, or one of several as `gpu.1`; absent: `cpu`."
@@ -105,9 +105,17 @@ class InspectionSection(Section):
     cuda_graph: bool = Field(True, description="`tensorrt`: launch a part as one CUDA graph where the runtime can.")
     warm_up_runs: int = Field(10, ge=1, le=10_000, description="Runs before READY.")
 
+    @field_validator("lanes", mode="before")
+    @classmethod
+    def _is_a_number_or_auto(cls, value: object) -> object:
+        """A literal takes what equals it, as `true` does 1."""
+        if type(value) is not int and value != "auto":
+            raise ValueError(f'{value!r}: give a number from 1 to 8, or "auto", which measures at the start')
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> InspectionSection:
-        if self.lanes > 1 and self.backend == "tensorrt":
+        if self.lanes != "auto" and self.lanes > 1 and self.backend == "tensorrt":
             raise ValueError(f"lanes = {self.lanes}: a GPU has one lane; leave it out with backend = 'tensorrt'")
         if self.precision == "auto" and self.backend != "auto":
             raise ValueError(f"precision = 'auto' needs backend = 'auto'; name the one that {self.backend} is to run")
@@ -265,9 +273,10 @@ class LineConfig(Section):
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras.name: {names} are not all different")
-        if self.inspection.lanes > len(self.cameras):
+        lanes = self.inspection.lanes
+        if lanes != "auto" and lanes > len(self.cameras):
             raise ValueError(
-                f"inspection.lanes ({self.inspection.lanes}) is more than there are cameras ({len(self.cameras)}): a lane "
+                f"inspection.lanes ({lanes}) is more than there are cameras ({len(self.cameras)}): a lane "
                 "without a camera would have nothing to judge"
             )
         if wrong := self.ring.problems(self.cameras):

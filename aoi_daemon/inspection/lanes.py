@@ -34,6 +34,12 @@ def cameras_of(lane: int, lanes: int, cameras: int) -> list[int]:
     return list(range(lane, cameras, lanes))
 
 
+def lanes_of(stage: Stage) -> int:
+    """How many lanes judge: as line.toml names them, or as lane 0 has chosen; one until it has."""
+    named = stage.config.inspection.lanes
+    return stage.setup.lanes or 1 if named == "auto" else named
+
+
 @dataclass(eq=False)
 class Awaited:
     """A word that each lane is to say until `until_ns`, and what those have said that did."""
@@ -58,7 +64,7 @@ class Lanes:
     ) -> None:
         self._stage = stage
         self._now_ns = clock.now_ns
-        count = stage.config.inspection.lanes if stage.setup.index == 0 else 1
+        count = lanes_of(stage) if stage.setup.index == 0 else 1
         self._processes = [(process or _process)(lane) for lane in range(1, count)]
         self._cells = [lane_cell(lane) for lane in range(1, count)]
 

@@ -18,6 +18,7 @@ import select
 import struct
 import termios
 from contextlib import closing
+from functools import partial
 from typing import Any, Final
 
 import cv2
@@ -29,7 +30,8 @@ from aoi_daemon.decide.judge import Verdict
 from aoi_daemon.decide.priority import PriorityTrial
 from aoi_daemon.errors import DoorbellFullError, FrameOverrunError, InferenceTimeoutError
 from aoi_daemon.golden.manifest import folder_of
-from aoi_daemon.inspection.lanes import LANE_S, Lanes, cameras_of
+from aoi_daemon.inspection.deal import deal
+from aoi_daemon.inspection.lanes import LANE_S, Lanes
 from aoi_daemon.inspection.look import Looker, Seen, look
 from aoi_daemon.inspection.prove import Product, together
 from aoi_daemon.inspection.views import Views
@@ -58,22 +60,23 @@ class Inspection:
         self.board = stage.board
         self.log = stage.log
         self.rings = [stage.frame_ring(camera) for camera in range(len(stage.config.cameras))]
-        self.cameras = cameras_of(stage.setup.index, stage.config.inspection.lanes, len(stage.config.cameras))
-        self.frames_fds = [stage.fds[f"frames{camera}_r"] for camera in self.cameras]
         self.judgements_fd = stage.fds["judgements_w"]
         self.recipe = stage.setup.recipe
-        self.views = Views(stage, self.recipe, self.rings, self.cameras)
-        self.lanes = Lanes(stage)
         self._misfits = [0] * len(self.rings)  # what this process wrote to the cells MISFIT
         self._priority = PriorityTrial()
-        self._retiring = False
-        self._upgraded = stage.setup.upgraded
         setup = stage.setup
+        self._retiring, self._upgraded = False, setup.upgraded
+        self.lanes = Lanes(stage)  # as many as line.toml names
         progress = _no_progress if setup.standby else self._progress
+        folder = folder_of(setup.config_file, setup.product)
+        make = partial(Views, stage, self.recipe, self.rings)
+        dealt = deal(stage, self.recipe, make, lambda views: views.open(folder, progress))
+        self.cameras, self.views, self.lanes = dealt.cameras, dealt.views, Lanes(stage)
+        self.frames_fds = [stage.fds[f"frames{camera}_r"] for camera in self.cameras]
         auto = stage.config.inspection.backend == "auto"
         if not auto:
             self.lanes.start()
-        self.engine = self.views.open(folder_of(setup.config_file, setup.product), progress)
+        self.engine = (dealt.engine or self.views.open(folder, progress))._replace(lanes=dealt.lanes)
         if auto:  # what this one has measured, alone on the PC, the others find
             self.lanes.start()
         said = self.lanes.hear("lane", stage.config.supervisor.start_s)

@@ -16,12 +16,16 @@ from aoi_daemon.stage.stage import Stage
 
 
 class Engine(NamedTuple):
-    """What judges parts: its name for logs, `status`, page and records, why it is that one, a line for each other."""
+    """What judges parts: its name for logs, `status`, page and records, why it is that one, a line for each other.
+
+    `lanes`: how many lanes, and why; "" where line.toml names their number.
+    """
 
     name: str
     why: str
     others: tuple[str, ...] = ()
     auto: bool = False
+    lanes: str = ""
 
 
 def open_engine(

@@ -23,8 +23,10 @@ from aoi_daemon.infer.decode.decode import decoder_for
 from aoi_daemon.infer.executor import Executor, FrameShape, warm_up
 from aoi_daemon.infer.fit.executor import runs_of
 from aoi_daemon.infer.registration.registrar import Registrar
+from aoi_daemon.inspection.auto.lane_choice import divided
 from aoi_daemon.inspection.auto.subject import subject_of
 from aoi_daemon.inspection.backend import check_golden, make_executor
+from aoi_daemon.inspection.lanes import lanes_of
 from aoi_daemon.inspection.look import read_templates
 from aoi_daemon.inspection.opening import Engine, open_engine
 from aoi_daemon.inspection.prove import Product, golden_of, product_of, prove, together
@@ -83,6 +85,8 @@ class OneEngine:
         self.bundle = lookers[0].bundle
         self.shape: FrameShape = lookers[0].recipe.shape
         self.executor: Executor
+        self.section: InspectionSection
+        """By whose names it was opened last."""
         self.engine = Engine("", "")
         self.wrong: list[str] = []
         """Golden parts of the bundle whose verdict does not hold."""
@@ -98,6 +102,9 @@ class OneEngine:
         memory = [*read_from, *(image for looker in self.lookers for image in looker.read_from)]
         recipes = [looker.recipe for looker in self.lookers]
         templates = [image for looker in self.lookers for image in looker.templates.values()]
+        self.section = section
+        if stage.config.inspection.lanes == "auto":
+            section = divided(section, lanes_of(stage))
         executor = make_executor(stage, self.bundle, section, recipes, memory, templates=templates)
         self.executor = self._opened.enter_context(executor)
         self.qualify(stage, golden, progress)
@@ -192,6 +199,11 @@ class Views:
         if self._share and looker is not None:
             looker.executor.decoder = looker.decoder
         return looker
+
+    @property
+    def pictures(self) -> list[tuple[int, ViewLooker]]:
+        """The camera of each picture that is judged here, and what it is looked at with."""
+        return [(camera, looker) for (camera, _), looker in self._of.items()]
 
     @property
     def wrong(self) -> list[str]:

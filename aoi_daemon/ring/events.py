@@ -7,7 +7,7 @@ alarm     name, was, state, event, priority, detail, by
 line      was, now, because
 stage     which, what, how: a process ended unasked, or could not be started
 audit     by, via, what, ok, detail, changes: a person, or the PLC, acted
-engine    name, why, others, auto: this executor judges parts from now on
+engine    name, why, others, auto, lanes: this executor judges parts from now on
 ========  ==================================================================
 """
 

@@ -55,7 +55,8 @@ class Setup:
     is the recipe's file without its ending; `upgraded`: it was in use before proof
     of it was asked for, and may be for a while without. `engines`: where inspection
     keeps what it has measured; `left_out`: executors by name that crashed it again and
-    again, and how often.
+    again, and how often. `lanes`: how many lanes lane 0 has chosen at its start; 0: it has
+    not, or their number is named.
     """
 
     stage: str
@@ -72,6 +73,7 @@ class Setup:
     upgraded: bool = False
     engines: Path = Path()
     left_out: dict[str, str] = field(default_factory=dict)
+    lanes: int = 0
 
     @property
     def body(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class Setup:
             "upgraded": self.upgraded,
             "engines": str(self.engines),
             "left_out": self.left_out,
+            "lanes": self.lanes,
         }
 
     def send(self, control: sockets.socket) -> None:
@@ -119,6 +122,7 @@ class Setup:
             upgraded=body["upgraded"],
             engines=Path(body["engines"]),
             left_out=body["left_out"],
+            lanes=body["lanes"],
         )
 
 

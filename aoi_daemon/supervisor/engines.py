@@ -74,4 +74,6 @@ class Engines:
         """For the status JSON: `engine` and `engines`."""
         step = {"step": self._step} if self._step else {}
         shown = {name: self._now[name] for name in ("name", "why") if name in self._now}
+        if lanes := self._now.get("lanes"):
+            step["lanes"] = lanes
         return {"engine": {**shown, **step}, "engines": self._now.get("others", [])}

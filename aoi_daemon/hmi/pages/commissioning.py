@@ -93,7 +93,7 @@ def engine(site: Site, words: Words) -> Markup:
     found = site.live.engine
     return lay_out(
         "cells/engine.html", words, name=str(found.get("name", "–")), why=str(found.get("why", "")),
-        others=[str(row) for row in found.get("others", ())],
+        others=[str(row) for row in found.get("others", ())], lanes=str(found.get("lanes", "")),
     )  # fmt: skip
 
 

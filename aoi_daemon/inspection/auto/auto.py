@@ -18,6 +18,7 @@ from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.infer.bundle import Bundle
 from aoi_daemon.inspection.auto.candidates import Found, allowed, candidates, named, reference
 from aoi_daemon.inspection.auto.choice import Row, Table, choose, others, reason, shortened
+from aoi_daemon.inspection.auto.lane_choice import NO_CPU
 from aoi_daemon.inspection.auto.machine import key, this_machine
 from aoi_daemon.inspection.auto.measure import TOTAL_S, Trials
 from aoi_daemon.inspection.auto.memory import Memory
@@ -71,14 +72,24 @@ class Auto:
         """The one to be opened now."""
         if self._table is None:
             self._table = self._measured()
-        left_out = self._crashed | self._failed
+        left_out = self._left_out(self._table)
         self._now = choose(self._table.rows, left_out)
         if self._now is None and not self._fresh:
             self._table = self._measured()
+            left_out = self._left_out(self._table)
             self._now = choose(self._table.rows, left_out)
         candidate = self._reference if self._now is None or self._now.candidate is None else self._now.candidate
         rows = others(self._table, candidate.name, left_out)[:_MOST_ROWS]
         return Picked(named(self._section, candidate), candidate.name, reason(self._table, self._now), rows)
+
+    def _left_out(self, table: Table) -> dict[str, str]:
+        """What must not be taken, by name, and why."""
+        found = self._crashed | self._failed
+        if self._stage.setup.lanes > 1:
+            # They were chosen for an executor on the processor, which has failed since.
+            of_one = [row for row in table.rows if row.candidate is not None and row.candidate.device != "cpu"]
+            found |= {row.name: NO_CPU for row in of_one}
+        return found
 
     def failed(self, why: object) -> bool:
         """The one picked last does not open or does not hold. Whether there is another to try."""

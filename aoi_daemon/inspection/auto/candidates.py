@@ -113,7 +113,7 @@ def _absent(backend: str, section: InspectionSection, machine: Machine) -> str:
     """Why nothing runs on `backend`; "" where something may."""
     if backend == "openvino":
         return machine.openvino
-    if backend == "tensorrt" and section.lanes > 1:
+    if backend == "tensorrt" and section.lanes != "auto" and section.lanes > 1:
         return f"a GPU has one lane, inspection.lanes is {section.lanes}"
     if backend == "tensorrt":
         if isinstance(section.device, str):

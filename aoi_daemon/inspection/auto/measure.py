@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from aoi_daemon import PROGRAM
 from aoi_daemon.inspection.auto.choice import Candidate, Row, shortened
+from aoi_daemon.inspection.auto.lane_choice import LaneRow
 from aoi_daemon.inspection.auto.trial import Order
 from aoi_daemon.stage.stage import now_ns
 
@@ -67,13 +68,30 @@ class Trials:
             tell(row)
         return rows
 
+    def lanes(
+        self, orders: Mapping[int, Order], tell: Callable[[LaneRow], None], begin: Callable[[int], None]
+    ) -> tuple[LaneRow, ...]:
+        """A row for each number of lanes; `begin` and `tell` hear of each before and after it is tried."""
+        rows = []
+        for lanes, order in orders.items():
+            begin(lanes)
+            tell(row := self._lane_row(lanes, order))
+            rows.append(row)
+        return tuple(rows)
+
+    def _lane_row(self, lanes: int, order: Order) -> LaneRow:
+        if self._left_s < _LEAST_S:
+            return LaneRow(lanes=lanes, why=f"not measured: the {self._total_s:g} s for all were over", missed=True)
+        answer = self._ask(order, min(self._one_s, self._left_s))
+        p95_ms, why = _figure(answer), answer.get("why", "")
+        return LaneRow(lanes=lanes, p95_ms=p95_ms, why=shortened(why or "it gave no figure") if p95_ms is None else "")
+
     def _row(self, candidate: Candidate, order: Order) -> Row:
         answer = self._ask(order, min(self._one_s, self._left_s)) if self._left_s >= _LEAST_S else {}
         if "p95_ms" not in answer and self._left_s < _LEAST_S:
             why = f"not measured: the {self._total_s:g} s for all were over"
             return Row(name=candidate.name, candidate=candidate, why=why, missed=True)
-        said, why = answer.get("p95_ms"), answer.get("why", "")
-        p95_ms = round(float(said), 3) if isinstance(said, (int, float)) and 0 < said < float("inf") else None
+        p95_ms, why = _figure(answer), answer.get("why", "")
         if p95_ms is None and not why:
             why = "it gave no figure"
         return Row(name=candidate.name, candidate=candidate, p95_ms=p95_ms, why=shortened(why) if why else "")
@@ -114,6 +132,12 @@ class Trials:
                 with suppress(subprocess.TimeoutExpired):
                     child.wait(_AFTER_KILL_S)
         return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
+
+
+def _figure(answer: Mapping[str, Any]) -> float | None:
+    """The 95th percentile that a child gives, ms; None: it gives none."""
+    said = answer.get("p95_ms")
+    return round(float(said), 3) if isinstance(said, (int, float)) and 0 < said < float("inf") else None
 
 
 def _content(fd: int) -> bytes:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import ConfigDict, Field
 
 from aoi_daemon.config.section import Section
 from aoi_daemon.files import replace_file
 from aoi_daemon.inspection.auto.choice import Table
+from aoi_daemon.inspection.auto.lane_choice import LaneTable
 
+T = TypeVar("T")
 MOST_TABLES: Final = 64
 _MAX_BYTES: Final = 2 * 1024 * 1024
 _WRITE_S: Final = 2.0
@@ -30,6 +33,13 @@ class Kept(Section):
 
     version: int = Field(1, ge=1, le=1)
     tables: dict[str, Table] = Field({})
+    lanes: dict[str, LaneTable] = Field({})
+
+
+def _with(tables: Mapping[str, T], name: str, table: T) -> dict[str, T]:
+    """`tables` with one more, the newest of them last."""
+    others = [(each, kept) for each, kept in tables.items() if each != name]
+    return dict([*others, (name, table)][-MOST_TABLES:])
 
 
 class Memory:
@@ -54,10 +64,22 @@ class Memory:
     def keep(self, key: str, product: str, table: Table) -> None:
         """Keep `table` under `key`; for one product alone where `product` is not empty."""
         name = f"{key}/{product}" if product else key
-        tables = {each: kept for each, kept in self._read().tables.items() if each != name}
-        newest = dict([*tables.items(), (name, table)][-MOST_TABLES:])
+        kept = self._read()
+        self._keep(kept.model_copy(update={"tables": _with(kept.tables, name, table)}))
+
+    def find_lanes(self, key: str, run: str) -> LaneTable | None:
+        """What was measured of lanes under `key`; see `find`."""
+        found = self._read().lanes.get(key)
+        return found if found is not None and found.run in ("", run) else None
+
+    def keep_lanes(self, key: str, table: LaneTable) -> None:
+        """Keep what was measured of lanes under `key`."""
+        kept = self._read()
+        self._keep(kept.model_copy(update={"lanes": _with(kept.lanes, key, table)}))
+
+    def _keep(self, kept: Kept) -> None:
         # A thread, waited for not for ever: a disk that hangs must not hold up the line's start.
-        writer = threading.Thread(target=self._write, args=(Kept(tables=newest),), name="engines", daemon=True)
+        writer = threading.Thread(target=self._write, args=(kept,), name="engines", daemon=True)
         writer.start()
         writer.join(_WRITE_S)
 

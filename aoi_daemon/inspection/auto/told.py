@@ -5,6 +5,7 @@ Process: offline. Blocks: in the processes that ask the drivers or measure.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from aoi_daemon.infer.bundle import Bundle, load_bundle
 from aoi_daemon.inspection.auto.auto import measured_by
 from aoi_daemon.inspection.auto.candidates import allowed, candidates, named, reference
 from aoi_daemon.inspection.auto.choice import Row, Table, choose
+from aoi_daemon.inspection.auto.lane_choice import NO_CPU, counts, on_cpu, only
 from aoi_daemon.inspection.auto.machine import key, this_machine
 from aoi_daemon.inspection.auto.measure import Trials
 from aoi_daemon.inspection.auto.memory import Memory
@@ -56,6 +58,19 @@ def tried(configuration: Configuration) -> list[str]:
             raise ConfigError(configuration.file, [problem])
         lines[bundle.folder] = f"bundle {bundle.manifest.name}: auto measures {names}{others}"
     return list(lines.values())
+
+
+def lanes_tried(line: LineConfig) -> str:
+    """A line with the numbers of lanes that `auto` measures at the start, or why there is one; "" where it is named."""
+    section, cameras = line.inspection, len(line.cameras)
+    if section.lanes != "auto":
+        return ""
+    if section.backend != "auto" and not on_cpu(section):
+        return f"inspection.lanes = 'auto': 1 lane, {NO_CPU}"
+    numbers = counts(cameras, section.threads, len(os.sched_getaffinity(0)))
+    if len(numbers) == 1:
+        return f"inspection.lanes = 'auto': 1 lane, {only(cameras)}"
+    return f"inspection.lanes = 'auto': measures {', '.join(map(str, numbers))} lanes on a CPU; {NO_CPU}"
 
 
 def definite(

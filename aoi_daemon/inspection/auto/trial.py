@@ -58,6 +58,8 @@ class Order(Section):
     fov: int = 0
     alone: bool = True
     measure_s: float = Field(1.0, ge=0, le=60)
+    views: tuple[Order, ...] = Field((), description="`lane`: what it judges, one after the other.")
+    sides: tuple[tuple[Order, ...], ...] = Field((), description="`lanes`: the views of each.")
     best_ms: float | None = Field(None, description="The quickest so far: what is far behind it is tried no further.")
 
 
@@ -79,7 +81,13 @@ def main(answer_fd: int) -> None:
     try:
         say(step="opening")
         order = Order.model_validate_json(sys.stdin.buffer.read())
-        say(**(_devices() if order.do == "devices" else _tried(order, lambda step: say(step=step))))
+        if order.do == "lane":
+            _side().serve(order, answer_fd, say)
+        elif order.do == "lanes":
+            say(step="measuring the lanes")
+            say(**_side().tried(order))
+        else:
+            say(**(_devices() if order.do == "devices" else _tried(order, lambda step: say(step=step))))
     except (AoiError, OSError, ImportError, RuntimeError, ValueError, MemoryError) as error:
         say(why=str(error) or type(error).__name__)
 
@@ -90,6 +98,12 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _side() -> Any:
+    from aoi_daemon.inspection.auto import side  # noqa: PLC0415  which is made of the pieces here
+
+    return side
 
 
 def _devices() -> dict[str, Any]:

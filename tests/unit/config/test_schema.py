@@ -86,3 +86,27 @@ def test_a_device_is_of_the_kind_that_the_back_end_has(backend, device):
     else:
         with pytest.raises(ValidationError, match=f"device = {device!r}: {backend} (takes|runs on the CPU)"):
             InspectionSection(backend=backend, device=device)
+
+
+@pytest.mark.parametrize("lanes", ["many", "2", "AUTO", "", True, 1.0, None])
+def test_what_is_no_number_of_lanes_is_refused_with_what_would_do(lanes):
+    with pytest.raises(ValidationError, match='give a number from 1 to 8, or "auto"'):
+        InspectionSection.model_validate({"lanes": lanes})
+
+
+@pytest.mark.parametrize("lanes", [0, 9, -1])
+def test_a_number_of_lanes_that_is_out_of_bounds_is_refused_with_those_that_are_not(lanes):
+    with pytest.raises(ValidationError, match="'auto', 1, 2, 3, 4, 5, 6, 7 or 8"):
+        InspectionSection.model_validate({"lanes": lanes})
+
+
+def test_lanes_that_are_measured_fit_any_back_end_and_number_of_cameras():
+    """A GPU, or one camera, has one lane then; the number that is named must fit."""
+    auto = {"lanes": "auto"}
+    assert InspectionSection().lanes == 1, "as it was before there was auto"
+    for backend in ("auto", "onnx", "openvino", "tensorrt"):
+        assert LineConfig.model_validate({"cameras": [CAMERA], "inspection": {**auto, "backend": backend}}).inspection.lanes == "auto"
+    with pytest.raises(ValidationError, match="a GPU has one lane"):
+        InspectionSection.model_validate({"lanes": 2, "backend": "tensorrt"})
+    with pytest.raises(ValidationError, match="more than there are cameras"):
+        LineConfig.model_validate({"cameras": [CAMERA], "inspection": {"lanes": 2}})

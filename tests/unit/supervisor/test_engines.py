@@ -38,6 +38,8 @@ def test_status_says_which_and_why_and_each_start_is_an_event(desk):
     assert desk.engines.status() == {"engine": shown, "engines": ["onnx fp32 20.3 ms"]}
     desk.live()
     assert desk.events == [("engine", FAST)] * 2, "the last one before a part says what judged it"
+    desk.live({**FAST, "lanes": "2 lanes p95 12.0 ms; 1 lane p95 20.0 ms"})
+    assert desk.engines.status()["engine"] == {**shown, "lanes": "2 lanes p95 12.0 ms; 1 lane p95 20.0 ms"}
 
 
 def test_status_says_what_is_being_measured_or_opened(desk):

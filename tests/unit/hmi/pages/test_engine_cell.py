@@ -22,6 +22,12 @@ def test_its_name_and_all_that_was_measured_are_shown():
     assert "onnx fp32 20.3 ms" in text and "a &lt;b&gt;" in text
 
 
+def test_how_many_lanes_were_chosen_is_shown_where_they_were():
+    body = {"name": "onnx fp32", "why": "named in [inspection]", "lanes": "2 lanes p95 12.0 ms; 1 lane p95 20.0 ms"}
+    assert "<p>Lanes: 2 lanes p95 12.0 ms; 1 lane p95 20.0 ms</p>" in shown(body)
+    assert "Lanes" not in shown({**body, "lanes": ""})
+
+
 def test_before_it_is_known_nothing_is_claimed():
     assert shown({}).strip() == "<p><b>–</b></p>"
 

@@ -38,12 +38,12 @@ class Pc:
             manifest=bundle_of(("fp32", "int8"), ("fp32", "int8")), hash="h", folder=folder / "bundle"
         )
 
-    def inspection(self, *, run="a", product="demo", standby=False, left_out=None, device=None):
+    def inspection(self, *, run="a", product="demo", standby=False, left_out=None, device=None, lanes=0):
         section = InspectionSection(backend="auto", precision="auto", device=device)
         log = SimpleNamespace(warning=lambda *_, **__: None, info=lambda *_, **__: None)
         setup = SimpleNamespace(
             recipe=SimpleNamespace(fit=EXACT),
-            engines=self.file, left_out=left_out or {}, product=product, run=run, standby=standby,
+            engines=self.file, left_out=left_out or {}, product=product, run=run, standby=standby, lanes=lanes,
         )  # fmt: skip
         stage = SimpleNamespace(setup=setup, config=SimpleNamespace(inspection=section), log=log)
 
@@ -115,6 +115,15 @@ def test_one_that_fails_after_it_was_measured_makes_room_for_the_next(pc):
     one.pick()
     assert one.failed("it does not open")
     assert (one.pick().name, len(pc.measured)) == ("openvino fp32", 1)
+
+
+def test_several_lanes_that_were_chosen_get_no_gpu_in_place_of_what_failed(tmp_path):
+    of_gpu = QUICK.model_copy(update={"name": "openvino gpu int8", "candidate": QUICK.candidate.model_copy(update={"device": "gpu"})})
+    pc = Pc(tmp_path, Table(rows=(REFERENCE, of_gpu, NEXT)))
+    assert pc.inspection(lanes=0).pick().name == "openvino gpu int8"
+    picked = pc.inspection(lanes=2).pick()
+    assert picked.name == "openvino fp32"
+    assert "openvino gpu int8: a GPU or NPU has one lane" in picked.rows
 
 
 def test_where_nothing_holds_the_reference_judges_and_its_own_parts_say_so(pc):

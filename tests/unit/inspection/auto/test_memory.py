@@ -7,6 +7,7 @@ import pytest
 
 from aoi_daemon.inspection.auto import memory
 from aoi_daemon.inspection.auto.choice import Candidate, Row, Table
+from aoi_daemon.inspection.auto.lane_choice import LaneRow, LaneTable
 from aoi_daemon.inspection.auto.memory import MOST_TABLES, Memory
 
 ROW = Row(name="onnx fp32", candidate=Candidate(backend="onnx", precision="fp32"), p95_ms=20.3)
@@ -48,6 +49,19 @@ def test_what_was_taken_beside_a_running_line_is_good_for_that_start_of_the_daem
     assert kept.find("k", "demo", "a") is not None
     assert kept.find("k", "demo", "b") is None
     assert kept.find("k", "demo", "") is None
+
+
+def test_what_was_measured_of_lanes_and_of_executors_does_not_take_each_others_place(kept):
+    of_lanes = LaneTable(rows=(LaneRow(lanes=1, p95_ms=40.0), LaneRow(lanes=2, why="no")))
+    kept.keep_lanes("k", of_lanes)
+    kept.keep("k", "", TABLE)
+    kept.keep_lanes("beside", of_lanes.model_copy(update={"run": "a"}))
+    assert kept.find("k", "demo", "run") == TABLE
+    assert kept.find_lanes("k", "run") == of_lanes and kept.find_lanes("other", "run") is None
+    assert kept.find_lanes("beside", "a") is not None and kept.find_lanes("beside", "b") is None
+    for number in range(MOST_TABLES):
+        kept.keep_lanes(str(number), of_lanes)
+    assert kept.find_lanes("k", "") is None and kept.find_lanes("0", "") == of_lanes, "the oldest makes room"
 
 
 def valid():

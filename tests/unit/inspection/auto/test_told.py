@@ -96,6 +96,26 @@ def test_check_config_says_what_will_be_measured_and_why_the_rest_is_not(shipped
     assert tried(type(configuration)(configuration.file, named, configuration.recipes)) == []
 
 
+@pytest.mark.parametrize(
+    ("section", "cameras", "says"),
+    [
+        ({"lanes": "auto", "threads": 4}, 3, "measures 1, 2, 3 lanes on a CPU"),
+        ({"lanes": "auto", "threads": 2}, 3, "measures 1, 2 lanes on a CPU"),
+        ({"lanes": "auto", "threads": 4}, 1, "1 lane, one camera"),
+        ({"lanes": "auto", "threads": 1}, 2, "1 lane, one thread or core for all of them"),
+        ({"lanes": "auto", "backend": "tensorrt"}, 2, "1 lane, a GPU or NPU has one lane"),
+        ({"lanes": 2}, 2, None),
+    ],
+)
+def test_check_config_says_which_numbers_of_lanes_will_be_measured(shipped, monkeypatch, section, cameras, says):
+    monkeypatch.setattr(told.os, "sched_getaffinity", lambda _: set(range(8)))
+    shipped_line = shipped[0].line
+    more = [shipped_line.cameras[0].model_copy(update={"name": f"c{number}"}) for number in range(cameras)]
+    line = shipped_line.model_copy(update={"cameras": tuple(more), "inspection": InspectionSection.model_validate(section)})
+    said = told.lanes_tried(line)
+    assert said == "" if says is None else said.startswith(f"inspection.lanes = 'auto': {says}")
+
+
 def test_check_config_refuses_a_precision_that_nothing_here_runs(shipped, monkeypatch):
     """bf16 is OpenVINO's."""
     configuration, _ = shipped
