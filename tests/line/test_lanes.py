@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,3 +82,29 @@ def test_a_changeover_has_all_lanes_or_none(two, bundle, tmp_path):
     assert {Reason(outcome.reason) for outcome in outcomes} <= {Reason.NONE, Reason.DEFECT, Reason.NOT_READY}
     assert len({outcome.bundle for outcome in outcomes if outcome.judged_ns}) == 2, "parts were judged by both"
     no_unproven_pass(two)
+
+
+@pytest.mark.long
+def test_as_many_lanes_as_were_measured_as_quickest_and_the_same_after_a_kill(line, tmp_path):
+    running = line(
+        takt_ms=TAKT_MS, beside=[{}], views_ms=60.0, inspection={"lanes": "auto", "threads": 2}, supervisor={"state_folder": str(tmp_path)}
+    )
+    told = running.daemon.status()["engine"]["lanes"]
+    trials = {int(row["lanes"]): row["p95_ms"] for row in said(running, "lane_trial")}
+    assert set(trials) == {1, 2} and all(p95_ms and f"p95 {p95_ms:.1f} ms" in told for p95_ms in trials.values())
+    chosen = int(told.partition(" ")[0])
+    assert trials[chosen] <= 1.05 * min(trials.values()) and len(lanes_of(running)) == chosen
+
+    os.kill(lanes_of(running)[-1], signal.SIGKILL)
+    wait_for(lambda: not running.daemon.status()["ready"], 5, "READY=0")
+    running.wait_ready(30)
+    assert running.daemon.status()["engine"]["lanes"] == told and len(lanes_of(running)) == chosen
+    assert len(said(running, "lanes_measured")) == 1, "a restart measures nothing"
+    running.wait_parts(4)
+    no_unproven_pass(running)
+
+
+def said(running, event: str) -> list[dict[str, Any]]:
+    """The lines of the log with this event."""
+    rows = running.daemon.log_file.read_text().splitlines()
+    return [json.loads(row[3:]) for row in rows if f'"event": "{event}"' in row]
