@@ -6,18 +6,20 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access.roles import Action, Refused
-from aoi_daemon.hmi.pages import alarms, commissioning, overview, recipe, rejects, report
+from aoi_daemon.hmi.find.read import read_detail
+from aoi_daemon.hmi.pages import alarms, commissioning, find, overview, part, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
 from aoi_daemon.hmi.pictures import LARGE_PX, to_jpeg
 from aoi_daemon.hmi.pulse import Pulse
@@ -39,14 +41,16 @@ Build = Callable[[Page], "Awaitable[None] | None"]
 _PAGES: Final[tuple[tuple[str, str, Build], ...]] = (
     ("/", "main", overview.build),
     ("/rejects", "rejects", rejects.build),
+    (find.ADDRESS, "find", find.build),
+    ("/parts/{uid}", "one_part", part.build),
     ("/alarms", "alarms", alarms.build),
     ("/report", "report", report.build),
     ("/recipe", "recipe", recipe.build),
     ("/commissioning", "commissioning", commissioning.build),
     ("/help", "help", help_page.build),
 )
-DEAR: Final = (*(path for path, _, _ in _PAGES), "/report.csv")
-"""Paths whose answers cost much."""
+DEAR: Final = (*(path.partition("{")[0] for path, _, _ in _PAGES), "/report.csv")
+"""Paths whose answers cost much; below one that ends with a slash all of them."""
 _KEEP: Final = {"cache-control": "private, max-age=86400, immutable"}
 _LEAST_PX: Final = 64
 _BUILD_S: Final = 10.0
@@ -74,10 +78,12 @@ def _page(site: Site, pulse: Pulse, name: str, build: Build) -> Callable[[Reques
                 await asyncio.wait_for(found, _BUILD_S)
             except asyncio.TimeoutError:
                 return PlainTextResponse("the records do not answer; try again", 503)
+        if page.elsewhere:
+            return RedirectResponse(page.elsewhere, HTTPStatus.SEE_OTHER)
         pulse.open(page)
         # Kept by nobody, us neither: it is of this moment, of this person, and its stream is known by it alone.
         html, page.html = page.html, Markup()
-        return HTMLResponse(html, headers={"cache-control": "no-store"})
+        return HTMLResponse(html, page.status, {"cache-control": "no-store"})
 
     return show
 
@@ -112,7 +118,20 @@ def _pictures(site: Site) -> list[Route]:
         # A part's number in the database comes again once records were restored, or put aside as damaged.
         return Response(data, media_type="image/jpeg", headers={"cache-control": "private, no-cache"})
 
+    async def of_part(request: Request) -> Response:
+        uid, image_id = request.path_params["uid"], whole(request.path_params["image_id"])
+        if site.folder is None or image_id is None:
+            return Response(status_code=404)
+        try:
+            data = await site.read(read_picture_of, site.folder, uid, image_id)
+        except Refused as refused:
+            return PlainTextResponse(str(refused), 503)
+        except (AoiError, sqlite3.Error):
+            return Response(status_code=404)
+        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, no-cache"})
+
     return [
+        Route("/parts/{uid}/{image_id}.jpg", of_part, methods=["GET"]),
         Route("/live/{part}/{kind}.jpg", live, methods=["GET"]),
         Route("/records/{part_id}/{kind}.jpg", recorded, methods=["GET"]),
     ]
@@ -125,10 +144,24 @@ def read_picture(folder: Path, part_id: int, kind: str, px: int) -> bytes:
     file = None if part is None else part.image if kind == "frame" else part.template
     if file is None:
         raise RecordsError(f"part {part_id}: no {kind} is kept")
+    return _as_jpeg(folder, file, px)
+
+
+def read_picture_of(folder: Path, uid: str, image_id: int) -> bytes:
+    """Picture `image_id` of the part `uid` as JPEG. Raises AoiError, sqlite3.Error."""
+    detail = read_detail(folder, uid)
+    images = () if detail is None else detail.images
+    file = next((image.file for image in images if image.id == image_id), None)
+    if file is None:
+        raise RecordsError(f"part {uid}: has no picture {image_id}")
+    return _as_jpeg(folder, file, LARGE_PX)
+
+
+def _as_jpeg(folder: Path, file: str, px: int) -> bytes:
     path = (folder / file).resolve()
     # The database says where: one that was tampered with must not lead out of the folder.
     if not path.is_relative_to(folder.resolve()):
-        raise RecordsError(f"part {part_id}: {file} is not in the records folder")
+        raise RecordsError(f"{file} is not in the records folder")
     return to_jpeg(read_file(path, 3), px)
 
 

@@ -14,7 +14,7 @@ from aoi_daemon.texts.words import catalogue
 
 from .conftest import PANEL, PHONE, until
 
-PATHS = ("/", "/rejects", "/alarms", "/report", "/recipe", "/commissioning", "/help")
+PATHS = ("/", "/rejects", "/find", "/alarms", "/report", "/recipe", "/commissioning", "/help")
 _SHOWN = "Number(document.querySelector('.pictures').dataset.part) >= {}"
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-PIECES = ("recorder", "pages", "exports")
+PIECES = ("recorder", "pages", "exports", "searches")
 
 
 def main() -> int:

@@ -27,6 +27,7 @@ from aoi_daemon.records.database import DATABASE, open_reader, open_writer
 from tests.processes.recorder_feed import RecorderFeed, write_config
 from tests.records_at_size.make import ALL_REVIEWED
 from tests.records_at_size.processes import Page, cpu_of, drop, first_row, line, peak_mb
+from tests.records_at_size.search import searches
 
 COLD_S: Final = 1.0
 WARM_S: Final = 0.3
@@ -67,6 +68,7 @@ def measure(folder: Path, out: Path | None, what: Sequence[str]) -> int:
             ("recorder", lambda: _recorder(feed, records)),
             ("pages", lambda: _pages(feed, records)),
             ("exports", lambda: _exports(folder, records)),
+            ("searches", lambda: searches(records)),
         ):
             if name in what:
                 for row in work():

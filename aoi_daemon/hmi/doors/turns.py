@@ -38,7 +38,10 @@ class _Turn:
 
 
 class Turns:
-    """ASGI middleware around `app`. `pages` are the paths that cost much, `waits` begins those that last by design."""
+    """ASGI middleware around `app`. `pages` are the paths that cost much, with all below one that ends with a slash.
+
+    `waits` begins those that last by design.
+    """
 
     def __init__(
         self, app: ASGIApp, doors: Doors, pages: Iterable[str], waits: str,
@@ -47,6 +50,7 @@ class Turns:
         self._app = app
         self._doors = doors
         self._pages = frozenset(pages)
+        self._below = tuple(path for path in self._pages if path.endswith("/") and path != "/")
         self._waits = waits
         self._clock = clock
         self._all = Rate(PER_S, BURST)
@@ -57,7 +61,7 @@ class Turns:
         """One request."""
         address = scope["client"][0] if scope["client"] else ""
         path = scope["path"]
-        key = (one_address(address), path in self._pages)
+        key = (one_address(address), path in self._pages or path.startswith(self._below))
         wait_ns = self._wait_ns(key)
         if wait_ns:
             self._doors.turned_away("look_ups", address)

@@ -183,7 +183,8 @@ def _card(page: Page, part: Part, image: Image | None) -> Markup:
     if image is not None:
         boxes = overlay(_boxes(words, part), image.width_px, image.height_px, part.shift_px, named=False)
     return lay_out(
-        "parts/card.html", words, part_id=part.id, boxes=boxes, what=words.cause(part.worst_class or part.reason),
+        "parts/card.html", words, part_id=part.id, uid=part.uid, boxes=boxes,
+        what=words.cause(part.worst_class or part.reason),
         count=part.defect_count, at=time.strftime("%m-%d %H:%M:%S", time.localtime(part.at)),
         review=_reviewed(page, part), for_role=page.for_role("operator"),
     )  # fmt: skip

@@ -21,7 +21,8 @@ _CONTENT: Final = f"{zlib.crc32(b''.join((STATIC / name).read_bytes() for name i
 """In the files' addresses: a browser that has kept older ones asks for the new."""
 _PAGES: Final = (
     ("main", "/", True), ("rejects", "/rejects", True), ("alarms", "/alarms", True), ("report", "/report", True),
-    ("recipe", "/recipe", False), ("commissioning", "/commissioning", False), ("help", "/help", False),
+    ("find", "/find", False), ("recipe", "/recipe", False), ("commissioning", "/commissioning", False),
+    ("help", "/help", False),
 )  # fmt: skip
 """Name, address, and whether it has a place of its own on a phone; the rest is behind `More` there."""
 

@@ -42,6 +42,7 @@ class Page:
 
     `cells` are sent again when they change, `shot` is the last part sent, `handlers` answer its taps. `id` is what its
     stream and its taps name it by, `csrf` what a tap has to bring; `html` is all of it, as the browser gets it.
+    `status` is that of the answer; `elsewhere`: the address to go to instead, "" for this page.
     `listener` is set while a stream of this page is open: set it, and what there is to tell is sent.
     """
 
@@ -54,6 +55,8 @@ class Page:
         self.id = secrets.token_urlsafe(16)
         self.csrf = secrets.token_urlsafe(32) if self.session is None else self.session.csrf
         self.html = Markup("")
+        self.status = 200
+        self.elsewhere = ""
         self.wants_pictures = False
         self.shot: Shot | None = None
         self.cells: dict[str, Render] = {}

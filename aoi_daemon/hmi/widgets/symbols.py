@@ -35,6 +35,7 @@ _STROKED: Final[Mapping[str, tuple[Markup, ...]]] = {
     "wait": (_circle(12, 12, 8.5), _path("M12 7 V12 L15.5 14")),
     "main": (_rect(3.5, 5, 17, 11), _path("M9 20 h6 M12 16 v4 M8 10.5 l3 3 5-5")),
     "rejects": (_rect(3.5, 4.5, 17, 15), _path("M9 9 l6 6 M15 9 l-6 6")),
+    "find": (_circle(10.5, 10.5, 6.5), _path("M15.5 15.5 L21 21")),
     "alarms": (_path("M12 4 L21.5 20 H2.5 Z"), _path("M12 10 v4.5 M12 17 v.4")),
     "report": (_path("M5 3.5 h10 l4 4 V20.5 H5 Z"), _path("M9 17 v-4 M12 17 v-7 M15 17 v-2.5")),
     "recipe": (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.config.precision import PRECISIONS
-from aoi_daemon.recorder.times import parse_from, parse_to
+from aoi_daemon.records.times import parse_from, parse_to
 
 _CONFIG: Final = Path("/etc/aoi-daemon/line.toml")
 _EXPORT: Final = """formats:

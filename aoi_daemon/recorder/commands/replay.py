@@ -27,8 +27,8 @@ from aoi_daemon.inspection.auto.told import definite
 from aoi_daemon.inspection.gauge import Gauge
 from aoi_daemon.messages import Reason
 from aoi_daemon.pictures import read_picture
-from aoi_daemon.recorder.times import iso
 from aoi_daemon.records.rows import Part
+from aoi_daemon.records.times import iso
 
 SEEN: Final = frozenset({"NONE", "DEFECT", "OPTICS", "REGISTRATION"})
 """Recorded reasons that say what was seen on the part. All others say what kept it from being looked at."""

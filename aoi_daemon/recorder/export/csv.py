@@ -17,8 +17,8 @@ from typing import Any, Final, TextIO
 
 from aoi_daemon.files.cells import Table, text_cell
 from aoi_daemon.messages import Proof
-from aoi_daemon.recorder.export.table import FIELDS
-from aoi_daemon.recorder.times import iso
+from aoi_daemon.records.fields import FIELDS
+from aoi_daemon.records.times import iso
 
 _PARTS: Final = """
 SELECT p.id, p.run_id, p.product_id, p.part, p.at, p.camera, p.fov, p.sequence, p.passed, p.reason, p.defect_count,

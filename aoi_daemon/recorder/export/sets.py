@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.recorder.export.labelling import Labelled, class_order, label
-from aoi_daemon.recorder.times import iso
 from aoi_daemon.records.database import RecordsError
 from aoi_daemon.records.rows import Part
+from aoi_daemon.records.times import iso
 
 Sizes = Callable[[str], "tuple[int, int] | None"]
 """(width_px, height_px) of a picture's file; None: it is gone."""

@@ -19,6 +19,8 @@ import pytest
 
 import aoi_daemon
 from aoi_daemon.hmi import web
+from aoi_daemon.hmi.find import asked as filters_of
+from aoi_daemon.hmi.find import read as find
 from aoi_daemon.hmi.pages import alarms, rejects
 from aoi_daemon.hmi.shifts import figures as shift_figures
 from aoi_daemon.hmi.shifts import report as shift_report
@@ -114,6 +116,18 @@ def look_at_pages(folder):
     assert rejects.read_part(folder, newest.id) == newest
     assert web.read_picture(folder, newest.id, "frame", 64)
     assert alarms.read_history(folder, "0" * 32)
+    look_for_parts(folder, newest.uid)
+
+
+def look_for_parts(folder, uid):
+    """Each filter of a search, alone and with a time, from the newest on and from a place on."""
+    one_of_each = {"part": "7", "recipe": "board-a", "passed": "true", "class": "open", "reason": "LATE", "camera": "top", "view": "front", "score_min": "0.5"}
+    each = [*one_of_each.items(), ("part", uid), ("passed", "false"), *(("review", which) for which in ("none", "any", "defect"))]
+    for filters in ([], *([one] for one in each), list(one_of_each.items())):
+        for time_ in ([], [("from", "2026-01-01"), ("to", "2030-01-01")]):
+            for after in ([], [("after", f"{UNTIL - 100}_10_{PARTS}")]):
+                find.read_found(folder, filters_of.read_asked([*filters, *time_, *after]), 2)
+    assert find.read_known(folder).recipes and find.read_detail(folder, uid).part.uid == uid
 
 
 def look_at_exports(folder, where):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from starlette.datastructures import QueryParams
 
 import aoi_daemon.hmi
 from aoi_daemon.decide.alarm_list import Alarm, mask_of
@@ -17,7 +18,7 @@ from aoi_daemon.hmi.access.page import login_page
 from aoi_daemon.hmi.access.roles import Action, Denial, Refused
 from aoi_daemon.hmi.api.actions import Result
 from aoi_daemon.hmi.api.routes import Backend
-from aoi_daemon.hmi.pages import alarms, commissioning, overview, recipe, rejects, report
+from aoi_daemon.hmi.pages import alarms, commissioning, find, overview, part, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
 from aoi_daemon.hmi.shifts.times import shift_at
 from aoi_daemon.hmi.site import Site
@@ -30,11 +31,11 @@ from aoi_daemon.ring.events import Event
 from aoi_daemon.stage.board import Cell, Link
 from aoi_daemon.texts.words import LANGUAGES, Words
 
-from .conftest import MS, NOON, outcome
+from .conftest import MS, NOON, RUN, outcome
 
 EVIL = """</b></button><script>alert('1')</script><img src=x onerror="alert(2)">&lt;"""
 TEMPLATES = Path(aoi_daemon.hmi.__file__).parent / "templates"
-BUILDS = (overview, rejects, alarms, report, recipe, commissioning, help_page)
+BUILDS = (overview, rejects, find, part, alarms, report, recipe, commissioning, help_page)
 
 
 class Shown:
@@ -44,7 +45,8 @@ class Shown:
         self.site, self.words, self._may = site, Words(language), may
         self.session = None
         # Wherever this runs, the shift that the parts below fell into.
-        self.request = SimpleNamespace(query_params={"shift": shift_at(NOON, site.config.hmi.shifts).label})
+        label = shift_at(NOON, site.config.hmi.shifts).label
+        self.request = SimpleNamespace(query_params=QueryParams({"shift": label}), path_params={"uid": f"{RUN}-4"})
         self.html: list[str] = []
         self.handlers = {}
 
@@ -134,6 +136,12 @@ def site(make_stage, records, monkeypatch, tmp_path):
 async def shown(build, site, language, may, monkeypatch) -> list[str]:
     """All that `build`'s page sends, also for its taps."""
     page = Shown(site, language, may)
+    if build is find:
+        page.request.query_params = QueryParams({"review": "defect", "recipe": "demo"})
+        await build.build(page)
+        page.request.query_params = QueryParams({"recipe": EVIL[:90], "class": EVIL[:90]})
+        await build.build(page)
+        page.request.query_params = QueryParams({EVIL: EVIL})
     made = build.build(page)
     if made is not None:
         await made
@@ -167,7 +175,7 @@ def test_a_name_stays_text_and_nothing_needs_more_than_a_strict_policy_gives(bui
     assert not {"script", "style", "iframe", "object"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name == "style" or name.startswith("on")]
     assert "&lt;/b" not in page.text, "it is escaped twice"
-    assert build is overview or EVIL in page.text + "".join(str(value) for _, value in page.attributes)
+    assert build is overview or EVIL[:50] in page.text + "".join(str(value) for _, value in page.attributes)
 
 
 def test_the_head_of_every_page_too(site):
@@ -182,8 +190,9 @@ def test_a_page_of_records_that_are_not_there_says_so(make_stage, tmp_path, reco
     sections = {"recorder": {"folder": str(tmp_path / "none")}} if records_kept else {}
     backend = Backend.of(stage := make_stage(**sections))
     site = Site(stage, backend)
-    for build in (rejects, report):
+    for build in (rejects, report, find, part):
         page = Shown(site, "en", frozenset())
+        page.request.query_params = QueryParams()
         asyncio.run(build.build(page))
         said = Parsed("".join(page.html)).text
         assert ("no such folder" if records_kept else "No records are kept") in said

@@ -124,7 +124,7 @@ def serve(make_stage, tmp_path):
         each.http.close()
 
 
-PATHS = ("/", "/rejects", "/alarms", "/report", "/recipe", "/commissioning", "/help")
+PATHS = ("/", "/rejects", "/find", "/parts/none", "/alarms", "/report", "/recipe", "/commissioning", "/help")
 
 
 def test_every_page_has_the_strict_policy_and_is_kept_by_nobody(serve):

@@ -1,4 +1,4 @@
-"""Times on the command line: ISO 8601, local unless they say otherwise. Pure."""
+"""Times as people write them, on a command line or in an address: ISO 8601, local unless they say otherwise. Pure."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from aoi_daemon.recorder.times import iso, parse_from, parse_to
+from aoi_daemon.records.times import iso, parse_from, parse_to
 
 
 @pytest.fixture(autouse=True)
