@@ -28,6 +28,7 @@ from aoi_daemon.engine.golden_parts.command import run as run_golden
 from aoi_daemon.engine.measured import run as run_engines
 from aoi_daemon.errors import AoiError, ConfigError
 from aoi_daemon.hmi.access.command import run as run_users
+from aoi_daemon.hmi.access.token_command import run as run_tokens
 from aoi_daemon.notifier.command import run as run_notices
 from aoi_daemon.recorder.commands.clock import run as run_clock
 from aoi_daemon.recorder.commands.main import run as run_recorder
@@ -51,6 +52,7 @@ _ELSEWHERE: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "replay": run_recorder,
     "audit": run_recorder,
     "user": run_users,
+    "token": run_tokens,
     "notices": run_notices,
     "backup": run_backup,
     "restore": run_backup,

@@ -15,6 +15,7 @@ from aoi_daemon.engine.exports.inspect.arguments import add_parsers as add_model
 from aoi_daemon.engine.golden_parts.command import add_parsers as add_golden_parsers
 from aoi_daemon.engine.measured import add_parser as add_engines_parser
 from aoi_daemon.hmi.access.command import add_parsers as add_user_parsers
+from aoi_daemon.hmi.access.token_command import add_parsers as add_token_parsers
 from aoi_daemon.notifier.command import add_parsers as add_notices_parsers
 from aoi_daemon.recorder.commands.clock import add_parser as add_clock_parser
 from aoi_daemon.recorder.commands.main import add_parsers as add_recorder_parsers
@@ -131,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     add_recorder_parsers(commands)
     add_clock_parser(commands)
     add_user_parsers(commands)
+    add_token_parsers(commands)
     add_notices_parsers(commands)
     add_backup_parsers(commands)
     for name, (_, help_text) in KIT.items():

@@ -16,7 +16,7 @@ from aoi_daemon.backup.contents import Contents, Wanted
 from aoi_daemon.backup.copying import Pace, remove
 from aoi_daemon.backup.faults import BackupError
 from aoi_daemon.backup.manifest import FILES, MANIFEST, Manifest, Reference
-from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS, Named, Places, named, users_file
+from aoi_daemon.backup.named import CONFIG, DATA, LINE, RECORDS, Named, Places, named, users_files
 from aoi_daemon.backup.state import kept_product
 from aoi_daemon.config.load import Configuration, load
 from aoi_daemon.files import make_folder, put_in_place, replace_file
@@ -78,9 +78,8 @@ def _fill(folder: Path, wanted: Wanted, configuration: Configuration, found: lis
             backup.left_out.append(f"{each.path}: the images that are replayed")
         elif each.what != "state" and place == places.places.get(each.path):
             sources[each.path] = place
-    users = users_file(config)
-    if users.exists():
-        sources.setdefault(users, places.of(users, "file"))
+    also = [users for users in users_files(config) if users.exists() and users not in sources]
+    sources |= {users: places.of(users, "file") for users in also}
     for path, place in sources.items():
         if path.exists():
             backup.tops.append(place)

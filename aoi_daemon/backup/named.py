@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel
 
 from aoi_daemon.backup.rewrite import Key
-from aoi_daemon.config.hmi import USERS_FILE
+from aoi_daemon.config.hmi import TOKENS_FILE, USERS_FILE
 from aoi_daemon.config.load import read_model
 from aoi_daemon.config.recipe import Recipe
 from aoi_daemon.config.recipe_files import recipe_files
@@ -124,6 +124,6 @@ class Places:
         return place
 
 
-def users_file(config: Path) -> Path:
-    """The file of users where no key names one."""
-    return config.parent / USERS_FILE
+def users_files(config: Path) -> tuple[Path, ...]:
+    """The files of users, where no key names one, and of tokens."""
+    return config.parent / USERS_FILE, config.parent / TOKENS_FILE

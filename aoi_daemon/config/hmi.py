@@ -13,6 +13,7 @@ from aoi_daemon.config.host import Host, shown, split_port
 from aoi_daemon.config.section import FilePath, Reload, Section
 
 USERS_FILE: Final = "users.toml"
+TOKENS_FILE: Final = "tokens.toml"
 
 _OWN_PORT: Final = {"http": "80", "https": "443"}
 _SHIFT: Final = r"^([01]\d|2[0-3]):[0-5]\d$"

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access.roles import Action, Refused
+from aoi_daemon.hmi.api.parts import PARTS
 from aoi_daemon.hmi.find.read import read_detail
 from aoi_daemon.hmi.pages import alarms, commissioning, find, overview, part, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
@@ -49,7 +50,7 @@ _PAGES: Final[tuple[tuple[str, str, Build], ...]] = (
     ("/commissioning", "commissioning", commissioning.build),
     ("/help", "help", help_page.build),
 )
-DEAR: Final = (*(path.partition("{")[0] for path, _, _ in _PAGES), "/report.csv")
+DEAR: Final = (*(path.partition("{")[0] for path, _, _ in _PAGES), "/report.csv", PARTS, f"{PARTS}/")
 """Paths whose answers cost much; below one that ends with a slash all of them."""
 _KEEP: Final = {"cache-control": "private, max-age=86400, immutable"}
 _LEAST_PX: Final = 64

@@ -28,7 +28,7 @@ DOCUMENTS = [DOCUMENT, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", DECISIONS
 NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|\w+\.(?:py|toml|md))`")
 """In a document a name with a slash, or of a Python file, between back ticks is a file or folder of this repository; a
 module goes by its name with `.py` or without."""
-NOT_OURS = ("recipes/", "line.toml", "users.toml", "kit/shipped/")
+NOT_OURS = ("recipes/", "line.toml", "users.toml", "tokens.toml", "kit/shipped/")
 """...unless it is one of a line's own folder, or made by the build of a wheel."""
 
 

@@ -45,6 +45,7 @@ NOT_RUN = {
     "export": "reads a line's records",
     "replay": "reads a line's records",
     "audit verify": "reads a line's records",
+    "token add": "changes a line's tokens",
     "user add": "asks for a password",
     "user password": "asks for a password",
     "user list": "reads a line's users",

@@ -16,7 +16,7 @@ from aoi_daemon.messages import Defect, Outcome, Reason
 from aoi_daemon.records import parts as write
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import writing
-from aoi_daemon.records.find import ALWAYS, Place, Wanted, search
+from aoi_daemon.records.find import Place, Wanted, search
 from aoi_daemon.records.reviews import review
 from aoi_daemon.records.schema_figures import SLOT_S
 from tests.unit.records.conftest import NOON, RUN, Records, make_outcome
@@ -38,21 +38,15 @@ PART = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-def maybe(*values):
-    return st.none() | st.sampled_from(values)
-
-
-WANTED = st.builds(
-    Wanted, since=st.sampled_from((ALWAYS, *TIMES)), until=st.sampled_from((queries.NEVER, *TIMES)),
-    part=st.none() | st.integers(1, 8), run=maybe(RUN), recipe=maybe(*RECIPES, "none"), passed=maybe(True, False),
-    reason=maybe("NONE", "DEFECT", "LATE"), name=maybe(*CLASSES, "none"), camera=maybe(*CAMERAS), view=maybe("front", "back"),
-    review=maybe("none", "any", "defect", "false_call"), score_min=maybe(*SCORES), score_max=maybe(*SCORES),
-)  # fmt: skip
+FILTERS = {
+    "since": TIMES, "until": TIMES, "part": range(1, 8), "recipe": (*RECIPES, "none"), "passed": (True, False),
+    "reason": ("NONE", "DEFECT", "LATE"), "name": (*CLASSES, "none"), "camera": CAMERAS, "view": ("front", "back"),
+    "review": ("none", "any", "defect", "false_call"), "score_min": SCORES, "score_max": SCORES,
+}  # fmt: skip
+ALONE = [{name: value} for name, values in FILTERS.items() for value in values] + [{"run": RUN, "part": 3}, {}]
+TOGETHER = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in FILTERS.items()})
 # One alone finds more than many together.
-ONE = st.builds(
-    lambda wanted, name: Wanted(**{name: getattr(wanted, name)}), WANTED,
-    st.sampled_from(("since", "until", "part", "recipe", "passed", "reason", "name", "camera", "view", "review", "score_min", "score_max")),
-)  # fmt: skip
+WANTED = st.builds(lambda fields: Wanted(**fields), st.sampled_from(ALONE) | TOGETHER)
 
 
 @contextmanager
@@ -117,10 +111,10 @@ def pages(records: Records, wanted: Wanted, limits: Iterator[int], times: Iterat
 
 @pytest.mark.parametrize("filled", [True, False])
 @given(
-    there=st.lists(PART, max_size=30), new=st.lists(PART, max_size=6), wanted=ONE | WANTED,
-    limits=st.lists(st.integers(1, 4), min_size=1, max_size=4), times=st.lists(st.integers(0, 5), min_size=1, max_size=4),
+    there=st.lists(PART, min_size=6, max_size=30), new=st.lists(PART, min_size=1, max_size=6), wanted=WANTED,
+    limits=st.lists(st.integers(1, 3), min_size=1, max_size=4), times=st.lists(st.integers(0, 5), min_size=1, max_size=4),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_pages_joined_are_what_a_naive_filter_finds(filled, there, new, wanted, limits, times):
     with recorded() as records:
         for number, drawn in enumerate(there, 1):

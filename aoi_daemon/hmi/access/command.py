@@ -117,7 +117,7 @@ def _add(arguments: argparse.Namespace, file: Path) -> int:
         refuse_second(users)
         users[folded(arguments.name)] = User(arguments.name, Role(arguments.role), kept)
 
-    change_users(file, add, _owner())
+    change_users(file, add, service_owner())
     sys.stdout.write(f"{arguments.name}: added as {arguments.role} to {file}\n")
     return 0
 
@@ -135,7 +135,7 @@ def _password(arguments: argparse.Namespace, file: Path) -> int:
         key = _known(arguments.name, file)(users)
         users[key] = replace(users[key], password=kept)
 
-    change_users(file, change, _owner())
+    change_users(file, change, service_owner())
     sys.stdout.write(f"{arguments.name}: new password; logins with the old one have ended\n")
     return 0
 
@@ -146,7 +146,7 @@ def _remove(arguments: argparse.Namespace, file: Path) -> int:
     def remove(users: dict[str, User]) -> None:
         del users[_known(arguments.name, file)(users)]
 
-    change_users(file, remove, _owner())
+    change_users(file, remove, service_owner())
     sys.stdout.write(f"{arguments.name}: removed from {file}; logins have ended\n")
     return 0
 
@@ -191,7 +191,8 @@ def _asked(arguments: argparse.Namespace) -> str:
     return password
 
 
-def _owner() -> tuple[int, int] | None:
+def service_owner() -> tuple[int, int] | None:
+    """(user id, group id) whom a new file is given to: the service's, where root makes it and there is such a user."""
     if os.geteuid() != 0:
         return None
     try:

@@ -27,6 +27,8 @@ from aoi_daemon.hmi.access.roles import Access, Action
 
 MACHINES: Final = ("/metrics", "/healthz", "/readyz")
 """For machines: read alone, by any name of this PC, without a login."""
+API: Final = "/api/v1/"
+"""For programs, which may have a token in the place of a login: each of its routes asks for itself (`Readers`)."""
 LOGIN: Final = "/login"
 REPORTS: Final = "/csp-report"
 """Where browsers report what the policy kept from a page; also from the login page, before there is a login."""
@@ -93,7 +95,7 @@ class Guard:
                 return 403, "the request comes from another site"
         elif path == STREAM and not origin_is_ours(headers, scope["scheme"], self._access.section):
             return 403, "the request comes from another site"
-        if path in MACHINES or path in (LOGIN, REPORTS) or path.startswith(_FONTS) or self._may_look(scope):
+        if path in MACHINES or path in (LOGIN, REPORTS) or path.startswith((_FONTS, API)) or self._may_look(scope):
             return None
         if scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
             return 303, f"{LOGIN}?next={quote(path)}"

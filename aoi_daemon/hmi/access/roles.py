@@ -88,6 +88,30 @@ _WAITING_EACH: Final = 4
 """Of one address: else whoever sends many at once keeps all others from logging in."""
 
 
+class Brake:
+    """What makes the next try wait after wrong passwords and wrong tokens, and sees that these are in the audit."""
+
+    def __init__(self, audit: Audit, clock: Callable[[], int]) -> None:
+        self._audit = audit
+        self._clock = clock
+        self._delay = LoginDelay()
+
+    def refuse_if_early(self, key: str, address: str, *, local: bool) -> None:
+        """Raise Refused TOO_OFTEN where `key` or `address` has to wait. `local`: it is this PC's own."""
+        wait_s = self._delay.wait_ns(key, address, self._clock(), local=local) / 1e9
+        if wait_s > 0:
+            raise Refused(Denial.TOO_OFTEN, f"too many wrong passwords; try again in {wait_s:.0f} s", wait_s)
+
+    async def failed(self, key: str, address: str, *, what: str, who: str, detail: str) -> None:
+        """A wrong one of `key`, from `address`; `who` and `detail` as the audit has them."""
+        self._delay.failed(key, address, self._clock())
+        await self._audit(what=what, by=who, ok=False, detail=detail)
+
+    def succeeded(self, key: str, address: str) -> None:
+        """The right one."""
+        self._delay.succeeded(key, address)
+
+
 class Access:
     """Sessions of the users in `users`. `clock` is CLOCK_MONOTONIC in ns."""
 
@@ -96,10 +120,10 @@ class Access:
     ) -> None:
         self.section = section
         self.users = users
-        self._audit = audit
         self._clock = clock
         self.sessions = Sessions(int(section.session_min * 60e9), int(section.session_max_h * 3600e9))
-        self._delay = LoginDelay()
+        self.tell = audit
+        self.brake = Brake(audit, clock)
         self._hashing = asyncio.Lock()
         self._waiting: Counter[str] = Counter()
 
@@ -155,14 +179,14 @@ class Access:
             Refused: CREDENTIALS, TOO_OFTEN, or STATE when the users' file cannot be used.
         """
         key, local, address = folded(name), is_loopback(address), one_address(address)
-        self._refuse_if_early(key, address, local)
+        self.brake.refuse_if_early(key, address, local=local)
         if self._waiting.total() >= _WAITING or self._waiting[address] >= _WAITING_EACH:
             raise Refused(Denial.TOO_OFTEN, wait_s=1.0)
         self._waiting[address] += 1
         try:
             async with self._hashing:
                 # Again: while this one waited, others may have failed.
-                self._refuse_if_early(key, address, local)
+                self.brake.refuse_if_early(key, address, local=local)
                 return await self._check(key, password, address)
         finally:
             self._waiting[address] -= 1
@@ -172,31 +196,24 @@ class Access:
         try:
             user = self.users.users().get(key)
         except ConfigError as error:
-            self._delay.failed(key, address, self._clock())
             # The cause names files of this PC: for the log, not for whoever asks.
-            await self._audit(what="login", by="nobody", ok=False, detail=str(error))
+            await self.brake.failed(key, address, what="login", who="nobody", detail=str(error))
             raise Refused(Denial.STATE, "nobody can log in now; the log has the cause") from error
         # The same work for a name that nobody has: the time tells nothing.
         right = await asyncio.to_thread(matches, password, None if user is None else user.password)
         if user is None or not right:
-            self._delay.failed(key, address, self._clock())
             # A name that nobody has may be a password in the wrong field, and stays out of the audit.
             who = "unknown name" if user is None else user.name
-            await self._audit(what="login", by=who, ok=False, detail=f"from {address}")
+            await self.brake.failed(key, address, what="login", who=who, detail=f"from {address}")
             raise Refused(Denial.CREDENTIALS)
-        self._delay.succeeded(key, address)
-        await self._audit(what="login", by=user.by, ok=True, detail=f"from {address}")
+        self.brake.succeeded(key, address)
+        await self.tell(what="login", by=user.by, ok=True, detail=f"from {address}")
         return self.sessions.begin(user, self._clock())
-
-    def _refuse_if_early(self, key: str, address: str, local: bool) -> None:
-        wait_s = self._delay.wait_ns(key, address, self._clock(), local=local) / 1e9
-        if wait_s > 0:
-            raise Refused(Denial.TOO_OFTEN, f"too many wrong passwords; try again in {wait_s:.0f} s", wait_s)
 
     async def logout(self, session: Session) -> None:
         """End `session` everywhere it is open."""
         if self.sessions.end(session):
-            await self._audit(what="logout", by=session.user.by, ok=True, detail="")
+            await self.tell(what="logout", by=session.user.by, ok=True, detail="")
 
     def end_of_old(self, request: HTTPConnection) -> None:
         """Before a new login: the session that the browser still has ends, so that no token outlives it."""

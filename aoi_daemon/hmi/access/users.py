@@ -6,11 +6,8 @@ no reload: a user whose entry changes is logged out, one who is removed too.
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import os
 import re
-import stat
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,14 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoi_daemon.errors import ConfigError
-from aoi_daemon.files import sync_folder
-from aoi_daemon.files.lock import alone
-from aoi_daemon.files.text import TextError, decode
-from aoi_daemon.files.toml import parse
+from aoi_daemon.hmi.access import kept_file
+from aoi_daemon.hmi.access.kept_file import KeptFile, read_tables
 from aoi_daemon.hmi.access.password import take_apart
 
 MAX_USERS: Final = 500
-_MAX_BYTES: Final = 256 * 1024
 _NAME: Final = re.compile(r"[^\W_][\w.-]{0,31}")
 _HEAD: Final = "# Users of the page. Kept by `aoi-daemon user add | remove | list | password`; mode 0600.\n"
 
@@ -68,14 +62,14 @@ def name_problem(name: str) -> str | None:
     return f"name {name!r}: 1 to 32 letters, digits, '.', '-' and '_', a letter or digit first"
 
 
-class UserFile:
+class UserFile(KeptFile[Users]):
     """The file at `path`. A file that is not there is one without users."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._seen: tuple[int, ...] | None = None
-        self._users: Users = {}
-        self._problem: ConfigError | None = None
+        super().__init__(path, {})
+
+    def _read(self) -> Users:
+        return read_users(self.path)
 
     def users(self) -> Users:
         """The users as the file has them now; one `stat` when it has not changed.
@@ -83,25 +77,7 @@ class UserFile:
         Raises:
             ConfigError: it is wrong, or others can read it; nobody is a user then.
         """
-        seen = self._stamp()
-        if seen != self._seen:
-            self._users, self._problem = {}, None
-            try:
-                self._users = read_users(self.path)
-            except ConfigError as error:
-                self._problem = error
-            self._seen = seen
-        if self._problem is not None:
-            raise self._problem
-        return self._users
-
-    def _stamp(self) -> tuple[int, ...] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        # With owner and mode: `chmod` mends a refused file without changing what is in it.
-        return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode, found.st_uid)
+        return self.now()
 
 
 def read_users(path: Path) -> dict[str, User]:
@@ -110,31 +86,7 @@ def read_users(path: Path) -> dict[str, User]:
     Raises:
         ConfigError: naming file and key. What is kept of a password is never quoted.
     """
-    try:
-        with path.open("rb") as file:
-            _refuse_if_open(path, os.fstat(file.fileno()))
-            data = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from error
-    if len(data) > _MAX_BYTES:
-        raise ConfigError(path, [f"is larger than {_MAX_BYTES} bytes"])
-    try:
-        tables = parse(decode(data))
-    except TextError as error:
-        raise ConfigError(path, [error.problem]) from None
-    return _users_in(path, tables)
-
-
-def _refuse_if_open(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise ConfigError(path, ["is not a regular file"])
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o077:
-        raise ConfigError(path, [f"mode {mode:04o} lets others in: chmod 0600 {path}"])
-    if found.st_uid not in (0, os.geteuid()) and os.geteuid() != 0:
-        raise ConfigError(path, [f"belongs to user id {found.st_uid}, not to the one this runs as ({os.geteuid()})"])
+    return _users_in(path, read_tables(path))
 
 
 def _users_in(path: Path, tables: dict[str, Any]) -> dict[str, User]:
@@ -184,36 +136,15 @@ def change_users(path: Path, change: Callable[[dict[str, User]], None], owner: t
     Raises:
         ConfigError: the file is wrong, or cannot be written.
     """
-    try:
-        with alone(path.parent):
-            users = read_users(path)
-            change(users)
-            if len(users) > MAX_USERS:
-                raise ConfigError(path, [f"has {MAX_USERS} users already, and takes no more"])
-            _write(path, users, owner)
-    except OSError as error:
-        raise ConfigError(path, [f"cannot be written: {error.strerror}"]) from error
 
+    def made() -> str:
+        users = read_users(path)
+        change(users)
+        if len(users) > MAX_USERS:
+            raise ConfigError(path, [f"has {MAX_USERS} users already, and takes no more"])
+        return as_toml(users)
 
-def _write(path: Path, users: Users, owner: tuple[int, int] | None) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        before = path.stat()
-        owner = (before.st_uid, before.st_gid)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)  # left by one that was killed; we are alone in the folder
-    # Exclusive, and closed to others from its first moment.
-    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            if owner is not None and owner != (os.geteuid(), os.getegid()):
-                os.fchown(fd, *owner)
-            file.write(as_toml(users))
-            file.flush()
-            os.fsync(fd)
-        partial.replace(path)
-        sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    kept_file.change(path, made, owner)
 
 
 def as_toml(users: Users) -> str:

@@ -23,15 +23,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from aoi_daemon.config.hmi import HmiSection
+from aoi_daemon.config.hmi import TOKENS_FILE, HmiSection
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.access.guard import LOGIN, OF_PAGES, REPORTS, TAP, Guard
+from aoi_daemon.hmi.access.readers import Readers
 from aoi_daemon.hmi.access.roles import Access, Action, Refused
+from aoi_daemon.hmi.access.tokens import TokenFile
 from aoi_daemon.hmi.access.users import UserFile
 from aoi_daemon.hmi.api.actions import Actions, Result
 from aoi_daemon.hmi.api.body import Field, json_answer, refusal, values_of
 from aoi_daemon.hmi.api.control import Desk
 from aoi_daemon.hmi.api.login import LOGOUT, LoginRoutes
+from aoi_daemon.hmi.api.parts import PartRoutes
 from aoi_daemon.hmi.api.policy_reports import PolicyReports
 from aoi_daemon.hmi.doors.doors import WHYS, Doors
 from aoi_daemon.hmi.doors.forwarded import Forwarded, Proxies
@@ -92,6 +95,8 @@ class Backend:
         self.access = Access(section, UserFile(section.users_file(folder)), self.desk.audit, clock)
         self.login = LoginRoutes(self.access, config.line.name)
         records = folder / config.recorder.folder if config.recorder is not None else None
+        readers = Readers(self.access, TokenFile(folder / TOKENS_FILE))
+        self.parts = PartRoutes(readers, self.desk, records)
         self.actions = Actions(self.access, self.desk, board, records, clock)
         self.reports = PolicyReports(self.doors, clock)
         self.metrics = Metrics(Source(config, board, reader, run, clock), self._of_the_page)
@@ -129,6 +134,7 @@ class Backend:
         found = [
             *acting,
             *self.login.routes(),
+            *self.parts.routes(),
             self.reports.route(),
             Route("/api/status", self._status, methods=["GET"]),
             Route("/healthz", self._healthz, methods=["GET"]),

@@ -17,6 +17,7 @@ from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.messages import Reason
 from aoi_daemon.records.find import Place, Reviewed, Wanted
 from aoi_daemon.records.times import iso, parse_from, parse_to
+from aoi_daemon.texts.words import Words
 
 AFTER: Final = "after"
 """Where the search goes on: a `Place`."""
@@ -34,10 +35,16 @@ class NotAskedRightError(AoiError):
 
     def __init__(self, name: str, value: str, key: str, **values: object) -> None:
         self.name = name
-        self.value = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
+        shown = value if value.isprintable() else ascii(value)[1:-1]
+        self.value = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
         self.key = key
         self.values = values
         super().__init__(f"{name} = {self.value!r}")
+
+
+def in_words(words: Words, error: NotAskedRightError) -> str:
+    """One line: the parameter, what it was, and what it may be."""
+    return words("not_asked_right", name=error.name, value=error.value, may=words(error.key, **error.values))
 
 
 @dataclass(frozen=True)

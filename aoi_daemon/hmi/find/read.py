@@ -46,11 +46,13 @@ class Detail:
     audit: tuple[Event, ...]
 
 
-def read_found(folder: Path, asked: Asked, limit: int) -> tuple[Found, list[Image | None]]:
-    """A page of a search with each part's frame. Raises RecordsError, sqlite3.Error."""
+def read_found(
+    folder: Path, asked: Asked, limit: int, *, pictures: bool = True
+) -> tuple[Found, list[Image | None]]:
+    """A page of a search, with each part's frame where `pictures`. Raises RecordsError, sqlite3.Error."""
     with closing(open_reader(folder)) as connection:
         found = search(connection, asked.wanted, limit, asked.place)
-        return found, [_frame(connection, part) for part in found.parts]
+        return found, [_frame(connection, part) if pictures else None for part in found.parts]
 
 
 def read_known(folder: Path) -> Known:

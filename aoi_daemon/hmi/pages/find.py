@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from aoi_daemon.hmi.access.roles import Refused
-from aoi_daemon.hmi.find.asked import AFTER, PARAMETERS, Asked, NotAskedRightError, read_asked
+from aoi_daemon.hmi.find.asked import AFTER, PARAMETERS, Asked, NotAskedRightError, in_words, read_asked
 from aoi_daemon.hmi.find.read import Known, read_found, read_known
 from aoi_daemon.hmi.widgets.boxes import Box, overlay
 from aoi_daemon.hmi.widgets.layout import lay_out
@@ -81,11 +81,6 @@ async def build(page: Page) -> None:
         await _show(page, asked.texts, page.problem(str(error)))
         return
     await _show(page, asked.texts, _result(words, asked, found, images))
-
-
-def in_words(words: Words, error: NotAskedRightError) -> str:
-    """One line: the parameter, what it was, and what it may be."""
-    return words("not_asked_right", name=error.name, value=error.value, may=words(error.key, **error.values))
 
 
 def address(texts: dict[str, str]) -> str:

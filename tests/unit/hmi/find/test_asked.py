@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoi_daemon.hmi.find.asked import AFTER, LIMIT, PARAMETERS, NotAskedRightError, read_asked
-from aoi_daemon.hmi.pages.find import in_words
+from aoi_daemon.hmi.find.asked import AFTER, LIMIT, PARAMETERS, NotAskedRightError, in_words, read_asked
 from aoi_daemon.records.find import Place, Wanted
 from aoi_daemon.texts.words import LANGUAGES, Words
 
