@@ -152,9 +152,9 @@ def _recipes(connection: sqlite3.Connection, since: float, until: float) -> dict
     return dict(found.most_common())
 
 
-def filling(connection: sqlite3.Connection) -> bool:
-    """Whether the kept figures do not have all parts yet."""
-    return connection.execute("SELECT 1 FROM fills WHERE name = 'figures'").fetchone() is not None
+def filling(connection: sqlite3.Connection, name: str = "figures") -> bool:
+    """Whether the kept figures, or what else is filled by `name`, do not have all parts yet."""
+    return connection.execute("SELECT 1 FROM fills WHERE name = ?", (name,)).fetchone() is not None
 
 
 def _span(connection: sqlite3.Connection, since: float, until: float) -> _Span:

@@ -27,6 +27,7 @@ class Filling:
         self._connection = connection
         self._at_once = 1000
         self._pending = self._read()
+        self._all = len(self._pending)
 
     @property
     def pending(self) -> bool:
@@ -35,11 +36,12 @@ class Filling:
 
     @property
     def percent(self) -> int:
-        """How much is done of the first that is pending; 100: all of it."""
+        """How much is done of what was pending; 100: all of it."""
         if not self._pending:
             return 100
         _, below, top = self._pending[0]
-        return min(99, 100 - 100 * below // max(top, 1))
+        done = self._all - len(self._pending) + 1 - below / max(top, 1)
+        return min(99, int(100 * done / self._all))
 
     def bite(self) -> bool:
         """One step; whether there is more.

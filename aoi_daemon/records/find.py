@@ -27,6 +27,7 @@ Reviewed = Literal["none", "any", "defect", "false_call"]
 """`none`: a reject that no person has looked at; `any`: one that a person has; else what that person said."""
 ALWAYS: Final = -1e12
 """As `since`: no begin."""
+_ASKED_OF_SLOTS: Final = ("recipe", "camera", "view", "reason", "name", "score_min", "score_max")
 _NEWEST: Final = 1e300
 """Where a search begins: newer than all."""
 _PRODUCTS: Final = "SELECT id FROM products WHERE recipe = :recipe"
@@ -208,15 +209,17 @@ def _conditions(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
 def _spans(
     connection: sqlite3.Connection, wanted: Wanted, until: float, *, filled: bool
 ) -> list[tuple[float, float]]:
-    """The times in which there can be a wanted part, newest first, by the figures that are kept."""
-    slots, values = _slots(wanted)
-    if not slots or not filled or wanted.part is not None:
+    """The times in which there can be a wanted part, newest first, by what is kept of each quarter of an hour."""
+    slots = _by_figures(wanted) if filled else []
+    slots += [] if filling(connection, "seen") else _by_seen(wanted)
+    if not slots or wanted.part is not None:
         return [(wanted.since, until)] if wanted.since < until else []
-    first = max(math.floor(wanted.since / SLOT_S) - 2, -(1 << 53))
-    last = min(math.ceil(until / SLOT_S) + 1, 1 << 53)
+    values = {name: getattr(wanted, name) for name in _ASKED_OF_SLOTS}
+    values["first"] = max(math.floor(wanted.since / SLOT_S) - 2, -(1 << 53))
+    values["last"] = min(math.ceil(until / SLOT_S) + 1, 1 << 53)
+    query = " INTERSECT ".join(f"SELECT slot FROM {each} AND slot BETWEEN :first AND :last" for each in slots)
     found: list[tuple[float, float]] = []
-    query = f"SELECT slot FROM ({' INTERSECT '.join(slots)}) WHERE slot BETWEEN :first AND :last ORDER BY slot DESC"
-    for (slot,) in connection.execute(query, values | {"first": first, "last": last}):
+    for (slot,) in connection.execute(f"{query} ORDER BY slot DESC", values):
         # Wider than the slot: SQLite rounds towards 0, and a time just before a slot up into it. What does not
         # belong to it is looked at and not wanted.
         begin, end = max(wanted.since, (slot - (slot <= 0)) * SLOT_S - 1.0), min(until, (slot + 1) * SLOT_S + 1.0)
@@ -227,12 +230,24 @@ def _spans(
     return found
 
 
-def _slots(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
-    """Queries for the quarters of an hour that have a wanted part, by the figures that are kept."""
+def _by_figures(wanted: Wanted) -> list[str]:
+    """Which rows of the kept figures have a wanted part."""
     slots: list[str] = []
     if wanted.recipe is not None:
-        slots.append(f"SELECT slot FROM part_figures WHERE product_id IN ({_PRODUCTS})")
+        slots.append(f"part_figures WHERE product_id IN ({_PRODUCTS})")
     if wanted.review in ("any", "defect", "false_call"):
         counted = {"any": "false_calls + confirmed", "defect": "confirmed", "false_call": "false_calls"}[wanted.review]
-        slots.append(f"SELECT slot FROM reject_figures WHERE {counted} > 0")
-    return slots, {"recipe": wanted.recipe}
+        slots.append(f"reject_figures WHERE {counted} > 0")
+    return slots
+
+
+def _by_seen(wanted: Wanted) -> list[str]:
+    """Which rows of `seen` have a wanted part."""
+    slots = [f"seen WHERE what = '{name}' AND name = :{name}" for name in ("camera", "view") if getattr(wanted, name)]
+    if wanted.reason not in (None, "NONE"):
+        slots.append("seen WHERE what = 'reason' AND name = :reason")
+    if wanted.of_defects:
+        like = {"name": "name = :name", "score_min": "most >= :score_min", "score_max": "least <= :score_max"}
+        conditions = [condition for name, condition in like.items() if getattr(wanted, name) is not None]
+        slots.append(f"seen WHERE what = 'class' AND {' AND '.join(conditions)}")
+    return slots

@@ -11,12 +11,13 @@ from typing import Final
 
 from aoi_daemon.records.audit import CHAIN
 from aoi_daemon.records.schema_figures import FIGURES
+from aoi_daemon.records.schema_seen import SEEN
 
 APPLICATION_ID: Final = 0x414F4944
 """`AOID`: what `file` and `PRAGMA application_id` tell this database by."""
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 """In `PRAGMA user_version`; counts up with every change of the tables. 2: `trigger_id`, `bypassed`; 3: `proof`;
-4: figures, and `fills`; 5: the audit's chain; 6: `view`. The way from one to the next: `versions`."""
+4: figures, and `fills`; 5: the audit's chain; 6: `view`; 7: `seen`. The way from one to the next: `versions`."""
 
 _TABLES: Final = """
 -- One start of the daemon.
@@ -155,4 +156,4 @@ SELECT p.id, r.run || '-' || p.part AS uid, r.run, r.line, p.part, p.at, p.camer
        p.proof, p.view
 FROM parts p JOIN runs r ON r.id = p.run_id JOIN products d ON d.id = p.product_id;
 """
-SCHEMA: Final = _TABLES + PART_LIST + FIGURES + CHAIN
+SCHEMA: Final = _TABLES + PART_LIST + FIGURES + CHAIN + SEEN

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
+from contextlib import closing
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from aoi_daemon.kit.line.daemon import wait_for
+from aoi_daemon.records.database import open_reader
+from aoi_daemon.records.queries import rejects
 from aoi_daemon.stage.control import request
 from aoi_daemon.texts.words import catalogue
 
@@ -75,6 +79,45 @@ def test_a_review_changes_the_pareto_and_is_signed(tab):
     until(
         page, "name => !document.querySelector(`.bar-row[data-class='${name}']`).innerText.includes('false calls')", arg=name
     )
+
+
+def test_a_part_is_found_by_class_and_time_and_its_page_shows_box_and_reason(line, tab, browser, picture):
+    def newest():
+        with closing(open_reader(line.daemon.folder / "records")) as connection:
+            return [part for part in rejects(connection, 0.0, 12) if part.worst_class and part.image]
+
+    part = wait_for(newest, 20, "a recorded reject")[0]
+    span = {name: time.strftime("%Y-%m-%dT%H:%M", time.localtime(part.at + offset_s)) for name, offset_s in (("from", -60), ("to", 120))}
+
+    def find(page):
+        for name, value in (*span.items(), ("class", part.worst_class)):
+            page.fill(f"[name={name}]", value)
+        page.click(".filters [type=submit]")
+        page.wait_for_selector(".card[data-part]")
+        query = parse_qs(urlsplit(page.url).query)
+        assert query == {"class": [part.worst_class], **{name: [value] for name, value in span.items()}}, "the search is a link"
+
+    for size, viewport in (("panel", PANEL), ("phone", PHONE)):
+        page = tab(viewport).open("/find")
+        find(page)
+        picture(page, f"find-{size}-en")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+        page.click(f".card[data-part='{part.uid}'] a")
+        until(page, "document.querySelector('#seen-0')?.naturalWidth == 320")
+        assert page.url.endswith(f"/parts/{part.uid}")
+        assert page.locator("#seen-0-boxes .box").count() == len(part.defects) > 0
+        assert page.locator("#seen-0-boxes .box").first.bounding_box()["width"] > 1
+        assert "REJECT" in page.inner_text(".verdict.bad") and "Defect" in page.inner_text(".why")
+        assert "PASS" not in page.inner_text(".page").split("What the PLC took")[1].split("Word")[0]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+        picture(page, f"part-{size}-en")
+    context = browser.new_context(viewport=PHONE, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{line.url}/find")
+    find(page)
+    page.click(f".card[data-part='{part.uid}'] a")
+    page.wait_for_selector("#seen-0-boxes .box")
+    context.close()
 
 
 def test_who_is_not_logged_in_sees_all_and_does_nothing(line, tab):

@@ -121,8 +121,8 @@ def test_pages_joined_are_what_a_naive_filter_finds(filled, there, new, wanted, 
             add(records, number, drawn)
         if not filled:  # as records of an older version are, until all their parts are counted
             with writing(records.writer):
-                records.writer.execute("INSERT INTO fills VALUES ('figures', 1000, 1000)")
-                for table in ("part_figures", "reject_figures", "open_rejects"):
+                records.writer.execute("INSERT INTO fills VALUES ('figures', 1000, 1000), ('seen', 1000, 1000)")
+                for table in ("part_figures", "reject_figures", "open_rejects", "seen"):
                     records.writer.execute(f"DELETE FROM {table}")
         before = queries.parts_after(records.reader, 0, 1000)
         expected = [part.id for part in sorted(before, key=lambda part: (part.at, part.id), reverse=True) if naive(part, wanted)]

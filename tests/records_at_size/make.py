@@ -69,7 +69,9 @@ def make(where: Path, parts: int, *, until: float, version: int | None = None, s
             for trigger in triggers:
                 connection.execute(trigger)
             if version is None:
-                connection.execute("INSERT INTO fills VALUES ('figures', ?, ?)", (parts + 1, parts + 1))
+                connection.execute(
+                    "INSERT INTO fills VALUES ('figures', ?1, ?1), ('seen', ?1, ?1)", (parts + 1,)
+                )
         _show(parts, parts)
         if version is None:
             filling = Filling(connection)

@@ -161,6 +161,9 @@ def test_a_kept_head_is_found_as_long_as_nothing_before_it_was_written_anew(kept
 def test_rows_of_an_older_version_are_said_to_have_no_link(kept, tmp_path):
     with closing(sqlite3.connect(kept.folder / DATABASE, isolation_level=None)) as raw:
         raw.execute("DROP TABLE audit_chain")
+        for trigger in ("part_seen", "defect_seen", "part_seen_again", "defect_seen_again", "part_unseen"):
+            raw.execute(f"DROP TRIGGER {trigger}")
+        raw.execute("DROP TABLE seen")
         raw.execute("ALTER TABLE parts RENAME COLUMN view TO not_yet")
         raw.execute("PRAGMA user_version = 4")
     with closing(open_reader(kept.folder)) as reader:

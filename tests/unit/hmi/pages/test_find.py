@@ -88,9 +88,9 @@ def test_a_search_that_is_cut_off_says_how_far_it_looked_and_goes_on(client, rec
     for part in range(1, 4):
         records.add(part, Reason.DEFECT)
     monkeypatch.setattr("aoi_daemon.records.find.search.__kwdefaults__", {"for_s": 0.0, "clock": lambda: 0.0})
-    html = client("/find?recipe=demo&class=copper").text
+    html = client("/find?passed=true&reason=DEFECT").text
     assert "searched back to" in text(html) and "Go on" in text(html)
-    assert re.search(r'id="go-on" rel="next" href="/find\?recipe=demo&amp;class=copper&amp;after=', html)
+    assert re.search(r'id="go-on" rel="next" href="/find\?passed=true&amp;reason=DEFECT&amp;after=', html)
 
 
 def test_a_parameter_that_is_wrong_is_named_and_the_form_keeps_it(client, records):
