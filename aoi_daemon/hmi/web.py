@@ -19,10 +19,10 @@ from starlette.staticfiles import StaticFiles
 from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access.roles import Action, Refused
 from aoi_daemon.hmi.api.parts import PARTS
-from aoi_daemon.hmi.find.read import read_detail
+from aoi_daemon.hmi.find.read import read_picture_of
 from aoi_daemon.hmi.pages import alarms, commissioning, find, overview, part, recipe, rejects, report
 from aoi_daemon.hmi.pages import help as help_page
-from aoi_daemon.hmi.pictures import LARGE_PX, to_jpeg
+from aoi_daemon.hmi.pictures import LARGE_PX, recorded_jpeg
 from aoi_daemon.hmi.pulse import Pulse
 from aoi_daemon.hmi.shifts.report import read_csv
 from aoi_daemon.hmi.site import Site
@@ -30,7 +30,6 @@ from aoi_daemon.hmi.stream.routes import routes as of_open_pages
 from aoi_daemon.hmi.widgets.frame import STATIC
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
-from aoi_daemon.pictures import read_picture as read_file
 from aoi_daemon.plcmap.program import Variant, as_structured_text
 from aoi_daemon.plcmap.table import as_csv
 from aoi_daemon.records import queries
@@ -145,25 +144,7 @@ def read_picture(folder: Path, part_id: int, kind: str, px: int) -> bytes:
     file = None if part is None else part.image if kind == "frame" else part.template
     if file is None:
         raise RecordsError(f"part {part_id}: no {kind} is kept")
-    return _as_jpeg(folder, file, px)
-
-
-def read_picture_of(folder: Path, uid: str, image_id: int) -> bytes:
-    """Picture `image_id` of the part `uid` as JPEG. Raises AoiError, sqlite3.Error."""
-    detail = read_detail(folder, uid)
-    images = () if detail is None else detail.images
-    file = next((image.file for image in images if image.id == image_id), None)
-    if file is None:
-        raise RecordsError(f"part {uid}: has no picture {image_id}")
-    return _as_jpeg(folder, file, LARGE_PX)
-
-
-def _as_jpeg(folder: Path, file: str, px: int) -> bytes:
-    path = (folder / file).resolve()
-    # The database says where: one that was tampered with must not lead out of the folder.
-    if not path.is_relative_to(folder.resolve()):
-        raise RecordsError(f"{file} is not in the records folder")
-    return to_jpeg(read_file(path, 3), px)
+    return recorded_jpeg(folder, file, px)
 
 
 def _downloads(site: Site) -> list[Route]:

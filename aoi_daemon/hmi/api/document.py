@@ -41,6 +41,8 @@ _DESCRIBED: Final = {
     "image": "file of the records folder; null: not kept", "template": "file of the records folder; null: not kept",
 }  # fmt: skip
 
+_ID: Final = {"name": "id", "in": "path", "required": True, "schema": _TEXT, "description": "a part's `uid`"}
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -57,8 +59,9 @@ def document() -> dict[str, Any]:
                 "Parts, newest first, page by page", "Found", [*_filters(), *_paging()], wrong_input=True,
             )},
             "/api/v1/parts/{id}": {"get": _operation("All that is kept of one part", "Detail", [
-                {"name": "id", "in": "path", "required": True, "schema": _TEXT, "description": "a part's `uid`"},
+                _ID,
             ], not_found=True)},
+            "/api/v1/parts/{id}/{picture}.jpg": {"get": _picture()},
             "/api/v1/openapi.json": {"get": _operation("This document", None, [])},
         },
         "components": {
@@ -107,6 +110,13 @@ def _operation(
                for status, (text, there) in problems.items() if there},
         },
     }  # fmt: skip
+
+
+def _picture() -> dict[str, Any]:
+    number = {"name": "picture", "in": "path", "required": True, "schema": _WHOLE, "description": "as in `pictures`"}
+    found = _operation("A picture of a part", None, [_ID, number], not_found=True)
+    found["responses"]["200"] = {"description": "as asked", "content": {"image/jpeg": {}}}
+    return found
 
 
 def _response(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aoi_daemon.errors import AoiError
 from aoi_daemon.hmi.access.guard import API
 from aoi_daemon.hmi.access.readers import Readers
 from aoi_daemon.hmi.access.roles import Denial, Refused
@@ -25,8 +26,9 @@ from aoi_daemon.hmi.api.body import json_answer, refusal
 from aoi_daemon.hmi.api.control import Desk
 from aoi_daemon.hmi.api.document import document
 from aoi_daemon.hmi.find.asked import Asked, NotAskedRightError, in_words, read_asked
-from aoi_daemon.hmi.find.read import read_detail, read_found
+from aoi_daemon.hmi.find.read import read_detail, read_found, read_picture_of
 from aoi_daemon.hmi.find.told import as_detail
+from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.records.faults import RecordsError
 from aoi_daemon.records.fields import as_object
 from aoi_daemon.records.find import Found
@@ -54,6 +56,7 @@ class PartRoutes:
         return [
             Route(PARTS, self._guarded(self._parts), methods=["GET"]),
             Route(f"{PARTS}/{{uid}}", self._guarded(self._part), methods=["GET"]),
+            Route(f"{PARTS}/{{uid}}/{{image_id}}.jpg", self._guarded(self._picture), methods=["GET"]),
             Route(DOCUMENT, self._guarded(self._document), methods=["GET"]),
         ]
 
@@ -90,6 +93,16 @@ class PartRoutes:
             text = "no such part is recorded; ID is RUN-NUMBER, the field `uid` of /api/v1/parts and of exports"
             return _problem(HTTPStatus.NOT_FOUND, text, "NOT_FOUND")
         return json_answer(as_detail(detail))
+
+    async def _picture(self, request: Request) -> Response:
+        image_id = whole(request.path_params["image_id"])
+        try:
+            data = await self._read(read_picture_of, request.path_params["uid"], -1 if image_id is None else image_id)
+        except Refused:
+            raise
+        except AoiError as error:
+            return _problem(HTTPStatus.NOT_FOUND, str(error), "NOT_FOUND")
+        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, no-cache"})
 
     async def _document(self, _request: Request) -> Response:
         return json_answer(document())

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from aoi_daemon.hmi.find.asked import Asked
+from aoi_daemon.hmi.pictures import LARGE_PX, recorded_jpeg
 from aoi_daemon.records import queries
 from aoi_daemon.records.database import open_reader
+from aoi_daemon.records.faults import RecordsError
 from aoi_daemon.records.find import Found, search
 from aoi_daemon.records.rows import Event, Image, Part, Review
 
@@ -52,7 +54,7 @@ def read_found(
     """A page of a search, with each part's frame where `pictures`. Raises RecordsError, sqlite3.Error."""
     with closing(open_reader(folder)) as connection:
         found = search(connection, asked.wanted, limit, asked.place)
-        return found, [_frame(connection, part) if pictures else None for part in found.parts]
+        return found, [frame_of(connection, part) if pictures else None for part in found.parts]
 
 
 def read_known(folder: Path) -> Known:
@@ -77,7 +79,19 @@ def read_detail(folder: Path, uid: str) -> Detail | None:
         return Detail(part, images, _taps(connection, part.id), _gap(connection, part), tuple(reversed(around)))
 
 
-def _frame(connection: sqlite3.Connection, part: Part) -> Image | None:
+def read_picture_of(folder: Path, uid: str, image_id: int) -> bytes:
+    """Picture `image_id` of the part `uid` as JPEG. Raises AoiError, sqlite3.Error."""
+    with closing(open_reader(folder)) as connection:
+        part = queries.part_by_uid(connection, uid)
+        images = [] if part is None else queries.images_of(connection, part.id)
+    file = next((image.file for image in images if image.id == image_id and part and image.part_id == part.id), None)
+    if file is None:
+        raise RecordsError(f"part {uid}: has no picture {image_id}")
+    return recorded_jpeg(folder, file, LARGE_PX)
+
+
+def frame_of(connection: sqlite3.Connection, part: Part) -> Image | None:
+    """The frame of `part` that is shown small; None where none is kept."""
     images = queries.images_of(connection, part.id) if part.image else []
     return next((image for image in images if image.kind == "frame"), None)
 

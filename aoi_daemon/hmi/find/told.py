@@ -78,7 +78,7 @@ def as_detail(detail: Detail) -> dict[str, Any]:
         "defects_on_frame_px": list(part.shift_px),
         "pictures": [
             {
-                "link": f"/parts/{part.uid}/{image.id}.jpg", "camera": image.camera, "kind": image.kind,
+                "link": f"/api/v1/parts/{part.uid}/{image.id}.jpg", "camera": image.camera, "kind": image.kind,
                 "why": image.why, "width_px": image.width_px, "height_px": image.height_px,
             }
             for image in detail.images

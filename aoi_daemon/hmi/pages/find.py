@@ -15,7 +15,7 @@ from markupsafe import Markup
 from aoi_daemon.hmi.access.roles import Refused
 from aoi_daemon.hmi.find.asked import AFTER, PARAMETERS, Asked, NotAskedRightError, in_words, read_asked
 from aoi_daemon.hmi.find.read import Known, read_found, read_known
-from aoi_daemon.hmi.widgets.boxes import Box, overlay
+from aoi_daemon.hmi.widgets.boxes import boxes_of, overlay
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.shell import Page
 from aoi_daemon.messages import Reason
@@ -180,8 +180,3 @@ def _card(words: Words, part: Part, image: Image | None) -> _Card:
     facts = f"{words('part', number=part.part)} · {part.recipe} · {part.view or part.camera}"
     verdict = "" if part.review is None else words("real_defect" if part.review.verdict == "defect" else "false_call")
     return _Card(part.uid, part.id, boxes, part.passed, what, part.defect_count, moment(part.at), facts, verdict)
-
-
-def boxes_of(words: Words, part: Part) -> list[Box]:
-    """The part's defects, to be drawn."""
-    return [Box(words.cause(d.name), d.score, d.x1, d.y1, d.x2, d.y2) for d in part.defects]

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from aoi_daemon.hmi.access.roles import Refused
 from aoi_daemon.hmi.find.read import Detail, read_detail
 from aoi_daemon.hmi.find.told import Stage, plc_took, stages, why_no_picture
-from aoi_daemon.hmi.pages.find import boxes_of, moment
-from aoi_daemon.hmi.widgets.boxes import overlay, pane, verdict, zoom_buttons
+from aoi_daemon.hmi.pages.find import moment
+from aoi_daemon.hmi.widgets.boxes import boxes_of, overlay, pane, verdict, zoom_buttons
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.shell import Page
 from aoi_daemon.records.faults import RecordsError

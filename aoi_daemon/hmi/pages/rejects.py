@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from markupsafe import Markup
 
 from aoi_daemon.hmi.access.roles import Action, Refused
+from aoi_daemon.hmi.find.read import frame_of
 from aoi_daemon.hmi.site import Site
 from aoi_daemon.hmi.widgets import cells
-from aoi_daemon.hmi.widgets.boxes import Box, overlay, pane, verdict, zoom_buttons
+from aoi_daemon.hmi.widgets.boxes import boxes_of, overlay, pane, verdict, zoom_buttons
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.hmi.widgets.numbers import whole
 from aoi_daemon.hmi.widgets.shell import Page
@@ -44,14 +45,9 @@ def read_rejects(
     try:
         with closing(open_reader(folder)) as connection:
             parts = queries.rejects(connection, 0.0, SHOWN, before, unreviewed=unreviewed)
-            return [(part, _frame(connection, part)) for part in parts], ""
+            return [(part, frame_of(connection, part)) for part in parts], ""
     except (RecordsError, sqlite3.Error) as error:
         return [], str(error)
-
-
-def _frame(connection: sqlite3.Connection, part: Part) -> Image | None:
-    images = queries.images_of(connection, part.id) if part.image else []
-    return next((image for image in images if image.kind == "frame"), None)
 
 
 async def build(page: Page) -> None:
@@ -173,15 +169,11 @@ def _reviewed(page: Page, part: Part) -> _Review:
     return _Review(part.id, found.verdict, page.words("reviewed_by", who=page.words.person(found.by)), may)
 
 
-def _boxes(words: Words, part: Part) -> list[Box]:
-    return [Box(words.cause(d.name), d.score, d.x1, d.y1, d.x2, d.y2) for d in part.defects]
-
-
 def _card(page: Page, part: Part, image: Image | None) -> Markup:
     words = page.words
     boxes = None
     if image is not None:
-        boxes = overlay(_boxes(words, part), image.width_px, image.height_px, part.shift_px, named=False)
+        boxes = overlay(boxes_of(words, part), image.width_px, image.height_px, part.shift_px, named=False)
     return lay_out(
         "parts/card.html", words, part_id=part.id, uid=part.uid, boxes=boxes,
         what=words.cause(part.worst_class or part.reason),
@@ -192,7 +184,7 @@ def _card(page: Page, part: Part, image: Image | None) -> Markup:
 
 def _viewer(page: Page, part: Part, image: Image | None) -> Markup:
     words = page.words
-    boxes = _boxes(words, part)
+    boxes = boxes_of(words, part)
     size = (image.width_px, image.height_px) if image is not None else (0, 0)
     caption = f"{words('part', number=part.part)} · {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(part.at))}"
     caption += f" · {part.view or part.camera} · {part.recipe}"

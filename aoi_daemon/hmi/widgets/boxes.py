@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from aoi_daemon.hmi.widgets.layout import lay_out
 from aoi_daemon.markup.svg import element
+from aoi_daemon.records.rows import Part
 from aoi_daemon.texts.words import Words
 
 
@@ -21,6 +22,11 @@ class Box(NamedTuple):
     y1: float
     x2: float
     y2: float
+
+
+def boxes_of(words: Words, part: Part) -> list[Box]:
+    """The defects of a recorded part."""
+    return [Box(words.cause(d.name), d.score, d.x1, d.y1, d.x2, d.y2) for d in part.defects]
 
 
 def overlay(

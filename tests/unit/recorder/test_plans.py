@@ -128,6 +128,7 @@ def look_for_parts(folder, uid):
             for after in ([], [("after", f"{UNTIL - 100}_10_{PARTS}")]):
                 find.read_found(folder, filters_of.read_asked([*filters, *time_, *after]), 2)
     assert find.read_known(folder).recipes and find.read_detail(folder, uid).part.uid == uid
+    assert find.read_picture_of(folder, uid, find.read_detail(folder, uid).images[0].id)
 
 
 def look_at_exports(folder, where):

@@ -86,7 +86,7 @@ def test_the_document_is_of_openapi_and_names_each_parameter(valid):
         jsonschema.Draft202012Validator.check_schema(schema)
     for path in document["paths"].values():
         for answer in path["get"]["responses"].values():
-            assert answer["description"] and answer["content"]["application/json"]["schema"]
+            assert answer["description"] and ("image/jpeg" in answer["content"] or answer["content"]["application/json"]["schema"])
 
 
 def test_a_detail_tells_what_the_page_shows(valid, records):
@@ -142,6 +142,15 @@ class TestWho:
         cookie, _ = here.backend.access.sessions.begin(user, here.clock_ns)
         answer = here.get("/api/v1/parts", cookie=f"{here.backend.access.cookie}={cookie}")
         assert answer.status_code == status
+
+    def test_it_reads_the_pictures_of_a_part_and_of_no_other(self, api, token, records):
+        records.add_picture(records.add(1, Reason.DEFECT), "images/1.png")
+        records.add(2)
+        here = api(open_view=False)
+        (picture,) = here.get(f"/api/v1/parts/{RUN}-1", token=token).json()["pictures"]
+        assert here.get(picture["link"], token=token).headers["content-type"] == "image/jpeg"
+        assert here.get(picture["link"]).status_code == 401
+        assert here.get(picture["link"].replace("-1/", "-2/"), token=token).status_code == 404
 
     @pytest.mark.parametrize("open_view", [True, False])
     def test_a_token_reads_the_api_and_nothing_else(self, api, token, records, open_view):
