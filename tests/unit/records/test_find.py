@@ -83,17 +83,23 @@ class TestSeen:
 
     def test_what_a_person_changes_is_found_as_it_is_then(self, records):
         row = records.add(1, Reason.DEFECT)
-        for change in ("parts SET at = at + 5000", "parts SET camera = 'side'", "defects SET class = 'spur', score = 0.25", "parts SET view = 'front'"):
+        for change, wanted in (
+            ("parts SET at = at + 5000", Wanted(name="short", score_min=0.9)), ("parts SET at = at + 5000", Wanted(reason="DEFECT")),
+            ("parts SET camera = 'side'", Wanted(camera="side")), ("defects SET class = 'spur', score = 0.25", Wanted(name="spur")),
+            ("defects SET score = 0.125", Wanted(score_max=0.2)), ("parts SET view = 'front'", Wanted(view="front")),
+        ):  # fmt: skip
             records.writer.execute(f"UPDATE {change}")
-        for wanted in (Wanted(camera="side"), Wanted(name="spur"), Wanted(score_max=0.3), Wanted(view="front"), Wanted(reason="DEFECT")):
-            assert [part.id for part in search(records.reader, wanted, 5).parts] == [row], wanted
+            assert [part.id for part in search(records.reader, wanted, 5).parts] == [row], change
 
-    def test_it_goes_with_the_last_part_of_its_quarter_and_not_before(self, records):
+    @pytest.mark.parametrize("step", [1, -1])
+    def test_it_goes_with_the_last_part_of_its_quarter_and_not_before(self, records, step):
         for part, at in enumerate((NOON - 2.4e-7, NOON, NOON + 899, NOON + 900), 1):
             records.add(part, Reason.DEFECT, at=at)
-        for part in range(1, 5):
-            left = [each.id for each in search(records.reader, Wanted(camera="top", name="short"), 9).parts]
-            assert left == sorted(range(part, 5), reverse=True)
+        left = [1, 2, 3, 4]
+        for part in left[::step]:
+            found = search(records.reader, Wanted(camera="top", name="short"), 9)
+            assert [each.id for each in found.parts] == sorted(left, reverse=True)
+            left = [each for each in left if each != part]
             records.writer.execute("DELETE FROM parts WHERE id = ?", (part,))
         assert self.seen(records) == set()
 

@@ -145,7 +145,7 @@ class TestWho:
 
     def test_it_reads_the_pictures_of_a_part_and_of_no_other(self, api, token, records):
         records.add_picture(records.add(1, Reason.DEFECT), "images/1.png")
-        records.add(2)
+        records.add_picture(records.add(2, Reason.DEFECT), "images/2.png")
         here = api(open_view=False)
         (picture,) = here.get(f"/api/v1/parts/{RUN}-1", token=token).json()["pictures"]
         assert here.get(picture["link"], token=token).headers["content-type"] == "image/jpeg"
