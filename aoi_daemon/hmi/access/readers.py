@@ -1,7 +1,7 @@
 """Who may read the records by the API: a token, or the login of somebody who may take records away.
 
 Looking may be open to all (`open_view`), and reading a machine's worth of records is not looking: it is what EXPORT
-is for, which each shift report as CSV asks for, too. So the API is never open (decision 61).
+is for, which each shift report as CSV asks for, too. So the API is never open (decision 57).
 
 Process: hmi. Blocks: never.
 """
