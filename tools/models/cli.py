@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join(f"{row.name:20} {row.title}" for row in ROWS))
         return 0
     rows = _chosen(parser, options.rows)
-    out: Path = options.out
+    # Programs tell a picture by its full path, however the folder was named.
+    out: Path = options.out.resolve()
     if options.command == "compare":
         from aoi_daemon.kit.report_file import check_report  # noqa: PLC0415  # needs this checkout's environment
         from tools.models.table import compare_all  # noqa: PLC0415

@@ -52,15 +52,32 @@ def product(folder: Path, bundle: Path) -> Path:
     line["cameras"][0]["channels"] = 3
     del line["cameras"][0]["photo_eye"]
     (folder / "line.toml").write_text(tomli_w.dumps(line))
-    recipe = f'id = 7\nname = "caps"\nbundle = "{bundle}"\nwidth_px = {SIDE}\nheight_px = {SIDE}\nchannels = 3\n'
     (folder / "recipes").mkdir()
-    (folder / "recipes" / "caps.toml").write_text(recipe + (bundle / "limits.toml").read_text())
+    (folder / "recipes" / "caps.toml").write_text(recipe_of("caps", 7, bundle))
     return folder / "line.toml"
 
 
+def recipe_of(name: str, number: int, bundle: Path) -> str:
+    """The recipe that the documents show, with the bundle's own limits behind it."""
+    head = f'id = {number}\nname = "{name}"\nbundle = "{bundle}"\nwidth_px = {SIDE}\nheight_px = {SIDE}\nchannels = 3\n'
+    return head + (bundle / "limits.toml").read_text()
+
+
+def prove(folder: Path, config: Path, recipe: str, *, placed: bool) -> None:
+    """Add a good and a bad golden part of the product; a classification is of the complete frame, and says no place."""
+    folder.mkdir(exist_ok=True)
+    for number, part in enumerate(list(parts(12, 3).values())[:2]):
+        what = "--bad" if part.labels else "--good"
+        cv2.imwrite(str(picture := folder / f"{what[2:]}.png"), part.image)
+        boxes = [word for label in part.labels if placed for word in ("--box", ",".join(map(str, label[:4])))]
+        words = ["golden", "add", "--recipe", recipe, what, picture, *boxes, "--config", config]
+        assert main([str(word) for word in words]) == (0 if number else 1), "one of two"
+
+
 def replayed(folder: Path, shown: Parts) -> Path:
-    """The pictures as a camera would bring them."""
+    """The pictures as a camera would bring them; beside each what is bad on it, which the photo-eye tells the PLC simulator."""
     folder.mkdir()
     for name, part in shown.items():
         cv2.imwrite(str(folder / f"{name}.png"), part.image)
+        (folder / f"{name}.txt").write_text("".join("{} {} {} {} 1\n".format(*label[:4]) for label in part.labels))
     return folder

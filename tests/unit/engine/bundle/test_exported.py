@@ -11,7 +11,7 @@ from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.infer.bundle import load_bundle
 from aoi_daemon.inspection.gauge import Gauge
 from tests.unit.engine.export_families import FAMILIES, parts
-from tests.unit.engine.walked import made, product
+from tests.unit.engine.walked import made, product, prove
 
 TASKS = {"yolo-rows": "yolo", "yolo-segment": "segment", "classifier": "classify", "anomaly": "anomaly", "torchvision": "yolo"}
 PRECISIONS = {"yolo-rows": ("fp32", "fp16")}
@@ -40,25 +40,17 @@ def check_judged(recipe):
                 assert gauge.see(part.image, None, 0).verdict.passed is not bool(part.labels), (precision, name)
 
 
-def prove(folder, config, *, placed):
-    """A good and a bad golden part of the product; a classification is of the complete frame, and says no place."""
-    for number, (name, part) in enumerate(list(parts(12, 3).items())[:2]):
-        boxes = [word for label in part.labels if placed for word in ("--box", ",".join(map(str, label[:4])))]
-        words = ["golden", "add", "--bad" if part.labels else "--good", folder / "parts" / f"{name}.png", *boxes, *config]
-        assert main([str(word) for word in words]) == (0 if number else 1), "one of two"
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_export_becomes_a_product_that_is_proven_and_judges(tmp_path, family, capsys):
     """Each command of the documents, and parts that no model, threshold or golden part was made with."""
     code, bundle = made(tmp_path, family, "--precisions", ",".join(PRECISIONS.get(family, ("fp32", "fp16", "int8"))))
     assert code == 0, capsys.readouterr().err
     check_bundle(bundle, family)
-    config = ("--config", product(tmp_path, bundle))
-    assert main(["check-config", *map(str, config)]) == 0
+    config = product(tmp_path, bundle)
+    assert main(["check-config", "--config", str(config)]) == 0
     recipe = tmp_path / "recipes" / "caps.toml"
     check_judged(read_recipe(recipe))
-    prove(tmp_path, config, placed=family != "classifier")
+    prove(tmp_path / "proof", config, "caps", placed=family != "classifier")
     capsys.readouterr()
     words = ["qualify", "--recipe", recipe, "--boards", tmp_path / "test", "--precision", "fp32"]
     assert main([str(word) for word in words]) == 3
