@@ -14,7 +14,7 @@ DEFAULT_OVERLAP_PX: Final = 64
 _TAKES: Final = {
     "exact": (),
     "pad": ("pad_value",),
-    "resize": ("width_px", "height_px", "pad_value"),
+    "resize": ("width_px", "height_px", "pad_value", "smooth"),
     "crop": ("width_px", "height_px", "x_px", "y_px"),
     "tiles": ("width_px", "height_px", "overlap_px", "pad_value"),
 }
@@ -49,6 +49,12 @@ class Fit(Section):
     )  # fmt: skip
     pad_value: int = Field(
         114, ge=0, le=255, description="For pad, resize and tiles: gray value of what is not the frame's."
+    )
+    smooth: bool = Field(
+        False,
+        description="For resize: whether a frame is made smaller by Pillow's filter, which leaves no pixel out: so "
+        "torchvision, timm, anomalib and Keras show pictures to their models. Else linear, as Ultralytics' detectors "
+        "have it, which is quicker.",
     )
 
     @model_validator(mode="before")

@@ -38,7 +38,7 @@ class Told:
         versions: of the programs.
         train_s: how long the model was trained.
         device: on which.
-        picture_reason: why scores from the picture may differ by more than the bound, where they may; "" else.
+        smooth: whether the program makes a picture smaller with smoothing; a recipe says `smooth` there.
         pixels: what stands in place of 0 to 255, where the file does not say: scale, mean, deviation.
         duplicates: why boxes of a thing that both find may be one side's alone, where they may; "" else.
         failed: why there is no answer; "" there is one.
@@ -53,7 +53,7 @@ class Told:
     versions: dict[str, str] = field(default_factory=dict)
     train_s: float = 0.0
     device: str = ""
-    picture_reason: str = ""
+    smooth: bool = False
     pixels: dict[str, Any] | None = None
     duplicates: str = ""
     failed: str = ""

@@ -141,7 +141,7 @@ def judged(row: Row, told: Told, found: Compared) -> tuple[str, str]:
     problems = []
     if not tensor.holds:
         problems.append("same tensor: " + "; ".join(tensor.examples[:2]))
-    if picture.missing or picture.extra or (picture.beyond and not told.picture_reason):
+    if not picture.holds:
         problems.append("from the picture: " + "; ".join(picture.examples[:2]))
     if problems:
         return DIFFERS, " | ".join(problems)
@@ -151,4 +151,4 @@ def judged(row: Row, told: Told, found: Compared) -> tuple[str, str]:
         return NOT_SHOWN, "red for blue makes no difference to this model: its channel order is not shown"
     if tensor.duplicates:
         return BUT_FOR_DUPLICATES, f"{tensor.duplicates} boxes of things that both find: {told.duplicates}"
-    return AGREES, told.picture_reason if picture.beyond else ""
+    return AGREES, ""

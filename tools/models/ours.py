@@ -93,7 +93,7 @@ def recipe_of(bundle: Bundle, told: Told, width_px: int, height_px: int, fit: Fi
     return Recipe(
         id=1, name="compared", bundle=Path("bundle"), width_px=width_px, height_px=height_px, channels=3, maps=maps,
         overlap=1.0 if told.overlap is None else told.overlap, limits=(ClassLimit(name="*", score=told.threshold),),
-        fit=Fit(kind=fit),
+        fit=Fit(kind=fit, smooth=told.smooth and fit == "resize"),
     )  # fmt: skip
 
 
@@ -163,12 +163,12 @@ def _verdicts(bundle: Bundle, told: Told, images: Sequence[Image], fit: FitKind)
     return [judge(executor.infer(each, None, NO_DEADLINE), criteria, 0, slack_ns=1, at_most=None) for each in images]
 
 
-_OPEN: dict[tuple[str, str, FrameShape, float], Any] = {}
+_OPEN: dict[tuple[str, Fit, FrameShape, float], Any] = {}
 
 
 def _opened(bundle: Bundle, recipe: Recipe) -> Any:
     """An executor for each size, kept: opening takes longer than a picture."""
-    key = (bundle.hash, recipe.fit.kind, recipe.shape, recipe.least_score)
+    key = (bundle.hash, recipe.fit, recipe.shape, recipe.least_score)
     if key not in _OPEN:
         close_all(keep=bundle.hash)
         opened = open_fitted(bundle, _SECTION, recipe.shape, recipe.fit, least_score=recipe.least_score)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aoi_daemon.infer.fit.geometry import Piece, Plan
+from aoi_daemon.pictures.smooth import resize_smoothly
 
 Image = NDArray[np.uint8]
 
@@ -73,7 +74,10 @@ class Cutting:
         if not piece.is_scaled:
             np.copyto(shown, source)
             return into
-        # Linear, as Ultralytics does it, whatever the scale: what a model was trained with beats what looks better.
+        # As the model was trained, whatever looks better: Ultralytics' detectors linear at any scale, others smoothed.
+        if self._plan.is_smooth:
+            resize_smoothly(source, shown)
+            return into
         size = (piece.shown_width, piece.shown_height)
         if frame.shape[2] == 1:
             cv2.resize(source[..., 0], size, dst=shown[..., 0], interpolation=cv2.INTER_LINEAR)

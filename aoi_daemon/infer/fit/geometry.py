@@ -59,7 +59,7 @@ class Piece(NamedTuple):
 class Plan(NamedTuple):
     """How frames of `frame` become pictures of `model`, (height_px, width_px, channels) each.
 
-    `columns`, `rows`: of tiles, whose pieces are told row by row; else 1.
+    `columns`, `rows`: of tiles, whose pieces are told row by row; else 1. `is_smooth`: made smaller by Pillow's filter.
     """
 
     kind: str
@@ -69,6 +69,7 @@ class Plan(NamedTuple):
     columns: int = 1
     rows: int = 1
     pad_value: int = 114
+    is_smooth: bool = False
 
     @property
     def is_filled(self) -> bool:
@@ -110,7 +111,8 @@ def plan_fit(fit: Fit, frame: FrameShape, takes: Takes) -> Plan | None:
     high, wide = _sizes(fit, takes)
     model = (high, wide, channels)
     if fit.kind == "resize":
-        return Plan("resize", frame, model, (_letterboxed(frame, model),), pad_value=fit.pad_value)
+        piece = _letterboxed(frame, model)
+        return Plan("resize", frame, model, (piece,), pad_value=fit.pad_value, is_smooth=fit.smooth)
     if fit.kind == "crop":
         return Plan("crop", frame, model, (_cropped(fit, frame, model),))
     return _tiled(fit, frame, model)

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from aoi_daemon.config.fit import KINDS, Fit
 from aoi_daemon.config.recipe import Recipe
 
-VALUES = {"width_px": 640, "height_px": 640, "x_px": 1, "y_px": 2, "overlap_px": 32, "pad_value": 0}
+VALUES = {"width_px": 640, "height_px": 640, "x_px": 1, "y_px": 2, "overlap_px": 32, "pad_value": 0, "smooth": True}
 TAKES = {
     "exact": set(),
     "pad": {"pad_value"},
-    "resize": {"width_px", "height_px", "pad_value"},
+    "resize": {"width_px", "height_px", "pad_value", "smooth"},
     "crop": {"width_px", "height_px", "x_px", "y_px"},
     "tiles": {"width_px", "height_px", "overlap_px", "pad_value"},
 }

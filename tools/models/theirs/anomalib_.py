@@ -11,7 +11,7 @@ import numpy as np
 
 from tools.models.answers import Arrays, Told
 from tools.models.rows import Row
-from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
+from tools.models.theirs.frames import Asked, files_of, frames_of
 
 _CLASS: Final = "anomaly"
 _SEED: Final = 0
@@ -53,7 +53,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     logging.disable(logging.WARNING)
     model = _model(row, asked.size_px).__class__.load_from_checkpoint(str(weights), weights_only=False).cpu().eval()
     told = Told(row.name, [_CLASS], [], 0.5, None, asked.size_px)
-    told.picture_reason = SMOOTHED
+    told.smooth = True
     told.versions = {"anomalib": anomalib.__version__, "torch": torch.__version__}
     folder.mkdir(parents=True, exist_ok=True)
     file = Path(model.to_onnx(folder, "model", input_size=(asked.size_px,) * 2, opset_version=row.opset))
@@ -62,11 +62,14 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     frames = frames_of(asked.boards / "test" / "exact")[::2]
     session = ort.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
-    given = session.get_inputs()[0].name
+    [given] = session.get_inputs()
+    # PatchCore comes out fixed at two pictures: it is shown the frame twice, and its first answer counts.
+    at_once = given.shape[0] if isinstance(given.shape[0], int) else 1
     maps, masks, scores = [], [], []
     for frame in frames:
         tensor = np.ascontiguousarray(frame[..., ::-1].transpose(2, 0, 1)[None]).astype(np.float32) / 255
-        found = dict(zip(names, session.run(None, {given: tensor}), strict=True))
+        answers = session.run(None, {given.name: np.repeat(tensor, at_once, axis=0)})
+        found = {name: answer[:1] for name, answer in zip(names, answers, strict=True)}
         maps.append(found["anomaly_map"].reshape(1, *found["anomaly_map"].shape[-2:]))
         masks.append(found["pred_mask"].reshape(maps[-1].shape).astype(np.uint8))
         scores.append(float(np.ravel(found["pred_score"])[0]))
@@ -76,10 +79,10 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     )
     worst: dict[str, float] = {}
     for part in ("exact", "square"):
-        answers: Any = engine.predict(
+        batches: Any = engine.predict(
             model, dataset=PredictDataset(asked.boards / "test" / part, image_size=(asked.size_px,) * 2)
         )
-        for batch in answers:
+        for batch in batches:
             for path, score in zip(batch.image_path, batch.pred_score, strict=True):
                 worst[str(Path(path).relative_to(asked.boards))] = float(score)
     return told, {

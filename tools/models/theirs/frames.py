@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-SMOOTHED: Final = "their resizing smooths (Pillow, or antialiasing); here OpenCV's bilinear one does not"
 
 
 class Asked(NamedTuple):

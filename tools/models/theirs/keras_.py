@@ -15,7 +15,7 @@ from tools.models.answers import Arrays, Told
 from tools.models.boards import GOOD
 from tools.models.rows import Row
 from tools.models.theirs import torch_train
-from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
+from tools.models.theirs.frames import Asked, files_of, frames_of
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 _EPOCHS: Final = 1000
@@ -67,7 +67,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     words = ["--saved-model", str(saved), "--output", str(folder / "model.onnx"), "--opset", str(_OPSET)]
     subprocess.run([sys.executable, "-m", "tf2onnx.convert", *words], check=True)
     told = Told(row.name, list(torch_train.LABELS), [GOOD], 0.5, None, asked.size_px)
-    told.picture_reason = SMOOTHED
+    told.smooth = True
     told.versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "tf2onnx": tf2onnx.__version__}
     # Its first layer makes of 0 to 255 what it wants; the file says neither.
     told.pixels = {"scale": 1.0, "mean": (), "deviation": ()}

@@ -12,7 +12,7 @@ from tools.models.answers import Arrays, Told
 from tools.models.boards import GOOD
 from tools.models.rows import Row
 from tools.models.theirs import torch_train
-from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
+from tools.models.theirs.frames import Asked, files_of, frames_of
 from tools.models.theirs.settle import planes, settle
 from tools.models.theirs.vision import DEVIATION, MEAN, export
 
@@ -48,7 +48,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     network.load_state_dict(torch.load(weights, weights_only=True))
     network.eval()
     told = Told(row.name, list(torch_train.LABELS), [GOOD], 0.5, None, asked.size_px)
-    told.picture_reason = SMOOTHED
+    told.smooth = True
     told.versions = {"timm": timm.__version__, "torch": torch.__version__}
     told.pixels = {"scale": 1 / 255, "mean": MEAN, "deviation": DEVIATION}
     frames = frames_of(asked.boards / "one" / "exact")

@@ -15,7 +15,7 @@ from tools.models.boards import GOOD
 from tools.models.layout import TESTS
 from tools.models.matching import PICTURE_BOUND
 from tools.models.rows import Row
-from tools.models.theirs.frames import SMOOTHED, Asked, files_of, frames_of
+from tools.models.theirs.frames import Asked, files_of, frames_of
 from tools.models.theirs.settle import settle
 
 # Before the import: no check for a newer version, no package installed, nothing sent.
@@ -75,7 +75,7 @@ def answer(row: Row, asked: Asked, weights: Path, folder: Path) -> tuple[Told, A
     told.classes = [model.names[key] for key in sorted(model.names)]
     frames = frames_of(tests / "exact")
     if row.task == "classify":
-        told.threshold, told.good, told.picture_reason = 0.5, [GOOD], SMOOTHED
+        told.threshold, told.good, told.smooth = 0.5, [GOOD], True
     else:
         told.threshold = _threshold(model, frames, asked)
         # Where the graph or the program leaves none out, none is left out.

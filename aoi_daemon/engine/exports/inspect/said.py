@@ -13,6 +13,8 @@ from aoi_daemon.engine.exports.inspect.needs import Fit
 from aoi_daemon.engine.precision.wrap import Pixels
 
 _MOST_CLASSES: Final = 12
+_SMOOTHED: Final = ("classify", "segment", "anomaly")
+"""Families whose programs make a picture smaller with smoothing."""
 _BY_PROGRAM: Final = {
     (255.0, (), ()): "0..1",
     (1.0, (), ()): "0..255",
@@ -108,9 +110,11 @@ def frame_fits(described: Described, frame: tuple[int, int]) -> str:
         return f"frames of {size} as they are"
     if described.width_px is None and described.height_px is None:
         return f"frames of {size} are no multiples of {described.stride_px} px: the recipe's `fit` pads them"
+    # Ultralytics' detectors and torchvision's, whose graph does it, are shown pictures that are made smaller linear.
+    smooth = ", resized with `smooth = true` as its program does" if described.family in _SMOOTHED else ""
     return (
-        f"frames of {size} are not the model's {sizes(described)}: the recipe's `fit` resizes, crops or tiles them; or "
-        f"export it for {size}"
+        f"frames of {size} are not the model's {sizes(described)}: the recipe's `fit` resizes, crops or tiles "
+        f"them{smooth}; or export it for {size}"
     )
 
 

@@ -31,6 +31,22 @@ def test_a_resized_frame_is_linear_centred_and_gray_beside(channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+def test_a_smoothed_frame_is_seen_in_every_pixel_and_lies_where_the_linear_one_does(channels):
+    """One in two thousand pixels is white: linear by five, most of them are never looked at; smoothed, none is lost."""
+    frame = np.zeros((320, 320, channels), np.uint8)
+    places = np.random.default_rng(1).integers(20, 300, (50, 2))
+    frame[places[:, 0], places[:, 1]] = 255
+    smooth, linear = (cut(Fit(kind="resize", smooth=on), frame).astype(int) for on in (True, False))
+    seen = [smooth[y // 5 - 1 : y // 5 + 2, x // 5 - 1 : x // 5 + 2].max() for y, x in places]
+    assert min(seen) > 0
+    assert smooth.sum() == pytest.approx(frame.sum() / 25, rel=0.2)
+    assert sum(linear[y // 5 - 1 : y // 5 + 2, x // 5 - 1 : x // 5 + 2].max() == 0 for y, x in places) > 25
+    wide = noise(100, 200, channels)
+    found = cut(Fit(kind="resize", smooth=True, pad_value=7), wide)
+    assert (found[:16] == 7).all() and (found[48:] == 7).all() and found[16:48].std() > 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("number", [0, 1, 4, 5])
 def test_a_tile_is_what_lies_there(channels, number):
     frame = noise(100, 150, channels)
