@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -182,7 +183,7 @@ def check_out(out: Path) -> None:
     if out.exists():
         raise InputError(f"{out}: exists already; choose another folder, a bundle is never changed")
     if not out.absolute().parent.is_dir():
-        raise InputError(f"{out}: the folder that it is to lie in does not exist")
+        raise InputError(f"{out}: the folder that it is to lie in does not exist; mkdir -p {shlex.quote(str(out.parent))}")
 
 
 def write_report(folder: Path, report: Report) -> str:

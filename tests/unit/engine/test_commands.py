@@ -152,7 +152,7 @@ class TestMake:
     def test_an_out_in_no_folder_is_refused(self, make, tmp_path):
         code, _, err = make(out=tmp_path / "no" / "such" / "demo")
         assert code == 2
-        assert "does not exist" in err
+        assert f"does not exist; mkdir -p {tmp_path / 'no' / 'such'}" in err
 
 
 class TestRefusal:
@@ -533,7 +533,7 @@ class TestQualify:
     def test_a_report_in_no_folder_is_refused_before_the_work(self, command, made, boards, tmp_path):
         code, _, err = command("qualify", "--bundle", made, "--boards", boards, "--report", tmp_path / "no" / "r.html")
         assert code == 2
-        assert "does not exist" in err
+        assert f"does not exist; mkdir -p {tmp_path / 'no' / 'such'}" in err
 
 
 def test_without_the_extra_make_says_what_to_install_and_the_rest_works(made, boards):
