@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field, Strict, model_validator
 
@@ -89,7 +89,7 @@ class ReplayCamera(CameraSection):
     )
     pace: Literal["takt", "plc"] = Field("takt", description="Trigger: the line's takt, or the PLC's trigger toggle.")
     pixel_format: Literal["Mono8", "BGR8", "BayerRG8", "BayerGB8", "BayerGR8", "BayerBG8"] = Field(
-        "Mono8", description="How the replayed camera hands its pixels over."
+        "Mono8", description="How the replayed camera hands its pixels over; absent with `channels = 3`: BGR8."
     )
     loop: bool = Field(True, description="Start again after the last image; false: fall silent.")
     wait_ready: bool = Field(True, description="The first part comes once the line is READY.")
@@ -100,6 +100,12 @@ class ReplayCamera(CameraSection):
     photo_eye: HostPort | None = Field(
         None, description="HOST:PORT of a PLC simulator: stands in for the wire from the part sensor to the PLC."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keeps_colours(cls, said: Any) -> Any:
+        # A model that tells red from blue would be shown three times the gray, and pass what it should find.
+        return {"pixel_format": "BGR8", **said} if isinstance(said, dict) and said.get("channels") == 3 else said
 
     @model_validator(mode="after")
     def _triggers_are_numbered(self) -> ReplayCamera:

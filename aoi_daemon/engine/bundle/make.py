@@ -183,7 +183,8 @@ def check_out(out: Path) -> None:
     if out.exists():
         raise InputError(f"{out}: exists already; choose another folder, a bundle is never changed")
     if not out.absolute().parent.is_dir():
-        raise InputError(f"{out}: the folder that it is to lie in does not exist; mkdir -p {shlex.quote(str(out.parent))}")
+        make_it = f"mkdir -p {shlex.quote(str(out.parent))}"
+        raise InputError(f"{out}: the folder that it is to lie in does not exist; {make_it}")
 
 
 def write_report(folder: Path, report: Report) -> str:

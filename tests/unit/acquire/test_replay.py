@@ -255,6 +255,16 @@ def test_every_pixel_format_gives_the_picture_back(folder, pixel_format, channel
         assert abs(out[2:-2, columns].astype(int) - expected[2:-2, columns]).max() <= 1
 
 
+def test_a_camera_of_three_channels_gives_colours_where_nobody_says_how(folder):
+    """Red and blue as bright as each other were the same gray, and what a model tells by its colour went through."""
+    picture = np.zeros((24, 32, 3), np.uint8)
+    picture[:, :16], picture[:, 16:] = (0, 0, 99), (255, 0, 0)
+    cv2.imwrite(str(folder.path / "a.png"), picture)
+    line = Line(folder.path, channels=3).open()
+    assert line.fetch().shape == (24, 32, 3)
+    np.testing.assert_array_equal(line.image[: picture.size].reshape(picture.shape), picture)
+
+
 @pytest.mark.parametrize("size", [(31, 23), (33, 24), (32, 25)])
 def test_an_image_of_odd_size_can_be_mosaiced(folder, size):
     folder.add("a.png", 99, width=size[0], height=size[1])
