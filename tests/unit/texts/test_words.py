@@ -12,7 +12,7 @@ from aoi_daemon.texts.words import LANGUAGES, Words, catalogue
 
 ENGLISH, CHINESE = catalogue("en").words, catalogue("zh").words
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_SAME_IN_BOTH = {"csv", "plc", "on", "off", "comma", "colon", "language"}
+_SAME_IN_BOTH = {"csv", "plc", "on", "not_asked_right", "off", "comma", "colon", "language"}
 
 
 def fields(text: str) -> set[str]:
