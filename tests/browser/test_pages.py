@@ -86,6 +86,8 @@ def test_a_part_is_found_by_class_and_time_and_its_page_shows_box_and_reason(lin
         with closing(open_reader(line.daemon.folder / "records")) as connection:
             return [part for part in rejects(connection, 0.0, 12) if part.worst_class and part.image]
 
+    # What persons did around a part is told on its page, however long it is.
+    request(line.daemon.socket, {"do": "audit", "what": "token", "ok": True, "detail": "y" * 400})
     part = wait_for(newest, 20, "a recorded reject")[0]
     span = {name: time.strftime("%Y-%m-%dT%H:%M", time.localtime(part.at + offset_s)) for name, offset_s in (("from", -60), ("to", 120))}
 
