@@ -109,25 +109,23 @@ def _pictures(site: Site) -> list[Route]:
             return Response(status_code=404)
         if kind not in ("frame", "template"):
             return Response(status_code=404)
-        try:
-            data = await site.read(read_picture, site.folder, part_id, kind, px)
-        except Refused as refused:
-            return PlainTextResponse(str(refused), 503)
-        except (AoiError, sqlite3.Error):
-            return Response(status_code=404)
-        # A part's number in the database comes again once records were restored, or put aside as damaged.
-        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, no-cache"})
+        return await kept(read_picture, site.folder, part_id, kind, px)
 
     async def of_part(request: Request) -> Response:
         uid, image_id = request.path_params["uid"], whole(request.path_params["image_id"])
         if site.folder is None or image_id is None:
             return Response(status_code=404)
+        return await kept(read_picture_of, site.folder, uid, image_id)
+
+    async def kept(read: Callable[..., bytes], *arguments: object) -> Response:
+        """A recorded picture, as `read` gives it."""
         try:
-            data = await site.read(read_picture_of, site.folder, uid, image_id)
+            data = await site.read(read, *arguments)
         except Refused as refused:
             return PlainTextResponse(str(refused), 503)
         except (AoiError, sqlite3.Error):
             return Response(status_code=404)
+        # A part's number in the database comes again once records were restored, or put aside as damaged.
         return Response(data, media_type="image/jpeg", headers={"cache-control": "private, no-cache"})
 
     return [

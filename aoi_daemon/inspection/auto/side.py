@@ -15,26 +15,17 @@ import select
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
 from aoi_daemon import PROGRAM
 from aoi_daemon.errors import AoiError
-from aoi_daemon.golden.manifest import folder_of, read_golden
-from aoi_daemon.infer.bundle import load_bundle
-from aoi_daemon.infer.executor import NO_DEADLINE, Executor, warm_up
-from aoi_daemon.infer.open import open_fitted
-from aoi_daemon.inspection.auto.trial import Order, Picture, pictures, tail_ms
-from aoi_daemon.inspection.backend import least_joined
-from aoi_daemon.stage.stage import now_ns
+from aoi_daemon.infer.executor import warm_up
+from aoi_daemon.inspection.auto.trial import FEW, Order, golden_of, in_turns, measured, opened, pictures, tail_ms
 
 _GO: Final = b"g"
 _DONE: Final = b"d"
-_WARM_UP: Final = 5
-_GAP_S: Final = 0.005
-_LEAST_RUNS: Final = 9
 _ANSWER_S: Final = 10.0
 _LINE_BYTES: Final = 4096
 
@@ -43,39 +34,15 @@ class SideError(AoiError):
     """A lane that is tried has ended, or does not answer."""
 
 
-class View:
-    """One view, opened: its executor, and pictures for it in turns."""
-
-    def __init__(self, executor: Executor, shown: Sequence[Picture]) -> None:
-        self._executor = executor
-        self._shown = shown
-        self._next = 0
-
-    def judge(self) -> None:
-        """Run the next picture."""
-        picture = self._shown[self._next % len(self._shown)]
-        self._next += 1
-        self._executor.infer(picture.image, picture.template, NO_DEADLINE)
-
-
-def view_of(order: Order, owned: ExitStack) -> View:
-    """The view that `order` names, opened and warm; `owned` closes it.
+def view_of(order: Order, owned: ExitStack) -> Callable[[], None]:
+    """What judges the next picture of the view that `order` names, opened and warm; `owned` closes it.
 
     Raises:
         AoiError: it does not open, or fails.
     """
-    recipe = order.recipe
-    if recipe is None:
-        raise ValueError("the order has no recipe")
-    bundle = load_bundle(recipe.bundle)
-    least = least_joined(bundle, recipe)
-    executor = owned.enter_context(
-        open_fitted(bundle, order.section, recipe.shape, recipe.fit, least_score=least, golden=True)
-    )
-    warm_up(executor, recipe.shape, runs=_WARM_UP)
-    golden = read_golden(folder_of(order.config_file, order.product))
-    golden = golden.of_view(order.view, order.fov, alone=order.alone) if order.view else golden
-    return View(executor, pictures(bundle, golden, recipe.shape))
+    executor, bundle, recipe = owned.enter_context(opened(order))
+    warm_up(executor, recipe.shape, runs=FEW)
+    return in_turns(executor, pictures(bundle, golden_of(order), recipe.shape))
 
 
 def serve(order: Order, fd: int, say: Callable[..., None]) -> None:
@@ -89,7 +56,7 @@ def serve(order: Order, fd: int, say: Callable[..., None]) -> None:
         say(step="ready")
         while os.read(fd, 1) == _GO:
             for view in views:
-                view.judge()
+                view()
             os.write(fd, _DONE)
 
 
@@ -152,24 +119,7 @@ def _await_ready(end: socket.socket, number: int) -> None:
                 raise SideError(f"lane {number}: {said['why']}")
 
 
-def measured_ms(
-    judge: Callable[[], None], measure_s: float, clock: Callable[[], int] = now_ns,
-    sleep: Callable[[float], object] = time.sleep,
-) -> float:  # fmt: skip
-    """The 95th percentile of what a part takes, in ms, each after a gap as on the line; see `trial.measured`."""
-    times_ms: list[float] = []
-    until_ns = clock() + int(measure_s * 1e9)
-    while True:
-        sleep(_GAP_S)
-        start_ns = clock()
-        judge()
-        now = clock()
-        times_ms.append((now - start_ns) / 1e6)
-        if now >= until_ns and len(times_ms) >= _LEAST_RUNS:
-            return tail_ms(times_ms)
-
-
 def tried(order: Order) -> dict[str, Any]:
     """Start the lanes of `order`, and measure. Raises AoiError, OSError."""
     with Sides([order.model_copy(update={"do": "lane", "sides": (), "views": side}) for side in order.sides]) as sides:
-        return {"p95_ms": measured_ms(sides.judge, order.measure_s)}
+        return {"p95_ms": tail_ms(measured(sides.judge, order.measure_s))}

@@ -14,8 +14,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -41,7 +41,7 @@ MOST_PARTS: Final = 16
 _GAP_S: Final = 0.005
 _BLOCKS: Final = 3
 _LEAST_RUNS: Final = 3 * _BLOCKS
-_FEW: Final = 5
+FEW: Final = 5
 _HOPELESS: Final = 1.5
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -118,6 +118,31 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
     Raises:
         AoiError: it does not open, or fails.
     """
+    with opened(order) as (executor, bundle, recipe):
+        step("warming up")
+        first_ms = [took_ns / 1e6 for took_ns in warm_up(executor, recipe.shape, runs=FEW)]
+        if order.best_ms is not None and min(first_ms) > _HOPELESS * order.best_ms:
+            return {"p95_ms": tail_ms(first_ms), "why": "far behind, its golden parts were not judged"}
+        step("judging the bundle's golden parts")
+        if wrong := check_golden(executor, bundle, recipe, lambda: None):
+            return {"why": f"golden parts do not hold: {', '.join(wrong)}"}
+        step("judging the product's golden parts")
+        golden = _some(golden_of(order))
+        with Gauge(recipe, executor, bundle) as gauge:
+            if wrong_parts := product_of(prove(gauge, golden, lambda: None)).wrong:
+                return {"why": f"the product's golden parts do not hold: {'; '.join(wrong_parts)}"}
+        step("measuring")
+        judge = in_turns(executor, pictures(bundle, golden, recipe.shape))
+        return {"p95_ms": tail_ms(measured(judge, order.measure_s))}
+
+
+@contextmanager
+def opened(order: Order) -> Iterator[tuple[Executor, Bundle, Recipe]]:
+    """The executor that `order` names, its bundle and the recipe.
+
+    Raises:
+        AoiError: it does not open.
+    """
     import cv2  # noqa: PLC0415
 
     cv2.setNumThreads(1)  # as inspection does
@@ -127,21 +152,13 @@ def _tried(order: Order, step: Callable[[str], None]) -> dict[str, Any]:
     bundle = load_bundle(recipe.bundle)
     least = least_joined(bundle, recipe)
     with open_fitted(bundle, order.section, recipe.shape, recipe.fit, least_score=least, golden=True) as executor:
-        step("warming up")
-        first_ms = [took_ns / 1e6 for took_ns in warm_up(executor, recipe.shape, runs=_FEW)]
-        if order.best_ms is not None and min(first_ms) > _HOPELESS * order.best_ms:
-            return {"p95_ms": tail_ms(first_ms), "why": "far behind, its golden parts were not judged"}
-        step("judging the bundle's golden parts")
-        if wrong := check_golden(executor, bundle, recipe, lambda: None):
-            return {"why": f"golden parts do not hold: {', '.join(wrong)}"}
-        step("judging the product's golden parts")
-        golden = read_golden(folder_of(order.config_file, order.product))
-        golden = _some(golden.of_view(order.view, order.fov, alone=order.alone) if order.view else golden)
-        with Gauge(recipe, executor, bundle) as gauge:
-            if wrong_parts := product_of(prove(gauge, golden, lambda: None)).wrong:
-                return {"why": f"the product's golden parts do not hold: {'; '.join(wrong_parts)}"}
-        step("measuring")
-        return {"p95_ms": tail_ms(measured(executor, pictures(bundle, golden, recipe.shape), order.measure_s))}
+        yield executor, bundle, recipe
+
+
+def golden_of(order: Order) -> Golden:
+    """The golden parts of the product, of the view that `order` names."""
+    golden = read_golden(folder_of(order.config_file, order.product))
+    return golden.of_view(order.view, order.fov, alone=order.alone) if order.view else golden
 
 
 def _some(golden: Golden) -> Golden:
@@ -174,26 +191,36 @@ def _fit(image: NDArray[np.uint8] | None, shape: FrameShape) -> Any:
     return np.ascontiguousarray(np.tile(image, tiles)[: shape[0], : shape[1]])
 
 
+def in_turns(executor: Executor, parts: Sequence[Picture]) -> Callable[[], None]:
+    """What runs the next of `parts`, at each call."""
+    shown = itertools.cycle(parts)
+
+    def judge() -> None:
+        part = next(shown)
+        executor.infer(part.image, part.template, NO_DEADLINE)
+
+    return judge
+
+
 def measured(
-    executor: Executor, parts: Sequence[Picture], measure_s: float,
+    judge: Callable[[], None], measure_s: float,
     clock: Callable[[], int] = now_ns, sleep: Callable[[float], object] = time.sleep,
 ) -> list[float]:  # fmt: skip
-    """How long each run took, in ms.
+    """How long each call of `judge` took, in ms.
 
     With a gap before each, in which threads go to sleep and other work takes the caches: on the line there is one, and
     flat out the quickest is not the one that wakes up the quickest.
     """
     times_ms: list[float] = []
     until_ns = clock() + int(measure_s * 1e9)
-    for part in itertools.cycle(parts):
+    while True:
         sleep(_GAP_S)
         start_ns = clock()
-        executor.infer(part.image, part.template, NO_DEADLINE)
+        judge()
         now = clock()
         times_ms.append((now - start_ns) / 1e6)
         if now >= until_ns and len(times_ms) >= _LEAST_RUNS:
-            break
-    return times_ms
+            return times_ms
 
 
 def tail_ms(times_ms: Sequence[float]) -> float:

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -12,8 +13,8 @@ from aoi_daemon.config.schema import InspectionSection
 from aoi_daemon.engine.reference import make_reference_bundle
 from aoi_daemon.inspection.auto import side
 from aoi_daemon.inspection.auto.measure import Trials
-from aoi_daemon.inspection.auto.side import SideError, Sides, measured_ms, serve
-from aoi_daemon.inspection.auto.trial import Order
+from aoi_daemon.inspection.auto.side import SideError, Sides, serve
+from aoi_daemon.inspection.auto.trial import Order, measured, tail_ms
 
 MS = 1_000_000
 
@@ -58,7 +59,7 @@ def test_a_part_takes_as_long_as_its_lanes_whatever_comes_between():
     def judge():
         now[0] += next(took) * MS
 
-    assert measured_ms(judge, 0.0, lambda: now[0], sleep) == 11.0
+    assert tail_ms(measured(judge, 0.0, lambda: now[0], sleep)) == 11.0
 
 
 class Child:
@@ -99,14 +100,7 @@ def test_a_lane_that_ends_while_it_is_measured_is_named(monkeypatch):
 def test_a_lane_judges_its_views_in_turn_once_for_each_word(monkeypatch):
     done = []
 
-    class View:
-        def __init__(self, name):
-            self._name = name
-
-        def judge(self):
-            done.append(self._name)
-
-    monkeypatch.setattr(side, "view_of", lambda order, owned: View(order.view) if isinstance(owned, ExitStack) else None)
+    monkeypatch.setattr(side, "view_of", lambda order, owned: partial(done.append, order.view) if isinstance(owned, ExitStack) else None)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(b"gg")

@@ -18,7 +18,7 @@ from aoi_daemon.golden.manifest import Golden
 from aoi_daemon.inspection.auto import trial
 from aoi_daemon.inspection.auto.choice import Candidate
 from aoi_daemon.inspection.auto.measure import COMMAND, Trials
-from aoi_daemon.inspection.auto.trial import MOST_PARTS, Order, Picture, measured, pictures, tail_ms
+from aoi_daemon.inspection.auto.trial import MOST_PARTS, Order, Picture, in_turns, measured, pictures, tail_ms
 from tests.line.models import copied, first_wrong
 
 SIZE = 64
@@ -118,7 +118,7 @@ class Line:
         self.now_ns += int(seconds * 1e9)
 
     def run(self, parts, measure_s):
-        return measured(self, parts, measure_s, clock=lambda: self.now_ns, sleep=self.sleep)
+        return measured(in_turns(self, parts), measure_s, clock=lambda: self.now_ns, sleep=self.sleep)
 
 
 def test_runs_are_measured_one_by_one_with_a_gap_before_each_and_all_pictures_are_seen():
