@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,22 @@ def held():
         return sorted(os.listdir("/proc/self/fd")), children
 
     return now
+
+
+@pytest.fixture
+def zone(monkeypatch):
+    """Sets this process's time zone, for the test."""
+
+    def use(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield use
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def berlin(zone):
+    """By rule: not every machine has the names."""
+    zone("CET-1CEST,M3.5.0,M10.5.0/3")

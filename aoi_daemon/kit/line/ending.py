@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from aoi_daemon.errors import CameraError, ModelError
+from aoi_daemon.files.offline import stopped_as_by_ctrl_c
 from aoi_daemon.kit.boards.labels import BoardsError
 from aoi_daemon.kit.line.daemon import DaemonError
 from aoi_daemon.kit.line.report import line_failed
 from aoi_daemon.kit.simulator.client import SimulatorError
 from aoi_daemon.stage.control import NotRunningError
-
-
-@contextmanager
-def stopped_as_by_ctrl_c() -> Iterator[None]:
-    """`kill`, a time limit and a terminal that is closed stop a run as Ctrl-C does.
-
-    Else the daemon and the PLC that it started would go on for ever, at real-time priority.
-    """
-
-    def stop(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # whoever says it again breaks off the clean-up
-        raise KeyboardInterrupt
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before = {number: found for number, found in before.items() if found != signal.SIG_IGN}  # it stays so: `nohup`
-    for each in before:
-        signal.signal(each, stop)
-    try:
-        yield
-    finally:
-        for each, found in before.items():
-            signal.signal(each, found)
 
 
 def exit_code(
@@ -48,6 +25,7 @@ def exit_code(
     """Run, report and judge: 0 the line did its work, 1 it did not, 2 a folder is wrong, 130 stopped."""
     console = Console(stderr=True)
     try:
+        # Else what the run has started, a daemon and a PLC, would go on for ever, at real-time priority.
         with stopped_as_by_ctrl_c():
             report = run(console)
     except KeyboardInterrupt:

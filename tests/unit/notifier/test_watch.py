@@ -115,32 +115,25 @@ def test_a_latched_alarm_is_over_when_a_person_has_reset_it(told):
     assert [kind for kind, _ in kinds(found)] == [Kind.RAISED, Kind.ENDED]
 
 
-def test_in_quiet_hours_nothing_is_told_and_afterwards_what_is_still_there(told, monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    import time
-
-    time.tzset()
-    try:
-        found = told({"after_s": 0, "quiet": "22:00-06:00"}, settle_s=5.0)
-        found.wall_s = 1_790_028_000.0 - 1_790_028_000.0 % 86_400 + 23 * 3600
-        found.raised(Alarm.PLC_LINK)
-        found.raised(Alarm.OPTICS)
-        found.steps(3600, 60)
-        found.cleared(Alarm.OPTICS)
-        found.steps(5.9 * 3600, 60)
-        assert kinds(found) == []
-        found.steps(600, 60)
-        assert kinds(found) == [(Kind.RAISED, "PLC_LINK")]
-        found.wall_s += 16.5 * 3600  # the next evening
-        found.cleared(Alarm.PLC_LINK)
-        found.steps(600, 60)
-        assert len(found.sent) == 1
-        found.wall_s += 8 * 3600
-        found.step()
-        assert kinds(found)[1:] == [(Kind.ENDED, "PLC_LINK")], "its end waits, and is not lost"
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+def test_in_quiet_hours_nothing_is_told_and_afterwards_what_is_still_there(told, zone):
+    zone("UTC")
+    found = told({"after_s": 0, "quiet": "22:00-06:00"}, settle_s=5.0)
+    found.wall_s = 1_790_028_000.0 - 1_790_028_000.0 % 86_400 + 23 * 3600
+    found.raised(Alarm.PLC_LINK)
+    found.raised(Alarm.OPTICS)
+    found.steps(3600, 60)
+    found.cleared(Alarm.OPTICS)
+    found.steps(5.9 * 3600, 60)
+    assert kinds(found) == []
+    found.steps(600, 60)
+    assert kinds(found) == [(Kind.RAISED, "PLC_LINK")]
+    found.wall_s += 16.5 * 3600  # the next evening
+    found.cleared(Alarm.PLC_LINK)
+    found.steps(600, 60)
+    assert len(found.sent) == 1
+    found.wall_s += 8 * 3600
+    found.step()
+    assert kinds(found)[1:] == [(Kind.ENDED, "PLC_LINK")], "its end waits, and is not lost"
 
 
 def test_after_a_restart_of_the_daemon_an_alarm_that_is_there_again_is_the_same_one(told):

@@ -1,19 +1,11 @@
 """Times on the command line."""
 
-import time
 
 import pytest
 
 from aoi_daemon.records.times import iso, parse_from, parse_to
 
-
-@pytest.fixture(autouse=True)
-def berlin(monkeypatch):
-    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")  # by rule: not every machine has the names
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("berlin")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zoneinfo
 from datetime import datetime
 from itertools import pairwise
@@ -16,24 +15,11 @@ STARTS = ("06:00", "14:00", "22:00")
 
 
 @pytest.fixture
-def berlin(monkeypatch):
-    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")  # by rule: not every machine has the names
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.fixture
-def apia(monkeypatch):
+def apia(zone):
     """Where 31 December 2011 came after the 29th: in no rule that TZ can spell, so the machine must know the name."""
     if not any((Path(folder) / "Pacific/Apia").is_file() for folder in zoneinfo.TZPATH):
         pytest.skip("no time zone Pacific/Apia on this machine (Debian: apt-get install tzdata)")
-    monkeypatch.setenv("TZ", "Pacific/Apia")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+    zone("Pacific/Apia")
 
 
 def at(text: str) -> float:

@@ -52,7 +52,7 @@ def test_what_was_started_ends_with_it_though_it_is_told_twice(running, number):
 
 def test_what_nohup_has_ignored_stays_so():
     code = (
-        "import os, signal\nfrom aoi_daemon.kit.line.ending import stopped_as_by_ctrl_c\n"
+        "import os, signal\nfrom aoi_daemon.files.offline import stopped_as_by_ctrl_c\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "with stopped_as_by_ctrl_c():\n    os.kill(os.getpid(), signal.SIGHUP)\n"
         "assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL\n"
