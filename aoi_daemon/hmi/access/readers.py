@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from aoi_daemon.config.hmi import is_loopback
 from aoi_daemon.errors import ConfigError
-from aoi_daemon.hmi.access.roles import Access, Action, Denial, Refused
+from aoi_daemon.hmi.access.roles import Access, Action, Brake, Denial, Refused
 from aoi_daemon.hmi.access.tokens import TokenFile, hash_of, name_of
 from aoi_daemon.hmi.doors.doors import one_address
 
@@ -28,10 +28,15 @@ REMEDY: Final = (
 
 
 class Readers:
-    """Asks for `access` and the tokens of `tokens`."""
+    """Asks for `access` and the tokens of `tokens`.
 
-    def __init__(self, access: Access, tokens: TokenFile) -> None:
+    `brake` is not that of the passwords: else a program whose token was removed, and that asks on and on, would keep
+    the operator of the same PC, or behind the same address, from logging in.
+    """
+
+    def __init__(self, access: Access, tokens: TokenFile, brake: Brake) -> None:
         self._access = access
+        self._brake = brake
         self._tokens = tokens
         self._told: set[tuple[str, str]] = set()
 
@@ -53,7 +58,7 @@ class Readers:
 
     async def _by_token(self, sent: str, address: str, *, local: bool) -> str:
         token = sent[len(_SCHEME) :].strip() if sent.lower().startswith(_SCHEME) else ""
-        brake = self._access.brake
+        brake = self._brake
         # By its hash: what was tried holds up whoever tries it, and its address, and nobody else.
         key = f"token {hash_of(token)[:16]}"
         brake.refuse_if_early(key, address, local=local)

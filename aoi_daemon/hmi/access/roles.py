@@ -89,9 +89,10 @@ _WAITING_EACH: Final = 4
 
 
 class Brake:
-    """What makes the next try wait after wrong passwords and wrong tokens, and sees that these are in the audit."""
+    """What makes the next try wait after wrong ones, and sees that these are in the audit. `tried`: passwords, say."""
 
-    def __init__(self, audit: Audit, clock: Callable[[], int]) -> None:
+    def __init__(self, audit: Audit, clock: Callable[[], int], tried: str) -> None:
+        self._tried = tried
         self._audit = audit
         self._clock = clock
         self._delay = LoginDelay()
@@ -100,7 +101,7 @@ class Brake:
         """Raise Refused TOO_OFTEN where `key` or `address` has to wait. `local`: it is this PC's own."""
         wait_s = self._delay.wait_ns(key, address, self._clock(), local=local) / 1e9
         if wait_s > 0:
-            raise Refused(Denial.TOO_OFTEN, f"too many wrong passwords; try again in {wait_s:.0f} s", wait_s)
+            raise Refused(Denial.TOO_OFTEN, f"too many wrong {self._tried}; try again in {wait_s:.0f} s", wait_s)
 
     async def failed(self, key: str, address: str, *, what: str, who: str, detail: str) -> None:
         """A wrong one of `key`, from `address`; `who` and `detail` as the audit has them."""
@@ -123,7 +124,7 @@ class Access:
         self._clock = clock
         self.sessions = Sessions(int(section.session_min * 60e9), int(section.session_max_h * 3600e9))
         self.tell = audit
-        self.brake = Brake(audit, clock)
+        self._brake = Brake(audit, clock, "passwords")
         self._hashing = asyncio.Lock()
         self._waiting: Counter[str] = Counter()
 
@@ -179,14 +180,14 @@ class Access:
             Refused: CREDENTIALS, TOO_OFTEN, or STATE when the users' file cannot be used.
         """
         key, local, address = folded(name), is_loopback(address), one_address(address)
-        self.brake.refuse_if_early(key, address, local=local)
+        self._brake.refuse_if_early(key, address, local=local)
         if self._waiting.total() >= _WAITING or self._waiting[address] >= _WAITING_EACH:
             raise Refused(Denial.TOO_OFTEN, wait_s=1.0)
         self._waiting[address] += 1
         try:
             async with self._hashing:
                 # Again: while this one waited, others may have failed.
-                self.brake.refuse_if_early(key, address, local=local)
+                self._brake.refuse_if_early(key, address, local=local)
                 return await self._check(key, password, address)
         finally:
             self._waiting[address] -= 1
@@ -197,16 +198,16 @@ class Access:
             user = self.users.users().get(key)
         except ConfigError as error:
             # The cause names files of this PC: for the log, not for whoever asks.
-            await self.brake.failed(key, address, what="login", who="nobody", detail=str(error))
+            await self._brake.failed(key, address, what="login", who="nobody", detail=str(error))
             raise Refused(Denial.STATE, "nobody can log in now; the log has the cause") from error
         # The same work for a name that nobody has: the time tells nothing.
         right = await asyncio.to_thread(matches, password, None if user is None else user.password)
         if user is None or not right:
             # A name that nobody has may be a password in the wrong field, and stays out of the audit.
             who = "unknown name" if user is None else user.name
-            await self.brake.failed(key, address, what="login", who=who, detail=f"from {address}")
+            await self._brake.failed(key, address, what="login", who=who, detail=f"from {address}")
             raise Refused(Denial.CREDENTIALS)
-        self.brake.succeeded(key, address)
+        self._brake.succeeded(key, address)
         await self.tell(what="login", by=user.by, ok=True, detail=f"from {address}")
         return self.sessions.begin(user, self._clock())
 

@@ -27,7 +27,7 @@ from aoi_daemon.config.hmi import TOKENS_FILE, HmiSection
 from aoi_daemon.config.schema import LineConfig
 from aoi_daemon.hmi.access.guard import LOGIN, OF_PAGES, REPORTS, TAP, Guard
 from aoi_daemon.hmi.access.readers import Readers
-from aoi_daemon.hmi.access.roles import Access, Action, Refused
+from aoi_daemon.hmi.access.roles import Access, Action, Brake, Refused
 from aoi_daemon.hmi.access.tokens import TokenFile
 from aoi_daemon.hmi.access.users import UserFile
 from aoi_daemon.hmi.api.actions import Actions, Result
@@ -95,7 +95,8 @@ class Backend:
         self.access = Access(section, UserFile(section.users_file(folder)), self.desk.audit, clock)
         self.login = LoginRoutes(self.access, config.line.name)
         records = folder / config.recorder.folder if config.recorder is not None else None
-        readers = Readers(self.access, TokenFile(folder / TOKENS_FILE))
+        brake = Brake(self.desk.audit, clock, "tokens")
+        readers = Readers(self.access, TokenFile(folder / TOKENS_FILE), brake)
         self.parts = PartRoutes(readers, self.desk, records)
         self.actions = Actions(self.access, self.desk, board, records, clock)
         self.reports = PolicyReports(self.doors, clock)

@@ -26,9 +26,12 @@ class Api:
             self.told.append(line)
 
         access = self.backend.access
-        for each in (access, access.brake):
+        brakes = (access._brake, self.backend.parts._readers._brake)
+        for each in (access, *brakes):
             each._clock = lambda: self.clock_ns
-        access.tell = access.brake._audit = tell
+        for each in brakes:
+            each._audit = tell
+        access.tell = tell
         self.app = self.backend.behind_doors([])
 
     def get(self, path: str, *, token: str | None = None, client: str = "10.0.0.9", **headers: str) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote, urlencode
 
 import jsonschema
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aoi_daemon.config.hmi import TOKENS_FILE
+from aoi_daemon.hmi.access.roles import Denial, Refused
 from aoi_daemon.hmi.access.tokens import change_tokens, hash_of, new_token
 from aoi_daemon.hmi.access.users import Role, User
 from aoi_daemon.hmi.find.asked import PARAMETERS
@@ -179,6 +181,16 @@ class TestWho:
         assert here.get("/api/v1/parts", token=token, client="10.0.0.8").status_code == 200, "others do not wait for it"
         here.clock_ns += 1_100_000_000
         assert here.get("/api/v1/parts", token=token).status_code == 200
+
+    def test_a_program_that_asks_on_with_a_wrong_one_keeps_nobody_at_its_address_from_logging_in(self, api, token, records):
+        """A token that was removed, in a dashboard on the line's PC: the operator is at the same address."""
+        here = api()
+        for client in ("127.0.0.1", "10.0.0.9"):
+            codes = {here.get("/api/v1/parts", token=f"aoi_of_{client}", client=client).status_code for _ in range(5)}
+            assert codes == {401, 429}
+            with pytest.raises(Refused) as caught:
+                asyncio.run(here.backend.access.login("mei", "wrong", client))
+            assert caught.value.denial == Denial.CREDENTIALS, "looked at"
 
     def test_no_other_scheme_is_taken(self, api, token, records):
         assert api().get("/api/v1/parts", authorization=f"Basic {token}").status_code == 401
